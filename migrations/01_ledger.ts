@@ -1,0 +1,141 @@
+import { execute, type Migration, type MigrationContext } from './context.js';
+
+/**
+ * Expand: the ledger. Its key columns take type and collation from the legacy key table,
+ * so that ranges of text ids are ordered as the operator's own index orders them.
+ */
+export const ledgerTables = ({ legacy: l }: MigrationContext): string => `
+  CREATE SCHEMA IF NOT EXISTS keylift;
+  REVOKE ALL ON SCHEMA keylift FROM PUBLIC;
+
+  CREATE TABLE keylift.migration (
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    attempt integer NOT NULL DEFAULT 0,
+    stage text CHECK (stage IN ('expand', 'backfill', 'harden', 'verify', 'switch', 'finalize')),
+    state text NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'rolling_back', 'rolled_back', 'finalizing', 'finalized', 'restoring', 'purged')),
+    settings jsonb NOT NULL,
+    twins_judged boolean NOT NULL DEFAULT false,
+    mirror integer NOT NULL DEFAULT 0,
+    started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    changed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    seconds double precision NOT NULL DEFAULT 0
+  );
+
+  CREATE TABLE keylift.runs (
+    run_id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    command text NOT NULL,
+    host text NOT NULL,
+    pid integer NOT NULL,
+    database_user text NOT NULL DEFAULT session_user,
+    version text NOT NULL,
+    attempt integer,
+    started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    heartbeat_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    lease_until timestamptz NOT NULL DEFAULT clock_timestamp(),
+    ended_at timestamptz,
+    waiting_for text,
+    exit_code integer,
+    result jsonb
+  );
+
+  CREATE TABLE keylift.control (
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    owner uuid,
+    fence bigint NOT NULL DEFAULT 0,
+    owned_until timestamptz,
+    paused boolean NOT NULL DEFAULT false,
+    concurrency integer,
+    batch_time double precision,
+    max_lag double precision
+  );
+  INSERT INTO keylift.control DEFAULT VALUES;
+
+  CREATE TABLE keylift.batches AS
+    SELECT ${l.id} AS after_id, ${l.id} AS upto_id FROM ${l.keys} k WHERE false;
+  ALTER TABLE keylift.batches
+    ADD COLUMN batch_no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    ADD COLUMN attempt integer NOT NULL DEFAULT 0,
+    ADD COLUMN state text NOT NULL DEFAULT 'pending' CHECK (state IN ('uncut', 'pending', 'failed', 'done', 'taken_back')),
+    ADD COLUMN open boolean GENERATED ALWAYS AS (state IN ('uncut', 'pending', 'failed')) STORED,
+    ADD COLUMN run_id uuid,
+    ADD COLUMN tries integer NOT NULL DEFAULT 0,
+    ADD COLUMN rows bigint NOT NULL DEFAULT 0,
+    ADD COLUMN moved bigint NOT NULL DEFAULT 0,
+    ADD COLUMN stayed bigint NOT NULL DEFAULT 0,
+    ADD COLUMN set_aside bigint NOT NULL DEFAULT 0,
+    ADD COLUMN seconds double precision,
+    ADD COLUMN finished_at timestamptz,
+    ADD COLUMN sqlstate text;
+  CREATE INDEX batches_open ON keylift.batches (upto_id) WHERE open;
+
+  CREATE TABLE keylift.outcomes AS
+    SELECT ${l.id} AS key_id, ${l.id} AS account_key_id FROM ${l.keys} k WHERE false;
+  ALTER TABLE keylift.outcomes
+    ADD PRIMARY KEY (key_id),
+    ADD COLUMN outcome text NOT NULL CHECK (outcome IN ('merge', 'hold', 'exception')),
+    ADD COLUMN reason text CHECK ((reason IS NULL) = (outcome <> 'exception')),
+    ADD COLUMN source jsonb,
+    ADD COLUMN settled_at timestamptz NOT NULL DEFAULT clock_timestamp();
+  CREATE INDEX outcomes_merged ON keylift.outcomes (account_key_id) WHERE outcome = 'merge';
+
+  CREATE TABLE keylift.repeated_keys AS SELECT ${l.id} AS key_id FROM ${l.keys} k WHERE false;
+  ALTER TABLE keylift.repeated_keys ADD PRIMARY KEY (key_id);
+
+  -- What a proof found out about repeated tokens; made anew by each, so a crash may empty it.
+  CREATE UNLOGGED TABLE keylift.proof_twins AS
+    SELECT ${l.id} AS key_id, ${l.id} AS keeper_id FROM ${l.keys} k WHERE false;
+  ALTER TABLE keylift.proof_twins
+    ADD PRIMARY KEY (key_id),
+    ADD COLUMN expected text NOT NULL,
+    ADD COLUMN reason text,
+    ADD COLUMN opened bigint NOT NULL;
+
+  CREATE TABLE keylift.holds AS
+    SELECT ${l.id} AS key_id, ${l.account} AS account_id FROM ${l.from} WHERE false;
+  ALTER TABLE keylift.holds ADD COLUMN by_rollback boolean NOT NULL DEFAULT false;
+  CREATE UNIQUE INDEX holds_key ON keylift.holds (key_id) WHERE key_id IS NOT NULL;
+  CREATE UNIQUE INDEX holds_account ON keylift.holds (account_id) WHERE account_id IS NOT NULL;
+
+  CREATE TABLE keylift.switch_rule (
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    mode text NOT NULL DEFAULT 'none' CHECK (mode IN ('none', 'some', 'all')),
+    cohorts int4multirange NOT NULL DEFAULT '{}',
+    overlapping boolean NOT NULL DEFAULT false
+  );
+  INSERT INTO keylift.switch_rule DEFAULT VALUES;
+  CREATE TABLE keylift.switched_accounts AS SELECT ${l.account} AS account_id FROM ${l.from} WHERE false;
+  ALTER TABLE keylift.switched_accounts ADD PRIMARY KEY (account_id), ADD COLUMN switched boolean NOT NULL;
+
+  CREATE TABLE keylift.proofs (
+    proof_no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    run_id uuid,
+    attempt integer,
+    proven_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    ok boolean NOT NULL,
+    document jsonb NOT NULL
+  );
+
+  CREATE TABLE keylift.events (
+    event_no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    happened_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    run_id uuid,
+    actor text NOT NULL DEFAULT session_user,
+    kind text NOT NULL,
+    facts jsonb NOT NULL DEFAULT '{}'
+  );
+`;
+
+export const ledger: Migration = {
+  name: '01_ledger',
+
+  async up(knex, context) {
+    await execute(knex, ledgerTables(context));
+  },
+
+  async down(knex) {
+    await execute(knex, `
+      DROP TABLE IF EXISTS keylift.events, keylift.proofs, keylift.switched_accounts, keylift.switch_rule, keylift.holds,
+        keylift.repeated_keys, keylift.proof_twins, keylift.outcomes, keylift.batches, keylift.control, keylift.runs, keylift.migration;
+    `);
+  },
+};

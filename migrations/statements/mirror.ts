@@ -1,0 +1,174 @@
+import type { MigrationContext } from '../context.js';
+
+/** Legacy columns a change in Settings is carried back to. Dates of creation are nobody's to change. */
+function carriedBack({ legacy: l }: MigrationContext): { legacy: string; target: string; keeperOnly: boolean }[] {
+  const w = l.writable;
+  const pairs = [
+    { legacy: w.name, target: 'name', keeperOnly: true },
+    { legacy: w.token, target: 'token', keeperOnly: false },
+    { legacy: w.account, target: 'account_id', keeperOnly: false },
+    { legacy: w.revokedAt, target: 'revoked_at', keeperOnly: false },
+    { legacy: w.expiresAt, target: 'expires_at', keeperOnly: false },
+    ...l.carry.map((name) => ({ legacy: name, target: name, keeperOnly: true })),
+  ];
+  return pairs.filter((p): p is { legacy: string; target: string; keeperOnly: boolean } => p.legacy !== null);
+}
+
+/** A value as EXCEPT may compare it: text byte by byte, and types without an order of their own as text. */
+const comparable = (value: string, { byText }: { byText: boolean }): string => (byText ? `${value}::text COLLATE "C"` : value);
+
+/** Trigger functions of the legacy table: each hands the ids and tokens it saw to `keylift.settle`. */
+export function legacyTriggerFunctions(context: MigrationContext): string {
+  const { legacy: l, types, searchPath } = context;
+  const head = `RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, ${searchPath}, pg_temp AS $body$`;
+  const seen = (...sources: string[]): string => `
+      SELECT array_agg(DISTINCT id), array_agg(DISTINCT token) FILTER (WHERE length(token) > 0) INTO ids, tokens
+      FROM (${sources.map((s) => `SELECT ${l.id} AS id, ${l.token} AS token FROM ${s}`).join(' UNION ALL ')}) seen;
+      IF ids IS NOT NULL THEN PERFORM keylift.settle(ids, coalesce(tokens, '{}')); END IF;
+      RETURN NULL;`;
+  const declare = `DECLARE ids ${types.id}[]; tokens ${types.token}[];`;
+  const watched = (rows: string): string => types.watched.map((c) => comparable(`${rows}.${c.name}`, c)).join(', ');
+  return `
+    CREATE FUNCTION keylift.mirror_insert() ${head} ${declare} BEGIN ${seen('new_rows k')} END $body$;
+    CREATE FUNCTION keylift.mirror_delete() ${head} ${declare} BEGIN ${seen('old_rows k')} END $body$;
+    CREATE FUNCTION keylift.mirror_update() ${head} ${declare}
+    BEGIN
+      -- Last use is written at every call and is not carried row by row: leave before any work.
+      -- EXCEPT rather than a join: its cost does not hang on a plan made for another number of rows.
+      IF NOT EXISTS (SELECT ${watched('n')} FROM new_rows n EXCEPT ALL SELECT ${watched('o')} FROM old_rows o) THEN
+        RETURN NULL;
+      END IF;
+      ${seen('old_rows k', 'new_rows k')}
+    END $body$;
+    CREATE FUNCTION keylift.refuse_truncate() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+    BEGIN
+      RAISE EXCEPTION 'TRUNCATE of % is refused while keylift mirrors it', TG_RELID::regclass
+        USING ERRCODE = 'object_not_in_prerequisite_state',
+          HINT = 'Delete the rows instead, so that the other table follows, or run keylift rollback first.';
+    END $body$;`;
+}
+
+/**
+ * A statement over transition tables, planned afresh when they are large: a plan cached from a single-row change
+ * would join 100,000 rows row by row.
+ */
+const bySize = (statement: string): string => `
+      IF (SELECT count(*) FROM (SELECT FROM old_rows LIMIT 101) few) > 100 THEN EXECUTE $statement$${statement}$statement$;
+      ELSE ${statement}; END IF;`;
+
+/** UPDATE of the per-API rows (in their table, or in the archive) that changed account keys stand for. */
+function carryBack(context: MigrationContext, table: string): string {
+  const { legacy: l } = context;
+  const back = carriedBack(context);
+  const value = (p: { legacy: string; target: string; keeperOnly: boolean }): string =>
+    `CASE WHEN ${p.keeperOnly ? 'm.key_id = m.id AND ' : ''}m.old_${bare(p.target)} IS DISTINCT FROM m.new_${bare(p.target)} THEN m.new_${bare(p.target)} ELSE k.${p.legacy} END`;
+  const pairs = back.map((p) => `o.${p.target} AS old_${bare(p.target)}, n.${p.target} AS new_${bare(p.target)}`).join(', ');
+  const fields = (rows: string): string => back.map((p) => comparable(`${rows}.${p.target}`, { byText: true })).join(', ');
+  return `
+      IF NOT EXISTS (SELECT n.id, ${fields('n')} FROM new_rows n WHERE n.origin_api_id IS NOT NULL
+          EXCEPT ALL SELECT o.id, ${fields('o')} FROM old_rows o) THEN
+        RETURN NULL;
+      END IF;
+      -- One statement for all rows of a repeated token: judged between two of them, they would differ.
+      ${bySize(`
+      UPDATE ${table} k SET ${back.map((p) => `${p.legacy} = ${value(p)}`).join(', ')}
+      FROM (
+        SELECT n.id, n.id AS key_id, ${pairs} FROM new_rows n JOIN old_rows o ON o.id = n.id WHERE n.origin_api_id IS NOT NULL
+        UNION ALL
+        SELECT n.id, x.key_id, ${pairs} FROM new_rows n JOIN old_rows o ON o.id = n.id
+          JOIN keylift.outcomes x ON x.account_key_id = n.id WHERE x.outcome = 'merge' AND n.origin_api_id IS NOT NULL) m
+      WHERE ${l.id} = m.key_id
+        AND record_image_ne(ROW(${back.map((p) => `k.${p.legacy}`).join(', ')}), ROW(${back.map(value).join(', ')}))`)}
+      RETURN NULL;`;
+}
+
+/** `"quoted"` names inside a composed one. */
+const bare = (name: string): string => name.replace(/\W/g, '_');
+
+/** Per-API rows the deleted account keys stood for. */
+const goneKeys = (further: string): string => `(
+        SELECT d.id AS key_id FROM old_rows d WHERE d.origin_api_id IS NOT NULL ${further}
+        UNION ALL SELECT x.key_id FROM old_rows d JOIN keylift.outcomes x ON x.account_key_id = d.id
+          WHERE x.outcome = 'merge' AND d.origin_api_id IS NOT NULL ${further}) m`;
+
+const functionHead = ({ searchPath }: MigrationContext): string =>
+  `RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, ${searchPath}, pg_temp AS $body$`;
+
+/** Trigger functions of the new table: they write the legacy rows, whose own triggers then find nothing left to do. */
+export function targetTriggerFunctions(context: MigrationContext): string {
+  const { legacy: l } = context;
+  const head = functionHead(context);
+  return `
+    CREATE FUNCTION keylift.mirror_back_update() ${head}
+    BEGIN ${carryBack(context, l.keys)}
+    END $body$;
+
+    CREATE FUNCTION keylift.mirror_back_delete() ${head}
+    BEGIN
+      -- An account that is gone took its keys with it (foreign key); the per-API keys wait for a person instead.
+      ${bySize(`DELETE FROM ${l.keys} k USING ${goneKeys(`AND EXISTS (SELECT FROM ${l.accounts} o WHERE ${l.accountId} = d.account_id)`)} WHERE ${l.id} = m.key_id`)}
+      PERFORM keylift.settle(gone.ids, gone.tokens) FROM (
+        SELECT array_agg(d.id) AS ids, array_agg(d.token) AS tokens FROM old_rows d
+        WHERE d.origin_api_id IS NOT NULL
+          AND NOT EXISTS (SELECT FROM ${l.accounts} o WHERE ${l.accountId} = d.account_id)) gone
+      WHERE gone.ids IS NOT NULL;
+      RETURN NULL;
+    END $body$;
+
+    CREATE FUNCTION keylift.check_born_key() ${head}
+    BEGIN
+      IF EXISTS (SELECT FROM ${l.from} WHERE ${l.token} = NEW.token AND ${l.inStore} AND ${l.isPerApiKey}) THEN
+        RAISE EXCEPTION 'the token of this new key belongs to an existing key' USING ERRCODE = 'unique_violation';
+      END IF;
+      RETURN NEW;
+    END $body$;`;
+}
+
+/** Trigger functions that keep the archive what the legacy rows would be, so that a rollback restores them as they stand. */
+export function archiveTriggerFunctions(context: MigrationContext, archive: string): string {
+  const head = functionHead(context);
+  return `
+    CREATE FUNCTION keylift.archive_update() ${head}
+    BEGIN ${carryBack(context, archive)}
+    END $body$;
+    CREATE FUNCTION keylift.archive_delete() ${head}
+    BEGIN
+      ${bySize(`DELETE FROM ${archive} k USING ${goneKeys('')} WHERE ${context.legacy.id} = m.key_id`)}
+      RETURN NULL;
+    END $body$;`;
+}
+
+/** `CREATE TRIGGER` for both tables. What keylift itself writes in bulk does not fire them. */
+export function mirrorTriggers({ legacy: l }: MigrationContext): string {
+  const notOurs = `WHEN (coalesce(current_setting('keylift.writer', true), '') <> 'keylift')`;
+  const notMirrored = `WHEN (coalesce(current_setting('keylift.writer', true), '') = '')`;
+  const statement = (options: { name: string; table: string; event: string; rows: string; when: string; runs: string }): string =>
+    `CREATE TRIGGER ${options.name} AFTER ${options.event} ON ${options.table} REFERENCING ${options.rows}
+       FOR EACH STATEMENT ${options.when} EXECUTE FUNCTION keylift.${options.runs}();`;
+  const both = 'OLD TABLE AS old_rows NEW TABLE AS new_rows';
+  return [
+    statement({ name: 'keylift_insert', table: l.keys, event: 'INSERT', rows: 'NEW TABLE AS new_rows', when: notOurs, runs: 'mirror_insert' }),
+    statement({ name: 'keylift_update', table: l.keys, event: 'UPDATE', rows: both, when: notOurs, runs: 'mirror_update' }),
+    statement({ name: 'keylift_delete', table: l.keys, event: 'DELETE', rows: 'OLD TABLE AS old_rows', when: notOurs, runs: 'mirror_delete' }),
+    statement({ name: 'keylift_update', table: l.target, event: 'UPDATE', rows: both, when: notMirrored, runs: 'mirror_back_update' }),
+    statement({ name: 'keylift_delete', table: l.target, event: 'DELETE', rows: 'OLD TABLE AS old_rows', when: notMirrored, runs: 'mirror_back_delete' }),
+    `CREATE TRIGGER keylift_born BEFORE INSERT ON ${l.target} FOR EACH ROW
+       WHEN (NEW.origin_api_id IS NULL AND coalesce(current_setting('keylift.writer', true), '') = '')
+       EXECUTE FUNCTION keylift.check_born_key();`,
+    `CREATE TRIGGER keylift_truncate BEFORE TRUNCATE ON ${l.keys} FOR EACH STATEMENT EXECUTE FUNCTION keylift.refuse_truncate();`,
+    `CREATE TRIGGER keylift_truncate BEFORE TRUNCATE ON ${l.target} FOR EACH STATEMENT EXECUTE FUNCTION keylift.refuse_truncate();`,
+  ].join('\n');
+}
+
+/** Trigger names by table, for taking them away again. */
+export const MIRROR_TRIGGERS = {
+  legacy: ['keylift_insert', 'keylift_update', 'keylift_delete', 'keylift_truncate'],
+  target: ['keylift_update', 'keylift_delete', 'keylift_born', 'keylift_truncate'],
+} as const;
+
+/** Functions of the mirror, for taking them away again. */
+export const MIRROR_FUNCTIONS = (idType: string, tokenType: string): string[] => [
+  'mirror_insert()', 'mirror_update()', 'mirror_delete()', 'refuse_truncate()',
+  'mirror_back_update()', 'mirror_back_delete()', 'check_born_key()',
+  'mirror_number()', `settle(${idType}[], ${tokenType}[])`, `settle_few(${idType}[], ${tokenType}[])`, `settle_many(${idType}[], ${tokenType}[])`, `await_batches(${idType}[])`,
+];

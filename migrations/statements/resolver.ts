@@ -1,0 +1,166 @@
+import { quoteIdentifier } from '../../src/config/identifiers.js';
+import type { Expression } from '../../src/config/settings.js';
+import { aliveExpression } from '../../src/legacy/fragments.js';
+import { isSwitched } from '../../src/legacy/cohort.js';
+import type { MigrationContext } from '../context.js';
+
+const aliveTarget = aliveExpression('t.revoked_at', 't.expires_at');
+
+/** Does the account key answer for this legacy row, once its account is switched? */
+const hasAccountKey = (context: MigrationContext): string => `
+          (EXISTS (SELECT FROM ${context.legacy.target} m WHERE m.id = ${context.legacy.id} AND m.origin_api_id IS NOT NULL)
+            OR EXISTS (SELECT FROM keylift.outcomes m WHERE m.key_id = ${context.legacy.id} AND m.outcome = 'merge'))`;
+
+/** The old rule: a living per-API key with this token and this API; of several the earliest, then the lowest id. */
+const perApiLookup = ({ legacy: l }: MigrationContext, further = ''): string => `
+        SELECT ${l.id}, ${l.account} INTO authorize.key_id, authorize.account_id
+        FROM ${l.from}
+        WHERE ${l.token} = authorize.token AND ${l.api} = authorize.api_id AND ${l.alive} AND ${l.isPerApiKey} ${further}
+        ORDER BY ${l.createdAt}, ${l.id} LIMIT 1;`;
+
+/** Rows an account key stands for that opened this API before: its own, and those merged into it. */
+function rowsBefore({ legacy: l }: MigrationContext, { account, api }: { account: string; api: string }): string {
+  // A scope of its own: expressions are over `k`, and so is the row outside.
+  return `
+              SELECT ${account}.created_at AS created_at, ${account}.id AS id WHERE ${account}.origin_api_id = ${api}
+              UNION ALL
+              SELECT merged.created_at, merged.id FROM (
+                SELECT ${l.createdAt} AS created_at, ${l.id} AS id, ${l.api} AS api_id, ${l.alive} AS alive, x.account_key_id
+                FROM keylift.outcomes x JOIN ${l.keys} k ON ${l.id} = x.key_id WHERE x.outcome = 'merge') merged
+              WHERE merged.account_key_id = ${account}.id AND merged.api_id = ${api} AND merged.alive`;
+}
+
+const head = ({ types, searchPath }: MigrationContext): string => `
+    CREATE OR REPLACE FUNCTION keylift.authorize(token ${types.token}, api_id ${types.apiId})
+    RETURNS TABLE (key_id ${types.id}, account_id ${types.account}, source text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
+    -- A session that planned its lookups while the tables were small must not go on reading them whole.
+    SET search_path = pg_catalog, ${searchPath}, pg_temp SET enable_seqscan = off AS $body$
+    #variable_conflict use_column
+    DECLARE
+      in_store boolean;
+      rule keylift.switch_rule;
+      per_api record;
+      per_account record;`;
+
+const apiLookup = ({ legacy: l }: MigrationContext): string => `
+      SELECT ${l.inStore} INTO in_store FROM ${l.apis} a WHERE ${l.apiId} = authorize.api_id;
+      IF NOT FOUND THEN RETURN; END IF;`;
+
+/** Before the indexes of harden stand: per-API keys, and keys born in Settings from their own small index. */
+export function authorizeByPerApiKeys(context: MigrationContext): string {
+  const { legacy: l } = context;
+  return `${head(context)}
+    BEGIN ${apiLookup(context)}
+      ${perApiLookup(context)}
+      IF FOUND THEN source := 'per_api'; RETURN NEXT; RETURN; END IF;
+      IF in_store THEN
+        SELECT t.id, t.account_id INTO authorize.key_id, authorize.account_id FROM ${l.target} t
+        WHERE t.token = authorize.token AND t.origin_api_id IS NULL AND ${aliveTarget};
+        IF FOUND THEN source := 'account'; RETURN NEXT; END IF;
+      END IF;
+    END $body$;`;
+}
+
+/**
+ * With switching. A custom API, a held key and an exception are always answered by the per-API key; a store API by
+ * the account key once its account is switched. The order of the probes follows how far the switch is, so that the
+ * common answer takes one probe of one token index.
+ */
+export function authorizeWithSwitch(context: MigrationContext): string {
+  const { legacy: l } = context;
+  const accountKey = (further = ''): string => `
+        SELECT t.id, t.account_id INTO authorize.key_id, authorize.account_id FROM ${l.target} t
+        WHERE t.token = authorize.token AND ${aliveTarget} ${further};`;
+  return `${head(context)}
+    BEGIN ${apiLookup(context)}
+      IF NOT in_store THEN ${perApiLookup(context)}
+        IF FOUND THEN source := 'per_api'; RETURN NEXT; END IF;
+        RETURN;
+      END IF;
+      SELECT * INTO rule FROM keylift.switch_rule;
+      IF rule.mode = 'none' THEN ${perApiLookup(context)}
+        IF FOUND THEN source := 'per_api'; RETURN NEXT; RETURN; END IF;
+        ${accountKey('AND t.origin_api_id IS NULL')}
+        IF FOUND THEN source := 'account'; RETURN NEXT; END IF;
+        RETURN;
+      END IF;
+      IF rule.mode = 'all' AND NOT rule.overlapping THEN ${accountKey()}
+        IF FOUND THEN source := 'account'; RETURN NEXT; RETURN; END IF;
+      END IF;
+      SELECT ${l.id} AS id, ${l.account} AS account_id, ${l.createdAt} AS created_at INTO per_api
+        FROM ${l.from}
+        WHERE ${l.token} = authorize.token AND ${l.api} = authorize.api_id AND ${l.alive} AND ${l.isPerApiKey}
+          AND NOT (${hasAccountKey(context)} AND ${isSwitched(l.account, 'rule.cohorts')})
+        ORDER BY ${l.createdAt}, ${l.id} LIMIT 1;
+      IF rule.mode = 'some' OR rule.overlapping THEN
+        SELECT t.id, t.account_id, t.origin_api_id, t.created_at INTO per_account FROM ${l.target} t
+        WHERE t.token = authorize.token AND ${aliveTarget}
+          AND (t.origin_api_id IS NULL OR ${isSwitched('t.account_id', 'rule.cohorts')});
+      ELSE
+        SELECT t.id, t.account_id, t.origin_api_id, t.created_at INTO per_account FROM ${l.target} t WHERE false;
+      END IF;
+      -- Where both hold the token for this API, the earliest answers, as before.
+      IF per_api.id IS NOT NULL AND NOT (per_account.id IS NOT NULL AND EXISTS (
+          SELECT FROM (${rowsBefore(context, { account: 'per_account', api: 'authorize.api_id' })}) had
+          WHERE per_api.created_at IS NULL OR (had.created_at, had.id) < (per_api.created_at, per_api.id))) THEN
+        key_id := per_api.id; account_id := per_api.account_id; source := 'per_api'; RETURN NEXT;
+      ELSIF per_account.id IS NOT NULL THEN
+        key_id := per_account.id; account_id := per_account.account_id; source := 'account'; RETURN NEXT;
+      END IF;
+    END $body$;`;
+}
+
+interface ViewColumn {
+  name: string;
+  perApi: string;
+  perAccount: string;
+}
+
+function viewColumns({ legacy: l, settings, types }: MigrationContext): ViewColumn[] {
+  const keys = settings.legacy.keys;
+  const named = (value: Expression | null, otherwise: string): string =>
+    quoteIdentifier(typeof value === 'string' ? value : otherwise);
+  const apiId = types.api === types.apiId ? l.apiId : `${l.apiId}::${types.api}`;
+  return [
+    { name: quoteIdentifier(keys.id), perApi: l.id, perAccount: 't.id' },
+    { name: named(keys.account, 'account_id'), perApi: l.account, perAccount: 't.account_id' },
+    { name: named(keys.api, 'api_id'), perApi: l.api, perAccount: apiId },
+    ...(keys.name === null ? [] : [{ name: named(keys.name, 'name'), perApi: l.name, perAccount: 't.name' }]),
+    { name: named(keys.token, 'token'), perApi: l.token, perAccount: 't.token' },
+    { name: named(keys.createdAt, 'created_at'), perApi: l.createdAt, perAccount: 't.created_at' },
+    ...(keys.lastUsedAt === null ? [] : [{ name: named(keys.lastUsedAt, 'last_used_at'), perApi: l.lastUsedAt, perAccount: 't.last_used_at' }]),
+    ...(keys.revokedAt === null ? [] : [{ name: named(keys.revokedAt, 'revoked_at'), perApi: l.revokedAt, perAccount: 't.revoked_at' }]),
+    ...(keys.expiresAt === null ? [] : [{ name: named(keys.expiresAt, 'expires_at'), perApi: l.expiresAt, perAccount: 't.expires_at' }]),
+    ...l.carry.map((name) => ({ name, perApi: `k.${name}`, perAccount: `t.${name}` })),
+  ];
+}
+
+/**
+ * The view an old gateway asks unchanged. Its conditions are spelled out instead of calling a function, since
+ * a view's functions run with the reader's rights and its tables with the owner's.
+ */
+export function perApiKeysView(context: MigrationContext, options: { withSwitch: boolean }): string {
+  const { legacy: l } = context;
+  const columns = viewColumns(context);
+  const cohorts = '(SELECT r.cohorts FROM keylift.switch_rule r)';
+  const perApi = options.withSwitch
+    ? `AND NOT (${l.inStore} AND ${hasAccountKey(context)} AND ${isSwitched(l.account, cohorts)})`
+    : '';
+  const perAccount = options.withSwitch
+    ? `(t.origin_api_id IS NULL OR ${isSwitched('t.account_id', cohorts)})`
+    : 't.origin_api_id IS NULL';
+  return `
+    CREATE OR REPLACE VIEW keylift.per_api_keys AS
+      SELECT ${columns.map((c) => `${c.perApi} AS ${c.name}`).join(', ')}
+      FROM ${l.from} WHERE ${l.isPerApiKey} ${perApi}
+      UNION ALL
+      SELECT ${columns.map((c) => `${c.perAccount} AS ${c.name}`).join(', ')}
+      FROM ${l.target} t CROSS JOIN ${l.apis} a WHERE ${l.inStore} AND ${perAccount}
+        -- A held key or an exception answers for its API itself, unless a row of the account key was there earlier.
+        AND NOT EXISTS (
+          SELECT FROM ${l.keys} k WHERE ${l.token} = t.token AND ${l.api} = ${l.apiId} AND ${l.alive} AND ${l.isPerApiKey}
+            ${options.withSwitch ? `AND NOT (${hasAccountKey(context)} AND ${isSwitched(l.account, cohorts)})` : ''}
+            AND NOT EXISTS (SELECT FROM (${rowsBefore(context, { account: 't', api: l.apiId })}) had
+              WHERE ${l.createdAt} IS NULL OR (had.created_at, had.id) < (${l.createdAt}, ${l.id})))`;
+}

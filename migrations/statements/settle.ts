@@ -1,0 +1,188 @@
+import { copiedColumns } from '../../src/legacy/copy.js';
+import { verdicts } from '../../src/legacy/rules.js';
+import type { MigrationContext } from '../context.js';
+
+/** Up to this many ids and tokens a change is judged with kept plans. */
+const FEW = 200;
+
+/**
+ * `keylift.settle(ids, tokens)`: makes account keys and outcomes what the rules say of the legacy rows with these
+ * ids or tokens as they stand now. It looks at the state, not at the event, so running it twice changes nothing.
+ * The races it decides are written down in docs/races.md.
+ */
+export function settleFunction(context: MigrationContext): string {
+  const { legacy: l, types, searchPath } = context;
+  return `
+    CREATE TYPE keylift.verdict AS (
+      key_id ${types.id}, outcome text, reason text, account_key_id ${types.id}, token ${types.token}, last_used_at ${types.lastUsedAt});
+
+    CREATE FUNCTION keylift.await_batches(ids ${types.id}[]) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp AS $body$
+    DECLARE
+      expected bigint;
+      locked bigint;
+    BEGIN
+      -- A batch holds its range exclusively while it copies; whoever changes a key of an open range shares it.
+      -- A range may be split or finished while we wait, so look again until what we see is what we hold.
+      LOOP
+        SELECT count(DISTINCT b.batch_no) INTO expected FROM unnest(ids) AS given (id),
+          LATERAL (SELECT * FROM keylift.batches r WHERE r.open AND r.upto_id >= given.id ORDER BY r.upto_id LIMIT 1) b
+        WHERE b.after_id IS NULL OR b.after_id < given.id;
+        EXIT WHEN expected = 0;
+        SELECT count(*) INTO locked FROM (
+          SELECT FROM keylift.batches b WHERE b.open AND b.batch_no IN (
+            SELECT r.batch_no FROM unnest(ids) AS given (id),
+              LATERAL (SELECT * FROM keylift.batches r WHERE r.open AND r.upto_id >= given.id ORDER BY r.upto_id LIMIT 1) r
+            WHERE r.after_id IS NULL OR r.after_id < given.id)
+          FOR SHARE OF b) held;
+        EXIT WHEN locked = expected;
+      END LOOP;
+    END $body$;
+
+    CREATE FUNCTION keylift.settle(touched_ids ${types.id}[], touched_tokens ${types.token}[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, ${searchPath}, pg_temp AS $body$
+    DECLARE
+      migration_state text;
+      writer CONSTANT text := coalesce(current_setting('keylift.writer', true), '');
+    BEGIN
+      SELECT m.state INTO migration_state FROM keylift.migration m WHERE m.mirror = keylift.mirror_number();
+      IF NOT FOUND THEN
+        RAISE EXCEPTION 'this transaction read the database before keylift mirrored it; run it again'
+          USING ERRCODE = 'serialization_failure';
+      END IF;
+      -- Not SET on the function: only a superuser may tie a parameter of ours to one. An error takes it back by itself.
+      PERFORM set_config('keylift.writer', 'mirror', true);
+      IF migration_state = 'rolling_back' THEN
+        -- Account keys are being taken out; a change must not bring one back.
+        ${l.writable.lastUsedAt === null ? '' : `UPDATE ${l.keys} k SET ${l.writable.lastUsedAt} = t.last_used_at FROM ${l.target} t
+          WHERE ${l.id} = t.id AND t.origin_api_id IS NOT NULL AND t.id = ANY (touched_ids)
+            AND (${l.lastUsedAt} IS NULL OR ${l.lastUsedAt} < t.last_used_at);`}
+        DELETE FROM ${l.target} t WHERE t.origin_api_id IS NOT NULL AND t.id = ANY (touched_ids);
+      ELSIF cardinality(touched_ids) + cardinality(touched_tokens) <= ${String(FEW)} THEN
+        PERFORM keylift.settle_few(touched_ids, touched_tokens);
+      ELSE
+        PERFORM keylift.settle_many(touched_ids, touched_tokens);
+      END IF;
+      PERFORM set_config('keylift.writer', writer, true);
+    END $body$;
+
+    ${judgement(context, { name: 'settle_few', settings: 'SET enable_seqscan = off' })}
+    ${judgement(context, { name: 'settle_many', settings: 'SET plan_cache_mode = force_custom_plan' })}`;
+}
+
+/**
+ * The judgement itself, twice: with plans kept for the single change (by index, as the tables may have been small when
+ * they were made), and with plans made for the numbers at hand for a statement over many rows.
+ */
+function judgement({ legacy: l, types, searchPath }: MigrationContext, options: { name: string; settings: string }): string {
+  const columns = copiedColumns(l);
+  const rows = `${l.id} IN (
+              SELECT unnest(touched_ids)
+              UNION SELECT ${l.id} FROM unnest(touched_tokens) AS given (token) JOIN ${l.keys} k ON ${l.token} = given.token)`;
+  const verdict = verdicts(l, {
+    holds: { from: 'ledger' },
+    rows,
+    takenElsewhere: `EXISTS (SELECT FROM ${l.target} b WHERE b.token = ${l.token} AND b.origin_api_id IS NULL)`,
+    outlivesItsApi: `${l.apiId} IS NULL AND EXISTS (SELECT FROM ${l.target} b WHERE b.id = ${l.id} AND b.origin_api_id = ${l.api})`,
+  });
+  const moves = `unnest(verdicts) v JOIN ${l.keys} k ON ${l.id} = v.key_id
+        LEFT JOIN ${l.apis} a ON ${l.apiId} = ${l.api} LEFT JOIN ${l.accounts} o ON ${l.accountId} = ${l.account}`;
+  const update = `UPDATE ${l.target} t SET ${columns.map((c) => `${c.target} = ${c.source}`).join(', ')},
+            last_used_at = greatest(t.last_used_at, v.last_used_at)
+          FROM ${moves}
+          WHERE v.outcome = 'move' AND t.id = v.key_id AND t.origin_api_id IS NOT NULL
+            AND record_image_ne(ROW(${columns.map((c) => `t.${c.target}`).join(', ')}), ROW(${columns.map((c) => c.source).join(', ')}))`;
+  return `
+    CREATE FUNCTION keylift.${options.name}(touched_ids ${types.id}[], touched_tokens ${types.token}[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, ${searchPath}, pg_temp ${options.settings} AS $body$
+    DECLARE
+      verdicts keylift.verdict[];
+      left_for_now keylift.verdict[] := '{}';
+      concerned ${types.id}[];
+      mode text;
+    BEGIN
+      FOR attempt IN 1..10 LOOP
+        -- Whoever changes another row of the same token comes before us or after us, never beside us.
+        PERFORM FROM unnest(touched_tokens) AS given (token) JOIN ${l.keys} k ON ${l.token} = given.token
+          WHERE NOT EXISTS (SELECT FROM unnest(touched_ids) AS own (id) WHERE own.id = ${l.id})
+          FOR SHARE OF k;
+        SELECT array_agg(DISTINCT id) INTO concerned FROM (
+          SELECT unnest(touched_ids) AS id
+          UNION ALL SELECT ${l.id} FROM unnest(touched_tokens) AS given (token) JOIN ${l.keys} k ON ${l.token} = given.token) c;
+        IF EXISTS (SELECT FROM keylift.batches WHERE open) THEN
+          PERFORM keylift.await_batches(concerned);
+        END IF;
+
+        SELECT array_agg(ROW(key_id, outcome, reason, account_key_id, token, last_used_at)::keylift.verdict) INTO verdicts
+        FROM (${verdict}) judged WHERE outcome <> 'stay';
+
+        -- What is no move leaves. So does, for an instant, a key whose token another one takes over in this statement.
+        WITH gone AS (
+          DELETE FROM ${l.target} t USING unnest(concerned) AS c (id)
+          WHERE t.id = c.id AND t.origin_api_id IS NOT NULL
+            AND (t.id, t.token) NOT IN (SELECT v.key_id, v.token FROM unnest(verdicts) v WHERE v.outcome = 'move')
+            AND (t.id NOT IN (SELECT v.key_id FROM unnest(verdicts) v WHERE v.outcome = 'move')
+              OR t.token IN (SELECT v.token FROM unnest(verdicts) v WHERE v.outcome = 'move'))
+          RETURNING t.id, t.token, t.last_used_at)
+        SELECT left_for_now || coalesce(array_agg(ROW(id, NULL, NULL, NULL, token, last_used_at)::keylift.verdict), '{}') INTO left_for_now
+        FROM gone WHERE last_used_at IS NOT NULL;
+        -- What was used in Settings and not caught up yet must not go with the account key.
+        ${l.writable.lastUsedAt === null ? '' : `IF cardinality(left_for_now) > 0 THEN
+          UPDATE ${l.keys} k SET ${l.writable.lastUsedAt} = g.last_used_at FROM unnest(left_for_now) g
+            WHERE ${l.id} = g.key_id AND (${l.lastUsedAt} IS NULL OR ${l.lastUsedAt} < g.last_used_at);
+        END IF;`}
+        DELETE FROM keylift.outcomes x USING unnest(concerned) AS c (id)
+          WHERE x.key_id = c.id AND x.key_id NOT IN (SELECT v.key_id FROM unnest(verdicts) v WHERE v.outcome <> 'move');
+        IF verdicts IS NULL THEN RETURN; END IF;
+
+        INSERT INTO keylift.outcomes AS x (key_id, outcome, reason, account_key_id, source)
+          SELECT v.key_id, v.outcome, v.reason, CASE WHEN v.outcome = 'merge' THEN v.account_key_id END,
+            CASE WHEN v.outcome = 'merge' THEN to_jsonb(k) END
+          FROM unnest(verdicts) v JOIN ${l.keys} k ON ${l.id} = v.key_id WHERE v.outcome <> 'move'
+          ON CONFLICT (key_id) DO UPDATE SET outcome = excluded.outcome, reason = excluded.reason,
+            account_key_id = excluded.account_key_id, source = excluded.source, settled_at = clock_timestamp()
+          WHERE record_image_ne(ROW(x.outcome, x.reason, x.account_key_id, x.source),
+            ROW(excluded.outcome, excluded.reason, excluded.account_key_id, excluded.source));
+
+        IF EXISTS (SELECT FROM unnest(verdicts) v JOIN ${l.target} t ON t.id = v.key_id WHERE v.outcome = 'move' AND t.token <> v.token) THEN
+          BEGIN
+            ${update};
+          EXCEPTION WHEN unique_violation THEN
+            -- Another session just wrote a row with this token; with a fresh snapshot the rules see it.
+            IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+              RAISE EXCEPTION 'could not serialize access due to a token written meanwhile' USING ERRCODE = 'serialization_failure';
+            END IF;
+            CONTINUE;
+          END;
+        ELSE
+          ${update};
+        END IF;
+        INSERT INTO ${l.target} (id, ${columns.map((c) => c.target).join(', ')}, last_used_at)
+          SELECT v.key_id, ${columns.map((c) => c.source).join(', ')}, greatest(v.last_used_at, g.last_used_at, h.last_used_at)
+          FROM ${moves}
+            LEFT JOIN (SELECT g.key_id, max(g.last_used_at) AS last_used_at FROM unnest(left_for_now) g GROUP BY 1) g ON g.key_id = v.key_id
+            -- Of a key that is gone, or has another id now, the last use is its token's.
+            LEFT JOIN (SELECT h.token, max(h.last_used_at) AS last_used_at FROM unnest(left_for_now) h
+              WHERE NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id} = h.key_id) GROUP BY 1) h ON h.token = v.token
+          WHERE v.outcome = 'move' AND NOT EXISTS (SELECT FROM ${l.target} t WHERE t.id = v.key_id)
+          ON CONFLICT DO NOTHING;
+
+        -- A row another session just wrote can have kept ours out; with a fresh snapshot the rules see it.
+        IF NOT EXISTS (SELECT FROM unnest(verdicts) v WHERE v.outcome = 'move'
+            AND NOT EXISTS (SELECT FROM ${l.target} t WHERE t.id = v.key_id AND t.origin_api_id IS NOT NULL)) THEN
+          -- A token that both tables answer for costs authorize a second look. The row lock orders us with a switch.
+          IF EXISTS (SELECT FROM unnest(verdicts) v WHERE v.outcome IN ('exception', 'hold')) THEN
+            SELECT r.mode INTO mode FROM keylift.switch_rule r FOR SHARE;
+            IF mode <> 'none' THEN
+              UPDATE keylift.switch_rule SET overlapping = true WHERE NOT overlapping AND EXISTS (
+                SELECT FROM unnest(verdicts) v JOIN ${l.keys} k ON ${l.id} = v.key_id JOIN ${l.target} t ON t.token = ${l.token}
+                WHERE v.outcome IN ('exception', 'hold'));
+            END IF;
+          END IF;
+          RETURN;
+        END IF;
+      END LOOP;
+      RAISE EXCEPTION 'keylift cannot give an account key to a per-API key: its id or its token belongs to a key made in Settings'
+        USING ERRCODE = 'unique_violation';
+    END $body$;`;
+}

@@ -1,0 +1,88 @@
+#!/usr/bin/env node
+import { readFileSync, realpathSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { COMMANDS } from './commands/definitions/all.js';
+import { dispatch, type Globals, type LoadHandler } from './commands/dispatch.js';
+import type { Io } from './commands/io.js';
+import { parseInvocation } from './commands/parse.js';
+import { describeError } from './commands/print-error.js';
+import { packageRoot } from './config/package-root.js';
+import { secretsIn } from './config/redact.js';
+import { EXIT, type ExitCode } from './errors.js';
+
+/** Each command's handler, imported when it is called: --help must not wait for pg and knex. */
+const loadHandler: LoadHandler = async (name) => {
+  const module = (await import(`./commands/${name}.js`)) as { run: Awaited<ReturnType<LoadHandler>> };
+  return module.run;
+};
+
+/** The whole program in one call: reads the command line (without node and script), runs it, answers its exit code. */
+export async function main(argv: readonly string[], io: Io, options: { loadHandler?: LoadHandler } = {}): Promise<ExitCode> {
+  try {
+    const invocation = parseInvocation(argv, { cwd: io.cwd, version: version(), commands: COMMANDS });
+    if (invocation.kind === 'text') {
+      io.stdout.write(invocation.text);
+      return EXIT.done;
+    }
+    const { definition, args, globals } = invocation;
+    return await dispatch({ definition, args, globals: globals as unknown as Globals, io, loadHandler: options.loadHandler ?? loadHandler });
+  } catch (error) {
+    const { text, exitCode } = await describeError(error, { debug: false, secrets: secretsIn([...argv, io.env.DATABASE_URL ?? '']) });
+    io.stderr.write(text);
+    return exitCode;
+  }
+}
+
+function version(): string {
+  const text = readFileSync(path.join(packageRoot(), 'package.json'), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+function processIo(): Io {
+  return {
+    stdout: process.stdout,
+    stderr: process.stderr,
+    stdin: process.stdin,
+    env: process.env,
+    cwd: process.cwd(),
+    // undefined, not false, for a pipe
+    isTTY: { stdin: Boolean(process.stdin.isTTY), stdout: Boolean(process.stdout.isTTY), stderr: Boolean(process.stderr.isTTY) },
+    onSignal: (listener) => {
+      const signals = ['SIGINT', 'SIGTERM'] as const;
+      signals.forEach((signal) => process.on(signal, listener));
+      return () => { signals.forEach((signal) => process.off(signal, listener)); };
+    },
+  };
+}
+
+/** Node's own report of a crash prints an error's fields, and a server error's fields quote rows. */
+async function reportCrash(error: unknown): Promise<void> {
+  process.exitCode = EXIT.bug;
+  const { text } = await describeError(error, {
+    debug: process.argv.includes('debug'),
+    secrets: secretsIn([...process.argv, process.env.DATABASE_URL ?? '']),
+  });
+  process.stderr.write(text);
+  // Two signals: stop, and at once. What still hangs then is ended; nothing unfinished is ever committed.
+  process.emit('SIGTERM', 'SIGTERM');
+  process.emit('SIGTERM', 'SIGTERM');
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), 5000).unref();
+}
+
+async function runAsProgram(): Promise<void> {
+  const argv = process.argv.slice(2);
+  process.title = 'keylift'; // ps would show a --database-url
+  // `keylift plan | head` closes the pipe early; that is the reader's right and no error.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+  process.on('uncaughtException', (error) => void reportCrash(error));
+  const exitCode = await main(argv, processIo());
+  process.exitCode ??= exitCode;
+}
+
+function isProgram(script: string | undefined): boolean {
+  // npm's bin is a symbolic link to this file.
+  return script !== undefined && realpathSync(script) === realpathSync(fileURLToPath(import.meta.url));
+}
+
+if (isProgram(process.argv[1])) await runAsProgram();

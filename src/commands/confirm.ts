@@ -1,0 +1,48 @@
+import { createInterface } from 'node:readline';
+import { InterruptedError, RefusedError } from '../errors.js';
+import type { CommandContext } from './context.js';
+
+export interface Question {
+  question: string;
+  /** What will happen, one line each, shown above the question. */
+  lines?: readonly string[];
+  /** --yes: the answer is known. */
+  yes: boolean;
+}
+
+/**
+ * Asks before something is written. Throws RefusedError `confirmation_missing` where nobody can answer,
+ * `not_confirmed` when the answer is not yes, and InterruptedError when a signal comes first.
+ */
+export async function confirm({ io, stop }: Pick<CommandContext, 'io' | 'stop'>, { question, lines = [], yes }: Question): Promise<void> {
+  if (yes) return;
+  if (!io.isTTY.stdin || !io.isTTY.stderr) {
+    throw new RefusedError('confirmation_missing', `nobody can answer: ${question}`, {
+      hint: 'pass --yes to go on without being asked',
+    });
+  }
+  io.stderr.write([...lines, `${question} [y/N] `].join('\n'));
+  const answer = await nextLine(io.stdin, stop);
+  if (!/^\s*(y|yes)\s*$/i.test(answer)) {
+    throw new RefusedError('not_confirmed', 'not confirmed; nothing was changed');
+  }
+}
+
+/** The next line, or nothing at the end of input. */
+function nextLine(stdin: NodeJS.ReadableStream, stop: AbortSignal): Promise<string> {
+  return new Promise((resolve, reject) => {
+    // terminal: false leaves ^C a signal, which the program's own handler turns into `stop`.
+    const reader = createInterface({ input: stdin, terminal: false });
+    const onStop = () => {
+      reject(new InterruptedError('stopped at the question; nothing was changed'));
+      reader.close();
+    };
+    if (stop.aborted) { onStop(); return; }
+    stop.addEventListener('abort', onStop, { once: true });
+    reader.once('line', (line) => { resolve(line); reader.close(); });
+    reader.once('close', () => {
+      stop.removeEventListener('abort', onStop);
+      resolve('');
+    });
+  });
+}

@@ -1,0 +1,29 @@
+import type { Settings } from '../config/settings.js';
+import type { Database, OpenOptions } from '../database/connect.js';
+import type { ExitCode } from '../errors.js';
+import type { Logger } from '../logging/logger.js';
+import type { Io } from './io.js';
+
+/** What every command's `run` gets beside its own arguments. */
+export interface CommandContext {
+  io: Io;
+  settings: Settings;
+  configFile: string | undefined;
+  databaseUrl: string | undefined;
+  /** The database of --database-url or DATABASE_URL; closed when the command has ended. UsageError without a URL. */
+  openDatabase(options?: OpenOptions): Promise<Database>;
+  logger: Logger;
+  /** stdout is one JSON document, printed by printAnswer. */
+  json: boolean;
+  /** The answer under --json: once, as one document. */
+  printAnswer(document: unknown): void;
+  /** Text of the answer; with --json it goes to stderr, because stdout is the document's alone. */
+  write(text: string): void;
+  /** Aborts at the first SIGINT or SIGTERM: finish what is begun, begin nothing, throw InterruptedError. */
+  stop: AbortSignal;
+  /** Aborts at the second one: leave at once. */
+  stopNow: AbortSignal;
+}
+
+/** What `src/commands/<name>.ts` exports as `run`. */
+export type Run<Arguments> = (context: CommandContext, args: Arguments) => Promise<ExitCode>;

@@ -1,0 +1,110 @@
+import type { Configuration } from '../config/load.js';
+import { secretsIn } from '../config/redact.js';
+import type { Database } from '../database/connect.js';
+import { UsageError, type ExitCode } from '../errors.js';
+import type { Log } from '../logging/log.js';
+import type { LogLevel } from '../logging/logger.js';
+import type { CommandContext, Run } from './context.js';
+import type { CommandDefinition } from './definition.js';
+import type { Io } from './io.js';
+import { describeError } from './print-error.js';
+import type { Arguments } from './read-arguments.js';
+import { listenForStop } from './signals.js';
+
+/** The flags of every command, read. */
+export interface Globals {
+  config?: string | undefined;
+  databaseUrl?: string | undefined;
+  json: boolean;
+  logFile?: string | undefined;
+  logLevel?: LogLevel | undefined;
+}
+
+export type LoadHandler = (name: string) => Promise<Run<Arguments>>;
+
+export interface Task {
+  definition: CommandDefinition;
+  args: Arguments;
+  globals: Globals;
+  io: Io;
+  loadHandler: LoadHandler;
+}
+
+/** Runs one command from configuration to its exit code; whatever it opened is closed, whatever it throws is told. */
+export async function dispatch(task: Task): Promise<ExitCode> {
+  const { globals, io } = task;
+  const secrets = knownSecrets(globals, io.env);
+  const signals = listenForStop(io);
+  let log: Log | undefined;
+  try {
+    const { openLog } = await import('../logging/log.js');
+    log = openLog({ stderr: io.stderr, level: globals.logLevel ?? 'info', file: globals.logFile, secrets });
+    return await runCommand(task, { log, signals });
+  } catch (error) {
+    const told = await describeError(error, { debug: globals.logLevel === 'debug', secrets });
+    io.stderr.write(told.text);
+    log?.record(told.error.message, { code: told.error.code, exit_code: told.exitCode, ...told.error.facts });
+    return told.exitCode;
+  } finally {
+    signals.close();
+    await log?.close();
+  }
+}
+
+async function runCommand(
+  { definition, args, globals, io, loadHandler }: Task,
+  { log, signals }: { log: Log; signals: ReturnType<typeof listenForStop> },
+): Promise<ExitCode> {
+  const { loadConfiguration } = await import('../config/load.js');
+  const configuration = await loadConfiguration({ flags: globals, env: io.env, cwd: io.cwd });
+  if (definition.needsDatabase && configuration.databaseUrl === undefined) throw noDatabase();
+  const databases: Database[] = [];
+  const context: CommandContext = {
+    io,
+    ...configuration,
+    ...outputs(io, globals),
+    logger: log.logger,
+    stop: signals.stop,
+    stopNow: signals.stopNow,
+    openDatabase: opener(configuration, databases),
+  };
+  try {
+    const run = await loadHandler(definition.name);
+    return await run(context, args);
+  } finally {
+    await Promise.all(databases.map((database) => database.close()));
+  }
+}
+
+function opener({ databaseUrl }: Configuration, opened: Database[]): CommandContext['openDatabase'] {
+  return async (options) => {
+    if (databaseUrl === undefined) throw noDatabase();
+    const { openDatabase } = await import('../database/connect.js');
+    const database = await openDatabase(databaseUrl, options);
+    opened.push(database);
+    return database;
+  };
+}
+
+function outputs(io: Io, { json }: Globals): Pick<CommandContext, 'json' | 'printAnswer' | 'write'> {
+  let answered = false;
+  return {
+    json,
+    write: (text) => { (json ? io.stderr : io.stdout).write(text); },
+    printAnswer: (document) => {
+      if (!json || answered) throw new Error(json ? 'a command answered twice under --json' : 'a document was answered without --json');
+      answered = true;
+      io.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+    },
+  };
+}
+
+function noDatabase(): UsageError {
+  return new UsageError('database_url_missing', 'no database is named', {
+    hint: 'set DATABASE_URL to postgres://user:password@host:5432/database, or pass --database-url',
+  });
+}
+
+function knownSecrets({ databaseUrl }: Globals, env: Io['env']): string[] {
+  return [...secretsIn([databaseUrl ?? '', env.DATABASE_URL ?? '']), env.PGPASSWORD ?? ''];
+}

@@ -1,0 +1,14 @@
+import { EXIT } from '../errors.js';
+import { explainKeys } from '../explain/explain.js';
+import { explanationText } from '../report/explain-text.js';
+import type { Run } from './context.js';
+import type { ExplainArguments } from './definitions/looking.js';
+import { openMapped } from './migration.js';
+
+export const run: Run<ExplainArguments> = async (context, args) => {
+  const { database, schema } = await openMapped(context);
+  const explanation = await explainKeys(database, schema, args.key);
+  if (context.json) context.printAnswer(explanation);
+  else context.write(explanationText(explanation));
+  return EXIT.done;
+};

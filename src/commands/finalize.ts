@@ -1,0 +1,29 @@
+import { EXIT } from '../errors.js';
+import { requireState } from '../ledger/state.js';
+import { finalizeText } from '../report/finalize-text.js';
+import { finalize, purge } from '../stages/finalize/finalize.js';
+import { confirm } from './confirm.js';
+import type { Run } from './context.js';
+import type { FinalizeArguments } from './definitions/moving.js';
+import { openMigration, withRun } from './migration.js';
+
+export const run: Run<FinalizeArguments> = async (context, args) => {
+  const opened = await openMigration(context);
+  await opened.database.readOnly((session) => requireState(session, 'finalize'));
+  const { host, port, database } = opened.database.where;
+  const place = `${database} on ${host}:${String(port)}`;
+  await confirm(context, {
+    question: args.purge ? `Delete the archive of ${place} for good?` : `Archive the moved per-API rows of ${place}?`,
+    lines: args.purge
+      ? ['THERE IS NO WAY BACK FROM HERE: after this, keylift rollback cannot restore the per-API keys.']
+      : ['From here on the database refuses a new per-API key for a store API. keylift rollback takes it back.'],
+    yes: args.yes,
+  });
+  const report = await withRun(context, opened, { command: args.purge ? 'finalize --purge' : 'finalize' }, async (stage) => ({
+    exitCode: EXIT.done,
+    result: args.purge ? await purge(stage) : await finalize(stage),
+  }));
+  if (context.json) context.printAnswer(report);
+  else context.write(finalizeText(report));
+  return EXIT.done;
+};

@@ -1,0 +1,11 @@
+/** The world outside a command, passed in, so that tests run the whole program in their own process. */
+export interface Io {
+  stdout: NodeJS.WritableStream;
+  stderr: NodeJS.WritableStream;
+  stdin: NodeJS.ReadableStream;
+  env: Record<string, string | undefined>;
+  cwd: string;
+  isTTY: { stdin: boolean; stdout: boolean; stderr: boolean };
+  /** Calls back on SIGINT and SIGTERM until the returned function is called. */
+  onSignal(listener: (signal: NodeJS.Signals) => void): () => void;
+}

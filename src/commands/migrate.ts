@@ -1,0 +1,63 @@
+import { EXIT } from '../errors.js';
+import { holdsOfLedger, readHolds } from '../plan/holds.js';
+import { planMove } from '../plan/plan.js';
+import { planText } from '../report/plan-text.js';
+import { migrationText } from '../report/migration-text.js';
+import { reached, readState } from '../ledger/state.js';
+import { preflight } from '../preflight/preflight.js';
+import { assistBackfill } from '../stages/backfill/assist.js';
+import { ensureLedger, migrate } from '../stages/migrate.js';
+import { confirm } from './confirm.js';
+import type { CommandContext, Run } from './context.js';
+import type { MigrateArguments } from './definitions/moving.js';
+import { DEFAULT_PACE, openMigration, withDdl, withRun, type Opened } from './migration.js';
+
+export const run: Run<MigrateArguments> = async (context, args) => {
+  if (args.dryRun) {
+    const plan = await import('./plan.js');
+    return plan.run(context, { showSql: false, rehearse: false, holds: args.holds, notice: undefined });
+  }
+  const opened = await openMigration(context);
+  const holds = args.holds === undefined ? undefined : await opened.database.readOnly((s) => readHolds(s, args.holds!, opened.schema));
+  await checkGates(opened);
+  await ask(context, opened, args);
+  await withDdl(context, opened.schema, (ddl) => ensureLedger({ database: opened.database, ddl }));
+  const pace = {
+    concurrency: args.concurrency ?? DEFAULT_PACE.concurrency,
+    batchSize: args.batchSize ?? DEFAULT_PACE.batchSize,
+    batchSeconds: args.batchTime === undefined ? DEFAULT_PACE.batchSeconds : args.batchTime / 1000,
+    maxLag: args.maxLag === undefined ? null : args.maxLag / 1000,
+    maxActive: args.maxActive ?? null,
+  };
+  const report = await withRun(context, opened, { command: 'migrate', pace, assist: assistBackfill }, async (stage) => {
+    const result = await migrate(stage, { until: args.until ?? 'switch', holds });
+    return { exitCode: result.exceptions > 0 ? EXIT.exceptions : EXIT.done, result };
+  });
+  if (context.json) context.printAnswer(report);
+  else context.write(migrationText(report));
+  return report.exceptions > 0 ? EXIT.exceptions : EXIT.done;
+};
+
+/** Gates are for the first write: a migration under way has its triggers and its table. */
+async function checkGates({ database, schema }: Opened): Promise<void> {
+  await database.readOnly(async (session) => {
+    const state = await readState(session);
+    if (state !== null && (state.state !== 'rolled_back' || reached(state.stage, 'expand'))) return;
+    await preflight({ session, schema, host: database.where.host, afterRollback: state !== null });
+  });
+}
+
+/** Where a person can answer, the plan's numbers come first; --yes has seen them already. */
+async function ask(context: CommandContext, { database, schema }: Opened, args: MigrateArguments): Promise<void> {
+  const { host, port, database: name } = database.where;
+  const question = `Migrate ${name} on ${host}:${String(port)}${args.until === undefined ? '' : `, up to ${args.until}`}?`;
+  if (args.yes || !context.io.isTTY.stdin) {
+    await confirm(context, { question, yes: args.yes });
+    return;
+  }
+  const plan = await database.readOnly(async (session) => {
+    const holds = args.holds === undefined ? await holdsOfLedger(session) : await readHolds(session, args.holds, schema);
+    return planMove(session, schema, { holds, batchSize: args.batchSize ?? DEFAULT_PACE.batchSize });
+  }, { isolation: 'repeatable read' });
+  await confirm(context, { question, yes: false, lines: [planText(plan), 'All of this can be taken back: keylift rollback.'] });
+}

@@ -1,0 +1,115 @@
+import yargs, { type Argv } from 'yargs';
+import { UsageError } from '../errors.js';
+import { EXIT_MEANINGS, GLOBAL_FLAGS, isValued, type CommandDefinition, type Flag } from './definition.js';
+import { commandLineFaults } from './command-line-faults.js';
+import { readArguments, type Arguments } from './read-arguments.js';
+
+export interface ParseWorld {
+  cwd: string;
+  version: string;
+  commands: readonly CommandDefinition[];
+}
+
+/** What a command line asks for: a text (help, version), or a command with its arguments. */
+export type Invocation =
+  | { kind: 'text'; text: string }
+  | { kind: 'command'; definition: CommandDefinition; args: Arguments; globals: Arguments };
+
+const EVERY = 'Flags of every command:';
+
+/** yargs' own sentence about a wrong command line. */
+class ParserFault extends Error {}
+
+/**
+ * Reads a command line without running anything; its form is judged here first, because yargs stops at its first
+ * fault, lets anything pass behind `--` and takes `--json=no` for a value.
+ * Throws UsageError `usage`, with every fault it can name.
+ */
+export function parseInvocation(given: readonly string[], world: ParseWorld): Invocation {
+  const argv = given[0] === 'help' ? [...given.slice(1), '--help'] : given;
+  const formFaults = commandLineFaults(argv, world.commands);
+  if (formFaults.length > 0) throw usage(formFaults, { argv, world });
+  let chosen: { definition: CommandDefinition; raw: Record<string, unknown> } | undefined;
+  let text = '';
+  const parser = buildParser(world, (definition, raw) => { chosen = { definition, raw }; });
+  try {
+    void parser.parse(argv.filter((word) => word !== '--'), {}, (_error: unknown, _args: unknown, output: string) => { text = output; });
+  } catch (error) {
+    if (error instanceof ParserFault) throw usage([error.message], { argv, world });
+    throw error;
+  }
+  if (chosen === undefined) return { kind: 'text', text: `${text}\n` };
+  const { definition, raw } = chosen;
+  const { faults, args, globals } = readArguments(definition, raw, world);
+  if (faults.length > 0) throw usage(faults, { argv, world });
+  return { kind: 'command', definition, args, globals };
+}
+
+function usage(faults: string[], { argv, world }: { argv: readonly string[]; world: ParseWorld }): UsageError {
+  const command = world.commands.find(({ name }) => argv.includes(name))?.name;
+  return new UsageError('usage', faults.join('\n'), { hint: `see keylift ${command === undefined ? '' : `${command} `}--help` });
+}
+
+function buildParser(
+  world: ParseWorld,
+  choose: (definition: CommandDefinition, raw: Record<string, unknown>) => void,
+): Argv {
+  const parser = yargs([])
+    .scriptName('keylift')
+    .usage('keylift <command>\n\nMoves per-API keys into account Settings on a live PostgreSQL; no client changes anything.')
+    // A translated help would be another help than the documented one.
+    .locale('en')
+    .wrap(110)
+    .parserConfiguration({
+      'parse-numbers': false, // a key's id may be larger than a number holds
+      'parse-positional-numbers': false,
+      'camel-case-expansion': false,
+      'boolean-negation': false,
+      'dot-notation': false,
+      'duplicate-arguments-array': true, // so that a flag given twice is seen
+    })
+    .exitProcess(false)
+    .showHelpOnFail(false)
+    .strict()
+    .demandCommand(1, 'name a command')
+    .version(world.version)
+    .help()
+    .epilogue(`Exit codes:\n${exitLines(Object.keys(EXIT_MEANINGS).map(Number) as CommandDefinition['exits'])}`)
+    .fail((message: string | null, error: Error | undefined) => {
+      throw error === undefined || error.name === 'YError' ? new ParserFault(message ?? error?.message ?? '') : error;
+    });
+  return world.commands.reduce((built, definition) => addCommand(built, definition, choose), parser as Argv);
+}
+
+function addCommand(parser: Argv, definition: CommandDefinition, choose: Parameters<typeof buildParser>[1]): Argv {
+  const positionals = Object.entries(definition.positionals ?? {});
+  const pattern = [definition.name, ...positionals.map(([name]) => `<${name}>`)].join(' ');
+  return parser.command(
+    pattern,
+    definition.describe,
+    (command) => {
+      for (const [name, { describe, value }] of positionals) {
+        command.positional(name, { type: 'string', describe: `${describe} [${value}]` });
+      }
+      for (const [name, flag] of Object.entries(definition.flags)) addFlag(command, name, flag, `${definition.name} flags:`);
+      for (const [name, flag] of Object.entries(GLOBAL_FLAGS)) addFlag(command, name, flag, EVERY);
+      command.group(['help', 'version'], EVERY);
+      for (const [line, does] of definition.examples) command.example(`$0 ${line}`, does);
+      return command.epilogue(`Exit codes:\n${exitLines(definition.exits)}`);
+    },
+    (raw) => { choose(definition, raw); },
+  );
+}
+
+function addFlag(command: Argv, name: string, flag: Flag, group: string): void {
+  command.option(
+    name,
+    isValued(flag)
+      ? { type: 'string', requiresArg: true, describe: `${flag.describe} [${flag.value}]`, group }
+      : { type: 'boolean', describe: flag.describe, group },
+  );
+}
+
+function exitLines(exits: CommandDefinition['exits']): string {
+  return [...exits].sort((a, b) => a - b).map((code) => `  ${String(code).padStart(3)}  ${EXIT_MEANINGS[code]}`).join('\n');
+}

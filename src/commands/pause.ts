@@ -1,0 +1,5 @@
+import type { Run } from './context.js';
+import { changeSteering } from './steering.js';
+
+export const run: Run<object> = (context) =>
+  changeSteering(context, { kind: 'paused', change: { paused: true }, done: 'Paused: batches under way are finished, no new one begins until keylift resume.' });

@@ -1,0 +1,5 @@
+import type { Run } from './context.js';
+import { changeSteering } from './steering.js';
+
+export const run: Run<object> = (context) =>
+  changeSteering(context, { kind: 'resumed', change: { paused: false }, done: 'Resumed.' });

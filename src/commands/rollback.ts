@@ -1,0 +1,33 @@
+import { EXIT } from '../errors.js';
+import { rollBackAccounts } from '../stages/rollback/accounts.js';
+import { bornKeys, canRollBack, rollBack, type RollbackReport } from '../stages/rollback/rollback.js';
+import { rollbackText } from '../report/rollback-text.js';
+import { confirm } from './confirm.js';
+import type { CommandContext, Run } from './context.js';
+import type { RollbackArguments } from './definitions/moving.js';
+import { readAccounts } from './accounts.js';
+import { openMigration, withRun, type Opened } from './migration.js';
+
+export const run: Run<RollbackArguments> = async (context, args) => {
+  const opened = await openMigration(context);
+  const report = await takeBack(context, opened, args);
+  if (context.json) context.printAnswer(report);
+  else context.write(rollbackText(report));
+  return EXIT.done;
+};
+
+async function takeBack(context: CommandContext, opened: Opened, args: RollbackArguments): Promise<RollbackReport> {
+  const { database, schema } = opened;
+  const accounts = args.accounts === undefined ? undefined : await readAccounts(opened, args.accounts);
+  if (!(await database.readOnly(canRollBack))) return { rolled_back: false, accounts: null, removed: 0, born_in_settings: await bornKeys(database, schema) };
+  const { host, port, database: name } = database.where;
+  await confirm(context, {
+    question: `Take ${accounts === undefined ? 'the migration' : `${String(accounts.length)} accounts`} of ${name} on ${host}:${String(port)} back?`,
+    lines: [`${accounts === undefined ? 'Every account' : 'Each of them'} is answered by its per-API keys again; what people did since is kept.`],
+    yes: args.yes,
+  });
+  return withRun(context, opened, { command: 'rollback' }, async (stage) => ({
+    exitCode: EXIT.done,
+    result: accounts === undefined ? await rollBack(stage) : await rollBackAccounts(stage, accounts),
+  }));
+}

@@ -1,0 +1,35 @@
+import { EXIT } from '../errors.js';
+import { requireState } from '../ledger/state.js';
+import { switchText } from '../report/switch-text.js';
+import type { SwitchScope } from '../stages/switch/rule.js';
+import { switchAccounts } from '../stages/switch/switch.js';
+import { readAccounts } from './accounts.js';
+import { confirm } from './confirm.js';
+import type { Run } from './context.js';
+import type { SwitchArguments } from './definitions/moving.js';
+import { openMigration, withRun, type Opened } from './migration.js';
+
+export const run: Run<SwitchArguments> = async (context, args) => {
+  const opened = await openMigration(context);
+  const scope = await scopeOf(opened, args);
+  await opened.database.readOnly((session) => requireState(session, 'switch'));
+  const who = args.cohort?.text ?? (scope.kind === 'accounts' ? `${String(scope.ids.length)} accounts` : 'every account');
+  await confirm(context, {
+    question: args.back ? `Answer ${who} by per-API keys again?` : `Answer ${who} from Settings?`,
+    lines: args.back ? [] : ['From this moment on their keys open every store API. switch --back takes it back.'],
+    yes: args.yes,
+  });
+  const report = await withRun(context, opened, { command: 'switch' }, async ({ database, schema, run }) => ({
+    exitCode: EXIT.done,
+    result: await switchAccounts({ database, schema, run, order: { scope, back: args.back } }),
+  }));
+  if (context.json) context.printAnswer(report);
+  else context.write(switchText(report));
+  return EXIT.done;
+};
+
+async function scopeOf({ database, schema }: Opened, args: SwitchArguments): Promise<SwitchScope> {
+  if (args.cohort !== undefined) return { kind: 'cohort', perMillion: args.cohort.perMillion };
+  if (args.accounts === undefined) return { kind: 'all' };
+  return { kind: 'accounts', ids: await readAccounts({ database, schema }, args.accounts) };
+}

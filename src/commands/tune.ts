@@ -1,0 +1,13 @@
+import type { Control } from '../ledger/control.js';
+import type { Run } from './context.js';
+import type { TuneArguments } from './definitions/moving.js';
+import { changeSteering } from './steering.js';
+
+export const run: Run<TuneArguments> = (context, args) => {
+  const change: Partial<Control> = {
+    ...(args.concurrency === undefined ? {} : { concurrency: args.concurrency }),
+    ...(args.batchTime === undefined ? {} : { batch_time: args.batchTime / 1000 }),
+    ...(args.maxLag === undefined ? {} : { max_lag: args.maxLag / 1000 }),
+  };
+  return changeSteering(context, { kind: 'tuned', change, done: 'Tuned: a run takes it up before its next batch.' });
+};

@@ -1,0 +1,57 @@
+import path from 'node:path';
+
+/** A flag's value that cannot be used; the message goes on after the flag's name. */
+export class ValueFault extends Error {}
+
+/** Turns a flag's text into what the command gets. Throws ValueFault. */
+export type ReadValue<T> = (text: string, world: { cwd: string }) => T;
+
+/** A share of all accounts, in millionths: `5%` is 50,000. */
+export interface Cohort {
+  text: string;
+  perMillion: number;
+}
+
+/** `P%` with 0 < P <= 100 and up to four decimals. */
+export const cohort: ReadValue<Cohort> = (text) => {
+  const match = /^(\d{1,3})(?:\.(\d{1,4}))?%$/.exec(text);
+  const perMillion = match === null ? 0 : Number(match[1]) * 10_000 + Number((match[2] ?? '').padEnd(4, '0'));
+  if (perMillion < 1 || perMillion > 1_000_000) {
+    const hint = /^[\d.]+$/.test(text) ? '; the percent sign is missing' : '';
+    throw new ValueFault(`must be a percentage above 0% and up to 100%, with up to four decimals, such as 5%${hint}`);
+  }
+  return { text, perMillion };
+};
+
+/** A whole number, written with digits alone. */
+export function wholeNumber({ from, to }: { from: number; to: number }): ReadValue<number> {
+  return (text) => {
+    const number = /^\d{1,15}$/.test(text) ? Number(text) : NaN;
+    if (!(number >= from && number <= to)) throw new ValueFault(`must be a whole number from ${String(from)} to ${String(to)}`);
+    return number;
+  };
+}
+
+const UNITS: Record<string, number> = { '': 1000, s: 1000, ms: 1, m: 60_000, min: 60_000 };
+
+/** A time above zero and up to a day, in seconds, or with a unit: `0.5`, `0.5s`, `500ms`, `2m`. In milliseconds. */
+export const duration: ReadValue<number> = (text) => {
+  const [, digits, unit] = /^(\d{1,9}(?:\.\d{1,9})?)\s*(ms|s|m|min)?$/.exec(text) ?? [];
+  const milliseconds = Math.round(Number(digits ?? NaN) * (UNITS[unit ?? ''] ?? NaN));
+  if (!(milliseconds >= 1 && milliseconds <= 86_400_000)) {
+    throw new ValueFault('must be a time above zero and up to a day: seconds, or with a unit, such as 0.5, 500ms or 2m');
+  }
+  return milliseconds;
+};
+
+export function oneOf<const Words extends readonly string[]>(words: Words): ReadValue<Words[number]> {
+  return (text) => {
+    if (!words.includes(text)) throw new ValueFault(`must be one of ${words.join(', ')}`);
+    return text;
+  };
+}
+
+/** A file or folder, made absolute from the working folder. */
+export const file: ReadValue<string> = (text, { cwd }) => path.resolve(cwd, text);
+
+export const word: ReadValue<string> = (text) => text;

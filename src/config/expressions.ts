@@ -1,0 +1,41 @@
+const TOKEN = new RegExp(
+  [
+    String.raw`(?<escape>\b[eE]'(?:[^'\\]|\\.|'')*')`,
+    String.raw`(?<open>\b[eE]')`,
+    String.raw`(?<string>'(?:[^']|'')*')`,
+    String.raw`(?<name>"(?:[^"]|"")+")`,
+    String.raw`(?<word>[A-Za-z_\u0080-\uFFFF][\w$\u0080-\uFFFF]*)`,
+    String.raw`(?<comment>--|/\*|\*/)`,
+    String.raw`(?<mark>[\s\S])`,
+  ].join('|'),
+  'g',
+);
+
+/**
+ * What would let an operator's expression end or swallow the statement around it, or undefined. It is trusted, so
+ * this guards against mistakes: it knows quotes, parentheses and comments, and leaves meaning to the server.
+ */
+export function faultOfExpression(sql: string): string | undefined {
+  if (sql.trim() === '') return 'must not be empty';
+  if (sql.includes('\0')) return 'must not hold a NUL character';
+  let depth = 0;
+  for (const { groups = {} } of sql.matchAll(TOKEN)) {
+    if (groups.comment !== undefined) return `must not hold a comment (${groups.comment})`;
+    if (groups.open !== undefined) return 'leaves a quote (\') open';
+    const fault = groups.mark === undefined ? undefined : faultOfMark(groups.mark);
+    if (fault !== undefined) return fault;
+    if (groups.mark === '(') depth += 1;
+    if (groups.mark === ')') depth -= 1;
+    if (depth < 0) return 'closes a parenthesis that it did not open';
+  }
+  return depth === 0 ? undefined : 'leaves a parenthesis open';
+}
+
+/** A quote that stands alone here opened something that never ends: whole literals are tokens of their own. */
+function faultOfMark(mark: string): string | undefined {
+  if (mark === ';') return 'must not hold a semicolon outside quotes';
+  if (mark === "'") return 'leaves a quote (\') open';
+  if (mark === '"') return 'leaves a quote (") open, or quotes an empty name';
+  if (mark === '$') return 'must not hold a $ outside quotes (no parameters, no dollar quotes)';
+  return undefined;
+}

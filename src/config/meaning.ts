@@ -1,0 +1,87 @@
+import { faultOfExpression } from './expressions.js';
+import { faultOfName, isSameTable, parseTableName, type TableName } from './identifiers.js';
+import type { Settings } from './settings.js';
+import type { Fault } from './structure.js';
+
+type Path = readonly (string | number)[];
+type Check = (value: unknown, at: Path) => Fault[];
+
+/** The new table's own columns, and the server's: a carried column cannot have one of these names. */
+const TAKEN = new Set([
+  'id', 'account_id', 'name', 'token', 'scope', 'origin_api_id', 'created_at', 'last_used_at', 'revoked_at', 'expires_at',
+  'tableoid', 'xmin', 'cmin', 'xmax', 'cmax', 'ctid',
+]);
+
+const CHECKS: readonly [Path, Check][] = [
+  [['legacy', 'keys', 'table'], table],
+  [['legacy', 'apis', 'table'], table],
+  [['legacy', 'accounts', 'table'], table],
+  [['target', 'table'], table],
+  ...['id', 'token', 'name', 'createdAt', 'lastUsedAt', 'revokedAt', 'expiresAt', 'api', 'account', 'where'].map(
+    (key): [Path, Check] => [['legacy', 'keys', key], value],
+  ),
+  [['legacy', 'keys', 'carry'], carry],
+  ...['id', 'slug', 'inStore'].map((key): [Path, Check] => [['legacy', 'apis', key], value]),
+  ...['id', 'name'].map((key): [Path, Check] => [['legacy', 'accounts', key], value]),
+];
+
+/** Faults of what the values say: names that are none, expressions that do not end where they should. */
+export function faultsOfMeaning(parsed: unknown): Fault[] {
+  return CHECKS.flatMap(([at, check]) => check(valueAt(parsed, at), at));
+}
+
+/** Faults of the settings as a whole, once every single value is sound. */
+export function faultsOfWhole({ legacy, target }: Settings): Fault[] {
+  const at = ['target', 'table'];
+  const name = parseTableName(target.table);
+  const same = Object.entries(legacy).find(([, { table: other }]) => isSameTable(parseTableName(other), name));
+  return [
+    ...(same === undefined ? [] : [{ path: at, reason: `is the same table as legacy.${same[0]}.table` }]),
+    ...(isLedger(name) ? [{ path: at, reason: 'must not be in the schema keylift, which is the ledger\'s and goes with it' }] : []),
+  ];
+}
+
+function isLedger({ schema }: TableName): boolean {
+  return schema === 'keylift';
+}
+
+function table(text: unknown, at: Path): Fault[] {
+  if (typeof text !== 'string' || text === '') return [];
+  try {
+    parseTableName(text);
+    return [];
+  } catch (error) {
+    return [{ path: at, reason: (error as Error).message }];
+  }
+}
+
+function value(given: unknown, at: Path): Fault[] {
+  // Emptiness and wrong types are the schema's to tell, and told once.
+  if (typeof given === 'string' && given !== '') return faults(at, faultOfName(given));
+  const sql = valueAt(given, ['sql']);
+  return typeof sql === 'string' && sql !== '' ? faults([...at, 'sql'], faultOfExpression(sql)) : [];
+}
+
+function carry(columns: unknown, at: Path): Fault[] {
+  if (!Array.isArray(columns)) return [];
+  return columns.flatMap((column: unknown, index) => {
+    if (typeof column !== 'string' || column === '') return [];
+    const here = [...at, index];
+    return [
+      ...faults(here, faultOfName(column)),
+      ...(columns.indexOf(column) < index ? faults(here, `${JSON.stringify(column)} is named twice`) : []),
+      ...(TAKEN.has(column) ? faults(here, `${JSON.stringify(column)} is a column that the new table has already`) : []),
+    ];
+  });
+}
+
+function faults(path: Path, reason: string | undefined): Fault[] {
+  return reason === undefined ? [] : [{ path, reason }];
+}
+
+function valueAt(parsed: unknown, path: Path): unknown {
+  return path.reduce<unknown>(
+    (node, key) => (typeof node === 'object' && node !== null && Object.hasOwn(node, key) ? (node as Record<string, unknown>)[key] : undefined),
+    parsed,
+  );
+}

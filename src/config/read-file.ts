@@ -1,0 +1,66 @@
+import { open, type FileHandle } from 'node:fs/promises';
+import { UsageError } from '../errors.js';
+
+const MAX_BYTES = 1024 * 1024;
+
+/**
+ * A config file's text. Throws UsageError `config_unreadable` when it is missing, a folder, larger than 1 MiB or no
+ * UTF-8. A byte order mark is taken off.
+ */
+export async function readConfigFile(file: string, { givenBy }: { givenBy: string }): Promise<string> {
+  const bytes = await readBytes(file).catch((error: unknown) => {
+    throw unreadable(file, givenBy, reasonOf(error), error);
+  });
+  if (bytes.length > MAX_BYTES) throw unreadable(file, givenBy, 'is larger than 1 MiB');
+  return decode(bytes, (reason) => unreadable(file, givenBy, reason));
+}
+
+/** Reads one byte more than allowed at most, so that neither /dev/zero nor a growing file is read to its end. */
+async function readBytes(file: string): Promise<Buffer> {
+  const handle: FileHandle = await open(file, 'r');
+  try {
+    const buffer = Buffer.alloc(MAX_BYTES + 1);
+    let length = 0;
+    while (length < buffer.length) {
+      const { bytesRead } = await handle.read(buffer, length, buffer.length - length);
+      if (bytesRead === 0) break;
+      length += bytesRead;
+    }
+    return buffer.subarray(0, length);
+  } finally {
+    await handle.close();
+  }
+}
+
+function decode(bytes: Buffer, refuse: (reason: string) => UsageError): string {
+  if (bytes.length >= 2 && /^(fffe|feff)$/.test(bytes.subarray(0, 2).toString('hex'))) {
+    throw refuse('is UTF-16; save it as UTF-8');
+  }
+  const nul = bytes.indexOf(0);
+  if (nul !== -1) throw refuse(`holds a NUL byte (byte ${String(nul + 1)})`);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw refuse('is not valid UTF-8');
+  }
+}
+
+const REASONS: Record<string, string> = {
+  ENOENT: 'does not exist',
+  ENOTDIR: 'does not exist',
+  EISDIR: 'is a folder, not a file',
+  EACCES: 'may not be read by this user',
+  ELOOP: 'is a symbolic link that leads back to itself',
+  ENAMETOOLONG: 'has a name that is too long',
+};
+
+function reasonOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return REASONS[code] ?? `cannot be read (${code || String(error)})`;
+}
+
+function unreadable(file: string, givenBy: string, reason: string, cause?: unknown): UsageError {
+  return new UsageError('config_unreadable', `the config file ${file} ${reason}`, {
+    facts: { file, given_by: givenBy }, ...(cause === undefined ? {} : { cause }),
+  });
+}

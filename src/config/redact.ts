@@ -1,0 +1,57 @@
+const MASK = '***';
+const URL_FORM = /^[a-z]+:\/\//i;
+const AUTHORITY = /^[a-z]+:\/\/([^/?#]*)@/i;
+const SECRET_PARAMETERS = /^(password|sslpassword|passfile)$/i;
+/** Shorter ones are part of every other word; masking them would hide the text and not the secret. */
+const SHORTEST = 3;
+
+/** A database URL without its password. What cannot be read as a URL is not shown at all. */
+export function redactUrl(url: string): string {
+  const parsed = URL_FORM.test(url) ? parse(url) : undefined;
+  if (parsed === undefined) return '(unreadable database URL)';
+  if (parsed.password !== '') parsed.password = MASK;
+  for (const name of new Set(parsed.searchParams.keys())) {
+    if (SECRET_PARAMETERS.test(name)) parsed.searchParams.set(name, MASK);
+  }
+  return parsed.href;
+}
+
+/** Everything in a database URL that must not be shown: the password as written and as meant, wherever it stands. */
+export function secretsOfUrl(url: string): string[] {
+  const written = /:(.*)$/s.exec(AUTHORITY.exec(url)?.[1] ?? '')?.[1];
+  const secrets = [written, url];
+  // What is no URL may still have a colon and an @, and what stands between them is masked all the same.
+  const parsed = parse(url);
+  secrets.push(parsed?.password);
+  for (const [name, value] of parsed?.searchParams ?? []) if (SECRET_PARAMETERS.test(name)) secrets.push(value);
+  const decoded = secrets.map((secret) => decode(secret ?? ''));
+  return [...new Set([...secrets, ...decoded])].filter((secret) => secret !== undefined && secret !== '') as string[];
+}
+
+/** The secrets of every URL in a command line, under whatever flag it was meant to stand. */
+export function secretsIn(words: readonly string[]): string[] {
+  return words.flatMap((word) => {
+    const url = /[a-z]+:\/\/.*@.*/is.exec(word)?.[0];
+    return url === undefined ? [] : secretsOfUrl(url);
+  });
+}
+
+/** The text with every secret masked, the longest first, so that no tail of one stays behind. */
+export function redactText(text: string, secrets: readonly string[]): string {
+  return [...secrets]
+    .filter((secret) => secret.length >= SHORTEST)
+    .sort((a, b) => b.length - a.length)
+    .reduce((masked, secret) => masked.replaceAll(secret, MASK), text);
+}
+
+function parse(url: string): URL | undefined {
+  return URL.canParse(url) ? new URL(url) : undefined;
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,104 @@
+import pg from 'pg';
+import { readAddress, type Where } from './address.js';
+import { connectFailure } from './failures.js';
+import { typeParsers } from './parsers.js';
+import { asReader, beginStatement, inTransaction, type ReadOptions, type WriteOptions } from './scopes.js';
+import { openLine, type ReadSession, type WriteSession } from './session.js';
+
+export interface OpenOptions {
+  /** Shown in pg_stat_activity. Default `keylift`. */
+  applicationName?: string;
+  /** Default 10. Scopes beyond it wait for one to end. */
+  maxConnections?: number;
+  /** How long a server may take to let us in and answer. Default 10,000. */
+  connectTimeoutMs?: number;
+}
+
+/** A database, used through scopes: whoever passes a function never releases anything. */
+export interface Database {
+  readonly where: Where;
+  /** A session outside a transaction, for what cannot run inside one (CREATE INDEX CONCURRENTLY). */
+  withSession<T>(fn: (session: WriteSession) => Promise<T>): Promise<T>;
+  transaction<T>(fn: (session: WriteSession) => Promise<T>, options?: WriteOptions): Promise<T>;
+  readOnly<T>(fn: (session: ReadSession) => Promise<T>, options?: ReadOptions): Promise<T>;
+  /** Waits for open scopes, then closes every connection. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a pool and checks that the server lets us in and answers.
+ * Throws UsageError (URL, credentials, database name) or UnreachableError `database_unreachable`.
+ */
+export async function openDatabase(url: string, options: OpenOptions = {}): Promise<Database> {
+  const where = readAddress(url);
+  const timeoutMs = options.connectTimeoutMs ?? 10_000;
+  const pool = openPool(url, { ...options, connectTimeoutMs: timeoutMs });
+  const database = databaseOn({ pool, where, timeoutMs });
+  try {
+    await checkAnswer(pool, timeoutMs);
+  } catch (error) {
+    await database.close();
+    throw connectFailure(error, where, { timeoutMs });
+  }
+  return database;
+}
+
+function openPool(url: string, { applicationName, maxConnections, connectTimeoutMs }: OpenOptions): pg.Pool {
+  // The pool's own timeout would also count the wait for a free connection, which may rightly take long.
+  class Client extends pg.Client {
+    constructor(config?: pg.ClientConfig) {
+      super({ ...config, connectionTimeoutMillis: connectTimeoutMs });
+    }
+  }
+  const pool = new pg.Pool({
+    connectionString: url,
+    application_name: applicationName ?? 'keylift',
+    max: maxConnections ?? 10,
+    keepAlive: true,
+    types: typeParsers,
+    Client,
+  });
+  // The pool drops a client that fails while idle; without a listener the process would end.
+  pool.on('error', () => undefined);
+  pool.on('connect', (client) => client.on('error', () => undefined));
+  return pool;
+}
+
+/** A pooler lets us in before it has a server, so one answer is asked for, too. */
+async function checkAnswer(pool: pg.Pool, timeoutMs: number): Promise<void> {
+  const client = await pool.connect();
+  const question = { text: 'SELECT 1', query_timeout: timeoutMs };
+  await client.query(question).then(
+    () => { client.release(); },
+    (error: unknown) => {
+      client.release(true);
+      throw error;
+    },
+  );
+}
+
+function databaseOn({ pool, where, timeoutMs }: { pool: pg.Pool; where: Where; timeoutMs: number }): Database {
+  let closing: Promise<void> | undefined;
+  const withSession = async <T>(fn: (session: WriteSession) => Promise<T>): Promise<T> => {
+    if (pool.ending) throw new Error('the database was used after it had been closed');
+    const client = await pool.connect().catch((error: unknown) => {
+      throw connectFailure(error, where, { timeoutMs });
+    });
+    const line = openLine(client, where);
+    try {
+      return await fn(line.session);
+    } finally {
+      line.close();
+      client.release(line.isLost() || client.getTransactionStatus() !== 'I');
+    }
+  };
+  return {
+    where,
+    withSession,
+    transaction: (fn, options = {}) =>
+      withSession((session) => inTransaction(session, beginStatement(options), fn)),
+    readOnly: (fn, options = {}) =>
+      withSession((session) => inTransaction(session, beginStatement({ ...options, readOnly: true }), asReader(fn))),
+    close: () => (closing ??= pool.end()),
+  };
+}

@@ -1,0 +1,68 @@
+import { EXIT, KeyliftError, RefusedError, UnreachableError, UsageError, type ErrorDetails } from '../errors.js';
+import { SQLSTATE, isDatabaseError, isMissingObject, isPermission, isRetryable, isTimeout } from './sqlstate.js';
+
+/**
+ * What to tell about an error of the server: a KeyliftError with the sentence, the SQLSTATE and the names of the
+ * objects concerned, without row values (a key violation's detail quotes the key). A KeyliftError passes through,
+ * and anything that did not come from the server becomes `unexpected`, exit 1.
+ */
+export function describeDatabaseError(error: unknown): KeyliftError {
+  if (error instanceof KeyliftError) return error;
+  if (!isDatabaseError(error)) {
+    const message = error instanceof Error ? error.message : String(error);
+    return new KeyliftError('unexpected', EXIT.bug, message, { cause: error });
+  }
+  const message = messageWithoutValues(error);
+  const details: ErrorDetails = { facts: factsOf(error), cause: withoutValues(error, message) };
+  if (isPermission(error)) {
+    return new RefusedError('permission_denied', `the database refused: ${message}`, {
+      ...details, hint: 'grant the role of the database URL what the message names',
+    });
+  }
+  if (isMissingObject(error)) {
+    return new UsageError('object_missing', `the database has no such thing: ${message}`, {
+      ...details, hint: 'check the tables and columns in keylift.config.json against the database',
+    });
+  }
+  if (error.code === SQLSTATE.readOnlyTransaction) {
+    return new RefusedError('database_read_only', `the database takes no writes here: ${message}`, {
+      ...details, hint: 'connect to the primary, with a role that may write',
+    });
+  }
+  if (isRetryable(error) || isTimeout(error) || error.code?.startsWith('53') === true) {
+    return new UnreachableError('database_busy', `the database gave up: ${message}`, {
+      ...details, hint: 'run the same command again when there is less load: it goes on where it stopped',
+    });
+  }
+  return new KeyliftError('database_error', EXIT.bug, `the database reported: ${message}`, details);
+}
+
+type ServerError = Parameters<typeof factsOf>[0];
+
+function factsOf(error: {
+  code?: string | undefined; schema?: string | undefined; table?: string | undefined;
+  column?: string | undefined; constraint?: string | undefined;
+}): Record<string, unknown> {
+  const { code, schema, table, column, constraint } = error;
+  const facts = { sqlstate: code, schema, table, column, constraint };
+  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
+}
+
+/**
+ * Data exceptions (class 22) quote the value itself, in the quotes of the server's language: they get a sentence of
+ * ours. Exceptions raised by functions (P0) lose what they quote.
+ */
+function messageWithoutValues(error: ServerError & Error): string {
+  const code = error.code ?? '';
+  if (code.startsWith('22')) return `a value does not have the form that its type or a function asks for (SQLSTATE ${code})`;
+  if (code.startsWith('P0')) return error.message.replace(/(["'«„“‘]).*?(["'»”’]|$)/gs, '$1…$2');
+  return error.message;
+}
+
+/** The stack without the fields `detail`, `where`, `internalQuery`, which quote rows. */
+function withoutValues(error: Error, message: string): Error {
+  const copy = new Error(message);
+  copy.name = error.name;
+  copy.stack = (error.stack ?? '').split(error.message).join(message);
+  return copy;
+}

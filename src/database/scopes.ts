@@ -1,0 +1,66 @@
+import type { ReadSession, WriteSession } from './session.js';
+
+export type Isolation = 'read committed' | 'repeatable read' | 'serializable';
+
+export interface ReadOptions {
+  isolation?: 'read committed' | 'repeatable read';
+  statementTimeoutMs?: number;
+  lockTimeoutMs?: number;
+}
+
+export interface WriteOptions {
+  isolation?: Isolation;
+  statementTimeoutMs?: number;
+  lockTimeoutMs?: number;
+  /** The commit does not wait for the disk: only for work that a rerun would do again. */
+  asynchronousCommit?: boolean;
+}
+
+/** How a transaction begins: one round trip, and SET LOCAL alone, so that a transaction pooler is no obstacle. */
+export function beginStatement(options: WriteOptions & { readOnly?: boolean }): string {
+  const isolation = (options.isolation ?? 'read committed').toUpperCase();
+  return [
+    options.readOnly === true
+      ? `BEGIN TRANSACTION READ ONLY, ISOLATION LEVEL ${isolation}`
+      : `BEGIN TRANSACTION READ WRITE, ISOLATION LEVEL ${isolation}`,
+    // Timestamps travel as text, so a role's own date style must not reach them.
+    `SET LOCAL datestyle = 'ISO'`,
+    ...setting('statement_timeout', options.statementTimeoutMs),
+    ...setting('lock_timeout', options.lockTimeoutMs),
+    ...(options.asynchronousCommit === true ? ['SET LOCAL synchronous_commit = off'] : []),
+  ].join('; ');
+}
+
+function setting(name: string, milliseconds: number | undefined): string[] {
+  if (milliseconds === undefined) return [];
+  if (!Number.isFinite(milliseconds) || milliseconds < 0) throw new RangeError(`${name}: ${String(milliseconds)}`);
+  return [`SET LOCAL ${name} = ${String(Math.ceil(milliseconds))}`];
+}
+
+/** BEGIN, `fn`, COMMIT; whatever `fn` throws rolls back and goes on. The session belongs to the caller. */
+export async function inTransaction<T>(
+  session: WriteSession,
+  begin: string,
+  fn: (session: WriteSession) => Promise<T>,
+): Promise<T> {
+  try {
+    await session.query(begin);
+    const result = await fn(session);
+    await commit(session);
+    return result;
+  } catch (error) {
+    await session.query('ROLLBACK').catch(() => undefined); // the first error is the one to tell
+    throw error;
+  }
+}
+
+/** COMMIT of a failed transaction rolls back without an error; somebody swallowed one, and must hear of it. */
+async function commit(session: WriteSession): Promise<void> {
+  const { command } = await session.query('COMMIT');
+  if (command !== 'COMMIT') throw new Error('a statement failed inside the transaction and its error was swallowed; nothing was committed');
+}
+
+/** Hands a session on as one that only reads; the transaction around it is READ ONLY. */
+export function asReader<T>(fn: (session: ReadSession) => Promise<T>): (session: WriteSession) => Promise<T> {
+  return (session) => fn(session);
+}

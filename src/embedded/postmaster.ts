@@ -1,0 +1,99 @@
+import { randomInt } from 'node:crypto';
+import { createServer } from 'node:net';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { failedWithLog, readText } from './cluster.js';
+import type { Cluster } from './cluster.js';
+import type { Running, Watchdog } from './watchdog.js';
+
+const HOST = '127.0.0.1';
+const START_TIMEOUT_MS = 120_000;
+const POLL_MS = 20;
+const ATTEMPTS = 5;
+
+/** Below every system's range for outgoing connections, so that none of them sits on our port during a restart. */
+const PORTS = { from: 15_000, to: 32_000 };
+
+export interface Postmaster extends Running {
+  pid: number;
+  port: number;
+}
+
+export interface StartOptions {
+  cluster: Cluster;
+  watchdog: Watchdog;
+  settings: Record<string, string>;
+  /** The port to come back on; without it, a free one. */
+  port?: number;
+}
+
+/**
+ * Starts PostgreSQL and resolves when it accepts connections. Another program may take the port between our look and
+ * PostgreSQL's bind, so an early end is tried again a few times, on another port where the port is ours to choose.
+ *
+ * @throws UnreachableError `embedded_start_failed`, `embedded_start_timeout`
+ */
+export async function startPostmaster(options: StartOptions): Promise<Postmaster> {
+  const { cluster, watchdog } = options;
+  for (let attempt = 1; ; attempt++) {
+    const port = options.port ?? (await freePort());
+    const running = await watchdog.run({
+      file: cluster.binaries.postgres,
+      args: ['-D', cluster.data, ...settingArguments({ ...options.settings, ...placeSettings(port) })],
+      cwd: cluster.directory, log: cluster.log, runAs: cluster.runAs,
+    });
+    if (await isReady(running, options)) return Object.assign(running, { pid: running.pid!, port });
+    if (attempt === ATTEMPTS) throw await failedWithLog('start_failed', cluster, { port, ...running.ended });
+    await delay(POLL_MS * attempt);
+  }
+}
+
+/** Stops PostgreSQL as `pg_ctl stop -m` would, and resolves when it has ended. */
+export async function stopPostmaster(running: Running, watchdog: Watchdog, mode: 'fast' | 'immediate'): Promise<void> {
+  if (running.ended === undefined) watchdog.signal(mode === 'fast' ? 'SIGINT' : 'SIGQUIT');
+  await running.exit;
+}
+
+/** The rest of the world can neither reach this server nor change its answers. */
+function placeSettings(port: number): Record<string, string> {
+  return { listen_addresses: HOST, port: String(port), unix_socket_directories: '' };
+}
+
+function settingArguments(settings: Record<string, string>): string[] {
+  const all = { timezone: 'UTC', log_timezone: 'UTC', ...settings };
+  return Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+}
+
+async function isReady(running: Running, { cluster, watchdog }: StartOptions): Promise<boolean> {
+  const deadline = performance.now() + START_TIMEOUT_MS;
+  while (running.ended === undefined) {
+    if (await saysReady(cluster, running.pid)) return true;
+    if (performance.now() > deadline) {
+      await stopPostmaster(running, watchdog, 'immediate');
+      throw await failedWithLog('start_timeout', cluster, { seconds: START_TIMEOUT_MS / 1000 });
+    }
+    await Promise.race([delay(POLL_MS), running.exit]);
+  }
+  return false;
+}
+
+/** PostgreSQL's own note of its state: the first line names its pid, the eighth says `ready` (what pg_ctl waits for). */
+async function saysReady({ data }: Cluster, pid: number | undefined): Promise<boolean> {
+  const lines = (await readText(path.join(data, 'postmaster.pid')))?.split('\n');
+  return lines?.[0] === String(pid) && lines[7]?.trim() === 'ready';
+}
+
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(PORTS.from, PORTS.to);
+    if (await canListen(port)) return port;
+  }
+}
+
+async function canListen(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => { resolve(false); });
+    server.listen(port, HOST, () => { server.close(() => { resolve(true); }); });
+  });
+}

@@ -1,0 +1,73 @@
+/**
+ * What the watchdog process runs, as plain JavaScript for `node -e`: so it starts the same from `dist/` and from
+ * `src/` under tsx, with no loader. It is the parent of every PostgreSQL process, so that a signal never meets a
+ * process that merely got the same pid: Node signals a child only until it has been waited for.
+ *
+ * Orders arrive on stdin, one JSON document a line: `{"run": {file, args, cwd, env, uid, gid, log}}` starts a program,
+ * `{"signal": "SIGINT"}` signals it. Events leave on stdout: `{"pid": n}`, `{"exit": {code, signal, error}}`.
+ * The end of stdin is the end of the program that started us, whichever way it ended: the running program is told to
+ * stop, fast, then immediately, then killed, and the directory in argv[1] is removed.
+ */
+export const WATCHDOG_PROGRAM = String.raw`
+const { spawn } = require('node:child_process');
+const { openSync, closeSync, rmSync } = require('node:fs');
+const [directory, graceMs] = [process.argv[1], Number(process.argv[2])];
+let child = null;
+let ending = false;
+
+const tell = (event) => process.stdout.write(JSON.stringify(event) + '\n');
+process.stdout.on('error', () => {});
+// Whoever signals a whole terminal or service means the program above: its end is what ends us.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {});
+
+function run({ file, args, cwd, env, uid, gid, log }) {
+  try {
+    const output = openSync(log, 'a', 0o600);
+    child = spawn(file, args, { cwd, env, uid, gid, detached: true, stdio: ['ignore', output, output] });
+    closeSync(output);
+    if (child.pid !== undefined) tell({ pid: child.pid });
+    child.once('error', (error) => ended({ error: error.code }));
+    child.once('exit', (code, signal) => ended({ code, signal }));
+  } catch (error) {
+    ended({ error: error.code });
+  }
+}
+
+function ended(exit) {
+  if (child !== null && child.pid !== undefined && exit.error) return; // a signal that could not be sent
+  child = null;
+  tell({ exit });
+  if (ending) leave();
+}
+
+function end() {
+  if (ending) return;
+  ending = true;
+  if (child === null) return leave();
+  child.kill('SIGINT');
+  setTimeout(() => child && child.kill('SIGQUIT'), graceMs);
+  setTimeout(() => child && child.kill('SIGKILL'), 2 * graceMs);
+}
+
+function leave() {
+  try {
+    if (directory) rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    process.exit(0);
+  } catch {
+    process.exit(1);
+  }
+}
+
+let pending = '';
+process.stdin.setEncoding('utf8');
+process.stdin.on('data', (text) => {
+  const lines = (pending + text).split('\n');
+  pending = lines.pop();
+  for (const line of lines) {
+    const order = JSON.parse(line);
+    if (order.run) run(order.run);
+    else if (child !== null) child.kill(order.signal);
+  }
+});
+for (const event of ['end', 'close', 'error']) process.stdin.on(event, end);
+`;

@@ -1,0 +1,54 @@
+/** How many rows the next batch takes, steered by how long the last ones took. */
+export interface PaceLimits {
+  /** Rows a batch at least and at most. */
+  least: number;
+  most: number;
+  /** How long a batch should take, in seconds. */
+  batchSeconds: number;
+}
+
+/** The first batches are small: what a row costs here is not known yet. */
+export const FIRST_ROWS = 20_000;
+
+/** One batch changes the size by no more than this factor, so that a hiccup is not taken for the rule. */
+const MOST_CHANGE = 2;
+
+/**
+ * Sizes batches by time. The size moves half of the way towards what the measured pace asks for, so that it
+ * settles smoothly, and stays within the limits whatever is measured.
+ */
+export class Pace {
+  private rows: number;
+
+  constructor(private limits: PaceLimits) {
+    this.rows = this.clamp(FIRST_ROWS);
+  }
+
+  /** Rows for the next batch. */
+  get size(): number {
+    return this.rows;
+  }
+
+  /** Takes a finished batch into account; batches that did nothing measurable change nothing. */
+  finished({ rows, seconds }: { rows: number; seconds: number }): void {
+    if (rows <= 0 || seconds <= 0) return;
+    const asked = (rows / seconds) * this.limits.batchSeconds;
+    const bounded = Math.min(this.rows * MOST_CHANGE, Math.max(this.rows / MOST_CHANGE, asked));
+    this.rows = this.clamp((this.rows + bounded) / 2);
+  }
+
+  /** A batch hit its timeout or met a lock: the next one is half as large. */
+  failed(): void {
+    this.rows = this.clamp(this.rows / 2);
+  }
+
+  /** New limits take effect with the next batch. */
+  tune(limits: Partial<PaceLimits>): void {
+    this.limits = { ...this.limits, ...limits };
+    this.rows = this.clamp(this.rows);
+  }
+
+  private clamp(rows: number): number {
+    return Math.round(Math.min(this.limits.most, Math.max(this.limits.least, rows)));
+  }
+}

@@ -1,0 +1,82 @@
+/** Exit codes of the contract. They stand in every command's help text and are asserted by tests. */
+export const EXIT = {
+  done: 0,
+  bug: 1,
+  usage: 2,
+  refused: 3,
+  differences: 4,
+  unreachable: 5,
+  exceptions: 6,
+  interrupted: 130,
+} as const;
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** What an error carries beside its sentence. `facts` never hold a token or a password. */
+export interface ErrorDetails {
+  /** Values a reader needs to find the place: a file, a table, a SQLSTATE. */
+  facts?: Record<string, unknown>;
+  /** What to do about it, one sentence in the imperative. */
+  hint?: string;
+  /** The runbook section, without the `#`. */
+  anchor?: string;
+  cause?: unknown;
+}
+
+/**
+ * A situation keylift foresaw: it has a stable code, facts, a way out and its exit code.
+ * Anything thrown that is not a KeyliftError is a bug and exits 1.
+ */
+export class KeyliftError extends Error {
+  readonly facts: Record<string, unknown>;
+  readonly hint: string | undefined;
+  readonly anchor: string | undefined;
+
+  constructor(
+    readonly code: string,
+    readonly exitCode: ExitCode,
+    message: string,
+    details: ErrorDetails = {},
+  ) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.name = new.target.name;
+    this.facts = details.facts ?? {};
+    this.hint = details.hint;
+    this.anchor = details.anchor;
+  }
+}
+
+/** A person's mistake in arguments, files, configuration or credentials: exit 2, nothing changed. */
+export class UsageError extends KeyliftError {
+  constructor(code: string, message: string, details?: ErrorDetails) {
+    super(code, EXIT.usage, message, details);
+  }
+}
+
+/** A gate said no (preflight, missing confirmation, another owner): exit 3, nothing changed. */
+export class RefusedError extends KeyliftError {
+  constructor(code: string, message: string, details?: ErrorDetails) {
+    super(code, EXIT.refused, message, details);
+  }
+}
+
+/** The proof found differences: exit 4. */
+export class DifferencesError extends KeyliftError {
+  constructor(code: string, message: string, details?: ErrorDetails) {
+    super(code, EXIT.differences, message, details);
+  }
+}
+
+/** The database cannot be reached, or the run stopped with work left: exit 5, run again to resume. */
+export class UnreachableError extends KeyliftError {
+  constructor(code: string, message: string, details?: ErrorDetails) {
+    super(code, EXIT.unreachable, message, details);
+  }
+}
+
+/** The operator stopped the run: exit 130, run again to resume. */
+export class InterruptedError extends KeyliftError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('interrupted', EXIT.interrupted, message, details);
+  }
+}

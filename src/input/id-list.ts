@@ -1,0 +1,77 @@
+import { readFile, stat } from 'node:fs/promises';
+import Papa from 'papaparse';
+import { UsageError } from '../errors.js';
+
+const MAX_BYTES = 64 * 1024 * 1024;
+
+/** One id of a list, as text, with the line it stands on for error messages. */
+export interface ListedId {
+  id: string;
+  line: number;
+}
+
+export interface IdListOptions {
+  /** What the file is, for messages: `holds file`. */
+  kind: string;
+  /** Columns that may carry ids; at least one must be in the header. */
+  columns: readonly string[];
+}
+
+/**
+ * Reads a CSV with a header and returns the ids of the columns asked for. Ids stay text. Other columns are a
+ * person's notes and are left alone; a row without any id is a fault, as it may be a slip of the hand.
+ *
+ * @throws UsageError `list_unreadable` or `list_invalid`, all faults at once, nothing else done.
+ */
+export async function readIdList(file: string, options: IdListOptions): Promise<Map<string, ListedId[]>> {
+  const text = await readText(file, options.kind);
+  const parsed = Papa.parse<string[]>(text, { delimiter: ',', skipEmptyLines: false });
+  const faults = parsed.errors.map((e) => `line ${String((e.row ?? 0) + 1)}: ${e.message}`);
+  const [header = [], ...rows] = parsed.data;
+  const names = header.map((name) => name.trim());
+  const found = options.columns.filter((column) => names.includes(column));
+  if (found.length === 0) faults.unshift(`line 1: the header has none of the columns ${options.columns.join(', ')} (it has: ${names.join(', ') || 'nothing'})`);
+  for (const column of found) if (names.filter((n) => n === column).length > 1) faults.push(`line 1: column ${column} stands twice`);
+
+  const ids = new Map<string, ListedId[]>(options.columns.map((column) => [column, []]));
+  rows.forEach((row, index) => {
+    if (found.length === 0 || row.every((cell) => cell.trim() === '')) return;
+    const line = index + 2;
+    if (row.length !== header.length) faults.push(`line ${String(line)}: ${String(row.length)} fields, the header has ${String(header.length)}`);
+    const here = found.map((column) => ({ column, id: (row[names.indexOf(column)] ?? '').trim() })).filter((c) => c.id !== '');
+    if (here.length === 0) faults.push(`line ${String(line)}: no ${found.join(' or ')}`);
+    for (const { column, id } of here) ids.get(column)!.push({ id, line });
+  });
+  if (faults.length > 0) throw invalidList(file, options.kind, faults);
+  return ids;
+}
+
+/** A list's faults as one error; at most twenty are written out, all are counted. */
+export function invalidList(file: string, kind: string, faults: string[]): UsageError {
+  const shown = faults.slice(0, 20).map((f) => `\n  ${f}`).join('');
+  const more = faults.length > 20 ? `\n  and ${String(faults.length - 20)} more` : '';
+  return new UsageError('list_invalid', `the ${kind} ${file} has ${String(faults.length)} fault${faults.length === 1 ? '' : 's'}:${shown}${more}`, {
+    facts: { file },
+    hint: 'Mend the file and run the command again; nothing was changed.',
+    anchor: 'lists',
+  });
+}
+
+async function readText(file: string, kind: string): Promise<string> {
+  const refuse = (reason: string, cause?: unknown): UsageError =>
+    new UsageError('list_unreadable', `the ${kind} ${file} ${reason}`, { facts: { file }, cause, anchor: 'lists' });
+  const facts = await stat(file).catch((error: unknown) => {
+    throw refuse('cannot be read', error);
+  });
+  if (!facts.isFile()) throw refuse('is not a file');
+  if (facts.size > MAX_BYTES) throw refuse(`is larger than ${String(MAX_BYTES / 1024 / 1024)} MiB`);
+  const bytes = await readFile(file).catch((error: unknown) => {
+    throw refuse('cannot be read', error);
+  });
+  if (bytes.includes(0)) throw refuse('holds a NUL byte; a CSV is plain text');
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw refuse('is not valid UTF-8', error);
+  }
+}

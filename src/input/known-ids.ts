@@ -1,0 +1,44 @@
+import type { ReadSession } from '../database/session.js';
+import { isDatabaseError } from '../database/sqlstate.js';
+import type { ListedId } from './id-list.js';
+
+/** Where ids are looked up: a table, its alias, the id's expression over it, and its PostgreSQL type. */
+export interface KnownIn {
+  what: string;
+  from: string;
+  id: string;
+  type: string;
+}
+
+const PATTERNS: Record<string, RegExp> = {
+  smallint: /^-?\d{1,5}$/,
+  integer: /^-?\d{1,10}$/,
+  bigint: /^-?\d{1,19}$/,
+  uuid: /^\{?[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}\}?$/i,
+};
+
+/** Faults of a list whose ids must exist: `line 3: no account 99`. Ids travel as one array parameter. */
+export async function unknownIds(session: ReadSession, listed: readonly ListedId[], known: KnownIn): Promise<string[]> {
+  const pattern = PATTERNS[known.type];
+  const fault = ({ id, line }: ListedId): string => `line ${String(line)}: no ${known.what} ${JSON.stringify(id)}`;
+  const possible = listed.filter(({ id }) => pattern === undefined || pattern.test(id));
+  const impossible = listed.filter((entry) => !possible.includes(entry)).map(fault);
+  if (possible.length === 0) return impossible;
+  const missing = await missingIds(session, possible.map((entry) => entry.id), known);
+  return [...impossible, ...possible.filter((entry) => missing.has(entry.id)).map(fault)];
+}
+
+async function missingIds(session: ReadSession, ids: string[], known: KnownIn): Promise<Set<string>> {
+  try {
+    const { rows } = await session.query<{ id: string }>(
+      `SELECT given.id FROM unnest($1::text[]) AS given (id)
+       WHERE NOT EXISTS (SELECT FROM ${known.from} WHERE ${known.id} = given.id::${known.type})`,
+      [ids],
+    );
+    return new Set(rows.map((row) => row.id));
+  } catch (error) {
+    // 22003, 22P02: a number out of range or no value of the type; then no such id exists either.
+    if (isDatabaseError(error) && (error.code === '22003' || error.code === '22P02')) return new Set(ids);
+    throw error;
+  }
+}

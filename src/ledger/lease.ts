@@ -1,0 +1,94 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { EXIT } from '../errors.js';
+import type { Database } from '../database/connect.js';
+import { anotherRun, buryOwner, endRun, enterRun, heartbeat, HEARTBEAT_SECONDS, isDeadHere, leaseLost, takeLead, type Owner, type Run, type RunFacts } from './runs.js';
+
+const ASK_EVERY_MS = 250;
+
+export interface LeaseOptions {
+  facts: RunFacts;
+  stop: AbortSignal;
+  /** What to do while another run leads: help it, for one turn. Without it the command is refused. */
+  assist?: (run: Run, lost: AbortSignal) => Promise<void>;
+}
+
+/** What happened under the lease: the answer, and whether this run helped another one before it led. */
+export interface Led {
+  run: Run;
+  lost: AbortSignal;
+  assisted: boolean;
+}
+
+/**
+ * Runs `fn` as the one run that leads, with a heartbeat; its signal aborts when the lease is lost. Waits for the lease
+ * of a silent owner to end, and takes over at once from one whose process is gone.
+ *
+ * @throws RefusedError `another_run` while another run is alive and this one cannot help it.
+ */
+export async function underLease<T>(
+  database: Database,
+  options: LeaseOptions,
+  fn: (led: Led) => Promise<{ exitCode: number; result: T }>,
+): Promise<T> {
+  const run = await database.transaction((session) => enterRun(session, options.facts));
+  const lost = new AbortController();
+  const beat = setInterval(() => { void sendHeartbeat({ database, run, lost }); }, HEARTBEAT_SECONDS * 1000);
+  const end = { exitCode: EXIT.bug as number, result: null as unknown };
+  try {
+    const assisted = await waitForLead({ database, run, options, lost: lost.signal });
+    run.leads = true;
+    const answer = await fn({ run, lost: lost.signal, assisted });
+    Object.assign(end, answer);
+    return answer.result;
+  } catch (error) {
+    end.exitCode = exitCodeOf(error);
+    throw error;
+  } finally {
+    clearInterval(beat);
+    // When the database is gone, so is the lease, by its own end.
+    await database.transaction((session) => endRun(session, run, end)).catch(() => undefined);
+  }
+}
+
+const exitCodeOf = (error: unknown): number =>
+  (error as { exitCode?: number }).exitCode ?? ((error as Error).name === 'AbortError' ? EXIT.interrupted : EXIT.bug);
+
+interface Beat {
+  database: Database;
+  run: Run;
+  lost: AbortController;
+}
+
+async function sendHeartbeat({ database, run, lost }: Beat): Promise<void> {
+  try {
+    const kept = await database.transaction((session) => heartbeat(session, run), { statementTimeoutMs: HEARTBEAT_SECONDS * 1000 });
+    if (!kept) lost.abort(leaseLost());
+  } catch {
+    // The next beat, or the work itself, will tell.
+  }
+}
+
+/** Resolves when this run leads: true when it helped another one before. */
+async function waitForLead({ database, run, options, lost }: { database: Database; run: Run; options: LeaseOptions; lost: AbortSignal }): Promise<boolean> {
+  let first = null as Owner | null;
+  let assisted = false;
+  for (;;) {
+    options.stop.throwIfAborted();
+    lost.throwIfAborted();
+    const owner = await database.transaction((session) => takeLead(session, run));
+    if (owner === null) return assisted;
+    if (isDeadHere(owner)) {
+      await database.transaction((session) => buryOwner(session, owner));
+      continue;
+    }
+    first = first?.run_id === owner.run_id ? first : owner;
+    // A heartbeat that moves is a living owner; one that stands still is waited out.
+    const alive = owner.heartbeat_at !== first.heartbeat_at;
+    if (alive && options.assist === undefined) throw anotherRun(owner);
+    if (options.assist !== undefined) {
+      await options.assist(run, lost);
+      assisted = true;
+    }
+    await sleep(ASK_EVERY_MS);
+  }
+}

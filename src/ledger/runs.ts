@@ -1,0 +1,116 @@
+import { hostname } from 'node:os';
+import { RefusedError } from '../errors.js';
+import type { WriteSession } from '../database/session.js';
+
+/** A lease is kept alive this often and lost after this long, in seconds. */
+export const HEARTBEAT_SECONDS = 2;
+export const LEASE_SECONDS = 20;
+
+/** A running command, as the ledger knows it. */
+export interface Run {
+  runId: string;
+  /** Holds the lead; false while it only helps. */
+  leads: boolean;
+}
+
+export interface RunFacts {
+  command: string;
+  version: string;
+}
+
+/** Who holds the lease that keeps two operators from steering at once. */
+export interface Owner {
+  run_id: string;
+  command: string;
+  host: string;
+  pid: number;
+  heartbeat_at: string;
+  seconds_left: number;
+}
+
+/** Enters a run in the ledger, with a lease of its own: a batch is only written while it lasts. */
+export async function enterRun(session: WriteSession, facts: RunFacts): Promise<Run> {
+  const { run_id: runId } = await session.one<{ run_id: string }>(
+    `INSERT INTO keylift.runs (command, host, pid, version, attempt, lease_until)
+     VALUES ($1, $2, $3, $4, (SELECT attempt FROM keylift.migration), clock_timestamp() + make_interval(secs => $5)) RETURNING run_id`,
+    [facts.command, hostname(), process.pid, facts.version, LEASE_SECONDS],
+  );
+  return { runId, leads: false };
+}
+
+/** Takes the lead when nobody holds it, or its holder's lease has run out. Null: taken. Otherwise: who leads. */
+export async function takeLead(session: WriteSession, run: Run): Promise<Owner | null> {
+  const { rowCount } = await session.query(
+    `UPDATE keylift.control SET owner = $1, fence = fence + 1, owned_until = clock_timestamp() + make_interval(secs => $2)
+     WHERE owner IS NULL OR owned_until < clock_timestamp()`,
+    [run.runId, LEASE_SECONDS],
+  );
+  if (rowCount === 1) return null;
+  return session.one<Owner>(
+    `SELECT r.run_id, r.command, r.host, r.pid, r.heartbeat_at::text AS heartbeat_at,
+       ceil(extract(epoch FROM c.owned_until - clock_timestamp()))::int AS seconds_left
+     FROM keylift.control c JOIN keylift.runs r ON r.run_id = c.owner`,
+  );
+}
+
+/** Ends the run of an owner known to be dead; its lease ends with it. */
+export async function buryOwner(session: WriteSession, owner: Owner): Promise<void> {
+  await session.query(
+    `WITH dead AS (UPDATE keylift.runs SET ended_at = clock_timestamp(), lease_until = clock_timestamp() WHERE run_id = $1 AND ended_at IS NULL)
+     UPDATE keylift.control SET owned_until = clock_timestamp() - interval '1 second' WHERE owner = $1`,
+    [owner.run_id],
+  );
+}
+
+/** Did the owner's process end on this very machine? On another one only its lease can tell. */
+export function isDeadHere(owner: Owner): boolean {
+  if (owner.host !== hostname() || owner.pid === process.pid) return false;
+  try {
+    process.kill(owner.pid, 0);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH';
+  }
+}
+
+/**
+ * Prolongs the run's lease, and the lead if it has it. False when either is lost: a run stopped past its lease and
+ * woken must not write, as somebody else may be at work.
+ */
+export async function heartbeat(session: WriteSession, run: Run): Promise<boolean> {
+  const own = await session.query(
+    `UPDATE keylift.runs SET heartbeat_at = clock_timestamp(), lease_until = clock_timestamp() + make_interval(secs => $2)
+     WHERE run_id = $1 AND ended_at IS NULL AND lease_until > clock_timestamp()`,
+    [run.runId, LEASE_SECONDS],
+  );
+  if (!run.leads || own.rowCount === 0) return own.rowCount === 1;
+  const lead = await session.query(
+    'UPDATE keylift.control SET owned_until = clock_timestamp() + make_interval(secs => $2) WHERE owner = $1',
+    [run.runId, LEASE_SECONDS],
+  );
+  return lead.rowCount === 1;
+}
+
+/** Gives the lead back, if the run has it, and closes the run's entry. */
+export async function endRun(session: WriteSession, run: Run, { exitCode, result }: { exitCode: number; result: unknown }): Promise<void> {
+  await session.query(
+    `WITH freed AS (UPDATE keylift.control SET owner = NULL, owned_until = NULL WHERE owner = $1)
+     UPDATE keylift.runs SET ended_at = clock_timestamp(), exit_code = $2, result = $3, waiting_for = NULL WHERE run_id = $1`,
+    [run.runId, exitCode, result === null ? null : JSON.stringify(result)],
+  );
+}
+
+/** The refusal a second operator gets. */
+export function anotherRun(owner: Owner): RefusedError {
+  return new RefusedError('another_run', `another keylift is at work: ${owner.command} on ${owner.host}, process ${String(owner.pid)}`, {
+    facts: { lease_ends_in_seconds: owner.seconds_left },
+    hint: 'Watch it with keylift status. When its process is dead, its lease ends by itself and the command can be run again.',
+    anchor: 'another-run',
+  });
+}
+
+export const leaseLost = (): RefusedError =>
+  new RefusedError('lease_lost', 'this run lost its lease; another one may be at work', {
+    hint: 'Look with keylift status, then run the command again if nobody is at work.',
+    anchor: 'another-run',
+  });

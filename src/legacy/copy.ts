@@ -1,0 +1,38 @@
+import { quoteIdentifier } from '../config/identifiers.js';
+import type { LegacyFragments } from './fragments.js';
+
+/** One column of the new table and the legacy expression it is copied from. */
+export interface CopiedColumn {
+  /** Quoted name in the new table. */
+  target: string;
+  /** SQL over `k`, `a`, `o`. */
+  source: string;
+}
+
+/**
+ * What is copied verbatim from a per-API key to its account key, last use apart (rule 2).
+ * The mirror compares and writes exactly these; `scope` is a constant and has its default.
+ */
+export function copiedColumns(l: LegacyFragments): CopiedColumn[] {
+  return [
+    { target: 'account_id', source: l.account },
+    { target: 'name', source: l.name },
+    { target: 'token', source: l.token },
+    { target: 'origin_api_id', source: l.api },
+    { target: 'created_at', source: l.createdAt },
+    { target: 'revoked_at', source: l.revokedAt },
+    { target: 'expires_at', source: l.expiresAt },
+    ...l.carry.map((name) => ({ target: name, source: `k.${name}` })),
+  ];
+}
+
+/** The list `a, b, c` of a SELECT or INSERT. */
+export const list = (items: readonly string[]): string => items.join(', ');
+
+/** A name for an index or constraint of a table, kept under PostgreSQL's 63 bytes. */
+export function derivedName(table: string, suffix: string): string {
+  const room = 62 - Buffer.byteLength(suffix);
+  let base = table;
+  while (Buffer.byteLength(base) > room) base = base.slice(0, -1);
+  return quoteIdentifier(`${base}_${suffix}`);
+}

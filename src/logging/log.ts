@@ -1,0 +1,123 @@
+import { once } from 'node:events';
+import { createWriteStream, openSync, type WriteStream } from 'node:fs';
+import winston from 'winston';
+import { redactText } from '../config/redact.js';
+import { UsageError } from '../errors.js';
+import { LOG_LEVELS, type Logger, type LogLevel } from './logger.js';
+
+export interface LogOptions {
+  stderr: NodeJS.WritableStream;
+  level?: LogLevel;
+  /** JSON lines are appended to this file, which is made with mode 0600. */
+  file?: string | undefined;
+  /** Masked wherever they appear. */
+  secrets?: readonly string[];
+  now?: () => Date;
+}
+
+export interface Log {
+  logger: Logger;
+  /** An entry for the file alone, for what stderr has been told in other words. */
+  record: Logger['error'];
+  /** Resolves when the file has everything. */
+  close(): Promise<void>;
+}
+
+interface Entry {
+  level: string;
+  message: string;
+  facts: Record<string, unknown>;
+  time: string;
+  fileOnly: boolean;
+}
+
+/** Human lines on stderr and, if asked for, JSON lines in a file. Throws UsageError `log_file_unwritable`. */
+export function openLog({ stderr, level = 'info', file, secrets = [], now = () => new Date() }: LogOptions): Log {
+  const stream = file === undefined ? undefined : openFile(file, stderr);
+  const log = winston.createLogger({
+    level,
+    format: winston.format((info) => masked(info, secrets))(),
+    transports: [
+      new winston.transports.Stream({ stream: stderr, format: lines(humanLine) }),
+      ...(stream === undefined ? [] : [new winston.transports.Stream({ stream, format: lines(jsonLine) })]),
+    ],
+  });
+  const write = (entryLevel: LogLevel, fileOnly: boolean) => (message: string, facts: Record<string, unknown> = {}) => {
+    // The facts stay below a key of their own: winston would glue a fact called `message` to the message.
+    log.log({ level: entryLevel, message, facts, fileOnly, time: now().toISOString() });
+  };
+  return {
+    logger: Object.fromEntries(LOG_LEVELS.map((name) => [name, write(name, false)])) as unknown as Logger,
+    record: write('error', true),
+    close: () => close(log, stream),
+  };
+}
+
+function openFile(file: string, stderr: NodeJS.WritableStream): WriteStream {
+  let descriptor: number;
+  try {
+    descriptor = openSync(file, 'a', 0o600);
+  } catch (error) {
+    throw new UsageError('log_file_unwritable', `the log file ${file} cannot be written (${String((error as NodeJS.ErrnoException).code)})`, { cause: error });
+  }
+  const stream = createWriteStream(file, { fd: descriptor });
+  // A full disk must not end a migration that is otherwise well.
+  stream.once('error', (error) => stderr.write(`the log file ${file} cannot be written any more: ${error.message}\n`));
+  stream.on('error', () => undefined);
+  return stream;
+}
+
+async function close(log: winston.Logger, stream: WriteStream | undefined): Promise<void> {
+  const drained = once(log, 'finish');
+  log.end();
+  await drained;
+  if (stream === undefined || stream.destroyed) return;
+  const ended = once(stream, 'close');
+  stream.end();
+  await ended;
+}
+
+function lines(render: (entry: Entry) => string | false): winston.Logform.Format {
+  return winston.format((info) => {
+    const line = render(info as unknown as Entry);
+    return line === false ? false : Object.assign(info, { [Symbol.for('message')]: line });
+  })();
+}
+
+function humanLine({ time, level, message, facts, fileOnly }: Entry): string | false {
+  if (fileOnly) return false;
+  const label = level === 'warn' ? 'warning: ' : level === 'error' ? 'error: ' : '';
+  const told = Object.entries(facts).map(([name, value]) => ` ${name}=${factText(value)}`).join('');
+  return printable(`${time.slice(11, 19)} ${label}${message}${told}`);
+}
+
+function factText(value: unknown): string {
+  return typeof value === 'string' && /^[^\s"=]+$/.test(value) ? value : JSON.stringify(value);
+}
+
+/** A key's name may hold anything; a terminal must not obey it. */
+function printable(text: string): string {
+  return text.replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, (mark) =>
+    mark === '\n' || mark === '\t' ? mark : `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+function jsonLine({ time, level, message, facts }: Entry): string {
+  return JSON.stringify({ time, level, message, ...(Object.keys(facts).length === 0 ? {} : { facts }) });
+}
+
+function masked(info: winston.Logform.TransformableInfo, secrets: readonly string[]): winston.Logform.TransformableInfo {
+  info.message = maskedValue(info.message, secrets);
+  info.facts = maskedValue(info.facts, secrets);
+  return info;
+}
+
+/** Masks before rendering: a quote inside a password looks different once it is JSON. */
+function maskedValue(value: unknown, secrets: readonly string[]): unknown {
+  if (typeof value === 'string') return redactText(value, secrets);
+  if (typeof value === 'bigint') return String(value);
+  if (Array.isArray(value)) return value.map((item) => maskedValue(item, secrets));
+  // An error's own fields may quote rows (a server error's detail does); its sentence is enough here.
+  if (value instanceof Error) return redactText(value.message, secrets);
+  if (typeof value !== 'object' || value === null || value instanceof Date) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, maskedValue(item, secrets)]));
+}

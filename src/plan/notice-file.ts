@@ -1,0 +1,49 @@
+import { randomBytes } from 'node:crypto';
+import { open, realpath, rename, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { UsageError } from '../errors.js';
+
+/**
+ * Hands `write` a new file that only its owner may read, and puts it in the place of `file` once it is whole and on
+ * the disk: whoever looks finds the old content or the new, never half.
+ *
+ * @throws UsageError `notice_unwritable`, and whatever `write` throws; `file` is as it was then.
+ */
+export async function replaceFile<T>(file: string, write: (append: (text: string) => Promise<void>) => Promise<T>): Promise<T> {
+  const place = await placeOf(file);
+  const draft = path.join(path.dirname(place), `.${path.basename(place)}.${randomBytes(6).toString('hex')}.tmp`);
+  const handle = await open(draft, 'wx', 0o600).catch((error: unknown) => { throw unwritable(file, error); });
+  try {
+    let result: T;
+    try {
+      result = await write(async (text) => { await handle.appendFile(text).catch((error: unknown) => { throw unwritable(file, error); }); });
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(draft, place).catch((error: unknown) => { throw unwritable(file, error); });
+    return result;
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw error;
+  }
+}
+
+/** Where the file is or will be: a symbolic link leads on, and what is there must be a plain file. */
+async function placeOf(file: string): Promise<string> {
+  try {
+    const place = await realpath(file);
+    if (!(await stat(place)).isFile()) throw unwritable(file, new Error('it is there and is not a plain file'));
+    return place;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return file;
+    throw error instanceof UsageError ? error : unwritable(file, error);
+  }
+}
+
+function unwritable(file: string, cause: unknown): UsageError {
+  const reason = cause instanceof Error ? ((cause as NodeJS.ErrnoException).code ?? cause.message) : String(cause);
+  return new UsageError('notice_unwritable', `the notice file ${file} cannot be written: ${reason}`, {
+    facts: { file }, cause, hint: 'Name a file in a folder that exists and that you may write.',
+  });
+}

@@ -1,0 +1,24 @@
+import { RefusedError } from '../errors.js';
+import { GATES, type GateWorld, type Refusal } from './gates.js';
+
+/** Asks every gate. Empty: nothing stands in the way. */
+export async function askGates(world: GateWorld): Promise<Refusal[]> {
+  const refusals: Refusal[] = [];
+  for (const gate of GATES) refusals.push(...(await gate(world)));
+  return refusals;
+}
+
+/**
+ * Before anything is written: all that stands in the way, at once.
+ *
+ * @throws RefusedError `preflight`, which names each gate and the way out.
+ */
+export async function preflight(world: GateWorld): Promise<void> {
+  const refusals = await askGates(world);
+  if (refusals.length === 0) return;
+  throw new RefusedError('preflight', `preflight says no: ${refusals.map((r) => r.problem).join('; ')}`, {
+    facts: { gates: refusals.map((r) => `${r.gate}: ${r.problem}; ${r.wayOut}`) },
+    hint: 'Nothing was changed. Clear the gates above and run the command again.',
+    anchor: `gate-${refusals[0]!.gate.replaceAll('_', '-')}`,
+  });
+}

@@ -1,0 +1,189 @@
+import { aliveExpression, type LegacyFragments } from '../legacy/fragments.js';
+
+/*
+ * The proof's own reading of the rules. Nothing here is shared with the statements that moved the rows beyond the
+ * operator's mapping: outcomes are derived by GROUP BY where the mover uses windows, by predicates where it uses CASE.
+ */
+
+const held = (alias: { id: string; account: string }): string =>
+  `(${alias.id} IN (SELECT h.key_id FROM keylift.holds h WHERE h.key_id IS NOT NULL)
+    OR ${alias.account} IN (SELECT h.account_id FROM keylift.holds h WHERE h.account_id IS NOT NULL))`;
+
+/** Facts of one source row, named as the rules name them. */
+const sourceFacts = (l: LegacyFragments): string => `
+    ${l.id} AS id, ${l.account} AS account_id, ${l.api} AS api_id, ${l.token} AS token, ${l.name} AS name,
+    ${l.createdAt} AS created_at, ${l.lastUsedAt} AS last_used_at, ${l.revokedAt} AS revoked_at, ${l.expiresAt} AS expires_at,
+    ${l.carry.map((c) => `k.${c} AS ${c},`).join(' ')}
+    ${l.alive} AS alive, ${l.apiId} IS NOT NULL AS api_known, ${l.inStore} AS in_store, ${l.accountId} IS NOT NULL AS account_known,
+    ${l.hasToken} AS has_token, ${held({ id: l.id, account: l.account })} AS held`;
+
+/** Judges all rows of repeated tokens, once for a proof: $0. `opened` counts store APIs the token opened before. */
+export const judgeTwins = (l: LegacyFragments): string => `
+  INSERT INTO keylift.proof_twins (key_id, keeper_id, expected, reason, opened)
+  WITH source AS MATERIALIZED (
+    SELECT ${sourceFacts(l)} FROM ${l.from}
+    WHERE ${l.isPerApiKey} AND ${l.token} IN (
+      SELECT ${l.token} FROM ${l.keys} k WHERE ${l.hasToken} AND ${l.isPerApiKey} GROUP BY ${l.token} HAVING count(*) > 1
+      UNION SELECT b.token FROM ${l.target} b WHERE b.origin_api_id IS NULL)
+  ), eligible AS (
+    SELECT * FROM source WHERE api_known AND in_store AND account_known AND created_at IS NOT NULL
+  ), by_token AS (
+    SELECT token, count(DISTINCT account_id) AS accounts, bool_or(alive) AS some_alive, bool_and(alive) AS all_alive,
+      count(DISTINCT coalesce(expires_at::text, 'never')) AS expiries, (array_agg(id ORDER BY created_at, id))[1] AS keeper_id
+    FROM eligible GROUP BY token
+  ), held_tokens AS (
+    SELECT token, account_id FROM source GROUP BY token, account_id HAVING bool_or(held)
+  ), opened AS (
+    SELECT token, count(DISTINCT api_id) AS apis FROM source WHERE alive AND in_store GROUP BY token
+  )
+  SELECT s.id, t.keeper_id,
+    CASE WHEN e.id IS NULL THEN 'alone'
+         WHEN (s.token, s.account_id) IN (SELECT token, account_id FROM held_tokens) THEN 'hold'
+         WHEN t.accounts > 1 OR EXISTS (SELECT FROM ${l.target} b WHERE b.token = s.token AND b.origin_api_id IS NULL) THEN 'exception'
+         WHEN t.some_alive AND (NOT t.all_alive OR t.expiries > 1) THEN 'exception'
+         WHEN s.id = t.keeper_id THEN 'move' ELSE 'merge' END,
+    CASE WHEN e.id IS NULL OR (s.token, s.account_id) IN (SELECT token, account_id FROM held_tokens) THEN NULL
+         WHEN t.accounts > 1 OR EXISTS (SELECT FROM ${l.target} b WHERE b.token = s.token AND b.origin_api_id IS NULL) THEN 'shared_token'
+         WHEN t.some_alive AND (NOT t.all_alive OR t.expiries > 1) THEN 'conflicting_status' END,
+    coalesce(o.apis, 0)
+  FROM source s LEFT JOIN eligible e ON e.id = s.id LEFT JOIN by_token t ON t.token = s.token LEFT JOIN opened o ON o.token = s.token`;
+
+/** Fields an account key must have equal with its source (rule 2), by the word a difference is reported with. */
+const comparedFields = (l: LegacyFragments): { field: string; differs: string }[] => [
+  ...['name', 'token', 'created_at', 'account_id', 'revoked_at', 'expires_at'].map((c) => ({ field: c, differs: `s.${c} IS DISTINCT FROM t.${c}` })),
+  { field: 'origin_api_id', differs: 's.api_id IS DISTINCT FROM t.origin_api_id' },
+  { field: 'scope', differs: `t.scope IS DISTINCT FROM 'store_apis'` },
+  // Any type is carried, also those without an equality of their own, such as json.
+  ...l.carry.map((c) => ({ field: c, differs: `record_image_ne(ROW(s.${c}), ROW(t.${c}))` })),
+];
+
+/** Where a chunk's rows come from: a range of ids, or the ids of an earlier doubt looked at again. */
+export type ChunkRows = 'range' | 'ids';
+
+const rowsOf = (id: string, rows: ChunkRows, type: string): string =>
+  rows === 'ids'
+    ? `${id} = ANY ($1::text[]::${type}[])`
+    : `($1::${type} IS NULL OR ${id} > $1::${type}) AND ($2::${type} IS NULL OR ${id} <= $2::${type})`;
+
+/**
+ * One chunk of the proof, one snapshot: source rows and account keys side by side, the old rule and the new one over
+ * every store API, counted. Pairs are counted by arithmetic: a token opens its distinct old APIs before, and each
+ * store API after. Returns one row of counters with the first differences as JSON.
+ */
+export function proveChunk(l: LegacyFragments, options: { rows: ChunkRows; idType: string }): string {
+  const fields = comparedFields(l);
+  const aliveT = aliveExpression('t.revoked_at', 't.expires_at');
+  return `
+  WITH store AS (SELECT count(*) AS apis FROM ${l.apis} a WHERE ${l.inStore}),
+  source AS (
+    SELECT ${sourceFacts(l)} FROM ${l.from}
+    WHERE ${rowsOf(l.id, options.rows, options.idType)} AND ${l.isPerApiKey}
+  ), target AS (
+    SELECT t.*, ${aliveT} AS alive FROM ${l.target} t WHERE ${rowsOf('t.id', options.rows, options.idType)} AND t.origin_api_id IS NOT NULL
+  ), side_by_side AS (
+    SELECT coalesce(s.id, t.id) AS id, s.id AS source_id, t.id AS target_id, s.alive AS was_alive, t.alive AS is_alive,
+      s.token AS source_token, t.token AS target_token, s.account_id AS source_account, t.account_id AS target_account,
+      s.in_store, s.api_known, x.outcome, x.reason, x.account_key_id, w.keeper_id,
+      w.expected AS twin_expected, w.reason AS twin_reason,
+      s.api_known AND s.in_store AND s.account_known AND s.has_token AND s.created_at IS NOT NULL AS eligible,
+      s.api_known AND NOT s.in_store AS must_stay, s.held,
+      t.id IS NOT NULL AND NOT s.api_known AND t.origin_api_id = s.api_id AS outlived_its_api,
+      CASE WHEN w.key_id IS NOT NULL THEN w.opened WHEN s.alive AND s.in_store THEN 1 ELSE 0 END AS opened,
+      CASE WHEN s.id IS NOT NULL AND t.id IS NOT NULL
+        THEN array_remove(ARRAY[${fields.map((f) => `CASE WHEN ${f.differs} THEN '${f.field}' END`).join(', ')}], NULL) END AS different_fields,
+      s.last_used_at IS NOT NULL AND (t.last_used_at IS NULL OR t.last_used_at < s.last_used_at) AND t.id IS NOT NULL AS behind,
+      t.last_used_at IS NOT NULL AND (s.last_used_at IS NULL OR t.last_used_at > s.last_used_at) AND s.id IS NOT NULL AS ahead
+    FROM source s FULL JOIN target t ON t.id = s.id
+      LEFT JOIN keylift.outcomes x ON x.key_id = s.id
+      LEFT JOIN keylift.proof_twins w ON w.key_id = s.id
+  ), expected AS (
+    SELECT *,
+      coalesce(CASE WHEN outlived_its_api THEN true
+        WHEN twin_expected IS NOT NULL AND twin_expected <> 'alone' THEN twin_expected = 'move'
+        ELSE eligible AND NOT held END, false) AS should_move
+    FROM side_by_side
+  ), judged AS (
+    SELECT *,
+      CASE WHEN source_id IS NULL THEN 'extra'
+           WHEN target_id IS NOT NULL AND NOT should_move THEN 'extra'
+           WHEN target_id IS NULL AND should_move THEN 'missing'
+           WHEN target_id IS NOT NULL AND cardinality(different_fields) > 0 THEN 'different'
+           WHEN should_move OR must_stay THEN CASE WHEN outcome IS NOT NULL THEN 'misjudged' END
+           WHEN outcome IS NULL THEN 'missing'
+           WHEN twin_expected = 'merge' THEN CASE WHEN outcome = 'merge' AND account_key_id = keeper_id THEN NULL
+             -- Written down while the lives still differed; both are dead by now, which opens nothing.
+             WHEN reason = 'conflicting_status' AND NOT was_alive THEN NULL ELSE 'misjudged' END
+           WHEN twin_expected IN ('hold', 'exception') THEN CASE WHEN outcome = twin_expected AND reason IS NOT DISTINCT FROM twin_reason THEN NULL ELSE 'misjudged' END
+           WHEN outcome NOT IN ('hold', 'exception') THEN 'misjudged' END AS fault,
+      target_id IS NOT NULL AND is_alive AS opens_store
+    FROM expected
+  ), authorized AS (
+    SELECT *,
+      -- A living key of a store API must still open it: through its account key where it has one, else by itself.
+      was_alive AND in_store AND (
+        (target_id IS NOT NULL AND NOT (is_alive AND target_token = source_token)
+          AND NOT EXISTS (SELECT FROM ${l.target} t WHERE t.token = source_token AND ${aliveT}))
+        OR (target_id IS NULL AND outcome = 'merge'
+          AND NOT EXISTS (SELECT FROM ${l.target} t WHERE t.id = account_key_id AND t.token = source_token AND ${aliveT}))) AS lost,
+      opens_store AND source_id IS NOT NULL AND (NOT was_alive OR (target_token <> source_token AND NOT EXISTS (
+        SELECT FROM ${l.keys} k WHERE ${l.token} = target_token AND ${l.alive}) AND EXISTS (
+        SELECT FROM ${l.keys} k WHERE ${l.token} = target_token))) AS revived,
+      opens_store AND CASE WHEN target_token = source_token THEN target_account IS DISTINCT FROM source_account
+        ELSE EXISTS (SELECT FROM ${l.keys} k WHERE ${l.token} = target_token AND ${l.account} IS DISTINCT FROM target_account) END AS is_foreign,
+      CASE WHEN opens_store THEN (SELECT apis FROM store) - CASE WHEN target_token = source_token THEN opened
+        ELSE (SELECT count(DISTINCT ${l.api}) FROM ${l.from} WHERE ${l.token} = target_token AND ${l.alive} AND ${l.inStore}) END ELSE 0 END AS gained,
+      CASE WHEN should_move AND was_alive THEN (SELECT apis FROM store) - opened ELSE 0 END AS predicted
+    FROM judged
+  )
+  SELECT count(*) FILTER (WHERE source_id IS NOT NULL) AS rows,
+    count(*) FILTER (WHERE source_id IS NOT NULL AND target_id IS NOT NULL) AS compared,
+    count(*) FILTER (WHERE fault = 'missing') AS missing, count(*) FILTER (WHERE fault = 'extra') AS extra,
+    count(*) FILTER (WHERE fault IN ('different', 'misjudged')) AS different,
+    count(*) FILTER (WHERE lost) AS lost, count(*) FILTER (WHERE revived) AS revived, count(*) FILTER (WHERE is_foreign) AS gained_foreign,
+    coalesce(sum(gained), 0) AS gained_store, coalesce(sum(predicted), 0) AS predicted_gained_store,
+    count(*) FILTER (WHERE behind) AS behind, count(*) FILTER (WHERE ahead) AS ahead,
+    (SELECT coalesce(jsonb_agg(d), '[]') FROM (
+      SELECT jsonb_build_object('key_id', id::text, 'kind', CASE WHEN fault = 'misjudged' THEN 'different' ELSE coalesce(fault,
+            CASE WHEN lost THEN 'lost' WHEN revived THEN 'revived' WHEN is_foreign THEN 'gained_foreign' ELSE 'gained_store' END) END,
+          'fields', CASE WHEN fault = 'misjudged' THEN '["outcome"]'::jsonb ELSE to_jsonb(different_fields) END,
+          'authorization', to_jsonb(array_remove(ARRAY[CASE WHEN lost THEN 'lost' END, CASE WHEN revived THEN 'revived' END,
+            CASE WHEN is_foreign THEN 'gained_foreign' END, CASE WHEN gained <> predicted THEN 'gained_store' END], NULL)),
+          'counts', jsonb_build_object('rows', (source_id IS NOT NULL)::int, 'compared', (source_id IS NOT NULL AND target_id IS NOT NULL)::int,
+            'missing', (fault IS NOT DISTINCT FROM 'missing')::int, 'extra', (fault IS NOT DISTINCT FROM 'extra')::int,
+            'different', coalesce(fault IN ('different', 'misjudged'), false)::int, 'lost', coalesce(lost, false)::int,
+            'revived', coalesce(revived, false)::int, 'gained_foreign', coalesce(is_foreign, false)::int,
+            'gained_store', gained, 'predicted_gained_store', predicted)) AS d
+      FROM authorized
+      WHERE fault IS NOT NULL OR lost OR revived OR is_foreign OR gained <> predicted
+      ORDER BY id LIMIT 1000) first) AS differences
+  FROM authorized`;
+}
+
+/** The upper end of the next chunk: the $2nd id after $1, or null for the last chunk, which is open-ended. */
+export const chunkEnd = (l: LegacyFragments, idType: string): string => `
+  WITH page AS MATERIALIZED (
+    SELECT ${l.id} AS id FROM ${l.keys} k WHERE ($1::${idType} IS NULL OR ${l.id} > $1::${idType}) ORDER BY ${l.id} LIMIT $2::bigint)
+  SELECT CASE WHEN (SELECT count(*) FROM page) = $2::bigint THEN (SELECT id FROM page ORDER BY id DESC LIMIT 1)::text END AS upto`;
+
+/** The upper end of the next page of a catch-up, or null for the last page, which ends where the whole does: $1 after, $2 rows, $3 upto. */
+export const catchUpEnd = (l: LegacyFragments, idType: string): string => `
+  SELECT CASE WHEN $3::${idType} IS NULL OR page.upto::${idType} < $3::${idType} THEN page.upto END AS upto FROM (${chunkEnd(l, idType)}) page`;
+
+/** Catches last use up, the later of the two: account keys first, of a repeated token with the latest of its rows. */
+export const catchUpTargets = (l: LegacyFragments, idType: string): string => `
+  UPDATE ${l.target} t SET last_used_at = s.last_used_at
+  FROM (SELECT ${l.id} AS id, ${l.lastUsedAt} AS last_used_at FROM ${l.keys} k WHERE ${rowsOf(l.id, 'range', idType)}
+        UNION ALL SELECT x.account_key_id, ${l.lastUsedAt} FROM keylift.outcomes x JOIN ${l.keys} k ON ${l.id} = x.key_id
+        WHERE x.outcome = 'merge' AND ${rowsOf('x.account_key_id', 'range', idType)}) s
+  WHERE t.id = s.id AND t.origin_api_id IS NOT NULL AND (t.last_used_at IS NULL OR t.last_used_at < s.last_used_at)`;
+
+/** … then the legacy rows, where an account key was used later than any row it stands for. */
+export const catchUpSources = (l: LegacyFragments, idType: string): string | null =>
+  l.writable.lastUsedAt === null
+    ? null
+    : `
+  UPDATE ${l.keys} k SET ${l.writable.lastUsedAt} = t.last_used_at FROM ${l.target} t
+  WHERE ${rowsOf(l.id, 'range', idType)} AND t.id = ${l.id} AND t.origin_api_id IS NOT NULL
+    AND (${l.lastUsedAt} IS NULL OR ${l.lastUsedAt} < t.last_used_at)
+    AND NOT EXISTS (SELECT FROM keylift.outcomes x JOIN ${l.keys} k ON ${l.id} = x.key_id
+      WHERE x.outcome = 'merge' AND x.account_key_id = t.id AND ${l.lastUsedAt} >= t.last_used_at)`;

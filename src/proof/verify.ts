@@ -1,0 +1,154 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Database } from '../database/connect.js';
+import type { ReadSession, WriteSession } from '../database/session.js';
+import type { MappedSchema } from '../legacy/inspect.js';
+import { ARCHIVE, withArchive } from '../legacy/archive.js';
+import { overSource } from '../legacy/fragments.js';
+import { checkAnswers } from './answers.js';
+import { underLoad } from '../database/under-load.js';
+import { addCounters, COUNTERS, MAX_DIFFERENCES, noCounters, type Counters, type Difference, type Doubt, type Proof } from './document.js';
+import { catchUpEnd, catchUpSources, catchUpTargets, chunkEnd, judgeTwins, proveChunk } from './statements.js';
+
+const CHUNK_ROWS = 100_000;
+const CATCH_UP_ROWS = 20_000;
+/** A doubt is looked at this often again before it is reported. */
+const SECOND_LOOKS = 3;
+const SECOND_LOOK_PAUSE_MS = 200;
+
+interface ChunkResult {
+  counters: Counters;
+  differences: Doubt[];
+}
+
+export interface VerifyOptions {
+  /** Called after each chunk with the source rows looked at so far. */
+  onProgress?: (rows: number) => void;
+  stop?: AbortSignal;
+}
+
+/**
+ * The proof: parity of every row and equivalence of authorization, in SQL, chunk by chunk, no snapshot held longer
+ * than a chunk. Differences are looked at again, since the list of repeated tokens is older than the chunks; only
+ * lasting ones are in the answer. Catches last use up on its way.
+ */
+export async function prove(database: Database, mapped: MappedSchema, options: VerifyOptions = {}): Promise<Proof> {
+  const started = performance.now();
+  const schema = await database.readOnly((s) => withArchive(s, mapped));
+  await database.transaction((session) => listTwins(session, schema));
+  const total = noCounters();
+  const doubts: Doubt[] = [];
+  let chunks = 0;
+  let after: string | null = null;
+  do {
+    options.stop?.throwIfAborted();
+    const upto: string | null = await database.readOnly(async (s) =>
+      (await s.one<{ upto: string | null }>(chunkEnd(schema.legacy, schema.types.id), [after, CHUNK_ROWS])).upto);
+    const chunk = await database.readOnly((s) => runChunk(s, schema, { rows: 'range', values: [after, upto] }));
+    if (chunk.counters.behind + chunk.counters.ahead > 0) await catchUpLastUse(database, mapped, { after, upto });
+    addCounters(total, chunk.counters);
+    doubts.push(...chunk.differences);
+    chunks += 1;
+    options.onProgress?.(total.rows);
+    after = upto;
+  } while (after !== null);
+
+  const lasting = await lookAgain(database, schema, { total, doubts });
+  const answers = await database.readOnly((s) => checkAnswers(s, schema));
+  const { counters, differences } = lasting;
+  const keys = { compared: counters.compared, missing: counters.missing, extra: counters.extra, different: counters.different };
+  const authorization = {
+    lost: counters.lost + answers.lost,
+    gained_store: counters.gained_store,
+    predicted_gained_store: counters.predicted_gained_store,
+    gained_custom: answers.gained_custom,
+    gained_foreign: counters.gained_foreign + answers.gained_foreign,
+    revived: counters.revived + answers.revived,
+  };
+  const all = [...differences, ...answers.differences];
+  return {
+    ok: all.length === 0 && isClean(keys, authorization),
+    keys,
+    authorization,
+    differences: all.slice(0, MAX_DIFFERENCES),
+    rows: counters.rows,
+    chunks,
+    asked: answers.asked,
+    seconds: Math.round(performance.now() - started) / 1000,
+  };
+}
+
+const isClean = (keys: Proof['keys'], a: Proof['authorization']): boolean =>
+  keys.missing + keys.extra + keys.different + a.lost + a.gained_custom + a.gained_foreign + a.revived === 0 &&
+  a.gained_store === a.predicted_gained_store;
+
+async function listTwins(session: WriteSession, { legacy }: MappedSchema): Promise<void> {
+  await session.query('DELETE FROM keylift.proof_twins');
+  await session.query(judgeTwins(legacy));
+}
+
+async function runChunk(
+  session: ReadSession,
+  { legacy, types }: MappedSchema,
+  { rows, values }: { rows: 'range' | 'ids'; values: unknown[] },
+): Promise<ChunkResult> {
+  const row = await session.one<Record<string, string> & { differences: Doubt[] }>(
+    proveChunk(legacy, { rows, idType: types.id }),
+    values,
+  );
+  const counters = Object.fromEntries(COUNTERS.map((name) => [name, Number(row[name])])) as Counters;
+  return { counters, differences: row.differences };
+}
+
+/**
+ * Last use is not mirrored row by row; bring both tables to the later of the two. In pages, one table a transaction:
+ * a revocation must not wait for more than a page.
+ */
+export async function catchUpLastUse(
+  database: Database,
+  mapped: MappedSchema,
+  { after, upto }: { after: string | null; upto: string | null },
+): Promise<void> {
+  const { legacy, types } = mapped;
+  const schema = await database.readOnly((s) => withArchive(s, mapped));
+  const tables = [legacy.keys, ...(schema === mapped ? [] : [ARCHIVE])];
+  const statements = [catchUpTargets(schema.legacy, types.id), ...tables.map((table) => catchUpSources(overSource(legacy, table), types.id))];
+  for (let from = after; ;) {
+    const end: string | null = await database.readOnly(async (s) =>
+      (await s.one<{ upto: string | null }>(catchUpEnd(schema.legacy, types.id), [from, CATCH_UP_ROWS, upto])).upto);
+    for (const statement of statements) {
+      if (statement === null) continue;
+      await underLoad(database, async (session) => {
+        await session.query(`SET LOCAL keylift.writer = 'keylift'`);
+        await session.query(statement, [from, end ?? upto]);
+      });
+    }
+    if (end === null) return;
+    from = end;
+  }
+}
+
+/** Re-judges the doubtful keys from scratch and replaces what they had added to the counters. */
+async function lookAgain(
+  database: Database,
+  schema: MappedSchema,
+  { total, doubts }: { total: Counters; doubts: Doubt[] },
+): Promise<{ counters: Counters; differences: Difference[] }> {
+  let seen = doubts;
+  for (let look = 0; look < SECOND_LOOKS && seen.length > 0; look += 1) {
+    if (look > 0) await sleep(SECOND_LOOK_PAUSE_MS);
+    await database.transaction((session) => listTwins(session, schema));
+    const ids = seen.map((d) => d.key_id);
+    const now = await database.readOnly((s) => runChunk(s, schema, { rows: 'ids', values: [ids] }));
+    for (const { counts } of seen) for (const name of COUNTERS) total[name] -= counts[name] ?? 0;
+    addCounters(total, now.counters);
+    // What is clear now has been counted as such; only the rest may be counted again.
+    seen = now.differences;
+  }
+  return { counters: total, differences: seen.map((doubt) => withoutCounts(doubt)) };
+}
+
+function withoutCounts(doubt: Doubt): Difference {
+  const { counts, ...difference } = doubt;
+  void counts;
+  return difference;
+}

@@ -1,0 +1,39 @@
+import type { Status } from '../status/status.js';
+import { grouped } from './text.js';
+import { wrap } from './wrap.js';
+
+/** Where the migration stands, as a person reads it. */
+export function statusText(s: Status): string {
+  return [
+    `${s.state.replace('_', ' ')}; last stage completed: ${s.stage ?? 'none'}`,
+    wrap(`${grouped(s.moved)} of ${grouped(s.total)} per-API keys are account keys${paceText(s)}`, INDENTED),
+    wrap(`accounts answered from Settings: ${s.switched}; exceptions waiting: ${grouped(s.exceptions)}`, INDENTED),
+    ...(s.run === null ? [] : [wrap(`run ${s.run.id}: ${s.run.command} on ${s.run.host}, process ${String(s.run.pid)}, since ${s.run.started_at}`, INDENTED)]),
+    ...(s.reason === null ? [] : [wrap(s.reason, INDENTED)]),
+    '',
+  ].join('\n');
+}
+
+const INDENTED = { first: '  ', rest: '    ' };
+
+function paceText({ rows_per_second: rate, seconds_left: left }: Status): string {
+  if (rate === null) return '';
+  return `, ${grouped(rate)} rows/s${left === null ? '' : `, about ${grouped(left)} s left`}`;
+}
+
+/** The same in one line, for a log that follows a run. */
+export function statusLine(s: Status): string {
+  const parts = [
+    s.state.replace('_', ' '),
+    `stage ${s.stage ?? 'none'}`,
+    `${grouped(s.moved)} of ${grouped(s.total)} keys${paceText(s)}`,
+    `switched: ${s.switched}`,
+    ...(s.exceptions === 0 ? [] : [`exceptions: ${grouped(s.exceptions)}`]),
+    ...(s.reason === null ? [] : [s.reason]),
+  ];
+  return `${parts.join('; ')}\n`;
+}
+
+/** What makes two statuses worth two lines: not the pace, which is another one every second. */
+export const statusEssence = (s: Status): string =>
+  JSON.stringify([s.state, s.stage, s.moved, s.total, s.switched, s.exceptions, s.reason, s.run?.id]);

@@ -1,0 +1,36 @@
+import { readFile } from 'node:fs/promises';
+
+/** A text file read, or a sentence on why not. */
+export type TextReading = { text: string; fault: undefined } | { text: undefined; fault: string };
+
+/** Reads strict UTF-8; a byte order mark, as some editors leave it, is not part of the text. */
+export async function readUtf8(file: string): Promise<TextReading> {
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(file);
+  } catch (error) {
+    return { text: undefined, fault: reasonOf(error) };
+  }
+  try {
+    return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes), fault: undefined };
+  } catch {
+    return { text: undefined, fault: 'not valid UTF-8' };
+  }
+}
+
+function reasonOf(error: unknown): string {
+  switch (codeOf(error)) {
+    case 'ENOENT':
+      return 'no such file';
+    case 'EISDIR':
+      return 'a directory, not a file';
+    case 'EACCES':
+      return 'may not be read';
+    default:
+      throw error;
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
+}

@@ -1,0 +1,96 @@
+import type { Settings } from '../config/settings.js';
+import { DEFAULT_SETTINGS } from '../config/defaults.js';
+import { openDatabase, type Database } from '../database/connect.js';
+import { EXIT } from '../errors.js';
+import { underLease } from '../ledger/lease.js';
+import type { RunFacts } from '../ledger/runs.js';
+import { inspectLegacy, type MappedSchema } from '../legacy/inspect.js';
+import { NO_HOLDS, readHolds, type Holds } from '../plan/holds.js';
+import { planMove, type Plan } from '../plan/plan.js';
+import type { Proof } from '../proof/document.js';
+import { prove } from '../proof/verify.js';
+import type { Progress, StageContext, StageOptions } from '../stages/context.js';
+import { DdlRunner } from '../stages/ddl.js';
+import { ensureLedger, migrate, type MigrationReport } from '../stages/migrate.js';
+import { rollBack, type RollbackReport } from '../stages/rollback/rollback.js';
+
+/** keylift's main commands on a database of our own (a scratch case, the demo): no questions, no output. */
+export interface Move {
+  database: Database;
+  plan(holdsFile?: string): Promise<Plan>;
+  migrate(holdsFile?: string): Promise<MigrationReport>;
+  verify(): Promise<Proof>;
+  rollBack(): Promise<RollbackReport>;
+}
+
+export interface MoveOptions {
+  url: string;
+  /** Which version of keylift the ledger says was at work. */
+  version: string;
+  /** Default: none of it is told. */
+  progress?: Progress;
+  stop: AbortSignal;
+}
+
+/** A scratch database is small; two at once, so that a case meets what concurrency brings. */
+const PACE: StageOptions = { concurrency: 2, batchSize: 20_000, batchSeconds: 0.5, maxLag: null, maxActive: null };
+
+const QUIET: Progress = { stage: () => undefined, batch: () => undefined, waiting: () => undefined, note: () => undefined };
+
+/** Opens the database with the default mapping and gives `fn` the move on it. The legacy tables must be there. */
+export async function withMove<T>(options: MoveOptions, fn: (move: Move) => Promise<T>): Promise<T> {
+  const settings: Settings = structuredClone(DEFAULT_SETTINGS);
+  const database = await openDatabase(options.url, { applicationName: 'keylift move' });
+  try {
+    const schema = await database.readOnly((session) => inspectLegacy(session, settings));
+    return await fn(moveOn({ ...options, database, schema }));
+  } finally {
+    await database.close();
+  }
+}
+
+interface Ground extends MoveOptions {
+  database: Database;
+  schema: MappedSchema;
+}
+
+function moveOn(ground: Ground): Move {
+  const { database, schema, stop } = ground;
+  return {
+    database,
+    plan: async (holdsFile) => {
+      stop.throwIfAborted();
+      return database.readOnly(async (session) => {
+        const holds: Holds = holdsFile === undefined ? NO_HOLDS : await readHolds(session, holdsFile, schema);
+        return planMove(session, schema, { holds, batchSize: PACE.batchSize });
+      }, { isolation: 'repeatable read' });
+    },
+    migrate: async (holdsFile) => {
+      stop.throwIfAborted();
+      const holds = holdsFile === undefined ? undefined : await database.readOnly((s) => readHolds(s, holdsFile, schema));
+      return underRun(ground, 'migrate', (stage) => migrate(stage, { until: 'switch', holds }));
+    },
+    verify: () => prove(database, schema, { stop }),
+    rollBack: async () => {
+      stop.throwIfAborted();
+      return underRun(ground, 'rollback', rollBack);
+    },
+  };
+}
+
+/** As the commands do it: a DDL runner, the ledger, the lease. */
+async function underRun<T>({ url, version, database, schema, progress, stop }: Ground, command: string, work: (stage: StageContext) => Promise<T>): Promise<T> {
+  const ddl = new DdlRunner({ url, schema, stop });
+  const facts: RunFacts = { command, version };
+  try {
+    await ensureLedger({ database, ddl });
+    return await underLease(database, { facts, stop }, async ({ run, lost }) => ({
+      exitCode: EXIT.done,
+      result: await work({
+        database, schema, ddl, run, assisted: false, options: PACE, progress: progress ?? QUIET, stop: AbortSignal.any([stop, lost]),
+      }),
+    }));
+  } finally {
+    await ddl.close();
+  }
+}

@@ -1,0 +1,34 @@
+import { randomBytes } from 'node:crypto';
+import { openDatabase, type Database } from '../database/connect.js';
+
+/**
+ * Gives `use` the URL of a new, empty database on the server of `serverUrl` and drops it afterwards, whoever is
+ * still connected. The role needs CREATEDB; the database that `serverUrl` names is not touched.
+ */
+export async function withScratchDatabase<T>(serverUrl: string, use: (url: string) => Promise<T>): Promise<T> {
+  const name = `keylift_snapshot_${randomBytes(6).toString('hex')}`;
+  const server = await openDatabase(serverUrl, { applicationName: 'keylift snapshot', maxConnections: 1 });
+  try {
+    // template0 and UTF8: neither a filled template1 nor the server's encoding may change what a case shows.
+    await run(server, `CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'`);
+    try {
+      return await use(withDatabaseName(serverUrl, name));
+    } finally {
+      await run(server, `DROP DATABASE ${name} WITH (FORCE)`);
+    }
+  } finally {
+    await server.close();
+  }
+}
+
+/** Outside a transaction, as CREATE DATABASE and DROP DATABASE must be. `name` above is ours: letters and digits. */
+async function run(server: Database, statement: string): Promise<void> {
+  await server.withSession((session) => session.query(statement));
+}
+
+function withDatabaseName(serverUrl: string, name: string): string {
+  const url = new URL(serverUrl);
+  if (url.protocol === 'socket:') url.searchParams.set('db', name);
+  else url.pathname = `/${name}`;
+  return url.href;
+}

@@ -1,0 +1,87 @@
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { compare, type Difference } from './compare.js';
+import { readUtf8 } from './files.js';
+import { SNAPSHOT_DIRECTORY } from './fixture.js';
+import { readJsonText } from './json-text.js';
+
+/** The four snapshots of a case; each is `snapshots/<name>.json`. */
+export const SNAPSHOT_NAMES = ['plan', 'settings', 'access', 'verify'] as const;
+
+export type SnapshotName = (typeof SNAPSHOT_NAMES)[number];
+
+/** What came of a case, by snapshot; JSON values. */
+export type Captured = Record<SnapshotName, unknown>;
+
+/** Holds captured values against the stored ones. A snapshot that is missing or cannot be read is a difference. */
+export async function compareWithStored(directory: string, captured: Captured): Promise<Difference[]> {
+  const differences = await Promise.all(
+    SNAPSHOT_NAMES.map(async (name) => {
+      const stored = await readSnapshot(directory, name);
+      const actual = asJson(captured[name]);
+      return stored.fault === undefined
+        ? compare({ path: name, expected: stored.value, actual })
+        : [{ path: `${name} (${path.join(SNAPSHOT_DIRECTORY, `${name}.json`)}: ${stored.fault})`, expected: undefined, actual }];
+    }),
+  );
+  return differences.flat();
+}
+
+/** Writes the four snapshots; a file that says the same already keeps its bytes and its date. */
+export async function writeSnapshots(directory: string, captured: Captured): Promise<void> {
+  await mkdir(path.join(directory, SNAPSHOT_DIRECTORY), { recursive: true });
+  for (const name of SNAPSHOT_NAMES) await writeWhole(snapshotFile(directory, name), formatSnapshot(captured[name]));
+}
+
+/**
+ * Characters that an editor hides, joins or turns around. A snapshot shows them as JSON escapes, so that a
+ * reviewer sees them and no tool that normalizes Unicode changes them.
+ */
+const UNSEEN = /[\p{Cf}\p{Zl}\p{Zp}\p{M}\u007f-\u00a0]/gu;
+
+/** Pretty JSON with sorted keys and a newline at the end: the same value is the same text on every machine. */
+export function formatSnapshot(value: unknown): string {
+  const text = JSON.stringify(sorted(asJson(value)), null, 2).replace(UNSEEN, escaped);
+  return `${text}\n`;
+}
+
+/** A merge conflict left in a snapshot must not keep `update` from writing it anew: a fault is a value here. */
+async function readSnapshot(directory: string, name: SnapshotName): Promise<{ value: unknown; fault: string | undefined }> {
+  const { text, fault } = await readUtf8(snapshotFile(directory, name));
+  if (fault !== undefined) return { value: undefined, fault };
+  const reading = readJsonText(text);
+  const [first] = reading.faults;
+  return { value: reading.value, fault: first && [first.path, first.message].filter((part) => part !== '').join(' ') };
+}
+
+/** Through a second file and a rename: an interrupted update leaves the old snapshot, never half of a new one. */
+async function writeWhole(file: string, text: string): Promise<void> {
+  if ((await readUtf8(file)).text === text) return;
+  const unfinished = `${file}.${String(process.pid)}.new`;
+  await writeFile(unfinished, text);
+  await rename(unfinished, file);
+}
+
+function snapshotFile(directory: string, name: SnapshotName): string {
+  return path.join(directory, SNAPSHOT_DIRECTORY, `${name}.json`);
+}
+
+/** JSON escapes UTF-16 units, so a character outside the basic plane becomes two. */
+function escaped(character: string): string {
+  return character
+    .split('')
+    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    .join('');
+}
+
+/** What a stored snapshot would read back as: no `undefined`, no class instances. */
+function asJson(value: unknown): unknown {
+  return value === undefined ? null : (JSON.parse(JSON.stringify(value)) as unknown);
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1));
+  return Object.fromEntries(entries.map(([field, inner]) => [field, sorted(inner)]));
+}

@@ -1,0 +1,22 @@
+import { readState } from '../../ledger/state.js';
+import type { StageContext } from '../context.js';
+import { copyAll } from './copy.js';
+
+/**
+ * One turn of a run that joined another one: while that one backfills, copies ranges beside it. Ranges are handed
+ * out by PostgreSQL, so nothing else has to be agreed upon. Returns when there is nothing to help with.
+ */
+export async function assistBackfill(context: StageContext): Promise<void> {
+  const state = await context.database.readOnly(readState);
+  if (state?.state !== 'active' || state.stage !== 'expand') return;
+  const { ready } = await context.database.readOnly((session) =>
+    session.one<{ ready: boolean }>(
+      // Cut, and all twins judged: before that a batch could copy a key whose token another key shares.
+      `SELECT EXISTS (SELECT FROM keylift.batches WHERE state = 'pending' AND open)
+         AND NOT EXISTS (SELECT FROM keylift.batches WHERE state = 'uncut')
+         AND (SELECT twins_judged FROM keylift.migration) AS ready`,
+    ));
+  if (!ready) return;
+  context.progress.stage('backfill (beside the run that leads)');
+  await copyAll(context);
+}

@@ -1,0 +1,106 @@
+import { RefusedError } from '../../errors.js';
+import type { Database } from '../../database/connect.js';
+import type { WriteSession } from '../../database/session.js';
+import type { Run } from '../../ledger/runs.js';
+import type { MappedSchema } from '../../legacy/inspect.js';
+import { stretches, type ClaimedRange, type Stretch } from './claim.js';
+import { CLAIM, copyRange, countPresent, explainRest, FINISH_BATCH, lookAtRange, type RangeFacts } from './statements.js';
+
+/** What one batch did. */
+export interface BatchReport {
+  rows: number;
+  moved: number;
+  stayed: number;
+  setAside: number;
+  seconds: number;
+  ranges: number;
+}
+
+export interface BatchOptions {
+  run: Run;
+  /** Ranges to claim at once. */
+  ranges: number;
+  statementTimeoutMs: number;
+  /** Told which ranges the batch took, for whoever has to deal with its failure. */
+  onClaim?: (ranges: readonly ClaimedRange[]) => void;
+  /** A batch gives way before PostgreSQL's deadlock detector (1 s) could choose the platform's session instead. */
+  lockTimeoutMs?: number;
+}
+
+/**
+ * One batch: claims ranges, copies their keys, accounts for the rest and writes its ledger lines, all in one
+ * transaction. Null when no range is free.
+ *
+ * @throws RefusedError `lease_lost` when another run took over; nothing was written then.
+ */
+export async function runBatch(database: Database, schema: MappedSchema, options: BatchOptions): Promise<BatchReport | null> {
+  const limits = { lockTimeoutMs: options.lockTimeoutMs ?? 500, statementTimeoutMs: options.statementTimeoutMs, asynchronousCommit: true };
+  return database.transaction(async (session) => {
+    const started = performance.now();
+    await session.query(`SET LOCAL keylift.writer = 'keylift'; SET LOCAL idle_in_transaction_session_timeout = '60s'; SET LOCAL work_mem = '32MB'`);
+    const { rows: claimed } = await session.query<ClaimedRange>(CLAIM, [options.ranges]);
+    if (claimed.length === 0) return null;
+    options.onClaim?.(claimed);
+    await checkFence(session, options.run);
+    const total: BatchReport = { rows: 0, moved: 0, stayed: 0, setAside: 0, seconds: 0, ranges: claimed.length };
+    for (const stretch of stretches(claimed)) {
+      const done = await copyStretch(session, schema, stretch);
+      await writeLedgerLine(session, { stretch, done, run: options.run, seconds: (performance.now() - started) / 1000 });
+      total.rows += done.rows;
+      total.moved += done.moved;
+      total.stayed += done.stayed;
+      total.setAside += done.setAside;
+    }
+    total.seconds = (performance.now() - started) / 1000;
+    return total;
+  }, limits);
+}
+
+/** A runner that was stopped past its lease and woken must not write: another may have taken over. */
+async function checkFence(session: WriteSession, run: Run): Promise<void> {
+  const held = await session.first(
+    `SELECT FROM keylift.runs r WHERE run_id = $1 AND ended_at IS NULL AND lease_until > clock_timestamp()
+       AND (NOT $2 OR EXISTS (SELECT FROM keylift.control WHERE owner = r.run_id))`,
+    [run.runId, run.leads],
+  );
+  if (held === undefined) {
+    throw new RefusedError('lease_lost', 'this run lost its lease; another one may be at work', {
+      hint: 'Look with keylift status, then run the command again if nobody is at work.',
+      anchor: 'another-run',
+    });
+  }
+}
+
+type Copied = Pick<BatchReport, 'rows' | 'moved' | 'stayed' | 'setAside'>;
+
+async function copyStretch(session: WriteSession, { legacy: l, types }: MappedSchema, stretch: Stretch): Promise<Copied> {
+  const range = [stretch.after, stretch.upto];
+  const facts = await session.one<RangeFacts>(lookAtRange(l, types.id), range);
+  const { present } = facts.present ? await session.one<{ present: string }>(countPresent(l, types.id), range) : { present: '0' };
+  const { rowCount: copied } = await session.query(copyRange(l, types.id, facts), range);
+  const rest = await session.one<{ stayed: string; set_aside: string; unexplained: string }>(explainRest(l, types.id), range);
+  if (rest.unexplained !== '0') {
+    throw new Error(`a batch left ${rest.unexplained} keys unaccounted for between ${String(stretch.after)} and ${stretch.upto}`);
+  }
+  const moved = Number(present) + copied;
+  const stayed = Number(rest.stayed);
+  const setAside = Number(rest.set_aside);
+  return { rows: moved + stayed + setAside, moved, stayed, setAside };
+}
+
+/** Neighbours done together leave one line: the first range grows over the others. */
+async function writeLedgerLine(
+  session: WriteSession,
+  { stretch, done, run, seconds }: { stretch: Stretch; done: Copied; run: Run; seconds: number },
+): Promise<void> {
+  const [first, ...others] = stretch.ranges;
+  const last = others.at(-1);
+  if (last !== undefined) {
+    await session.query(
+      `WITH gone AS (DELETE FROM keylift.batches WHERE batch_no = ANY ($2) RETURNING batch_no, upto_id)
+       UPDATE keylift.batches b SET upto_id = gone.upto_id FROM gone WHERE b.batch_no = $1 AND gone.batch_no = $3`,
+      [first!.batch_no, others.map((r) => r.batch_no), last.batch_no],
+    );
+  }
+  await session.query(FINISH_BATCH, [first!.batch_no, run.runId, done.rows, done.moved, done.stayed, done.setAside, seconds]);
+}

@@ -1,0 +1,29 @@
+/** A range of the ledger as claimed: keys with after < id <= upto, ids as text. */
+export interface ClaimedRange {
+  batch_no: string;
+  after_id: string | null;
+  upto_id: string;
+  tries: number;
+}
+
+/** Neighbouring ranges copied by one statement. */
+export interface Stretch {
+  after: string | null;
+  upto: string;
+  ranges: ClaimedRange[];
+}
+
+/** Joins ranges that follow one another: one statement over a long stretch costs less than many over short ones. */
+export function stretches(claimed: readonly ClaimedRange[]): Stretch[] {
+  const result: Stretch[] = [];
+  for (const range of claimed) {
+    const last = result.at(-1);
+    if (last !== undefined && last.upto === range.after_id) {
+      last.upto = range.upto_id;
+      last.ranges.push(range);
+    } else {
+      result.push({ after: range.after_id, upto: range.upto_id, ranges: [range] });
+    }
+  }
+  return result;
+}

@@ -1,0 +1,56 @@
+import { KeyliftError } from '../../errors.js';
+import type { Database } from '../../database/connect.js';
+import { isRetryable, isTimeout, sqlStateOf } from '../../database/sqlstate.js';
+import type { MappedSchema } from '../../legacy/inspect.js';
+import type { ClaimedRange } from './claim.js';
+
+/** A range that failed this often is left for a person, and the rest goes on. */
+export const MAX_TRIES = 3;
+
+/** What a failed batch calls for. */
+export type Consequence = 'smaller' | 'again' | 'reconnect' | 'give_up';
+
+/** A timeout asks for less at once, a lock or a serialization failure for another try, a lost connection for a new one. */
+export function consequenceOf(error: unknown): Consequence {
+  if (isTimeout(error)) return 'smaller';
+  if (isRetryable(error)) return 'again';
+  if (error instanceof KeyliftError && (error.code === 'connection_lost' || error.code === 'database_unreachable')) return 'reconnect';
+  return 'give_up';
+}
+
+/**
+ * Writes a failed try down. A range that was alone in its batch is cut in two where it timed out, and is marked
+ * failed after its third try; ranges that failed together are tried again in smaller company.
+ */
+export async function noteFailure(
+  database: Database,
+  schema: MappedSchema,
+  { ranges, error }: { ranges: readonly ClaimedRange[]; error: unknown },
+): Promise<void> {
+  // A lock is somebody else's business and passes; it says nothing against the range.
+  if (ranges.length !== 1 || isRetryable(error)) return;
+  const [range] = ranges;
+  const tries = range!.tries + 1;
+  await database.transaction(async (session) => {
+    await session.query(
+      `UPDATE keylift.batches SET tries = $2::integer, sqlstate = $3::text, state = CASE WHEN $2::integer >= $4::integer THEN 'failed' ELSE state END WHERE batch_no = $1 AND state = 'pending'`,
+      [range!.batch_no, tries, sqlStateOf(error) ?? null, MAX_TRIES],
+    );
+    if (isTimeout(error) && tries < MAX_TRIES) await session.query(splitRange(schema), [range!.batch_no]);
+  });
+}
+
+/** Cuts one range at its middle key; both halves keep the count of tries. A range of one key stays whole. */
+const splitRange = ({ legacy: l }: MappedSchema): string => `
+  WITH whole AS (SELECT * FROM keylift.batches WHERE batch_no = $1 AND state = 'pending' FOR UPDATE),
+  keys AS (
+    SELECT ${l.id} AS id, row_number() OVER (ORDER BY ${l.id}) AS place, count(*) OVER () AS total
+    FROM ${l.keys} k, whole w WHERE (w.after_id IS NULL OR ${l.id} > w.after_id) AND ${l.id} <= w.upto_id),
+  middle AS (SELECT id FROM keys WHERE total > 1 AND place = total / 2),
+  lower AS (
+    INSERT INTO keylift.batches (attempt, after_id, upto_id, tries)
+    SELECT w.attempt, w.after_id, m.id, w.tries FROM whole w, middle m RETURNING upto_id)
+  UPDATE keylift.batches b SET after_id = lower.upto_id FROM lower WHERE b.batch_no = $1`;
+
+/** A new run tries what an earlier one had to leave. */
+export const RETRY_FAILED = `UPDATE keylift.batches SET state = 'pending', tries = 0 WHERE state = 'failed'`;

@@ -1,0 +1,52 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isRetryable } from '../../database/sqlstate.js';
+import type { StageContext } from '../context.js';
+import { underLoad } from '../../database/under-load.js';
+import { RETRY_FAILED } from './failures.js';
+import { cutRanges, findRepeated, REMOVE_UNCUT, settleRepeated } from './statements.js';
+
+/** Keys per range of the ledger; a batch claims as many ranges as its size asks for. */
+export const RANGE_KEYS = 5_000;
+const TWINS_PER_PAGE = 2_000;
+const PAUSE_MS = 500;
+
+/** Cuts the keys into ranges and judges all repeated tokens: after this, batches can be taken by anybody. */
+export async function prepareRanges(context: StageContext): Promise<void> {
+  await cut(context);
+  const { judged } = await context.database.readOnly((s) => s.one<{ judged: boolean }>('SELECT twins_judged AS judged FROM keylift.migration'));
+  if (!judged) await settleAllRepeated(context);
+  await context.database.transaction((session) => session.query(RETRY_FAILED));
+}
+
+async function cut({ database, schema, options, progress, stop }: StageContext): Promise<void> {
+  const keys = Math.min(options.batchSize, RANGE_KEYS);
+  for (;;) {
+    stop.throwIfAborted();
+    try {
+      await database.transaction(async (session) => {
+        const { rowCount } = await session.query(`SELECT FROM keylift.batches WHERE state = 'uncut'`);
+        if (rowCount === 0) return;
+        await session.query(cutRanges(schema.legacy), [keys]);
+        await session.query('SET LOCAL lock_timeout = 1000');
+        await session.query(REMOVE_UNCUT);
+      });
+      return;
+    } catch (error) {
+      if (!isRetryable(error)) throw error;
+      progress.waiting('a session that changed keys has not committed yet');
+      await sleep(PAUSE_MS);
+    }
+  }
+}
+
+async function settleAllRepeated({ database, schema, stop, progress }: StageContext): Promise<void> {
+  await database.transaction((session) => session.query(findRepeated(schema.legacy)));
+  for (;;) {
+    stop.throwIfAborted();
+    const { keys } = await underLoad(database, (session) =>
+      session.one<{ keys: string }>(settleRepeated(schema.legacy), [TWINS_PER_PAGE]), { stop, onWait: (reason) => { progress.waiting(reason); } });
+    if (keys === '0') break;
+    progress.note(`judged ${keys} keys that share their token`);
+  }
+  await database.transaction((session) => session.query('UPDATE keylift.migration SET twins_judged = true'));
+}

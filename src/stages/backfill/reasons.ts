@@ -1,0 +1,81 @@
+import type { Database } from '../../database/connect.js';
+import type { ReadSession } from '../../database/session.js';
+import type { Reason } from '../../engine/throttle.js';
+import type { MappedSchema } from '../../legacy/inspect.js';
+
+/** Steering in force: what the command line said, and what `tune` and `pause` changed since. */
+export interface Steering {
+  paused: boolean;
+  concurrency: number;
+  batchSeconds: number;
+  /** Seconds a replica may be behind; null: nobody asked. */
+  maxLag: number | null;
+  /** Other sessions at work at most; null: nobody asked. */
+  maxActive: number | null;
+}
+
+/** Reads what `pause`, `resume` and `tune` left in the ledger over what the command line said. */
+export async function readSteering(session: ReadSession, asked: Omit<Steering, 'paused'>): Promise<Steering> {
+  const row = await session.one<{ paused: boolean; concurrency: number | null; batch_time: number | null; max_lag: number | null }>(
+    'SELECT paused, concurrency, batch_time, max_lag FROM keylift.control',
+  );
+  return {
+    ...asked,
+    paused: row.paused,
+    concurrency: row.concurrency ?? asked.concurrency,
+    batchSeconds: row.batch_time ?? asked.batchSeconds,
+    maxLag: row.max_lag ?? asked.maxLag,
+  };
+}
+
+/** Looks for a reason to wait: the first that holds. */
+export async function reasonToWait(database: Database, { legacy: l }: MappedSchema, steering: Steering): Promise<Reason> {
+  if (steering.paused) return 'paused by an operator; keylift resume goes on';
+  return database.readOnly(async (session) =>
+    (await lagReason(session, steering.maxLag)) ??
+    (await blockedReason(session)) ??
+    (await activeReason(session, steering.maxActive)) ??
+    (await vacuumReason(session, [l.keys, l.target])));
+}
+
+/** A replica whose lag cannot be read counts as too far behind, and so does one that is not there. */
+async function lagReason(session: ReadSession, maxLag: number | null): Promise<Reason> {
+  if (maxLag === null) return null;
+  const { replicas, unreadable, lag } = await session.one<{ replicas: string; unreadable: string; lag: number }>(
+    `SELECT count(*) AS replicas, count(*) FILTER (WHERE state IS NULL) AS unreadable,
+       coalesce(extract(epoch FROM max(replay_lag)), 0)::float8 AS lag
+     FROM pg_catalog.pg_stat_replication`,
+  );
+  if (replicas === '0') return 'replica lag cannot be read: no replica is connected (--max-lag was asked for)';
+  if (unreadable !== '0') return 'replica lag cannot be read: this role lacks pg_monitor (--max-lag was asked for)';
+  return lag > maxLag ? `a replica is ${lag.toFixed(1)} s behind; the limit is ${String(maxLag)} s` : null;
+}
+
+async function blockedReason(session: ReadSession): Promise<Reason> {
+  const { blocked } = await session.one<{ blocked: string }>(
+    `WITH ours AS (SELECT array_agg(pid) AS pids FROM pg_catalog.pg_stat_activity WHERE application_name LIKE 'keylift%')
+     SELECT count(DISTINCT w.pid) AS blocked FROM pg_catalog.pg_locks w, ours
+     WHERE NOT w.granted AND NOT w.pid = ANY (ours.pids) AND pg_blocking_pids(w.pid) && ours.pids`,
+  );
+  return blocked === '0' ? null : `${blocked} session${blocked === '1' ? ' is' : 's are'} waiting for a lock of keylift`;
+}
+
+async function activeReason(session: ReadSession, maxActive: number | null): Promise<Reason> {
+  if (maxActive === null) return null;
+  const { active } = await session.one<{ active: string }>(
+    `SELECT count(*) AS active FROM pg_catalog.pg_stat_activity
+     WHERE datname = current_database() AND backend_type = 'client backend' AND application_name NOT LIKE 'keylift%'
+       AND coalesce(state, 'active') = 'active'`,
+  );
+  return Number(active) > maxActive ? `${active} sessions are at work; the limit is ${String(maxActive)}` : null;
+}
+
+async function vacuumReason(session: ReadSession, tables: string[]): Promise<Reason> {
+  const row = await session.first<{ name: string }>(
+    `SELECT v.relid::regclass::text AS name FROM pg_catalog.pg_stat_progress_vacuum v
+     JOIN pg_catalog.pg_stat_activity a ON a.pid = v.pid
+     WHERE a.backend_type = 'autovacuum worker' AND v.relid = ANY ($1::regclass[]) LIMIT 1`,
+    [tables],
+  );
+  return row === undefined ? null : `autovacuum is at work on ${row.name}`;
+}

@@ -1,0 +1,38 @@
+import type { Database } from '../database/connect.js';
+import type { Run } from '../ledger/runs.js';
+import type { MappedSchema } from '../legacy/inspect.js';
+import type { BatchReport } from './backfill/batch.js';
+import type { DdlRunner } from './ddl.js';
+
+/** What a stage tells whoever watches. */
+export interface Progress {
+  stage(stage: string): void;
+  batch(report: BatchReport): void;
+  waiting(reason: string): void;
+  note(text: string): void;
+}
+
+export interface StageOptions {
+  concurrency: number;
+  /** Keys a batch at most. */
+  batchSize: number;
+  /** How long a batch should take, in seconds. */
+  batchSeconds: number;
+  /** Seconds a replica may be behind before the run waits; null: not asked for. */
+  maxLag: number | null;
+  /** Other sessions at work before the run waits; null: not asked for. */
+  maxActive: number | null;
+}
+
+/** What every stage works with. `stop` asks for a clean stop: the batch under way is finished. */
+export interface StageContext {
+  database: Database;
+  schema: MappedSchema;
+  ddl: DdlRunner;
+  run: Run;
+  /** This run helped another one before it led: what that one finished need not be looked at again. */
+  assisted: boolean;
+  options: StageOptions;
+  progress: Progress;
+  stop: AbortSignal;
+}

@@ -1,0 +1,120 @@
+import knexFactory, { type Knex } from 'knex';
+import { retry } from '../database/retry.js';
+import { readAddress } from '../database/address.js';
+import { connectionLost } from '../database/failures.js';
+import { isConnectionLost, isTimeout, SQLSTATE, sqlStateOf } from '../database/sqlstate.js';
+import { MIGRATION_TABLES, migrationSource } from '../../migrations/index.js';
+import type { Migration } from '../../migrations/context.js';
+import { cancelBackends, watchWaiting } from './ddl-watch.js';
+import type { MappedSchema } from '../legacy/inspect.js';
+
+/**
+ * How long one try may stand in the queue for a lock, and with it everybody behind: short, and tried again. Half of the
+ * deadlock detector's second: a gateway that reads both tables while a step locks both must never be the one to die.
+ */
+const LOCK_TIMEOUT_MS = 500;
+const LOCK_TRIES = 60;
+
+const DDL_APPLICATION = 'keylift-ddl';
+const WORTH_ANOTHER_TRY = new Set<string>([SQLSTATE.lockNotAvailable, SQLSTATE.deadlock]);
+
+const SILENT = { warn: () => undefined, error: () => undefined, debug: () => undefined, deprecate: () => undefined };
+
+export interface DdlOptions {
+  url: string;
+  schema: MappedSchema;
+  /** Told when a lock could not be had and the step will be tried again. */
+  onRetry?: (step: string, attempt: number) => void;
+  /** Told whom a step waits for, again and again while it does. */
+  onWait?: (reason: string) => void;
+  stop?: AbortSignal;
+}
+
+/** Runs DDL steps through Knex, one at a time, each retried while a lock cannot be had in time. */
+export class DdlRunner {
+  private readonly knex: Knex;
+  /** Server processes of our connections, for cancelling what they do. */
+  private readonly backends = new Set<number>();
+
+  constructor(private readonly options: DdlOptions) {
+    this.knex = knexFactory({
+      client: 'pg',
+      connection: { connectionString: options.url, application_name: DDL_APPLICATION } as Knex.PgConnectionConfig,
+      pool: {
+        min: 0,
+        max: 1,
+        afterCreate: (connection: { processID: number }, done: (error: Error | null, connection: unknown) => void) => {
+          this.backends.add(connection.processID);
+          done(null, connection);
+        },
+      },
+      log: SILENT,
+      migrations: { ...MIGRATION_TABLES, migrationSource: migrationSource(() => Promise.resolve(options.schema)) },
+    });
+  }
+
+  async up(steps: readonly Migration[]): Promise<void> {
+    await this.prepare();
+    for (const step of steps) await this.attempt(step, () => this.knex.migrate.up({ name: step.name, ...this.bounded(step) }));
+  }
+
+  /** Takes steps back, last first; steps that were never run are passed over. */
+  async down(steps: readonly Migration[]): Promise<void> {
+    await this.prepare();
+    for (const step of [...steps].reverse()) {
+      const done = await this.completed();
+      if (done.has(step.name)) await this.attempt(step, () => this.knex.migrate.down({ name: step.name, ...this.bounded(step) }));
+    }
+  }
+
+  async completed(): Promise<Set<string>> {
+    const { rows } = await this.knex.raw<{ rows: { name: string }[] }>(
+      `SELECT name FROM keylift.knex_migrations`,
+    );
+    return new Set(rows.map((row) => row.name));
+  }
+
+  async close(): Promise<void> {
+    await this.knex.destroy();
+  }
+
+  /** We hold the lease, so a lock row that a killed process left behind is nobody's. */
+  private async prepare(): Promise<void> {
+    await this.knex.raw('CREATE SCHEMA IF NOT EXISTS keylift');
+    await this.knex.migrate.forceFreeMigrationsLock();
+    await this.knex.migrate.list();
+  }
+
+  private bounded(step: Migration): Knex.MigratorConfig {
+    if (step.transaction === false) return {};
+    return {
+      beforeEach: async (knexOrTrx: Knex | Knex.Transaction) => {
+        await knexOrTrx.raw(`SET LOCAL lock_timeout = ${String(LOCK_TIMEOUT_MS)}; SET LOCAL statement_timeout = 0`);
+      },
+    } as Knex.MigratorConfig;
+  }
+
+  private async attempt(step: Migration, run: () => Promise<unknown>): Promise<void> {
+    const { stop } = this.options;
+    // A step that waits for a lock, or builds an index, would make the operator's stop wait with it.
+    const cancel = (): void => { void cancelBackends(this.options.url, this.backends); };
+    const endWatch = watchWaiting({ url: this.options.url, backends: this.backends, onWait: (reason) => this.options.onWait?.(reason) });
+    stop?.addEventListener('abort', cancel, { once: true });
+    try {
+      stop?.throwIfAborted();
+      await retry(run, {
+        attempts: LOCK_TRIES,
+        baseMs: 100,
+        maxMs: 5_000,
+        when: (error) => stop?.aborted !== true && WORTH_ANOTHER_TRY.has(sqlStateOf(error) ?? ''),
+        onRetry: ({ attempt }) => this.options.onRetry?.(step.name, attempt),
+      });
+    } catch (error) {
+      if (WORTH_ANOTHER_TRY.has(sqlStateOf(error) ?? '') || isTimeout(error)) stop?.throwIfAborted();
+      throw isConnectionLost(error) ? connectionLost(error, readAddress(this.options.url)) : error;
+    } finally {
+      endWatch();
+      stop?.removeEventListener('abort', cancel);
+    }
+  }
+}

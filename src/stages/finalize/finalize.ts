@@ -1,0 +1,166 @@
+import { STEPS } from '../../../migrations/index.js';
+import { RefusedError } from '../../errors.js';
+import type { Database } from '../../database/connect.js';
+import type { WriteSession } from '../../database/session.js';
+import { ARCHIVE, archivedColumns } from '../../legacy/archive.js';
+import type { MappedSchema } from '../../legacy/inspect.js';
+import { recordEvent } from '../../ledger/events.js';
+import { completeStage, requireState, setState, type LedgerState } from '../../ledger/state.js';
+import type { StageContext } from '../context.js';
+import { proveOrStop } from '../migrate.js';
+import { underLoad } from '../../database/under-load.js';
+import { anythingPointsAt, pointingForeignKeys, type PointingForeignKey } from './foreign-keys.js';
+
+const PAGE = 20_000;
+
+export interface FinalizeReport {
+  state: 'finalized' | 'purged';
+  /** Per-API rows in the archive; with a purge, those it deleted. */
+  archived: number;
+}
+
+/**
+ * Archives the moved per-API rows, in pages that can be interrupted anywhere, then takes the mirror away.
+ *
+ * @throws RefusedError `not_switched`, `foreign_keys_point`; DifferencesError `proof_failed`.
+ */
+export async function finalize(context: StageContext): Promise<FinalizeReport> {
+  const { database, schema, ddl, run, progress } = context;
+  const state = await database.readOnly((s) => requireState(s, 'finalize'));
+  if (state.state === 'finalized' || state.state === 'purged') return { state: state.state, archived: await countArchived(database, state) };
+  await checkSwitched(database, state);
+  await checkForeignKeys(database, schema);
+  if (state.state === 'active') {
+    await proveOrStop(context);
+    await database.transaction(async (session) => {
+      await setState(session, 'finalizing');
+      await recordEvent(session, { kind: 'finalize_started', runId: run.runId });
+    });
+  }
+  progress.stage('finalize');
+  const started = performance.now();
+  await ddl.up(STEPS.finalize.slice(0, 1));
+  await archiveAll(context);
+  await ddl.up(STEPS.finalize.slice(1));
+  // A key made while the mirror was going is archived now; from here on the guard refuses further ones.
+  await archiveAll(context);
+  await database.transaction(async (session) => {
+    await completeStage(session, 'finalize', (performance.now() - started) / 1000);
+    await setState(session, 'finalized');
+    await recordEvent(session, { kind: 'finalized', runId: run.runId });
+  });
+  return { state: 'finalized', archived: await countArchived(database, { ...state, state: 'finalized' }) };
+}
+
+/** Deletes the archive: the only step without a way back. @throws RefusedError `not_finalized` */
+export async function purge({ database, run }: StageContext): Promise<FinalizeReport> {
+  const state = await database.readOnly((s) => requireState(s, 'purge'));
+  if (state.state === 'purged') return { state: 'purged', archived: 0 };
+  if (state.state !== 'finalized') {
+    throw new RefusedError('not_finalized', 'there is no archive to purge', {
+      hint: 'Run keylift finalize first, and purge when nobody will want the way back.',
+      anchor: 'purge',
+    });
+  }
+  const archived = await countArchived(database, state);
+  await database.transaction(async (session) => {
+    await session.query(`TRUNCATE ${ARCHIVE}`);
+    await session.query(`UPDATE keylift.outcomes SET source = NULL WHERE source IS NOT NULL`);
+    await setState(session, 'purged');
+    await recordEvent(session, { kind: 'purged', runId: run.runId, facts: { archived } });
+  });
+  return { state: 'purged', archived };
+}
+
+async function checkSwitched(database: Database, state: LedgerState): Promise<void> {
+  const { mode } = await database.readOnly((s) => s.one<{ mode: string }>('SELECT mode FROM keylift.switch_rule'));
+  const ready = mode === 'all' && (state.state === 'finalizing' || (state.state === 'active' && state.stage === 'switch'));
+  if (ready) return;
+  throw new RefusedError('not_switched', 'finalize needs every account switched; some are still answered by their per-API keys', {
+    facts: { stage: state.stage, switched: mode, state: state.state },
+    hint: 'Run keylift switch --all first.',
+    anchor: 'not-switched',
+  });
+}
+
+async function checkForeignKeys(database: Database, schema: MappedSchema): Promise<void> {
+  const pointing = await database.readOnly((s) => pointingForeignKeys(s, schema));
+  if (pointing.length > 0) throw foreignKeysPoint(pointing);
+}
+
+/** A row of another table that came after the first look; a cascade would take it along without a word. */
+async function refusePointing(session: WriteSession, schema: MappedSchema, ids: string[]): Promise<void> {
+  if (await anythingPointsAt(session, schema, ids)) throw foreignKeysPoint(await pointingForeignKeys(session, schema));
+}
+
+const foreignKeysPoint = (pointing: PointingForeignKey[]): RefusedError =>
+   new RefusedError('foreign_keys_point', 'rows of other tables point at the per-API rows that would be archived', {
+    facts: { foreign_keys: pointing.map((f) => `${f.table}: ${f.constraint}`), ddl: pointing.flatMap((f) => f.ddl) },
+    hint: 'Repoint them with the DDL above (key ids are kept), then run keylift finalize again.',
+    anchor: 'foreign-keys',
+  });
+
+/** Pages by id; a page's rows leave their table and enter the archive in one transaction. */
+async function archiveAll(context: StageContext): Promise<void> {
+  const { database, schema, stop, progress } = context;
+  let after: string | null = null;
+  let archived = 0;
+  for (;;) {
+    stop.throwIfAborted();
+    const page: Page = await underLoad(database, (session) => archivePage(session, schema, after), { stop, onWait: (reason) => { progress.waiting(reason); } });
+    archived += page.moved;
+    if (page.moved > 0) progress.note(`archived ${String(archived)} per-API rows`);
+    if (page.last === null) return;
+    after = page.last;
+  }
+}
+
+interface Page {
+  moved: number;
+  last: string | null;
+}
+
+async function archivePage(session: WriteSession, schema: MappedSchema, after: string | null): Promise<Page> {
+  const { legacy: l, types } = schema;
+  await session.query(`SET LOCAL keylift.writer = 'keylift'`);
+  const { rows } = await session.query<{ id: string; account_key_id: string }>(
+    `SELECT ${l.id}::text AS id, coalesce(t.id, x.account_key_id)::text AS account_key_id
+     FROM ${l.keys} k LEFT JOIN ${l.target} t ON t.id = ${l.id} AND t.origin_api_id IS NOT NULL
+       LEFT JOIN keylift.outcomes x ON x.key_id = ${l.id} AND x.outcome = 'merge'
+     WHERE ($1::${types.id} IS NULL OR ${l.id} > $1::${types.id}) AND (t.id IS NOT NULL OR x.key_id IS NOT NULL)
+     ORDER BY ${l.id} LIMIT ${String(PAGE)}`,
+    [after],
+  );
+  if (rows.length === 0) return { moved: 0, last: null };
+  const accountKeys = [...new Set(rows.map((r) => r.account_key_id))];
+  await lockAccountKeys(session, schema, accountKeys);
+  // All rows of a token leave together: half of them would be judged as if they were all.
+  const stillMoved = `(${l.id} = ANY ($1::text[]::${types.id}[]) AND EXISTS (SELECT FROM ${l.target} t WHERE t.id = ${l.id} AND t.origin_api_id IS NOT NULL))
+      OR ${l.id} IN (SELECT x.key_id FROM keylift.outcomes x WHERE x.outcome = 'merge' AND x.account_key_id = ANY ($1::text[]::${types.id}[]))`;
+  await session.query(`SELECT FROM ${l.keys} k WHERE ${stillMoved} ORDER BY ${l.id} FOR UPDATE`, [accountKeys]);
+  // With both locked nothing changes any more; what changed before that is no longer among them.
+  const { rows: leaving } = await session.query<{ id: string }>(`SELECT ${l.id}::text AS id FROM ${l.keys} k WHERE ${stillMoved}`, [accountKeys]);
+  const ids = leaving.map((r) => r.id);
+  await refusePointing(session, schema, ids);
+  const columns = (await archivedColumns(session, schema)).map((c) => c.name);
+  const { rowCount } = await session.query(
+    `WITH gone AS (DELETE FROM ${l.keys} k WHERE ${l.id} = ANY ($1::text[]::${types.id}[]) RETURNING ${columns.map((c) => `k.${c}`).join(', ')})
+     INSERT INTO ${ARCHIVE} (${columns.join(', ')}) SELECT * FROM gone`,
+    [ids],
+  );
+  return { moved: rowCount, last: rows.length < PAGE ? null : rows.at(-1)!.id };
+}
+
+/**
+ * While rows change their place, a change made in Settings waits: its triggers then find the row where it went.
+ * Without this a revocation could look for the row in both tables and find it in neither.
+ */
+export async function lockAccountKeys(session: WriteSession, { legacy: l, types }: MappedSchema, ids: string[]): Promise<void> {
+  await session.query(`SELECT FROM ${l.target} t WHERE t.id = ANY ($1::text[]::${types.id}[]) ORDER BY t.id FOR SHARE`, [ids]);
+}
+
+async function countArchived(database: Database, state: LedgerState): Promise<number> {
+  if (state.state === 'purged') return 0;
+  const { archived } = await database.readOnly((s) => s.one<{ archived: string }>(`SELECT count(*) AS archived FROM ${ARCHIVE}`));
+  return Number(archived);
+}

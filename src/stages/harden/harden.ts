@@ -1,0 +1,51 @@
+import { STEPS } from '../../../migrations/index.js';
+import { SQLSTATE, sqlStateOf } from '../../database/sqlstate.js';
+import type { StageContext } from '../context.js';
+import { sweep } from '../backfill/sweep.js';
+
+const MAX_TRIES = 5;
+
+/** Indexes, constraints and their validation; the resolver learns to answer switched accounts. */
+export async function harden(context: StageContext): Promise<void> {
+  for (const step of STEPS.harden) {
+    context.stop.throwIfAborted();
+    context.progress.note(step.name.replace(/^\d+_/, '').replaceAll('_', ' '));
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await context.ddl.up([step]);
+        break;
+      } catch (error) {
+        if (attempt >= MAX_TRIES || !(await mended(context, error))) throw error;
+      }
+    }
+  }
+}
+
+/** Two sessions that inserted one token at one moment saw nothing of each other; an account may have gone meanwhile. */
+async function mended(context: StageContext, error: unknown): Promise<boolean> {
+  const state = sqlStateOf(error);
+  if (state === SQLSTATE.uniqueViolation) {
+    await settleDoubleTokens(context);
+    return true;
+  }
+  if (state === SQLSTATE.foreignKeyViolation || state === SQLSTATE.checkViolation) {
+    await settleOrphans(context);
+    await sweep(context);
+    return true;
+  }
+  return false;
+}
+
+async function settleDoubleTokens({ database, schema: { legacy: l } }: StageContext): Promise<void> {
+  await database.transaction((session) =>
+    session.query(`
+      SELECT keylift.settle(array_agg(t.id), array_agg(DISTINCT t.token)) FROM ${l.target} t
+      WHERE t.token IN (SELECT token FROM ${l.target} GROUP BY token HAVING count(*) > 1) HAVING count(*) > 0`));
+}
+
+async function settleOrphans({ database, schema: { legacy: l } }: StageContext): Promise<void> {
+  await database.transaction((session) =>
+    session.query(`
+      SELECT keylift.settle(array_agg(t.id), array_agg(DISTINCT t.token)) FROM ${l.target} t
+      WHERE t.origin_api_id IS NOT NULL AND NOT EXISTS (SELECT FROM ${l.accounts} o WHERE ${l.accountId} = t.account_id) HAVING count(*) > 0`));
+}

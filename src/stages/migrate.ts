@@ -1,0 +1,150 @@
+import { STEPS } from '../../migrations/index.js';
+import { DifferencesError, RefusedError } from '../errors.js';
+import type { ReadSession } from '../database/session.js';
+import { recordEvent } from '../ledger/events.js';
+import { releaseRolledBack, storeHolds } from '../ledger/holds.js';
+import { beginAttempt, completeStage, reached, readState, requireSettings, STAGES, type LedgerState, type Stage } from '../ledger/state.js';
+import type { Proof } from '../proof/document.js';
+import { prove } from '../proof/verify.js';
+import type { Holds } from '../plan/holds.js';
+import { backfill } from './backfill/backfill.js';
+import { judgeAgain, sweep } from './backfill/sweep.js';
+import type { StageContext } from './context.js';
+import { harden } from './harden/harden.js';
+import { applySwitch } from './switch/rule.js';
+
+/** What `migrate --json` prints: totals of the migration, not of this run. */
+export interface MigrationReport {
+  stage: Stage | null;
+  moved: number;
+  merged: number;
+  exceptions: number;
+  batches: number;
+  seconds: number;
+}
+
+export interface MigrateOptions {
+  until: Exclude<Stage, 'finalize'>;
+  /** Replaces the holds in force; undefined leaves them. */
+  holds: Holds | undefined;
+}
+
+/** The ledger must stand before a lease can be taken; this alone runs without one. */
+export async function ensureLedger({ database, ddl }: Pick<StageContext, 'database' | 'ddl'>): Promise<void> {
+  const { present } = await database.readOnly((s) =>
+    s.one<{ present: boolean }>(`SELECT to_regclass('keylift.events') IS NOT NULL AS present`));
+  if (!present) await ddl.up(STEPS.expandForGood.slice(0, 1));
+}
+
+/**
+ * Goes through the stages that are left, each committed by itself, and ends with what the ledger says.
+ *
+ * @throws RefusedError `rollback_unfinished`, `settings_changed`, `finalized`; DifferencesError `proof_failed`.
+ */
+export async function migrate(context: StageContext, options: MigrateOptions): Promise<MigrationReport> {
+  const { database, schema } = context;
+  await database.transaction((session) => beginAttempt(session, schema.settings));
+  const state = (await database.readOnly(readState))!;
+  checkState(state, schema.settings);
+  await takeHolds(context, options.holds);
+  const before = state.stage;
+  if (reached(before, 'backfill') && !(context.assisted && reached(before, options.until))) await tidy(context, { before, until: options.until });
+  for (const stage of STAGES.slice(0, STAGES.indexOf(options.until) + 1)) {
+    context.stop.throwIfAborted();
+    if (reached(before, stage)) continue;
+    context.progress.stage(stage);
+    const started = performance.now();
+    await RUN_STAGE[stage as MigrateOptions['until']](context);
+    await database.transaction(async (session) => {
+      const seconds = (performance.now() - started) / 1000;
+      await completeStage(session, stage, seconds);
+      await recordEvent(session, { kind: 'stage_completed', runId: context.run.runId, facts: { stage, seconds } });
+    });
+  }
+  return database.readOnly((session) => reportOf(session, context));
+}
+
+const RUN_STAGE: Record<MigrateOptions['until'], (context: StageContext) => Promise<unknown>> = {
+  expand: async ({ ddl }) => ddl.up([...STEPS.expandForGood, ...STEPS.expand]),
+  backfill,
+  harden,
+  verify: proveOrStop,
+  switch: ({ database, schema }) =>
+    database.transaction((session) => applySwitch(session, schema, { scope: { kind: 'all' }, back: false })),
+};
+
+/**
+ * Run again: what time or a person changed since is judged again, last use caught up, and all proven anew before any
+ * switch. Rows that nobody accounts for are not mended on the quiet: that is what `--until backfill` is asked for.
+ */
+async function tidy(context: StageContext, { before, until }: { before: Stage | null; until: Stage }): Promise<void> {
+  if (until === 'backfill') await sweep(context);
+  else await judgeAgain(context);
+  if (reached(before, 'verify') && until !== 'backfill') await proveOrStop(context);
+}
+
+/** The verify stage: the proof is kept in the ledger, and a difference stops the migration where it stands. */
+export async function proveOrStop({ database, schema, run, stop, progress }: StageContext): Promise<Proof> {
+  const proof = await prove(database, schema, { stop, onProgress: (rows) => { progress.note(`proved ${String(rows)} keys`); } });
+  await database.transaction((session) => keepProof(session, { proof, runId: run.runId }));
+  if (!proof.ok) {
+    throw new DifferencesError('proof_failed', 'the proof found differences; no account was switched by this run', {
+      facts: { ...proof.keys, ...proof.authorization },
+      hint: 'Run keylift verify for the list. Rows written past the mirror are taken in by keylift migrate --until backfill.',
+      anchor: 'proof-failed',
+    });
+  }
+  return proof;
+}
+
+export async function keepProof(
+  session: { query: ReadSession['query'] },
+  { proof, runId }: { proof: Proof; runId: string | null },
+): Promise<void> {
+  await session.query('INSERT INTO keylift.proofs (run_id, attempt, ok, document) VALUES ($1, (SELECT attempt FROM keylift.migration), $2, $3)', [
+    runId,
+    proof.ok,
+    JSON.stringify(proof),
+  ]);
+}
+
+function checkState(state: LedgerState, settings: unknown): void {
+  if (state.state === 'rolling_back') {
+    throw new RefusedError('rollback_unfinished', 'a rollback was begun and not finished', {
+      hint: 'Run keylift rollback to its end, then migrate.',
+      anchor: 'rollback-unfinished',
+    });
+  }
+  if (state.state !== 'active') {
+    throw new RefusedError('finalized', 'this migration is finalized; there is nothing left to migrate', { anchor: 'finalized' });
+  }
+  requireSettings(state, settings);
+}
+
+async function takeHolds({ database, schema, run }: StageContext, holds: Holds | undefined): Promise<void> {
+  await database.transaction(async (session) => {
+    const released = await releaseRolledBack(session);
+    if (released > 0) await recordEvent(session, { kind: 'accounts_released', runId: run.runId, facts: { accounts: released } });
+    if (holds === undefined) return;
+    await storeHolds(session, schema, holds);
+    await recordEvent(session, { kind: 'holds', runId: run.runId, facts: { keys: holds.keyIds.length, accounts: holds.accountIds.length } });
+  });
+}
+
+async function reportOf(session: ReadSession, { schema: { legacy: l } }: StageContext): Promise<MigrationReport> {
+  const state = (await readState(session))!;
+  const { rows: [row] } = await session.query<Record<string, string>>(`
+    SELECT ${reached(state.stage, 'expand') ? `(SELECT count(*) FROM ${l.target} WHERE origin_api_id IS NOT NULL)` : '0'} AS moved,
+      (SELECT count(*) FROM keylift.outcomes WHERE outcome = 'merge') AS merged,
+      (SELECT count(*) FROM keylift.outcomes WHERE outcome = 'exception') AS exceptions,
+      (SELECT count(*) FROM keylift.batches WHERE state = 'done') AS batches`);
+  return {
+    stage: state.stage,
+    moved: Number(row!.moved),
+    merged: Number(row!.merged),
+    exceptions: Number(row!.exceptions),
+    batches: Number(row!.batches),
+    seconds: Math.round(state.seconds * 1000) / 1000,
+  };
+}
+

@@ -1,0 +1,97 @@
+import { accountKeysTable } from '../../migrations/02_account_keys.js';
+import { ledgerTables } from '../../migrations/01_ledger.js';
+import type { Database } from '../database/connect.js';
+import { beginStatement } from '../database/scopes.js';
+import type { WriteSession } from '../database/session.js';
+import { RefusedError } from '../errors.js';
+import { storeHolds } from '../ledger/holds.js';
+import { readState } from '../ledger/state.js';
+import type { MappedSchema } from '../legacy/inspect.js';
+import type { Holds } from '../plan/holds.js';
+import { preflight } from '../preflight/preflight.js';
+import { copyRange, explainRest } from './backfill/statements.js';
+
+/** Keys of the one batch: enough to tell a pace, few enough to be gone in a second. */
+export const REHEARSED_KEYS = 20_000;
+const LOCK_TIMEOUT_MS = 500;
+const STATEMENT_TIMEOUT_MS = 60_000;
+
+/** One batch as it ran and was rolled back. */
+export interface Rehearsal {
+  rows: number;
+  moved: number;
+  seconds: number;
+  /** Null where there was nothing to copy. */
+  rows_per_second: number | null;
+  /** For all keys, one batch at a time. */
+  seconds_expected: number;
+}
+
+export interface RehearseOptions {
+  holds: Holds;
+  /** Per-API keys in all, for the estimate. */
+  total: number;
+  stop: AbortSignal;
+}
+
+/**
+ * Runs one batch of the backfill over the first keys, measures it, and rolls it back: ledger and new table are made
+ * inside the transaction and are never seen by anybody else. It reads the legacy tables under the lock any SELECT
+ * takes. A repeated token is copied here like any other key, as judging it would mean a search through all of them.
+ *
+ * @throws RefusedError `rehearsal_too_late` where a ledger stands already, `preflight` where `migrate` would be refused.
+ */
+export async function rehearse(database: Database, schema: MappedSchema, { holds, total, stop }: RehearseOptions): Promise<Rehearsal> {
+  await database.readOnly(async (session) => {
+    if ((await readState(session)) !== null) throw tooLate();
+    await preflight({ session, schema, host: database.where.host, afterRollback: false });
+  });
+  stop.throwIfAborted();
+  const { rows, moved, seconds } = await rolledBack(database, (session) => oneBatch(session, schema, { holds, stop }));
+  const pace = rows === 0 ? null : rows / Math.max(seconds, 0.001);
+  return {
+    rows,
+    moved,
+    seconds: Math.round(seconds * 1000) / 1000,
+    rows_per_second: pace === null ? null : Math.round(pace),
+    seconds_expected: pace === null ? 0 : Math.round((total / pace) * 10) / 10,
+  };
+}
+
+/** `fn` in a transaction that has no way to be committed. */
+async function rolledBack<T>(database: Database, fn: (session: WriteSession) => Promise<T>): Promise<T> {
+  return database.withSession(async (session) => {
+    try {
+      await session.query(beginStatement({ lockTimeoutMs: LOCK_TIMEOUT_MS, statementTimeoutMs: STATEMENT_TIMEOUT_MS }));
+      return await fn(session);
+    } finally {
+      await session.query('ROLLBACK').catch(() => undefined); // a lost connection has rolled back already
+    }
+  });
+}
+
+async function oneBatch(
+  session: WriteSession,
+  schema: MappedSchema,
+  { holds, stop }: Pick<RehearseOptions, 'holds' | 'stop'>,
+): Promise<{ rows: number; moved: number; seconds: number }> {
+  const { legacy: l, types } = schema;
+  await session.query(`SET LOCAL keylift.writer = 'keylift'; SET LOCAL idle_in_transaction_session_timeout = '60s'; SET LOCAL work_mem = '32MB'`);
+  await session.query(ledgerTables(schema));
+  await session.query(accountKeysTable(schema));
+  await storeHolds(session, schema, holds);
+  const last = await session.first<{ id: string }>(
+    `SELECT id::text AS id FROM (SELECT ${l.id} AS id FROM ${l.keys} k ORDER BY ${l.id} LIMIT ${String(REHEARSED_KEYS)}) first ORDER BY first.id DESC LIMIT 1`);
+  if (last === undefined) return { rows: 0, moved: 0, seconds: 0 };
+  const held = holds.keyIds.length + holds.accountIds.length > 0;
+  stop.throwIfAborted();
+  const started = performance.now();
+  const { rowCount: moved } = await session.query(copyRange(l, types.id, { present: false, outcomes: false, holds: held }), [null, last.id]);
+  const rest = await session.one<{ stayed: string; set_aside: string }>(explainRest(l, types.id), [null, last.id]);
+  return { rows: moved + Number(rest.stayed) + Number(rest.set_aside), moved, seconds: (performance.now() - started) / 1000 };
+}
+
+const tooLate = (): RefusedError =>
+  new RefusedError('rehearsal_too_late', 'a ledger of keylift stands in this database already: there is nothing to rehearse', {
+    hint: 'Look at the pace of the real thing with keylift status, or rehearse on a copy of the database.',
+  });

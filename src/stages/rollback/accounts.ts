@@ -1,0 +1,43 @@
+import { RefusedError } from '../../errors.js';
+import { recordEvent } from '../../ledger/events.js';
+import { holdByRollback } from '../../ledger/holds.js';
+import { requireState } from '../../ledger/state.js';
+import { catchUpLastUse } from '../../proof/verify.js';
+import { settleKeys } from '../backfill/sweep.js';
+import type { StageContext } from '../context.js';
+import { bornKeys, type RollbackReport } from './rollback.js';
+
+/**
+ * Takes some accounts back: their keys leave the new table and answer as per-API keys, held until the next migrate.
+ *
+ * @throws RefusedError `finalized` when their rows are in the archive: then only the whole can be taken back.
+ */
+export async function rollBackAccounts(context: StageContext, accountIds: string[]): Promise<RollbackReport> {
+  const { database, schema, run } = context;
+  const state = await database.readOnly((s) => requireState(s, 'take back'));
+  if (state.state !== 'active') {
+    throw new RefusedError('finalized', 'some accounts alone cannot be taken back once finalize has begun', {
+      hint: 'Run keylift rollback without --accounts.',
+      anchor: 'finalized',
+    });
+  }
+  const { legacy: l, types } = schema;
+  const moved = `SELECT t.id::text AS key_id FROM ${l.target} t WHERE t.origin_api_id IS NOT NULL AND t.account_id = ANY ($1::text[]::${types.account}[])`;
+  const before = await database.readOnly((s) => s.query<{ key_id: string }>(moved, [accountIds]));
+  await catchUpLastUse(database, schema, { after: null, upto: null });
+  await database.transaction(async (session) => {
+    await holdByRollback(session, schema, accountIds);
+    await recordEvent(session, { kind: 'accounts_rolled_back', runId: run.runId, facts: { accounts: accountIds.length } });
+  });
+  const keys = await database.readOnly((s) =>
+    s.query<{ key_id: string }>(`SELECT ${l.id}::text AS key_id FROM ${l.from} WHERE ${l.account} = ANY ($1::text[]::${types.account}[])`, [accountIds]));
+  await settleKeys(context, keys.rows.map((row) => row.key_id));
+  const left = await database.readOnly((s) => s.query(moved, [accountIds]));
+  const born = await bornKeys(database, schema);
+  return {
+    rolled_back: true,
+    accounts: accountIds.length,
+    removed: before.rowCount - left.rowCount,
+    born_in_settings: born.filter((k) => accountIds.includes(k.account_id)),
+  };
+}

@@ -1,0 +1,49 @@
+import { STEPS } from '../../../migrations/index.js';
+import type { WriteSession } from '../../database/session.js';
+import { ARCHIVE, archivedColumns, hasArchive } from '../../legacy/archive.js';
+import type { MappedSchema } from '../../legacy/inspect.js';
+import { setState } from '../../ledger/state.js';
+import type { StageContext } from '../context.js';
+import { lockAccountKeys } from '../finalize/finalize.js';
+import { underLoad } from '../../database/under-load.js';
+
+const PAGE = 20_000;
+
+/** Brings archived rows back into the legacy table, as they stand after all that was done in Settings since. */
+export async function restoreArchive(context: StageContext): Promise<void> {
+  const { database, schema, ddl, progress } = context;
+  if (!(await database.readOnly(hasArchive))) return;
+  await database.transaction((session) => setState(session, 'restoring'));
+  // The mirror goes on first, so that a restored row follows its account key from its first moment.
+  await ddl.down(STEPS.finalize.slice(1));
+  let restored = 0;
+  for (;;) {
+    const moved = await underLoad(database, (session) => restorePage(session, schema), { onWait: (reason) => { progress.waiting(reason); } });
+    if (moved === null) break;
+    restored += moved;
+    progress.note(`restored ${String(restored)} per-API rows`);
+  }
+  await ddl.down(STEPS.finalize.slice(0, 1));
+}
+
+/** Null when the archive is empty. All rows of a token come back together. */
+async function restorePage(session: WriteSession, schema: MappedSchema): Promise<number | null> {
+  const { legacy: l, types } = schema;
+  await session.query(`SET LOCAL keylift.writer = 'keylift'`);
+  const { rows } = await session.query<{ id: string; account_key_id: string }>(
+    `SELECT ${l.id}::text AS id, coalesce(x.account_key_id, ${l.id})::text AS account_key_id
+     FROM ${ARCHIVE} k LEFT JOIN keylift.outcomes x ON x.key_id = ${l.id} AND x.outcome = 'merge'
+     ORDER BY ${l.id} LIMIT ${String(PAGE)}`,
+  );
+  if (rows.length === 0) return null;
+  await lockAccountKeys(session, schema, rows.map((r) => r.account_key_id));
+  const columns = await archivedColumns(session, schema);
+  const own = columns.filter((c) => !c.generated).map((c) => c.name);
+  const { rowCount } = await session.query(
+    `WITH gone AS (DELETE FROM ${ARCHIVE} k WHERE ${l.id} = ANY ($1::text[]::${types.id}[]) OR ${l.id} = ANY ($2::text[]::${types.id}[])
+       OR ${l.id} IN (SELECT x.key_id FROM keylift.outcomes x WHERE x.outcome = 'merge' AND x.account_key_id = ANY ($2::text[]::${types.id}[])) RETURNING ${own.map((c) => `k.${c}`).join(', ')})
+     INSERT INTO ${l.keys} (${own.join(', ')}) OVERRIDING SYSTEM VALUE SELECT * FROM gone`,
+    [rows.map((r) => r.id), rows.map((r) => r.account_key_id)],
+  );
+  return rowCount;
+}

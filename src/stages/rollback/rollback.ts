@@ -1,0 +1,132 @@
+import { STEPS } from '../../../migrations/index.js';
+import { RefusedError } from '../../errors.js';
+import type { Database } from '../../database/connect.js';
+import type { ReadSession } from '../../database/session.js';
+import { recordEvent } from '../../ledger/events.js';
+import { readState, setState } from '../../ledger/state.js';
+import type { MappedSchema } from '../../legacy/inspect.js';
+import { catchUpLastUse } from '../../proof/verify.js';
+import type { StageContext } from '../context.js';
+import { underLoad } from '../../database/under-load.js';
+import { applySwitch } from '../switch/rule.js';
+import { foreignKeysToTakeBack } from '../finalize/foreign-keys.js';
+import { restoreArchive } from './restore.js';
+
+const PAGE = 20_000;
+
+/** A key born in Settings: it has no per-API home, so it is listed, kept, and goes on opening the store. */
+export interface BornKey {
+  key_id: string;
+  account_id: string;
+  name: string | null;
+  fingerprint: string;
+}
+
+export interface RollbackReport {
+  /** False when there was nothing to take back. */
+  rolled_back: boolean;
+  /** Accounts asked for; null: all of them. */
+  accounts: number | null;
+  /** Account keys taken out of the new table. */
+  removed: number;
+  born_in_settings: BornKey[];
+}
+
+/** Is there anything to take back? Also true for a rollback that was interrupted. */
+export async function canRollBack(session: ReadSession): Promise<boolean> {
+  const state = await readState(session);
+  return state !== null && state.state !== 'rolled_back';
+}
+
+/**
+ * Every account back on its per-API keys, moved rows out of the new table, the mirror gone; what people did since
+ * stands in the legacy table already, as the mirror carried it. Safe to run again at any point.
+ */
+export async function rollBack(context: StageContext): Promise<RollbackReport> {
+  const { database, schema, ddl, run, progress } = context;
+  const state = await database.readOnly(readState);
+  if (state === null || state.state === 'rolled_back') {
+    return { rolled_back: false, accounts: null, removed: 0, born_in_settings: await bornKeys(database, schema) };
+  }
+  if (state.state === 'purged') {
+    throw new RefusedError('purged', 'the archive was purged; the per-API keys cannot come back', { anchor: 'purge' });
+  }
+  progress.stage('rollback');
+  await restoreArchive(context);
+  await checkForeignKeys(context);
+  await database.transaction(async (session) => {
+    await setState(session, 'rolling_back');
+    await recordEvent(session, { kind: 'rollback_started', runId: run.runId, facts: { stage: state.stage } });
+  });
+  const steps = await ddl.completed();
+  await database.transaction((session) => applySwitch(session, schema, { scope: { kind: 'all' }, back: true }));
+  progress.note('every account is answered by its per-API keys');
+  // A rollback from half an expand finds no table to empty.
+  const removed = steps.has('05_mirror') ? await emptyTarget(context) : 0;
+  await ddl.down(STEPS.harden);
+  await ddl.down(STEPS.expand);
+  await database.transaction(async (session) => {
+    await session.query('DELETE FROM keylift.outcomes');
+    await session.query('DELETE FROM keylift.repeated_keys');
+    await session.query(`DELETE FROM keylift.batches WHERE open`);
+    await session.query(`UPDATE keylift.batches SET state = 'taken_back' WHERE state = 'done'`);
+    await setState(session, 'rolled_back', null);
+    await recordEvent(session, { kind: 'rolled_back', runId: run.runId, facts: { removed } });
+  });
+  return { rolled_back: true, accounts: null, removed, born_in_settings: await bornKeys(database, schema) };
+}
+
+/** Rows of other tables that were repointed for finalize: a cascade would take them along with the account keys. */
+async function checkForeignKeys({ database, schema }: StageContext): Promise<void> {
+  const pointing = await database.readOnly(async (session) => {
+    const { present } = await session.one<{ present: boolean }>('SELECT to_regclass($1) IS NOT NULL AS present', [schema.legacy.target]);
+    return present ? foreignKeysToTakeBack(session, schema) : [];
+  });
+  if (pointing.length === 0) return;
+  throw new RefusedError('foreign_keys_point_back', 'rows of other tables point at account keys that the rollback would take out', {
+    facts: { foreign_keys: pointing.map((f) => `${f.table}: ${f.constraint}`), ddl: pointing.flatMap((f) => f.ddl) },
+    hint: 'Repoint them with the DDL above (key ids are kept), then run keylift rollback again. All accounts are still answered as before.',
+    anchor: 'foreign-keys',
+  });
+}
+
+async function emptyTarget(context: StageContext): Promise<number> {
+  const { database, schema } = context;
+  await catchUpLastUse(database, schema, { after: null, upto: null });
+  const removed = await removeMoved(context);
+  // The step that drops the triggers looks through the table once more under a lock: leave it little to read.
+  await database.withSession((session) => session.query(`VACUUM ${schema.legacy.target}`)).catch(() => undefined);
+  return removed;
+}
+
+/** Moved rows leave in pages by id; the mirror stays on until the last, so that no revocation falls between. */
+async function removeMoved({ database, schema, progress }: StageContext): Promise<number> {
+  const { legacy: l } = schema;
+  let removed = 0;
+  for (;;) {
+    const page = await underLoad(database, async (session) => {
+      await session.query(`SET LOCAL keylift.writer = 'keylift'`);
+      return session.query(
+        `DELETE FROM ${l.target} WHERE id IN (SELECT id FROM ${l.target} WHERE origin_api_id IS NOT NULL ORDER BY id LIMIT $1)`,
+        [PAGE],
+      );
+    }, { asynchronousCommit: true, onWait: (reason) => { progress.waiting(reason); } });
+    removed += page.rowCount;
+    if (page.rowCount > 0) progress.note(`took ${String(removed)} account keys back`);
+    if (page.rowCount < PAGE) return removed;
+  }
+}
+
+/** Keys born in Settings, for the operator's list. Tokens are shown by fingerprint alone. */
+export async function bornKeys(database: Database, { legacy: l, types }: MappedSchema): Promise<BornKey[]> {
+  return database.readOnly(async (session) => {
+    const { present } = await session.one<{ present: boolean }>('SELECT to_regclass($1) IS NOT NULL AS present', [l.target]);
+    if (!present) return [];
+    const bytes = types.tokenIsBytes ? 't.token' : `convert_to(t.token, 'UTF8')`;
+    const { rows } = await session.query<BornKey>(
+      `SELECT t.id::text AS key_id, t.account_id::text AS account_id, t.name, left(encode(sha256(${bytes}), 'hex'), 12) AS fingerprint
+       FROM ${l.target} t WHERE t.origin_api_id IS NULL ORDER BY t.id`,
+    );
+    return rows;
+  });
+}

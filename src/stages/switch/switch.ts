@@ -1,0 +1,72 @@
+import { RefusedError } from '../../errors.js';
+import type { Database } from '../../database/connect.js';
+import { recordEvent } from '../../ledger/events.js';
+import type { Run } from '../../ledger/runs.js';
+import { completeStage, reached, requireState, setState } from '../../ledger/state.js';
+import { isSwitched } from '../../legacy/cohort.js';
+import type { MappedSchema } from '../../legacy/inspect.js';
+import { catchUpLastUse } from '../../proof/verify.js';
+import { applySwitch, type SwitchMode, type SwitchOrder } from './rule.js';
+
+export interface SwitchReport {
+  mode: SwitchMode;
+  /** Accounts that exist now and are answered from Settings, and all there are. */
+  accounts: { switched: number; total: number };
+}
+
+export interface SwitchOptions {
+  database: Database;
+  schema: MappedSchema;
+  run: Run;
+  order: SwitchOrder;
+}
+
+/**
+ * Switches accounts to their account keys, or back. Last use is caught up on the way.
+ *
+ * @throws RefusedError `not_verified`, `finalized_no_way_back`.
+ */
+export async function switchAccounts({ database, schema, run, order }: SwitchOptions): Promise<SwitchReport> {
+  const state = await database.readOnly((s) => requireState(s, 'switch'));
+  if (!reached(state.stage, 'verify') || state.state === 'rolling_back') {
+    throw new RefusedError('not_verified', 'accounts are switched after the proof has passed, not before', {
+      facts: { stage: state.stage },
+      hint: 'Run keylift migrate --until verify first.',
+      anchor: 'not-verified',
+    });
+  }
+  if (order.back && state.state !== 'active') {
+    throw new RefusedError('finalized_no_way_back', 'the per-API keys are in the archive; switching back needs them in their table', {
+      hint: 'Run keylift rollback: it brings them back and switches every account.',
+      anchor: 'finalized',
+    });
+  }
+  if (!order.back) await catchUpLastUse(database, schema, { after: null, upto: null });
+  const mode = await database.transaction(async (session) => {
+    const now = await applySwitch(session, schema, order);
+    await recordEvent(session, {
+      kind: order.back ? 'switched_back' : 'switched',
+      runId: run.runId,
+      facts: { scope: scopeFacts(order), mode: now },
+    });
+    if (now === 'all' && state.stage === 'verify') await completeStage(session, 'switch', 0);
+    if (now !== 'all' && state.stage === 'switch') await setState(session, state.state, 'verify');
+    return now;
+  });
+  if (order.back) await catchUpLastUse(database, schema, { after: null, upto: null });
+  return { mode, accounts: await countSwitched(database, schema) };
+}
+
+async function countSwitched(database: Database, { legacy: l }: MappedSchema): Promise<SwitchReport['accounts']> {
+  const row = await database.readOnly((s) =>
+    s.one<{ switched: string; total: string }>(
+      `SELECT count(*) FILTER (WHERE ${isSwitched(l.accountId, '(SELECT cohorts FROM keylift.switch_rule)')}) AS switched, count(*) AS total
+       FROM ${l.accounts} o`,
+    ));
+  return { switched: Number(row.switched), total: Number(row.total) };
+}
+
+/** What the audit trail says of a scope: how many accounts were named, not which. */
+function scopeFacts({ scope }: SwitchOrder): Record<string, unknown> {
+  return scope.kind === 'accounts' ? { kind: scope.kind, accounts: scope.ids.length } : { ...scope };
+}

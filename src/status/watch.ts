@@ -1,0 +1,38 @@
+import { InterruptedError } from '../errors.js';
+import type { Status } from './status.js';
+
+/** How often a watcher looks, and how many times as long as a look took it leaves the database alone. */
+const EVERY_MS = 1_000;
+const REST_FACTOR = 9;
+
+export interface Watch {
+  read: () => Promise<Status>;
+  show: (status: Status) => void;
+  stop: AbortSignal;
+  /** Ends early, also by throwing, when its signal aborts. */
+  sleep: (ms: number, stop: AbortSignal) => Promise<void>;
+  now: () => number;
+}
+
+/**
+ * Looks every second until no run is at work. On a large table a look may take long: then it looks less often, so
+ * that watching costs the database a tenth of one session at most.
+ *
+ * @throws InterruptedError when the operator stops watching; the run goes on.
+ */
+export async function watch({ read, show, stop, sleep, now }: Watch): Promise<void> {
+  for (;;) {
+    if (stop.aborted) throw stopped();
+    const began = now();
+    const status = await read();
+    show(status);
+    if (status.run === null) return;
+    const tookMs = now() - began;
+    await sleep(Math.max(EVERY_MS - tookMs, tookMs * REST_FACTOR), stop).catch((error: unknown) => {
+      if (!stop.aborted) throw error;
+    });
+  }
+}
+
+const stopped = (): InterruptedError =>
+  new InterruptedError('stopped watching', { hint: 'What was watched goes on; keylift status --watch looks again.' });

@@ -1,0 +1,48 @@
+import { expect } from 'chai';
+import { confirm } from '../../src/commands/confirm.js';
+import { NO_TTY, keylift, type Call } from './harness.js';
+
+const TTY = { stdin: true, stdout: true, stderr: true };
+
+async function ask(call: Call & { yes?: boolean }) {
+  return keylift('migrate', {
+    env: { DATABASE_URL: 'postgres://ann@h/d' },
+    ...call,
+    run: async (context, _, send) => {
+      const answer = confirm(context, { question: 'Move 3 keys?', lines: ['3 keys move'], yes: call.yes ?? false });
+      if (call.stdin === undefined) send('SIGINT');
+      await answer;
+      return 0;
+    },
+  });
+}
+
+describe('confirm', () => {
+  for (const stdin of ['y\n', 'yes\n', ' Y \n', 'y']) {
+    it(`takes ${JSON.stringify(stdin)} for yes`, async () => {
+      expect(await ask({ isTTY: TTY, stdin })).to.deep.equal({ exitCode: 0, stdout: '', stderr: '3 keys move\nMove 3 keys? [y/N] ' });
+    });
+  }
+
+  for (const stdin of ['n\n', '\n', '', 'yep\n', 'no\ny\n']) {
+    it(`takes ${JSON.stringify(stdin)} for no, exit 3`, async () => {
+      const { exitCode, stderr } = await ask({ isTTY: TTY, stdin });
+      expect([exitCode, stderr]).to.deep.equal([3, '3 keys move\nMove 3 keys? [y/N] keylift: not confirmed; nothing was changed\n']);
+    });
+  }
+
+  it('does not ask with --yes', async () => {
+    expect(await ask({ isTTY: NO_TTY, stdin: '', yes: true })).to.include({ exitCode: 0, stderr: '' });
+  });
+
+  it('refuses where nobody can answer, and says what to do', async () => {
+    const { exitCode, stderr } = await ask({ isTTY: NO_TTY, stdin: 'y\n' });
+    expect([exitCode, stderr]).to.deep.equal([3, 'keylift: nobody can answer: Move 3 keys?\n  pass --yes to go on without being asked\n']);
+  });
+
+  it('is interrupted by a signal, exit 130', async () => {
+    const { exitCode, stderr } = await ask({ isTTY: TTY });
+    expect(exitCode).to.equal(130);
+    expect(stderr).to.match(/stopped at the question; nothing was changed\n$/);
+  });
+});

@@ -1,0 +1,142 @@
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { expect } from 'chai';
+import pg from 'pg';
+import { InterruptedError, RefusedError, UnreachableError, type ExitCode } from '../../src/errors.js';
+import { keylift } from './harness.js';
+
+const URL_WITH_PASSWORD = 'postgres://ann:hunter2@127.0.0.1:1/shop';
+const env = { DATABASE_URL: URL_WITH_PASSWORD };
+const throwing = (error: unknown) => () => Promise.reject(error as Error);
+
+describe('dispatch', () => {
+  it('hands the command its arguments in camelCase, read and complete', async () => {
+    let seen: unknown;
+    const line = 'migrate --until verify --concurrency 4 --batch-time 0.5 --holds h.csv --yes';
+    await keylift(line, { env, cwd: '/somewhere', run: (_, args) => { seen = args; return Promise.resolve(0); } });
+    expect(seen).to.deep.equal({
+      dryRun: false, until: 'verify', holds: '/somewhere/h.csv', concurrency: 4, batchSize: undefined, batchTime: 500, maxLag: undefined, maxActive: undefined, yes: true,
+    });
+  });
+
+  it('keeps a key\'s id the text it is', async () => {
+    let seen: unknown;
+    await keylift('explain 009223372036854775807', { env, run: (_, args) => { seen = args.key; return Promise.resolve(0); } });
+    expect(seen).to.equal('009223372036854775807');
+  });
+
+  it('passes the exit code on', async () => {
+    for (const code of [0, 4, 6] as ExitCode[]) {
+      expect((await keylift('verify', { env, run: () => Promise.resolve(code) })).exitCode).to.equal(code);
+    }
+  });
+
+  it('keeps stdout for one JSON document under --json', async () => {
+    const outcome = await keylift('plan --json', {
+      env, run: (context) => { context.write('the story\n'); context.printAnswer({ total: 3 }); return Promise.resolve(0); },
+    });
+    expect(JSON.parse(outcome.stdout)).to.deep.equal({ total: 3 });
+    expect(outcome.stderr).to.equal('the story\n');
+  });
+
+  it('writes text to stdout without --json', async () => {
+    expect((await keylift('plan', { env, run: (context) => { context.write('3 keys\n'); return Promise.resolve(0); } })).stdout).to.equal('3 keys\n');
+  });
+
+  it('exits 2 with a hint when no database is named', async () => {
+    expect(await keylift('plan')).to.deep.equal({
+      exitCode: 2, stdout: '',
+      stderr: 'keylift: no database is named\n  set DATABASE_URL to postgres://user:password@host:5432/database, or pass --database-url\n',
+    });
+  });
+
+  it('lets commands run that need no database', async () => {
+    expect((await keylift('snapshot check x', { run: () => Promise.resolve(0) })).exitCode).to.equal(0);
+  });
+
+  it('exits 5 when nobody listens, without the password', async () => {
+    const outcome = await keylift('status --json', { env, run: async (context) => { await context.openDatabase(); return 0; } });
+    expect(outcome).to.include({ exitCode: 5, stdout: '' });
+    expect(outcome.stderr).to.include('nobody listens there').and.not.include('hunter2');
+  });
+
+  for (const [error, exitCode, text] of [
+    [new RefusedError('x', 'another run owns this', { facts: { owner: 'host-1', rows: ['a', 'b'] }, hint: 'wait for it', anchor: 'owner' }), 3,
+      'keylift: another run owns this\n  owner: host-1\n  rows:\n    a\n    b\n  wait for it\n  see runbook.md#owner\n'],
+    [new UnreachableError('x', 'gone'), 5, 'keylift: gone\n'],
+    [new InterruptedError('stopped'), 130, 'keylift: stopped\n'],
+    [new DOMException('aborted', 'AbortError'), 130, 'keylift: stopped on request\n  run the same command again: it goes on where it stopped\n'],
+    [new Error(`cannot use ${URL_WITH_PASSWORD}`), 1,
+      'keylift: unexpected error: cannot use ***\n  this is a bug in keylift: please report it, with the command line and what --log-level debug adds\n'],
+    ['a string', 1, 'keylift: unexpected error: a string\n  this is a bug in keylift: please report it, with the command line and what --log-level debug adds\n'],
+    [Object.assign(new pg.DatabaseError('relation "x" does not exist', 1, 'error'), { code: '42P01', detail: 'secret row' }), 2,
+      'keylift: the database has no such thing: relation "x" does not exist\n  sqlstate: 42P01\n'
+      + '  check the tables and columns in keylift.config.json against the database\n'],
+    [new RefusedError('x', 'a key named \u001b[2J\u202ex'), 3, 'keylift: a key named \\u001b[2J\\u202ex\n'],
+  ] as const) {
+    it(`tells ${String(error).slice(0, 50).replaceAll('\u001b', '')} and exits ${String(exitCode)}`, async () => {
+      expect(await keylift('plan', { env, run: throwing(error) })).to.deep.equal({ exitCode, stdout: '', stderr: text });
+    });
+  }
+
+  it('shows a bug\'s stack at debug level alone', async () => {
+    const { stderr } = await keylift('plan --log-level debug', { env, run: throwing(new TypeError('x is not a function')) });
+    expect(stderr).to.match(/TypeError: x is not a function\n +at /);
+  });
+
+  it('answers the first signal with stop and the second with stopNow', async () => {
+    const seen: boolean[] = [];
+    const { exitCode, stderr } = await keylift('migrate', {
+      env,
+      run: (context, _, send) => {
+        send('SIGINT');
+        seen.push(context.stop.aborted, context.stopNow.aborted);
+        send('SIGTERM');
+        seen.push(context.stop.aborted, context.stopNow.aborted);
+        throw new InterruptedError('stopped between two batches');
+      },
+    });
+    expect(seen).to.deep.equal([true, false, true, true]);
+    expect([exitCode, stderr]).to.deep.equal([130, 'SIGINT: finishing what is begun; once more to leave at once\nkeylift: stopped between two batches\n']);
+  });
+});
+
+describe('dispatch with files', () => {
+  let cwd = '';
+  beforeEach(async () => { cwd = await mkdtemp(path.join(os.tmpdir(), 'keylift-cli-')); });
+  afterEach(() => rm(cwd, { recursive: true }));
+
+  it('names three faults of a config file at once, exit 2', async () => {
+    await writeFile(path.join(cwd, 'c.json'), '{"legacy": {"keys": {"tokn": "t", "id": 1}}, "traget": {}}');
+    const { exitCode, stderr } = await keylift('plan --config c.json', { env, cwd });
+    expect(exitCode).to.equal(2);
+    expect(stderr).to.equal(`keylift: the config file ${path.join(cwd, 'c.json')} has 3 faults:
+  traget: unknown key, did you mean "target"?
+  legacy.keys.tokn: unknown key, did you mean "token"?
+  legacy.keys.id: must be text, not the number 1
+`);
+  });
+
+  it('logs JSON lines for one reader, errors included and passwords left out', async () => {
+    await keylift('plan --log-file log.ndjson', {
+      env, cwd, run: (context) => {
+        context.logger.info('trying', { url: URL_WITH_PASSWORD, nested: { list: ['hunter2'] }, message: 'mine' });
+        context.logger.debug('hidden');
+        throw new RefusedError('not_now', 'hunter2 is the password', { facts: { a: 1 } });
+      },
+    });
+    const text = await readFile(path.join(cwd, 'log.ndjson'), 'utf8');
+    const entries = text.trim().split('\n').map((line) => JSON.parse(line) as { message: string; facts: unknown; level: string });
+    expect(entries.map(({ level, message, facts }) => [level, message, facts])).to.deep.equal([
+      ['info', 'trying', { url: '***', nested: { list: ['***'] }, message: 'mine' }],
+      ['error', '*** is the password', { code: 'not_now', exit_code: 3, a: 1 }],
+    ]);
+    expect((await stat(path.join(cwd, 'log.ndjson'))).mode & 0o777).to.equal(0o600);
+  });
+
+  it('refuses a log file that cannot be written', async () => {
+    const { exitCode, stderr } = await keylift('plan --log-file no/such/folder/x', { env, cwd });
+    expect([exitCode, stderr]).to.deep.equal([2, `keylift: the log file ${cwd}/no/such/folder/x cannot be written (ENOENT)\n`]);
+  });
+});

@@ -1,0 +1,105 @@
+import { expect } from 'chai';
+import { COMMANDS } from '../../src/commands/definitions/all.js';
+import { GLOBAL_FLAGS } from '../../src/commands/definition.js';
+import { keylift } from './harness.js';
+
+/** The contract's table of commands, flag by flag. */
+const CONTRACT: Record<string, string[]> = {
+  demo: [],
+  plan: ['show-sql', 'rehearse', 'holds', 'notice'],
+  migrate: ['dry-run', 'until', 'holds', 'concurrency', 'batch-size', 'batch-time', 'max-lag', 'max-active', 'yes'],
+  verify: ['replay', 'probe'],
+  switch: ['all', 'cohort', 'accounts', 'back', 'yes'],
+  rollback: ['accounts', 'yes'],
+  finalize: ['purge', 'yes'],
+  status: ['watch'],
+  pause: [],
+  resume: [],
+  tune: ['concurrency', 'batch-time', 'max-lag'],
+  report: [],
+  explain: [],
+  snapshot: [],
+};
+
+describe('the command line', () => {
+  it('has the contract\'s commands and flags, and no others', () => {
+    expect(Object.fromEntries(COMMANDS.map(({ name, flags }) => [name, Object.keys(flags)]))).to.deep.equal(CONTRACT);
+    expect(Object.keys(GLOBAL_FLAGS)).to.deep.equal(['config', 'database-url', 'json', 'log-file', 'log-level']);
+  });
+
+  for (const { name, flags, examples, exits } of COMMANDS) {
+    it(`${name} --help shows flags, examples and exit codes`, async () => {
+      const { exitCode, stdout, stderr } = await keylift(`${name} --help`);
+      expect([exitCode, stderr]).to.deep.equal([0, '']);
+      for (const flag of [...Object.keys(flags), ...Object.keys(GLOBAL_FLAGS)]) expect(stdout).to.include(`--${flag} `);
+      for (const [line] of examples) expect(stdout).to.include(`keylift ${line}`);
+      expect(stdout).to.include('Exit codes:');
+      for (const code of exits) expect(stdout).to.match(new RegExp(`^ +${String(code)}  `, 'm'));
+    });
+
+    it(`${name}: every example is a line that it takes`, async () => {
+      for (const [line] of examples) {
+        const run = () => Promise.resolve(0 as const);
+        expect(await keylift(line, { run, env: { DATABASE_URL: 'postgres://ann@h/d' } }), line).to.include({ exitCode: 0, stderr: '' });
+      }
+    });
+  }
+
+  it('shows all commands and exit codes with --help, and the version with --version', async () => {
+    const help = await keylift('--help');
+    expect(help).to.include({ exitCode: 0, stderr: '' });
+    for (const { name } of COMMANDS) expect(help.stdout).to.include(`keylift ${name}`);
+    expect(help.stdout).to.match(/^ +130 {2}interrupted, resumable$/m);
+    const version = await keylift('--version');
+    expect(version.exitCode).to.equal(0);
+    expect(version.stdout).to.match(/^\d+\.\d+\.\d+\n$/);
+    expect((await keylift('help plan')).stdout).to.equal((await keylift('plan --help')).stdout);
+  });
+
+  for (const [line, message] of [
+    ['', 'keylift: name a command\n  see keylift --help\n'],
+    ['mirgate', 'keylift: unknown command "mirgate", did you mean migrate?\n  see keylift --help\n'],
+    ['mirgate --help', 'keylift: unknown command "mirgate", did you mean migrate?\n  see keylift --help\n'],
+    ['xyzzy', 'keylift: unknown command "xyzzy"\n  see keylift --help\n'],
+    ['migrate --dryrun', 'keylift: unknown flag --dryrun, did you mean --dry-run?\n  see keylift migrate --help\n'],
+    ['migrate --dryRun', 'keylift: unknown flag --dryRun, did you mean --dry-run?\n  see keylift migrate --help\n'],
+    ['plan -x', 'keylift: unknown flag -x\n  see keylift plan --help\n'],
+    ['plan --no-json', 'keylift: unknown flag --no-json\n  see keylift plan --help\n'],
+    ['plan --json=false', 'keylift: --json takes no value\n  see keylift plan --help\n'],
+    ['plan --json false', 'keylift: unexpected argument "false"\n  see keylift plan --help\n'],
+    ['plan now', 'keylift: unexpected argument "now"\n  see keylift plan --help\n'],
+    ['plan -- now', 'keylift: unexpected argument "now"\n  see keylift plan --help\n'],
+    ['plan --config --json', 'keylift: --config needs a value\n  see keylift plan --help\n'],
+    ['plan --config=', 'keylift: --config: must not be empty\n  see keylift plan --help\n'],
+    ['plan --config a --config b', 'keylift: --config: given more than once\n  see keylift plan --help\n'],
+    ['explain', 'keylift: <key> is missing: a key\'s id, or the fingerprint that keylift shows\n  see keylift explain --help\n'],
+    ['explain 1 2', 'keylift: unexpected argument "2"\n  see keylift explain --help\n'],
+    ['snapshot chek x', 'keylift: <action>: must be one of check, update (not "chek")\n  see keylift snapshot --help\n'],
+    ['switch', 'keylift: say who: --all, --cohort P%, --accounts FILE or --back\n  see keylift switch --help\n'],
+    ['switch --all --cohort 5%', 'keylift: --all and --cohort exclude each other\n  see keylift switch --help\n'],
+    ['tune', 'keylift: say what: --concurrency, --batch-time or --max-lag\n  see keylift tune --help\n'],
+    ['status --watch --json', 'keylift: --watch and --json exclude each other: stdout is one document\n  see keylift status --help\n'],
+    ['rollback --all', 'keylift: unknown flag --all\n  see keylift rollback --help\n'],
+  ] as const) {
+    it(`refuses keylift ${line}`, async () => {
+      expect(await keylift(line)).to.deep.equal({ exitCode: 2, stdout: '', stderr: message });
+    });
+  }
+
+  it('names all faults at once', async () => {
+    expect((await keylift('migrate --concurency 2 --until now extra')).stderr).to.equal(
+      'keylift: unknown flag --concurency, did you mean --concurrency?\n'
+      + 'unexpected argument "2"\nunexpected argument "extra"\n  see keylift migrate --help\n',
+    );
+    expect((await keylift('migrate --concurrency 0 --until now --batch-time fast')).stderr.split('\n').slice(0, 3)).to.deep.equal([
+      'keylift: --until: must be one of expand, backfill, harden, verify, switch (not "now")',
+      '--concurrency: must be a whole number from 1 to 64 (not "0")',
+      '--batch-time: must be a time above zero and up to a day: seconds, or with a unit, such as 0.5, 500ms or 2m (not "fast")',
+    ]);
+  });
+
+  it('does not repeat a password that stands under a mistyped flag', async () => {
+    const { stderr } = await keylift('plan --databse-url postgres://ann:hunter2@h/d');
+    expect(stderr).to.include('did you mean --database-url?').and.not.include('hunter2');
+  });
+});

@@ -1,0 +1,23 @@
+import path from 'node:path';
+import { openDatabase } from '../../src/database/connect.js';
+import { readFixture } from '../../src/snapshot/fixture.js';
+import { createLegacyTables, loadRows } from '../../src/snapshot/load.js';
+import { useTestDatabase, type TestDatabase } from '../support/database.js';
+import { SHIPPED } from '../snapshot/case-directory.js';
+
+/** A fresh database a test, filled with a shipped fixture case by `load`. */
+export function useFixtureDatabase(): { database: () => TestDatabase; load: (name: string) => Promise<string> } {
+  const database = useTestDatabase({ each: true, schema: 'none' });
+  return {
+    database,
+    load: async (name) => {
+      const { rows } = await readFixture(path.join(SHIPPED, name));
+      const opened = await openDatabase(database().url);
+      await opened.transaction(async (session) => {
+        await createLegacyTables(session);
+        await loadRows(session, rows);
+      }).finally(() => opened.close());
+      return database().url;
+    },
+  };
+}

@@ -1,0 +1,26 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { Ajv } from 'ajv';
+import { expect } from 'chai';
+import { packageRoot } from '../../src/config/package-root.js';
+import type { Explanation, KeyStory } from '../../src/explain/document.js';
+import type { Scenario } from '../support/scenario.js';
+
+const schema = JSON.parse(readFileSync(path.join(packageRoot(), 'schemas', 'explain.schema.json'), 'utf8')) as object;
+const validate = new Ajv({ strict: true, allErrors: true }).compile(schema);
+
+/** The answer to `explain --json`, held against its schema. */
+export async function explain(scenario: Scenario, word: string, options: { url?: string } = {}): Promise<Explanation> {
+  const ended = await scenario.run(['explain', word, '--json'], options);
+  expect(ended.exitCode, ended.stderr).to.equal(0);
+  const answer = ended.json<Explanation>();
+  expect(validate(answer), JSON.stringify(validate.errors)).to.equal(true);
+  return answer;
+}
+
+/** The one story behind an id. */
+export async function storyOf(scenario: Scenario, id: string | number, options: { url?: string } = {}): Promise<KeyStory> {
+  const { keys } = await explain(scenario, String(id), options);
+  expect(keys.map((key) => key.key_id)).to.deep.equal([String(id)]);
+  return keys[0]!;
+}
