@@ -1,10 +1,13 @@
 import { execute, type Migration, type MigrationContext } from './context.js';
 
 /**
- * Expand: the ledger. Its key columns take type and collation from the legacy key table,
- * so that ranges of text ids are ordered as the operator's own index orders them.
+ * Expand: the ledger. Its key columns take type and collation from the legacy key table, so that ranges of text ids
+ * are ordered as the operator's own index orders them. A domain's rules stay behind: a range may have no lower end.
  */
-export const ledgerTables = ({ legacy: l }: MigrationContext): string => `
+export const ledgerTables = ({ legacy: l, types }: MigrationContext): string => {
+  const id = `(${l.id})::${types.id}`;
+  const account = `(${l.account})::${types.account}`;
+  return `
   CREATE SCHEMA IF NOT EXISTS keylift;
   REVOKE ALL ON SCHEMA keylift FROM PUBLIC;
 
@@ -51,7 +54,7 @@ export const ledgerTables = ({ legacy: l }: MigrationContext): string => `
   INSERT INTO keylift.control DEFAULT VALUES;
 
   CREATE TABLE keylift.batches AS
-    SELECT ${l.id} AS after_id, ${l.id} AS upto_id FROM ${l.keys} k WHERE false;
+    SELECT ${id} AS after_id, ${id} AS upto_id FROM ${l.keys} k WHERE false;
   ALTER TABLE keylift.batches
     ADD COLUMN batch_no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     ADD COLUMN attempt integer NOT NULL DEFAULT 0,
@@ -69,7 +72,7 @@ export const ledgerTables = ({ legacy: l }: MigrationContext): string => `
   CREATE INDEX batches_open ON keylift.batches (upto_id) WHERE open;
 
   CREATE TABLE keylift.outcomes AS
-    SELECT ${l.id} AS key_id, ${l.id} AS account_key_id FROM ${l.keys} k WHERE false;
+    SELECT ${id} AS key_id, ${id} AS account_key_id FROM ${l.keys} k WHERE false;
   ALTER TABLE keylift.outcomes
     ADD PRIMARY KEY (key_id),
     ADD COLUMN outcome text NOT NULL CHECK (outcome IN ('merge', 'hold', 'exception')),
@@ -78,12 +81,12 @@ export const ledgerTables = ({ legacy: l }: MigrationContext): string => `
     ADD COLUMN settled_at timestamptz NOT NULL DEFAULT clock_timestamp();
   CREATE INDEX outcomes_merged ON keylift.outcomes (account_key_id) WHERE outcome = 'merge';
 
-  CREATE TABLE keylift.repeated_keys AS SELECT ${l.id} AS key_id FROM ${l.keys} k WHERE false;
+  CREATE TABLE keylift.repeated_keys AS SELECT ${id} AS key_id FROM ${l.keys} k WHERE false;
   ALTER TABLE keylift.repeated_keys ADD PRIMARY KEY (key_id);
 
   -- What a proof found out about repeated tokens; made anew by each, so a crash may empty it.
   CREATE UNLOGGED TABLE keylift.proof_twins AS
-    SELECT ${l.id} AS key_id, ${l.id} AS keeper_id FROM ${l.keys} k WHERE false;
+    SELECT ${id} AS key_id, ${id} AS keeper_id FROM ${l.keys} k WHERE false;
   ALTER TABLE keylift.proof_twins
     ADD PRIMARY KEY (key_id),
     ADD COLUMN expected text NOT NULL,
@@ -91,7 +94,7 @@ export const ledgerTables = ({ legacy: l }: MigrationContext): string => `
     ADD COLUMN opened bigint NOT NULL;
 
   CREATE TABLE keylift.holds AS
-    SELECT ${l.id} AS key_id, ${l.account} AS account_id FROM ${l.from} WHERE false;
+    SELECT ${id} AS key_id, ${account} AS account_id FROM ${l.from} WHERE false;
   ALTER TABLE keylift.holds ADD COLUMN by_rollback boolean NOT NULL DEFAULT false;
   CREATE UNIQUE INDEX holds_key ON keylift.holds (key_id) WHERE key_id IS NOT NULL;
   CREATE UNIQUE INDEX holds_account ON keylift.holds (account_id) WHERE account_id IS NOT NULL;
@@ -99,12 +102,15 @@ export const ledgerTables = ({ legacy: l }: MigrationContext): string => `
   CREATE TABLE keylift.switch_rule (
     singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     mode text NOT NULL DEFAULT 'none' CHECK (mode IN ('none', 'some', 'all')),
-    cohorts int4multirange NOT NULL DEFAULT '{}',
-    overlapping boolean NOT NULL DEFAULT false
+    cohorts int4multirange NOT NULL DEFAULT '{}'
   );
   INSERT INTO keylift.switch_rule DEFAULT VALUES;
-  CREATE TABLE keylift.switched_accounts AS SELECT ${l.account} AS account_id FROM ${l.from} WHERE false;
+  CREATE TABLE keylift.switched_accounts AS SELECT ${account} AS account_id FROM ${l.from} WHERE false;
   ALTER TABLE keylift.switched_accounts ADD PRIMARY KEY (account_id), ADD COLUMN switched boolean NOT NULL;
+
+  -- Keys left behind (held, exceptions) whose token an account key has, too: while there is one, authorize looks twice.
+  CREATE TABLE keylift.overlaps AS SELECT ${id} AS key_id FROM ${l.keys} k WHERE false;
+  ALTER TABLE keylift.overlaps ADD PRIMARY KEY (key_id);
 
   CREATE TABLE keylift.proofs (
     proof_no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -124,6 +130,7 @@ export const ledgerTables = ({ legacy: l }: MigrationContext): string => `
     facts jsonb NOT NULL DEFAULT '{}'
   );
 `;
+};
 
 export const ledger: Migration = {
   name: '01_ledger',
@@ -134,7 +141,7 @@ export const ledger: Migration = {
 
   async down(knex) {
     await execute(knex, `
-      DROP TABLE IF EXISTS keylift.events, keylift.proofs, keylift.switched_accounts, keylift.switch_rule, keylift.holds,
+      DROP TABLE IF EXISTS keylift.events, keylift.proofs, keylift.overlaps, keylift.switched_accounts, keylift.switch_rule, keylift.holds,
         keylift.repeated_keys, keylift.proof_twins, keylift.outcomes, keylift.batches, keylift.control, keylift.runs, keylift.migration;
     `);
   },

@@ -4,8 +4,7 @@ import { execute, type Migration, type MigrationContext } from './context.js';
 
 /** `NEW.id := …` for a key born in Settings, by id type; ids of both tables never collide (rule 3). */
 function idDefault({ legacy: l, types }: MigrationContext): string {
-  if (types.id === 'uuid') return `ALTER TABLE ${l.target} ALTER COLUMN id SET DEFAULT gen_random_uuid();`;
-  if (!types.idIsInteger) return `ALTER TABLE ${l.target} ALTER COLUMN id SET DEFAULT gen_random_uuid()::text;`;
+  if (!types.idIsInteger) return types.idDefault === null ? '' : `ALTER TABLE ${l.target} ALTER COLUMN id SET DEFAULT ${types.idDefault};`;
   // A trigger rather than a default: a default would ask each writer for a right on the sequence,
   // which an identity column, what the legacy table has, never did.
   const legacyId = l.id.replace(/^k\./, '');
@@ -28,7 +27,7 @@ function idDefault({ legacy: l, types }: MigrationContext): string {
         WHERE NOT EXISTS (SELECT FROM ${l.keys} n WHERE n.${legacyId} = taken.id + 1)
           AND NOT EXISTS (SELECT FROM ${l.target} n WHERE n.id = taken.id + 1)
         ORDER BY taken.id LIMIT 1;
-        PERFORM setval(ids, free);
+        PERFORM setval(ids, free::bigint);
       END LOOP;
       RETURN NEW;
     END $body$;
@@ -37,13 +36,17 @@ function idDefault({ legacy: l, types }: MigrationContext): string {
       FOR EACH ROW WHEN (NEW.id IS NULL) EXECUTE FUNCTION keylift.draw_key_id();`;
 }
 
+/** Carried columns have the defaults of the legacy table, for keys that are born with account, name and token alone. */
+const carriedDefaults = ({ legacy: l, carried }: MigrationContext): string =>
+  carried.map((c) => (c.default === null ? '' : `ALTER TABLE ${l.target} ALTER COLUMN ${c.name} SET DEFAULT ${c.default};`)).join('\n    ');
+
 /** The new table, lean: only its primary key and the index for keys born in Settings stand before harden. */
 export function accountKeysTable(context: MigrationContext): string {
-  const { legacy: l, settings } = context;
+  const { legacy: l, settings, types } = context;
   const { name } = parseTableName(settings.target.table);
   return `
     CREATE TABLE ${l.target} AS
-      SELECT ${l.id} AS id, ${l.account} AS account_id, ${l.name} AS name, ${l.token} AS token,
+      SELECT ${types.idIsInteger ? `(${l.id})::${types.id}` : l.id} AS id, ${l.account} AS account_id, ${l.name} AS name, ${l.token} AS token,
         'store_apis'::text AS scope, ${l.api} AS origin_api_id, ${l.createdAt} AS created_at,
         ${l.lastUsedAt} AS last_used_at, ${l.revokedAt} AS revoked_at, ${l.expiresAt} AS expires_at
         ${l.carry.map((name) => `, k.${name}`).join('')}
@@ -52,9 +55,10 @@ export function accountKeysTable(context: MigrationContext): string {
       ADD PRIMARY KEY (id),
       ALTER COLUMN account_id SET NOT NULL,
       ALTER COLUMN token SET NOT NULL,
-      ALTER COLUMN created_at SET NOT NULL, ALTER COLUMN created_at SET DEFAULT now(),
+      ALTER COLUMN created_at SET NOT NULL, ALTER COLUMN created_at SET DEFAULT ${types.bornAt},
       ALTER COLUMN scope SET NOT NULL, ALTER COLUMN scope SET DEFAULT 'store_apis';
     ${idDefault(context)}
+    ${carriedDefaults(context)}
     CREATE UNIQUE INDEX ${derivedName(name, 'born_token')} ON ${l.target} (token) WHERE origin_api_id IS NULL;
   `;
 }

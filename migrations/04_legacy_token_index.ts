@@ -1,10 +1,23 @@
-import { parseTableName } from '../src/config/identifiers.js';
+import { parseTableName, quoteIdentifier } from '../src/config/identifiers.js';
 import { derivedName } from '../src/legacy/copy.js';
 import { dropInvalidIndex } from './statements/indexes.js';
 import { execute, type Migration, type MigrationContext } from './context.js';
 
-const indexName = (context: MigrationContext): string =>
-  derivedName(parseTableName(context.settings.legacy.keys.table).name, 'keylift_token');
+interface Place {
+  table: string;
+  schema: string;
+  index: string;
+}
+
+/** A partitioned table cannot be indexed beside its writers, but each of its leaves can. */
+function places({ legacy: l, settings, partitions }: MigrationContext): Place[] {
+  const named = (table: string): Place => {
+    const { schema, name } = parseTableName(table);
+    return { table, schema: schema ?? 'public', index: derivedName(name, 'keylift_token') };
+  };
+  const leaves = partitions.filter(({ isLeaf }) => isLeaf).map(({ table }) => named(table));
+  return leaves.length > 0 ? leaves : [{ ...named(settings.legacy.keys.table), table: l.keys }];
+}
 
 /**
  * Expand: the mirror looks up a key's twins by token at every change. A platform whose gateway looks keys up by
@@ -25,12 +38,15 @@ export const legacyTokenIndex: Migration = {
       [schema ?? 'public', name, typeof token === 'string' ? token : ''],
     );
     if (found.rows.length > 0) return;
-    await dropInvalidIndex(knex, { schema: schema ?? 'public', index: indexName(context) });
-    await execute(knex, `CREATE INDEX CONCURRENTLY IF NOT EXISTS ${indexName(context)} ON ${l.keys} ((${l.token.replace(/\bk\./g, '')}))`);
+    for (const place of places(context)) {
+      await dropInvalidIndex(knex, place);
+      await execute(knex, `CREATE INDEX CONCURRENTLY IF NOT EXISTS ${place.index} ON ${place.table} ((${l.token.replace(/\bk\./g, '')}))`);
+    }
   },
 
   async down(knex, context) {
-    const { schema } = parseTableName(context.settings.legacy.keys.table);
-    await execute(knex, `DROP INDEX CONCURRENTLY IF EXISTS ${schema === null ? '' : `"${schema.replaceAll('"', '""')}".`}${indexName(context)}`);
+    for (const { schema, index } of places(context)) {
+      await execute(knex, `DROP INDEX CONCURRENTLY IF EXISTS ${quoteIdentifier(schema)}.${index}`);
+    }
   },
 };

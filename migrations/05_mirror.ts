@@ -1,4 +1,4 @@
-import { legacyTriggerFunctions, MIRROR_FUNCTIONS, MIRROR_TRIGGERS, mirrorTriggers, targetTriggerFunctions } from './statements/mirror.js';
+import { dropMirrorTriggers, legacyTriggerFunctions, MIRROR_FUNCTIONS, mirrorTriggers, targetTriggerFunctions } from './statements/mirror.js';
 import { settleFunction } from './statements/settle.js';
 import { execute, type Migration } from './context.js';
 
@@ -34,8 +34,7 @@ export const mirror: Migration = {
   async down(knex, { legacy: l, types }) {
     // Whatever a writer under way brought while the rows were taken out goes with the triggers, in one transaction.
     await execute(knex, `
-      ${MIRROR_TRIGGERS.legacy.map((t) => `DROP TRIGGER IF EXISTS ${t} ON ${l.keys};`).join('\n')}
-      ${MIRROR_TRIGGERS.target.map((t) => `DROP TRIGGER IF EXISTS ${t} ON ${l.target};`).join('\n')}
+      ${dropMirrorTriggers({ legacy: l })}
       ${MIRROR_FUNCTIONS(types.id, types.token).map((f) => `DROP FUNCTION IF EXISTS keylift.${f};`).join('\n')}
       DROP TYPE IF EXISTS keylift.verdict;
       DELETE FROM ${l.target} WHERE origin_api_id IS NOT NULL;

@@ -36,3 +36,29 @@ export const settingsIndex = targetIndex({
   unique: false,
   columns: 'account_id, created_at',
 });
+
+/** Harden: what was unique among carried values stays so. */
+export const carriedUniqueness: Migration = {
+  name: '13_carried_uniqueness',
+  transaction: false,
+
+  async up(knex, context) {
+    for (const { schema, index, unique } of carriedIndexes(context)) {
+      await dropInvalidIndex(knex, { schema, index });
+      await execute(knex,
+        `CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS ${index} ON ${context.legacy.target} (${unique.columns.join(', ')})
+         ${unique.nullsNotDistinct ? 'NULLS NOT DISTINCT' : ''}`);
+    }
+  },
+
+  async down(knex, context) {
+    for (const { schema, index } of carriedIndexes(context)) {
+      await execute(knex, `DROP INDEX CONCURRENTLY IF EXISTS ${quoteIdentifier(schema)}.${index}`);
+    }
+  },
+};
+
+function carriedIndexes({ settings, uniques }: MigrationContext): { schema: string; index: string; unique: MigrationContext['uniques'][number] }[] {
+  const { schema, name } = parseTableName(settings.target.table);
+  return uniques.map((unique, at) => ({ schema: schema ?? 'public', index: derivedName(name, `carried_${String(at + 1)}_key`), unique }));
+}

@@ -1,6 +1,8 @@
-import { ARCHIVE } from '../src/legacy/archive.js';
+import type { Knex } from 'knex';
+import { ARCHIVE, keysAndArchive } from '../src/legacy/archive.js';
 import { archiveTriggerFunctions } from './statements/mirror.js';
-import { execute, type Migration } from './context.js';
+import { authorizeWithSwitch, perApiKeysView } from './statements/resolver.js';
+import { execute, type Migration, type MigrationContext } from './context.js';
 
 /**
  * Finalize, first: the archive, the triggers that keep it current, and the guard. From here on a new per-API key of
@@ -10,11 +12,12 @@ export const archive: Migration = {
   name: '11_archive',
 
   async up(knex, context) {
-    const { legacy: l, searchPath } = context;
+    const { legacy: l, searchPath, types } = context;
     const id = l.id.replace(/^k\./, '');
     const storeKey = (row: string): string =>
       `EXISTS (SELECT FROM (SELECT ${row}.*) k LEFT JOIN ${l.apis} a ON ${l.apiId} = ${l.api} LEFT JOIN ${l.accounts} o ON ${l.accountId} = ${l.account}
         WHERE ${l.inStore} AND ${l.isPerApiKey})`;
+    const watched = (row: string): string => types.watched.map((c) => `${row}.${c.name}`).join(', ');
     const notOurs = `coalesce(current_setting('keylift.writer', true), '') = ''`;
     await execute(knex, `
       DO $body$ BEGIN
@@ -29,8 +32,15 @@ export const archive: Migration = {
       SET search_path = pg_catalog, ${searchPath}, pg_temp AS $body$
       BEGIN
         IF TG_OP = 'UPDATE' THEN
-          -- What was left behind may go on as it was; only a step into the store is new.
-          IF ${storeKey('OLD')} THEN RETURN NEW; END IF;
+          -- Last use is written at every call.
+          IF record_image_eq(ROW(${watched('OLD')}), ROW(${watched('NEW')})) THEN RETURN NEW; END IF;
+          -- What was left behind may go on as it was, with the token of an account key beside that; only a step into the store is new.
+          IF ${storeKey('OLD')} THEN
+            INSERT INTO keylift.overlaps (key_id) SELECT x.key_id FROM keylift.outcomes x JOIN (SELECT NEW.*) k ON ${l.id} = x.key_id
+              WHERE x.outcome IN ('exception', 'hold') AND EXISTS (SELECT FROM ${l.target} t WHERE t.token = ${l.token})
+              ON CONFLICT DO NOTHING;
+            RETURN NEW;
+          END IF;
         END IF;
         IF ${storeKey('NEW')} THEN
           RAISE EXCEPTION 'keys of store APIs are made in the account''s Settings now, not in an API'
@@ -47,10 +57,13 @@ export const archive: Migration = {
       CREATE TRIGGER keylift_archive_delete AFTER DELETE ON ${l.target} REFERENCING OLD TABLE AS old_rows
         FOR EACH STATEMENT WHEN (${notOurs}) EXECUTE FUNCTION keylift.archive_delete();
     `);
+    await execute(knex, resolverOver(context, keysAndArchive(l.keys, await columnsOf(knex, context))));
   },
 
-  async down(knex, { legacy: l }) {
+  async down(knex, context) {
+    const { legacy: l } = context;
     await execute(knex, `
+      ${resolverOver(context, l.keys)};
       DO $body$ BEGIN
         IF EXISTS (SELECT FROM ${ARCHIVE}) THEN
           RAISE EXCEPTION 'the archive still holds per-API keys; keylift rollback brings them back first';
@@ -64,3 +77,15 @@ export const archive: Migration = {
     `);
   },
 };
+
+/** A merged row that left answers on: whether it was there before a key left behind decides between the two. */
+const resolverOver = (context: MigrationContext, rows: string): string =>
+  `${authorizeWithSwitch(context, rows)} ${perApiKeysView(context, { withSwitch: true, rows })}`;
+
+/** Columns that both tables have, for as long as the archive stands. */
+async function columnsOf(knex: Knex, { legacy: l }: MigrationContext): Promise<string> {
+  const { rows: [row] } = await knex.raw<{ rows: { columns: string }[] }>(
+    `SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) AS columns FROM pg_catalog.pg_attribute
+     WHERE attrelid = ?::text::regclass AND attnum > 0 AND NOT attisdropped`, [l.keys]);
+  return row!.columns;
+}

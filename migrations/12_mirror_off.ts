@@ -1,15 +1,16 @@
 import { ARCHIVE } from '../src/legacy/archive.js';
-import { MIRROR_TRIGGERS, mirrorTriggers } from './statements/mirror.js';
+import { dropMirrorTriggers, finalTriggers, mirrorTriggers } from './statements/mirror.js';
 import { execute, type Migration } from './context.js';
 
 /** Finalize, last: with the rows archived the mirror has nothing left to carry. Taking it back puts it on again. */
 export const mirrorOff: Migration = {
   name: '12_mirror_off',
 
-  async up(knex, { legacy: l }) {
+  async up(knex, context) {
+    const { legacy: l } = context;
     await execute(knex, `
-      ${MIRROR_TRIGGERS.legacy.map((t) => `DROP TRIGGER IF EXISTS ${t} ON ${l.keys};`).join('\n')}
-      ${MIRROR_TRIGGERS.target.map((t) => `DROP TRIGGER IF EXISTS ${t} ON ${l.target};`).join('\n')}
+      ${dropMirrorTriggers({ legacy: l })}
+      ${finalTriggers(context)}
       CREATE INDEX IF NOT EXISTS archived_keys_token ON ${ARCHIVE} ((${l.token.replace(/\bk\./g, '')}));
     `);
   },
@@ -17,8 +18,7 @@ export const mirrorOff: Migration = {
   async down(knex, context) {
     const { legacy: l } = context;
     await execute(knex, `
-      ${MIRROR_TRIGGERS.legacy.map((t) => `DROP TRIGGER IF EXISTS ${t} ON ${l.keys};`).join('\n')}
-      ${MIRROR_TRIGGERS.target.map((t) => `DROP TRIGGER IF EXISTS ${t} ON ${l.target};`).join('\n')}
+      ${dropMirrorTriggers({ legacy: l })}
       ${mirrorTriggers(context)}
       DROP INDEX IF EXISTS keylift.archived_keys_token;
     `);

@@ -1,7 +1,7 @@
 import type { MigrationContext } from '../context.js';
 
 /** Legacy columns a change in Settings is carried back to. Dates of creation are nobody's to change. */
-function carriedBack({ legacy: l }: MigrationContext): { legacy: string; target: string; keeperOnly: boolean }[] {
+function carriedBack({ legacy: l, carried }: MigrationContext): { legacy: string; target: string; keeperOnly: boolean }[] {
   const w = l.writable;
   const pairs = [
     { legacy: w.name, target: 'name', keeperOnly: true },
@@ -9,13 +9,38 @@ function carriedBack({ legacy: l }: MigrationContext): { legacy: string; target:
     { legacy: w.account, target: 'account_id', keeperOnly: false },
     { legacy: w.revokedAt, target: 'revoked_at', keeperOnly: false },
     { legacy: w.expiresAt, target: 'expires_at', keeperOnly: false },
-    ...l.carry.map((name) => ({ legacy: name, target: name, keeperOnly: true })),
+    ...carried.filter((c) => !c.computed).map(({ name }) => ({ legacy: name, target: name, keeperOnly: true })),
   ];
   return pairs.filter((p): p is { legacy: string; target: string; keeperOnly: boolean } => p.legacy !== null);
 }
 
+/** Columns of the new table whose change the legacy table has no column for: it keeps nothing, or an expression. */
+function heldNowhere({ legacy: l }: MigrationContext): string[] {
+  const w = l.writable;
+  const columns = { token: w.token, account_id: w.account, revoked_at: w.revokedAt, expires_at: w.expiresAt, ...(l.hasName ? { name: w.name } : {}) };
+  return Object.entries(columns).flatMap(([column, legacy]) => (legacy === null ? [column] : []));
+}
+
+/** A change that the per-API key could not follow would be undone by a rollback: better no change than one that is lost. */
+function refuseToLose(columns: readonly string[]): string {
+  if (columns.length === 0) return '';
+  const row = (alias: string): string => `ROW(${columns.map((c) => `${alias}.${c}`).join(', ')})`;
+  return `
+      IF EXISTS (SELECT FROM new_rows n JOIN old_rows o ON o.id = n.id WHERE n.origin_api_id IS NOT NULL AND record_image_ne(${row('n')}, ${row('o')})) THEN
+        RAISE EXCEPTION 'the per-API keys have no column of their own for ${columns.join(', ')}, and would not follow this change'
+          USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'Until keylift finalize --purge, delete the key instead, or change what the value is computed from.';
+      END IF;`;
+}
+
 /** A value as EXCEPT may compare it: text byte by byte, and types without an order of their own as text. */
 const comparable = (value: string, { byText }: { byText: boolean }): string => (byText ? `${value}::text COLLATE "C"` : value);
+
+/** Where no index does, the mirror keeps an id from being in two partitions: it could not tell these keys apart. */
+const refuseRepeated = ({ legacy: l, types }: MigrationContext): string => (types.idMayRepeat ? `
+      IF EXISTS (SELECT FROM new_rows n JOIN ${l.keys} k ON ${l.id} = ${l.id.replace(/^k\./, 'n.')} GROUP BY ${l.id} HAVING count(*) > 1) THEN
+        RAISE EXCEPTION 'a key with this id is in another partition' USING ERRCODE = 'unique_violation';
+      END IF;` : '');
 
 /** Trigger functions of the legacy table: each hands the ids and tokens it saw to `keylift.settle`. */
 export function legacyTriggerFunctions(context: MigrationContext): string {
@@ -26,10 +51,10 @@ export function legacyTriggerFunctions(context: MigrationContext): string {
       FROM (${sources.map((s) => `SELECT ${l.id} AS id, ${l.token} AS token FROM ${s}`).join(' UNION ALL ')}) seen;
       IF ids IS NOT NULL THEN PERFORM keylift.settle(ids, coalesce(tokens, '{}')); END IF;
       RETURN NULL;`;
-  const declare = `DECLARE ids ${types.id}[]; tokens ${types.token}[];`;
+  const declare = `#variable_conflict use_column\n    DECLARE ids ${types.id}[]; tokens ${types.token}[];`;
   const watched = (rows: string): string => types.watched.map((c) => comparable(`${rows}.${c.name}`, c)).join(', ');
   return `
-    CREATE FUNCTION keylift.mirror_insert() ${head} ${declare} BEGIN ${seen('new_rows k')} END $body$;
+    CREATE FUNCTION keylift.mirror_insert() ${head} ${declare} BEGIN ${refuseRepeated(context)} ${seen('new_rows k')} END $body$;
     CREATE FUNCTION keylift.mirror_delete() ${head} ${declare} BEGIN ${seen('old_rows k')} END $body$;
     CREATE FUNCTION keylift.mirror_update() ${head} ${declare}
     BEGIN
@@ -38,6 +63,7 @@ export function legacyTriggerFunctions(context: MigrationContext): string {
       IF NOT EXISTS (SELECT ${watched('n')} FROM new_rows n EXCEPT ALL SELECT ${watched('o')} FROM old_rows o) THEN
         RETURN NULL;
       END IF;
+      ${refuseRepeated(context)}
       ${seen('old_rows k', 'new_rows k')}
     END $body$;
     CREATE FUNCTION keylift.refuse_truncate() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
@@ -59,10 +85,13 @@ const bySize = (statement: string): string => `
 /** UPDATE of the per-API rows (in their table, or in the archive) that changed account keys stand for. */
 function carryBack(context: MigrationContext, table: string): string {
   const { legacy: l } = context;
-  const back = carriedBack(context);
-  const value = (p: { legacy: string; target: string; keeperOnly: boolean }): string =>
-    `CASE WHEN ${p.keeperOnly ? 'm.key_id = m.id AND ' : ''}m.old_${bare(p.target)} IS DISTINCT FROM m.new_${bare(p.target)} THEN m.new_${bare(p.target)} ELSE k.${p.legacy} END`;
-  const pairs = back.map((p) => `o.${p.target} AS old_${bare(p.target)}, n.${p.target} AS new_${bare(p.target)}`).join(', ');
+  const back = carriedBack(context).map((pair, at) => ({ ...pair, old: `old_${String(at)}`, new: `new_${String(at)}` }));
+  if (back.length === 0) return 'RETURN NULL;';
+  type Pair = (typeof back)[number];
+  // By image, not by equality: some types have none, and to some an upper case letter equals a lower case one.
+  const value = (p: Pair): string =>
+    `CASE WHEN ${p.keeperOnly ? 'm.key_id = m.id AND ' : ''}record_image_ne(ROW(m.${p.old}), ROW(m.${p.new})) THEN m.${p.new} ELSE k.${p.legacy} END`;
+  const pairs = back.map((p) => `o.${p.target} AS ${p.old}, n.${p.target} AS ${p.new}`).join(', ');
   const fields = (rows: string): string => back.map((p) => comparable(`${rows}.${p.target}`, { byText: true })).join(', ');
   return `
       IF NOT EXISTS (SELECT n.id, ${fields('n')} FROM new_rows n WHERE n.origin_api_id IS NOT NULL
@@ -82,9 +111,6 @@ function carryBack(context: MigrationContext, table: string): string {
       RETURN NULL;`;
 }
 
-/** `"quoted"` names inside a composed one. */
-const bare = (name: string): string => name.replace(/\W/g, '_');
-
 /** Per-API rows the deleted account keys stood for. */
 const goneKeys = (further: string): string => `(
         SELECT d.id AS key_id FROM old_rows d WHERE d.origin_api_id IS NOT NULL ${further}
@@ -100,7 +126,7 @@ export function targetTriggerFunctions(context: MigrationContext): string {
   const head = functionHead(context);
   return `
     CREATE FUNCTION keylift.mirror_back_update() ${head}
-    BEGIN ${carryBack(context, l.keys)}
+    BEGIN ${refuseToLose(heldNowhere(context))} ${carryBack(context, l.keys)}
     END $body$;
 
     CREATE FUNCTION keylift.mirror_back_delete() ${head}
@@ -115,10 +141,13 @@ export function targetTriggerFunctions(context: MigrationContext): string {
       RETURN NULL;
     END $body$;
 
-    CREATE FUNCTION keylift.check_born_key() ${head}
+    CREATE FUNCTION keylift.check_token() ${head}
     BEGIN
+      IF TG_OP = 'UPDATE' THEN
+        IF NEW.token = OLD.token THEN RETURN NEW; END IF;
+      END IF;
       IF EXISTS (SELECT FROM ${l.from} WHERE ${l.token} = NEW.token AND ${l.inStore} AND ${l.isPerApiKey}) THEN
-        RAISE EXCEPTION 'the token of this new key belongs to an existing key' USING ERRCODE = 'unique_violation';
+        RAISE EXCEPTION 'this token belongs to an existing key' USING ERRCODE = 'unique_violation';
       END IF;
       RETURN NEW;
     END $body$;`;
@@ -127,9 +156,17 @@ export function targetTriggerFunctions(context: MigrationContext): string {
 /** Trigger functions that keep the archive what the legacy rows would be, so that a rollback restores them as they stand. */
 export function archiveTriggerFunctions(context: MigrationContext, archive: string): string {
   const head = functionHead(context);
+  const lost = heldNowhere(context);
+  // No per-API key answers any more, so a revocation is free to be made: what is revoked does not come back.
+  const forget = lost.includes('revoked_at')
+    ? `DELETE FROM ${archive} k USING (
+        SELECT n.id AS key_id FROM new_rows n WHERE n.origin_api_id IS NOT NULL AND n.revoked_at IS NOT NULL
+        UNION ALL SELECT x.key_id FROM new_rows n JOIN keylift.outcomes x ON x.account_key_id = n.id
+          WHERE x.outcome = 'merge' AND n.origin_api_id IS NOT NULL AND n.revoked_at IS NOT NULL) m WHERE ${context.legacy.id} = m.key_id;`
+    : '';
   return `
     CREATE FUNCTION keylift.archive_update() ${head}
-    BEGIN ${carryBack(context, archive)}
+    BEGIN ${refuseToLose(lost.filter((column) => !['revoked_at', 'name'].includes(column)))} ${forget} ${carryBack(context, archive)}
     END $body$;
     CREATE FUNCTION keylift.archive_delete() ${head}
     BEGIN
@@ -139,36 +176,55 @@ export function archiveTriggerFunctions(context: MigrationContext, archive: stri
 }
 
 /** `CREATE TRIGGER` for both tables. What keylift itself writes in bulk does not fire them. */
-export function mirrorTriggers({ legacy: l }: MigrationContext): string {
+export function mirrorTriggers({ legacy: l, partitions }: MigrationContext): string {
   const notOurs = `WHEN (coalesce(current_setting('keylift.writer', true), '') <> 'keylift')`;
   const notMirrored = `WHEN (coalesce(current_setting('keylift.writer', true), '') = '')`;
   const statement = (options: { name: string; table: string; event: string; rows: string; when: string; runs: string }): string =>
     `CREATE TRIGGER ${options.name} AFTER ${options.event} ON ${options.table} REFERENCING ${options.rows}
        FOR EACH STATEMENT ${options.when} EXECUTE FUNCTION keylift.${options.runs}();`;
   const both = 'OLD TABLE AS old_rows NEW TABLE AS new_rows';
+  // A statement runs the triggers of the one table it names: the partitioned one, or a partition.
+  const ofLegacy = (table: string): string[] => [
+    statement({ name: 'keylift_insert', table, event: 'INSERT', rows: 'NEW TABLE AS new_rows', when: notOurs, runs: 'mirror_insert' }),
+    statement({ name: 'keylift_update', table, event: 'UPDATE', rows: both, when: notOurs, runs: 'mirror_update' }),
+    statement({ name: 'keylift_delete', table, event: 'DELETE', rows: 'OLD TABLE AS old_rows', when: notOurs, runs: 'mirror_delete' }),
+    noTruncate(table),
+  ];
   return [
-    statement({ name: 'keylift_insert', table: l.keys, event: 'INSERT', rows: 'NEW TABLE AS new_rows', when: notOurs, runs: 'mirror_insert' }),
-    statement({ name: 'keylift_update', table: l.keys, event: 'UPDATE', rows: both, when: notOurs, runs: 'mirror_update' }),
-    statement({ name: 'keylift_delete', table: l.keys, event: 'DELETE', rows: 'OLD TABLE AS old_rows', when: notOurs, runs: 'mirror_delete' }),
+    ...[l.keys, ...partitions.map((part) => part.table)].flatMap(ofLegacy),
     statement({ name: 'keylift_update', table: l.target, event: 'UPDATE', rows: both, when: notMirrored, runs: 'mirror_back_update' }),
     statement({ name: 'keylift_delete', table: l.target, event: 'DELETE', rows: 'OLD TABLE AS old_rows', when: notMirrored, runs: 'mirror_back_delete' }),
-    `CREATE TRIGGER keylift_born BEFORE INSERT ON ${l.target} FOR EACH ROW
+    `CREATE TRIGGER keylift_born BEFORE INSERT OR UPDATE OF token ON ${l.target} FOR EACH ROW
        WHEN (NEW.origin_api_id IS NULL AND coalesce(current_setting('keylift.writer', true), '') = '')
-       EXECUTE FUNCTION keylift.check_born_key();`,
-    `CREATE TRIGGER keylift_truncate BEFORE TRUNCATE ON ${l.keys} FOR EACH STATEMENT EXECUTE FUNCTION keylift.refuse_truncate();`,
-    `CREATE TRIGGER keylift_truncate BEFORE TRUNCATE ON ${l.target} FOR EACH STATEMENT EXECUTE FUNCTION keylift.refuse_truncate();`,
+       EXECUTE FUNCTION keylift.check_token();`,
+    noTruncate(l.target),
   ].join('\n');
 }
 
-/** Trigger names by table, for taking them away again. */
-export const MIRROR_TRIGGERS = {
-  legacy: ['keylift_insert', 'keylift_update', 'keylift_delete', 'keylift_truncate'],
-  target: ['keylift_update', 'keylift_delete', 'keylift_born', 'keylift_truncate'],
-} as const;
+const noTruncate = (table: string): string =>
+  `CREATE TRIGGER keylift_truncate BEFORE TRUNCATE ON ${table} FOR EACH STATEMENT EXECUTE FUNCTION keylift.refuse_truncate();`;
+
+/** What stays on the new table after finalize: no account key takes the token of a key left behind, and the archive follows. */
+export const finalTriggers = ({ legacy: l }: MigrationContext): string => `
+      CREATE TRIGGER keylift_born BEFORE INSERT OR UPDATE OF token ON ${l.target} FOR EACH ROW EXECUTE FUNCTION keylift.check_token();
+      ${noTruncate(l.target)}`;
+
+const OF_LEGACY = ['keylift_insert', 'keylift_update', 'keylift_delete', 'keylift_truncate'];
+const OF_TARGET = ['keylift_update', 'keylift_delete', 'keylift_born', 'keylift_truncate'];
+
+/** Takes the mirror's triggers away, also from a partition that was detached since. */
+export const dropMirrorTriggers = ({ legacy: l }: Pick<MigrationContext, 'legacy'>): string => `
+      ${[...OF_LEGACY.map((t) => [t, l.keys]), ...OF_TARGET.map((t) => [t, l.target])].map(([t, table]) => `DROP TRIGGER IF EXISTS ${t!} ON ${table!};`).join('\n      ')}
+      DO $do$ DECLARE part record; BEGIN
+        FOR part IN SELECT t.tgname, t.tgrelid::regclass AS name FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+          WHERE p.pronamespace = to_regnamespace('keylift') AND NOT t.tgisinternal AND t.tgparentid = 0
+            AND t.tgname IN (${OF_LEGACY.map((t) => `'${t}'`).join(', ')})
+        LOOP EXECUTE format('DROP TRIGGER %I ON %s', part.tgname, part.name); END LOOP;
+      END $do$;`;
 
 /** Functions of the mirror, for taking them away again. */
 export const MIRROR_FUNCTIONS = (idType: string, tokenType: string): string[] => [
   'mirror_insert()', 'mirror_update()', 'mirror_delete()', 'refuse_truncate()',
-  'mirror_back_update()', 'mirror_back_delete()', 'check_born_key()',
+  'mirror_back_update()', 'mirror_back_delete()', 'check_token()',
   'mirror_number()', `settle(${idType}[], ${tokenType}[])`, `settle_few(${idType}[], ${tokenType}[])`, `settle_many(${idType}[], ${tokenType}[])`, `await_batches(${idType}[])`,
 ];

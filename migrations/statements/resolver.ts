@@ -4,7 +4,7 @@ import { aliveExpression } from '../../src/legacy/fragments.js';
 import { isSwitched } from '../../src/legacy/cohort.js';
 import type { MigrationContext } from '../context.js';
 
-const aliveTarget = aliveExpression('t.revoked_at', 't.expires_at');
+const aliveTarget = (l: MigrationContext['legacy']): string => aliveExpression('t.revoked_at', 't.expires_at', l.now);
 
 /** Does the account key answer for this legacy row, once its account is switched? */
 const hasAccountKey = (context: MigrationContext): string => `
@@ -15,18 +15,18 @@ const hasAccountKey = (context: MigrationContext): string => `
 const perApiLookup = ({ legacy: l }: MigrationContext, further = ''): string => `
         SELECT ${l.id}, ${l.account} INTO authorize.key_id, authorize.account_id
         FROM ${l.from}
-        WHERE ${l.token} = authorize.token AND ${l.api} = authorize.api_id AND ${l.alive} AND ${l.isPerApiKey} ${further}
+        WHERE ${l.token} = asked_token AND ${l.api} = asked_api AND ${l.alive} AND ${l.isPerApiKey} ${further}
         ORDER BY ${l.createdAt}, ${l.id} LIMIT 1;`;
 
 /** Rows an account key stands for that opened this API before: its own, and those merged into it. */
-function rowsBefore({ legacy: l }: MigrationContext, { account, api }: { account: string; api: string }): string {
+function rowsBefore({ legacy: l }: MigrationContext, { account, api, rows }: { account: string; api: string; rows: string }): string {
   // A scope of its own: expressions are over `k`, and so is the row outside.
   return `
               SELECT ${account}.created_at AS created_at, ${account}.id AS id WHERE ${account}.origin_api_id = ${api}
               UNION ALL
               SELECT merged.created_at, merged.id FROM (
                 SELECT ${l.createdAt} AS created_at, ${l.id} AS id, ${l.api} AS api_id, ${l.alive} AS alive, x.account_key_id
-                FROM keylift.outcomes x JOIN ${l.keys} k ON ${l.id} = x.key_id WHERE x.outcome = 'merge') merged
+                FROM keylift.outcomes x JOIN ${rows} k ON ${l.id} = x.key_id WHERE x.outcome = 'merge') merged
               WHERE merged.account_key_id = ${account}.id AND merged.api_id = ${api} AND merged.alive`;
 }
 
@@ -38,13 +38,16 @@ const head = ({ types, searchPath }: MigrationContext): string => `
     SET search_path = pg_catalog, ${searchPath}, pg_temp SET enable_seqscan = off AS $body$
     #variable_conflict use_column
     DECLARE
+      -- Parameters take the collation of their arguments, and tokens and API ids need not have the same.
+      asked_token CONSTANT ${types.token}${types.neutral.token} := authorize.token;
+      asked_api CONSTANT ${types.apiId}${types.neutral.apiId} := authorize.api_id;
       in_store boolean;
-      rule keylift.switch_rule;
+      rule record;
       per_api record;
       per_account record;`;
 
 const apiLookup = ({ legacy: l }: MigrationContext): string => `
-      SELECT ${l.inStore} INTO in_store FROM ${l.apis} a WHERE ${l.apiId} = authorize.api_id;
+      SELECT ${l.inStore} INTO in_store FROM ${l.apis} a WHERE ${l.apiId} = asked_api;
       IF NOT FOUND THEN RETURN; END IF;`;
 
 /** Before the indexes of harden stand: per-API keys, and keys born in Settings from their own small index. */
@@ -56,7 +59,7 @@ export function authorizeByPerApiKeys(context: MigrationContext): string {
       IF FOUND THEN source := 'per_api'; RETURN NEXT; RETURN; END IF;
       IF in_store THEN
         SELECT t.id, t.account_id INTO authorize.key_id, authorize.account_id FROM ${l.target} t
-        WHERE t.token = authorize.token AND t.origin_api_id IS NULL AND ${aliveTarget};
+        WHERE t.token = asked_token AND t.origin_api_id IS NULL AND ${aliveTarget(l)};
         IF FOUND THEN source := 'account'; RETURN NEXT; END IF;
       END IF;
     END $body$;`;
@@ -66,19 +69,21 @@ export function authorizeByPerApiKeys(context: MigrationContext): string {
  * With switching. A custom API, a held key and an exception are always answered by the per-API key; a store API by
  * the account key once its account is switched. The order of the probes follows how far the switch is, so that the
  * common answer takes one probe of one token index.
+ *
+ * @param rows where merged per-API rows are looked up, once some of them are in the archive
  */
-export function authorizeWithSwitch(context: MigrationContext): string {
+export function authorizeWithSwitch(context: MigrationContext, rows = context.legacy.keys): string {
   const { legacy: l } = context;
   const accountKey = (further = ''): string => `
         SELECT t.id, t.account_id INTO authorize.key_id, authorize.account_id FROM ${l.target} t
-        WHERE t.token = authorize.token AND ${aliveTarget} ${further};`;
+        WHERE t.token = asked_token AND ${aliveTarget(l)} ${further};`;
   return `${head(context)}
     BEGIN ${apiLookup(context)}
       IF NOT in_store THEN ${perApiLookup(context)}
         IF FOUND THEN source := 'per_api'; RETURN NEXT; END IF;
         RETURN;
       END IF;
-      SELECT * INTO rule FROM keylift.switch_rule;
+      SELECT r.mode, r.cohorts, r.mode = 'all' AND EXISTS (SELECT FROM keylift.overlaps) AS overlapping INTO rule FROM keylift.switch_rule r;
       IF rule.mode = 'none' THEN ${perApiLookup(context)}
         IF FOUND THEN source := 'per_api'; RETURN NEXT; RETURN; END IF;
         ${accountKey('AND t.origin_api_id IS NULL')}
@@ -90,19 +95,19 @@ export function authorizeWithSwitch(context: MigrationContext): string {
       END IF;
       SELECT ${l.id} AS id, ${l.account} AS account_id, ${l.createdAt} AS created_at INTO per_api
         FROM ${l.from}
-        WHERE ${l.token} = authorize.token AND ${l.api} = authorize.api_id AND ${l.alive} AND ${l.isPerApiKey}
+        WHERE ${l.token} = asked_token AND ${l.api} = asked_api AND ${l.alive} AND ${l.isPerApiKey}
           AND NOT (${hasAccountKey(context)} AND ${isSwitched(l.account, 'rule.cohorts')})
         ORDER BY ${l.createdAt}, ${l.id} LIMIT 1;
       IF rule.mode = 'some' OR rule.overlapping THEN
         SELECT t.id, t.account_id, t.origin_api_id, t.created_at INTO per_account FROM ${l.target} t
-        WHERE t.token = authorize.token AND ${aliveTarget}
+        WHERE t.token = asked_token AND ${aliveTarget(l)}
           AND (t.origin_api_id IS NULL OR ${isSwitched('t.account_id', 'rule.cohorts')});
       ELSE
         SELECT t.id, t.account_id, t.origin_api_id, t.created_at INTO per_account FROM ${l.target} t WHERE false;
       END IF;
       -- Where both hold the token for this API, the earliest answers, as before.
       IF per_api.id IS NOT NULL AND NOT (per_account.id IS NOT NULL AND EXISTS (
-          SELECT FROM (${rowsBefore(context, { account: 'per_account', api: 'authorize.api_id' })}) had
+          SELECT FROM (${rowsBefore(context, { account: 'per_account', api: 'asked_api', rows })}) had
           WHERE per_api.created_at IS NULL OR (had.created_at, had.id) < (per_api.created_at, per_api.id))) THEN
         key_id := per_api.id; account_id := per_api.account_id; source := 'per_api'; RETURN NEXT;
       ELSIF per_account.id IS NOT NULL THEN
@@ -122,7 +127,7 @@ function viewColumns({ legacy: l, settings, types }: MigrationContext): ViewColu
   const named = (value: Expression | null, otherwise: string): string =>
     quoteIdentifier(typeof value === 'string' ? value : otherwise);
   const apiId = types.api === types.apiId ? l.apiId : `${l.apiId}::${types.api}`;
-  return [
+  const columns = [
     { name: quoteIdentifier(keys.id), perApi: l.id, perAccount: 't.id' },
     { name: named(keys.account, 'account_id'), perApi: l.account, perAccount: 't.account_id' },
     { name: named(keys.api, 'api_id'), perApi: l.api, perAccount: apiId },
@@ -134,13 +139,15 @@ function viewColumns({ legacy: l, settings, types }: MigrationContext): ViewColu
     ...(keys.expiresAt === null ? [] : [{ name: named(keys.expiresAt, 'expires_at'), perApi: l.expiresAt, perAccount: 't.expires_at' }]),
     ...l.carry.map((name) => ({ name, perApi: `k.${name}`, perAccount: `t.${name}` })),
   ];
+  // One legacy column may stand for two values.
+  return columns.filter(({ name }, at) => columns.findIndex((other) => other.name === name) === at);
 }
 
 /**
  * The view an old gateway asks unchanged. Its conditions are spelled out instead of calling a function, since
  * a view's functions run with the reader's rights and its tables with the owner's.
  */
-export function perApiKeysView(context: MigrationContext, options: { withSwitch: boolean }): string {
+export function perApiKeysView(context: MigrationContext, { rows = context.legacy.keys, ...options }: { withSwitch: boolean; rows?: string }): string {
   const { legacy: l } = context;
   const columns = viewColumns(context);
   const cohorts = '(SELECT r.cohorts FROM keylift.switch_rule r)';
@@ -161,6 +168,6 @@ export function perApiKeysView(context: MigrationContext, options: { withSwitch:
         AND NOT EXISTS (
           SELECT FROM ${l.keys} k WHERE ${l.token} = t.token AND ${l.api} = ${l.apiId} AND ${l.alive} AND ${l.isPerApiKey}
             ${options.withSwitch ? `AND NOT (${hasAccountKey(context)} AND ${isSwitched(l.account, cohorts)})` : ''}
-            AND NOT EXISTS (SELECT FROM (${rowsBefore(context, { account: 't', api: l.apiId })}) had
+            AND NOT EXISTS (SELECT FROM (${rowsBefore(context, { account: 't', api: l.apiId, rows })}) had
               WHERE ${l.createdAt} IS NULL OR (had.created_at, had.id) < (${l.createdAt}, ${l.id})))`;
 }

@@ -43,6 +43,9 @@ export function settleFunction(context: MigrationContext): string {
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, ${searchPath}, pg_temp AS $body$
     DECLARE
       migration_state text;
+      -- Parameters take the collation of their arguments, and ids and tokens need not have the same.
+      asked_ids CONSTANT ${types.id}[]${types.neutral.id} := touched_ids;
+      asked_tokens CONSTANT ${types.token}[]${types.neutral.token} := touched_tokens;
       writer CONSTANT text := coalesce(current_setting('keylift.writer', true), '');
     BEGIN
       SELECT m.state INTO migration_state FROM keylift.migration m WHERE m.mirror = keylift.mirror_number();
@@ -55,19 +58,19 @@ export function settleFunction(context: MigrationContext): string {
       IF migration_state = 'rolling_back' THEN
         -- Account keys are being taken out; a change must not bring one back.
         ${l.writable.lastUsedAt === null ? '' : `UPDATE ${l.keys} k SET ${l.writable.lastUsedAt} = t.last_used_at FROM ${l.target} t
-          WHERE ${l.id} = t.id AND t.origin_api_id IS NOT NULL AND t.id = ANY (touched_ids)
-            AND (${l.lastUsedAt} IS NULL OR ${l.lastUsedAt} < t.last_used_at);`}
-        DELETE FROM ${l.target} t WHERE t.origin_api_id IS NOT NULL AND t.id = ANY (touched_ids);
-      ELSIF cardinality(touched_ids) + cardinality(touched_tokens) <= ${String(FEW)} THEN
-        PERFORM keylift.settle_few(touched_ids, touched_tokens);
+          WHERE ${l.id} = t.id AND t.origin_api_id IS NOT NULL AND t.id = ANY (asked_ids)
+            AND t.last_used_at IS NOT NULL AND (${l.lastUsedAt} IS NULL OR ${l.lastUsedAt} < t.last_used_at);`}
+        DELETE FROM ${l.target} t WHERE t.origin_api_id IS NOT NULL AND t.id = ANY (asked_ids);
+      ELSIF cardinality(asked_ids) + cardinality(asked_tokens) <= ${String(FEW)} THEN
+        PERFORM keylift.settle_few(asked_ids, asked_tokens);
       ELSE
-        PERFORM keylift.settle_many(touched_ids, touched_tokens);
+        PERFORM keylift.settle_many(asked_ids, asked_tokens);
       END IF;
       PERFORM set_config('keylift.writer', writer, true);
     END $body$;
 
     ${judgement(context, { name: 'settle_few', settings: 'SET enable_seqscan = off' })}
-    ${judgement(context, { name: 'settle_many', settings: 'SET plan_cache_mode = force_custom_plan' })}`;
+    ${judgement(context, { name: 'settle_many', settings: 'SET plan_cache_mode = force_custom_plan SET random_page_cost = 1.1' })}`;
 }
 
 /**
@@ -95,11 +98,11 @@ function judgement({ legacy: l, types, searchPath }: MigrationContext, options: 
   return `
     CREATE FUNCTION keylift.${options.name}(touched_ids ${types.id}[], touched_tokens ${types.token}[]) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, ${searchPath}, pg_temp ${options.settings} AS $body$
+    #variable_conflict use_column
     DECLARE
       verdicts keylift.verdict[];
       left_for_now keylift.verdict[] := '{}';
       concerned ${types.id}[];
-      mode text;
     BEGIN
       FOR attempt IN 1..10 LOOP
         -- Whoever changes another row of the same token comes before us or after us, never beside us.
@@ -131,6 +134,9 @@ function judgement({ legacy: l, types, searchPath }: MigrationContext, options: 
           UPDATE ${l.keys} k SET ${l.writable.lastUsedAt} = g.last_used_at FROM unnest(left_for_now) g
             WHERE ${l.id} = g.key_id AND (${l.lastUsedAt} IS NULL OR ${l.lastUsedAt} < g.last_used_at);
         END IF;`}
+        WITH apart AS (
+          DELETE FROM keylift.overlaps p USING unnest(concerned) AS c (id)
+          WHERE p.key_id = c.id AND p.key_id NOT IN (SELECT v.key_id FROM unnest(verdicts) v WHERE v.outcome IN ('exception', 'hold')))
         DELETE FROM keylift.outcomes x USING unnest(concerned) AS c (id)
           WHERE x.key_id = c.id AND x.key_id NOT IN (SELECT v.key_id FROM unnest(verdicts) v WHERE v.outcome <> 'move');
         IF verdicts IS NULL THEN RETURN; END IF;
@@ -170,14 +176,17 @@ function judgement({ legacy: l, types, searchPath }: MigrationContext, options: 
         -- A row another session just wrote can have kept ours out; with a fresh snapshot the rules see it.
         IF NOT EXISTS (SELECT FROM unnest(verdicts) v WHERE v.outcome = 'move'
             AND NOT EXISTS (SELECT FROM ${l.target} t WHERE t.id = v.key_id AND t.origin_api_id IS NOT NULL)) THEN
-          -- A token that both tables answer for costs authorize a second look. The row lock orders us with a switch.
+          -- A token that both tables answer for costs authorize a second look. A row a key: no writer waits for another.
           IF EXISTS (SELECT FROM unnest(verdicts) v WHERE v.outcome IN ('exception', 'hold')) THEN
-            SELECT r.mode INTO mode FROM keylift.switch_rule r FOR SHARE;
-            IF mode <> 'none' THEN
-              UPDATE keylift.switch_rule SET overlapping = true WHERE NOT overlapping AND EXISTS (
-                SELECT FROM unnest(verdicts) v JOIN ${l.keys} k ON ${l.id} = v.key_id JOIN ${l.target} t ON t.token = ${l.token}
-                WHERE v.outcome IN ('exception', 'hold'));
+            IF EXISTS (SELECT FROM unnest(verdicts) v JOIN keylift.overlaps p ON p.key_id = v.key_id) THEN
+              DELETE FROM keylift.overlaps p USING unnest(verdicts) v
+                WHERE p.key_id = v.key_id AND NOT EXISTS (SELECT FROM ${l.target} t WHERE t.token = v.token);
             END IF;
+            INSERT INTO keylift.overlaps (key_id)
+              SELECT v.key_id FROM unnest(verdicts) v WHERE v.outcome IN ('exception', 'hold')
+                AND (v.token IN (SELECT m.token FROM unnest(verdicts) m WHERE m.outcome = 'move')
+                  OR EXISTS (SELECT FROM ${l.target} b WHERE b.token = v.token AND b.origin_api_id IS NULL))
+              ON CONFLICT DO NOTHING;
           END IF;
           RETURN;
         END IF;

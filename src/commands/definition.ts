@@ -31,6 +31,8 @@ export interface CommandDefinition {
   examples: readonly (readonly [string, string])[];
   exits: readonly ExitCode[];
   needsDatabase: boolean;
+  /** False for a command that writes the configuration: its file need not be there. */
+  readsConfiguration?: boolean;
 }
 
 export const isValued = (flag: Flag): flag is Valued => 'read' in flag;

@@ -55,8 +55,9 @@ async function runCommand(
   { definition, args, globals, io, loadHandler }: Task,
   { log, signals }: { log: Log; signals: ReturnType<typeof listenForStop> },
 ): Promise<ExitCode> {
-  const { loadConfiguration } = await import('../config/load.js');
-  const configuration = await loadConfiguration({ flags: globals, env: io.env, cwd: io.cwd });
+  const { loadConfiguration, unreadConfiguration } = await import('../config/load.js');
+  const read = definition.readsConfiguration === false ? unreadConfiguration : loadConfiguration;
+  const configuration = await read({ flags: globals, env: io.env, cwd: io.cwd });
   if (definition.needsDatabase && configuration.databaseUrl === undefined) throw noDatabase();
   const databases: Database[] = [];
   const context: CommandContext = {

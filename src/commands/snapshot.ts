@@ -1,19 +1,25 @@
+import { access, constants, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { secretsIn } from '../config/redact.js';
-import { EXIT, InterruptedError, type ExitCode } from '../errors.js';
-import { checkSnapshots, updateSnapshots, type CaseResult, type SnapshotOptions } from '../snapshot/check.js';
+import { EXIT, UsageError, type ExitCode } from '../errors.js';
+import type { CaseResult } from '../snapshot/check.js';
+import { junitXml } from '../snapshot/junit.js';
 import { caseText, summaryText } from '../snapshot/result-text.js';
-import { withScratchDatabase } from '../snapshot/scratch.js';
-import { withServer } from '../snapshot/server.js';
-import { realSteps } from '../snapshot/steps.js';
 import type { CommandContext, Run } from './context.js';
 import type { SnapshotArguments } from './definitions/looking.js';
-import { version } from './migration.js';
 import { describeError, type ErrorText } from './print-error.js';
+import { runCases, type CasesOptions } from './snapshot-cases.js';
+import { exportSample } from './snapshot-export.js';
 
-export const run: Run<SnapshotArguments> = async (context, { action, dir }) => {
-  const results = await runCases(context, { action, dir });
+export const run: Run<SnapshotArguments> = async (context, args) => {
+  const { action, dir, junit } = args;
+  refuseStrayFlags(args);
+  if (action === 'export') return exportSample(context, args);
+  if (junit !== undefined) await requireWritable(junit);
+  const results = await runCases(context, { action, directory: dir, databaseUrl: context.databaseUrl });
   const failures = new Map<CaseResult, ErrorText>();
   for (const result of results) if (result.error !== undefined) failures.set(result, await told(context, result.error));
+  if (junit !== undefined) await writeJunit(junit, junitXml(results, { failures: texts(failures) }));
   if (context.json) context.printAnswer(documentOf(results, failures));
   else {
     for (const result of results) context.write(caseText(result, { action, failure: failures.get(result)?.text }));
@@ -23,33 +29,32 @@ export const run: Run<SnapshotArguments> = async (context, { action, dir }) => {
   return failure?.exitCode ?? exitOf(results, action);
 };
 
-async function runCases(context: CommandContext, { action, dir }: SnapshotArguments): Promise<CaseResult[]> {
-  const { stop, databaseUrl } = context;
-  const act = action === 'check' ? checkSnapshots : updateSnapshots;
-  try {
-    return await withServer(databaseUrl, async (server) => {
-      const options: SnapshotOptions = {
-        directory: dir,
-        steps: realSteps({ version: version(), stop }),
-        withScratchDatabase: async (use) => {
-          stop.throwIfAborted();
-          return withScratchDatabase(await server(), use);
-        },
-        onCase: (result) => { context.logger.debug(`case ${result.case}`, { case: result.case, ok: result.ok }); },
-      };
-      return act(options);
-    });
-  } catch (error) {
-    if (!stop.aborted) throw error;
-    throw new InterruptedError('stopped on request; the scratch database is gone', {
-      hint: 'Run the same command again: cases that ended before have their snapshots.',
-      cause: error,
-    });
-  }
+/** A flag that does nothing here was meant for something. */
+function refuseStrayFlags({ action, junit, accounts }: SnapshotArguments): void {
+  const stray = [...(junit !== undefined && action !== 'check' ? ['--junit belongs to snapshot check'] : []),
+    ...(accounts !== undefined && action !== 'export' ? ['--accounts belongs to snapshot export'] : [])];
+  if (stray.length > 0) throw new UsageError('usage', stray.join('\n'), { hint: 'see keylift snapshot --help' });
 }
+
+/** Asked before the cases run, which may take minutes. */
+async function requireWritable(file: string): Promise<void> {
+  await access(path.dirname(file), constants.W_OK).catch((error: unknown) => { throw unwritable(file, error); });
+}
+
+async function writeJunit(file: string, text: string): Promise<void> {
+  await writeFile(file, text).catch((error: unknown) => { throw unwritable(file, error); });
+}
+
+const unwritable = (file: string, cause: unknown): UsageError =>
+  new UsageError('junit_unwritable', `the JUnit file ${file} cannot be written: ${(cause as NodeJS.ErrnoException).code ?? String(cause)}`, {
+    facts: { file }, cause, hint: 'Name a file in a folder that exists and that you may write.',
+  });
 
 const told = (context: CommandContext, error: unknown): Promise<ErrorText> =>
   describeError(error, { debug: false, secrets: secretsIn([context.databaseUrl ?? '']) });
+
+const texts = (failures: ReadonlyMap<CaseResult, ErrorText>): Map<CaseResult, string> =>
+  new Map([...failures].map(([result, { text }]) => [result, text.trimEnd()]));
 
 /** schemas/snapshot-check.schema.json. `ok` is about what was found, for an update about what it replaced. */
 function documentOf(results: readonly CaseResult[], failures: ReadonlyMap<CaseResult, ErrorText>): unknown {
@@ -63,6 +68,6 @@ function documentOf(results: readonly CaseResult[], failures: ReadonlyMap<CaseRe
 }
 
 /** An update is done when it has written; a check only when there was nothing to write. */
-function exitOf(results: readonly CaseResult[], action: SnapshotArguments['action']): ExitCode {
+function exitOf(results: readonly CaseResult[], action: CasesOptions['action']): ExitCode {
   return action === 'update' || results.every(({ ok }) => ok) ? EXIT.done : EXIT.differences;
 }

@@ -1,24 +1,105 @@
-import { EXIT, UsageError } from '../errors.js';
-import { requireState } from '../ledger/state.js';
+import { EXIT, type ExitCode } from '../errors.js';
+import { reached, readState, requireSettings, requireState, type LedgerState } from '../ledger/state.js';
+import type { Proof } from '../proof/document.js';
+import type { Probe } from '../proof/probe/document.js';
+import type { ProbePlan } from '../proof/probe/plan.js';
+import { probe } from '../proof/probe/probe.js';
+import { readProbe } from '../proof/probe/settings.js';
+import type { Replay } from '../proof/replay/document.js';
+import { ledgerOf } from '../proof/replay/ground.js';
+import { checkReplayFile } from '../proof/replay/lines.js';
+import { replay } from '../proof/replay/replay.js';
 import { prove } from '../proof/verify.js';
-import { proofText } from '../report/proof-text.js';
+import { probeText } from '../report/probe-text.js';
+import { proofText, unprovenText } from '../report/proof-text.js';
+import { replayText } from '../report/replay-text.js';
 import { keepProof } from '../stages/migrate.js';
-import type { Run } from './context.js';
+import type { CommandContext, Run } from './context.js';
 import type { VerifyArguments } from './definitions/looking.js';
-import { openMigration } from './migration.js';
+import { openMapped, type Opened } from './migration.js';
+
+/** Why the keys themselves were not compared. */
+type Unproven = 'nothing_migrated' | 'backfill_unfinished';
+
+interface Evidence {
+  proof: Proof | Unproven;
+  replay: Replay | undefined;
+  probe: Probe | undefined;
+}
 
 export const run: Run<VerifyArguments> = async (context, args) => {
-  if (args.replay !== undefined || args.probe !== undefined) {
-    throw new UsageError('not_yet', '--replay and --probe are not part of this version', { hint: 'Run keylift verify without them.' });
-  }
-  const { database, schema } = await openMigration(context);
+  // Both files first: their faults must not come after minutes of proof.
+  if (args.replay !== undefined) await checkReplayFile(args.replay);
+  const plan = args.probe === undefined ? undefined : await readProbe(args.probe, context.io.env);
+  const opened = await openMapped(context);
+  const evidence: Evidence = {
+    proof: await proveWhatIsThere(context, opened, args),
+    replay: args.replay === undefined ? undefined : await replayFile(context, opened, args.replay),
+    probe: plan === undefined ? undefined : await sendRequests(context, opened, plan),
+  };
+  if (context.json) context.printAnswer(documentOf(evidence));
+  else context.write(textOf(evidence));
+  return exitOf(evidence);
+};
+
+/** A replay or a probe tells something before there is anything to prove; the proof alone is refused then. */
+async function proveWhatIsThere(context: CommandContext, { database, schema }: Opened, args: VerifyArguments): Promise<Evidence['proof']> {
+  const others = args.replay !== undefined || args.probe !== undefined;
+  const state: LedgerState | null = await database.readOnly(others ? ledgerOf : readState);
+  if (state !== null) requireSettings(state, context.settings);
+  if (others && (state === null || state.state === 'rolled_back')) return 'nothing_migrated';
   await database.readOnly((session) => requireState(session, 'verify'));
+  if (others && !reached(state!.stage, 'backfill')) return 'backfill_unfinished';
   const proof = await prove(database, schema, {
     stop: context.stop,
     onProgress: (rows) => { context.logger.info(`  ${String(rows)} keys looked at`); },
   });
   await database.transaction((session) => keepProof(session, { proof, runId: null }));
-  if (context.json) context.printAnswer(proof);
-  else context.write(proofText(proof));
-  return proof.ok ? EXIT.done : EXIT.differences;
+  return proof;
+}
+
+const replayFile = (context: CommandContext, { database, schema }: Opened, file: string): Promise<Replay> =>
+  replay(database, schema, {
+    file, stop: context.stop,
+    onProgress: (lines) => { context.logger.info(`  ${String(lines)} decisions replayed`); },
+  });
+
+const sendRequests = (context: CommandContext, { database, schema }: Opened, plan: ProbePlan): Promise<Probe> =>
+  probe(database, schema, {
+    plan, stop: context.stop,
+    onAnswer: (text) => { context.logger.info(`  ${text}`); },
+  });
+
+/** schemas/verify.schema.json. Counts of what was not compared are 0, and `unproven` says why. */
+function documentOf({ proof, replay: replayed, probe: probed }: Evidence): unknown {
+  const ok = (typeof proof === 'string' || proof.ok) && replayed?.ok !== false && probed?.ok !== false;
+  return {
+    ...(typeof proof === 'string' ? { ...NOTHING_COMPARED, unproven: proof } : proof),
+    ok,
+    ...(replayed === undefined ? {} : { replay: replayed }),
+    ...(probed === undefined ? {} : { probe: probed }),
+  };
+}
+
+const NOTHING_COMPARED: Proof = {
+  ok: true,
+  keys: { compared: 0, missing: 0, extra: 0, different: 0 },
+  authorization: { lost: 0, gained_store: 0, predicted_gained_store: 0, gained_custom: 0, gained_foreign: 0, revived: 0 },
+  differences: [], rows: 0, chunks: 0, asked: 0, seconds: 0,
 };
+
+function textOf({ proof, replay: replayed, probe: probed }: Evidence): string {
+  return [
+    typeof proof === 'string' ? unprovenText(proof) : proofText(proof),
+    ...(replayed === undefined ? [] : [replayText(replayed)]),
+    ...(probed === undefined ? [] : [probeText(probed)]),
+  ].join('');
+}
+
+/** A difference says more than a gateway that could not be reached, and that more than a file without decisions. */
+function exitOf({ proof, replay: replayed, probe: probed }: Evidence): ExitCode {
+  const differs = (typeof proof !== 'string' && !proof.ok) || (replayed?.unexplained ?? 0) > 0 || (probed?.different ?? 0) > 0;
+  if (differs) return EXIT.differences;
+  if ((probed?.unanswered ?? 0) > 0) return EXIT.unreachable;
+  return replayed?.ok === false ? EXIT.usage : EXIT.done;
+}

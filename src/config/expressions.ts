@@ -39,3 +39,10 @@ function faultOfMark(mark: string): string | undefined {
   if (mark === '$') return 'must not hold a $ outside quotes (no parameters, no dollar quotes)';
   return undefined;
 }
+
+/** Which of these aliases an expression mentions, as in `a.slug`: outside of texts, and also where it shadows one by its own. */
+export function aliasesIn(sql: string, aliases: readonly string[]): string[] {
+  const tokens = [...sql.matchAll(TOKEN)].map(({ groups = {} }) => groups).filter(({ mark }) => mark === undefined || mark.trim() !== '');
+  return aliases.filter((alias) => tokens.some(({ word, name }, at) =>
+    (word?.toLowerCase() === alias || name === `"${alias}"`) && tokens[at + 1]?.mark === '.' && tokens[at - 1]?.mark !== '.'));
+}

@@ -36,6 +36,12 @@ export async function loadConfiguration({ flags, env, cwd }: ConfigurationSource
   return { settings: parseSettings(text, { file: source.file }), databaseUrl, configFile: source.file };
 }
 
+/** Where the configuration is to stand, whether it does or not: for the command that writes it. The settings are the default. */
+export function unreadConfiguration({ flags, env, cwd }: ConfigurationSources): Configuration {
+  const named = flags.config ?? nonEmpty(env.KEYLIFT_CONFIG) ?? CONFIG_FILE;
+  return { settings: structuredClone(DEFAULT_SETTINGS), databaseUrl: flags.databaseUrl ?? nonEmpty(env.DATABASE_URL), configFile: path.resolve(cwd, named) };
+}
+
 /** Settings of a config file's text, laid key by key over the default. Throws UsageError `config_invalid`. */
 export function parseSettings(text: string, { file }: { file: string }): Settings {
   const { value, duplicates } = parseOrRefuse(text, file);
@@ -100,7 +106,8 @@ function invalid(file: string, faults: readonly Fault[]): UsageError {
   return new UsageError('config_invalid', `the config file ${file} has ${count}:\n${told.join('\n')}`);
 }
 
-function keyPath(path_: readonly (string | number)[]): string {
+/** `legacy.keys.table`, `requests[2].path`. */
+export function keyPath(path_: readonly (string | number)[]): string {
   if (path_.length === 0) return '(the whole file)';
   return path_
     .map((step) => {

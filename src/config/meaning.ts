@@ -12,6 +12,9 @@ const TAKEN = new Set([
   'tableoid', 'xmin', 'cmin', 'xmax', 'cmax', 'ctid',
 ]);
 
+/** Would a carried column of this name meet one of the new table's own? */
+export const isTaken = (column: string): boolean => TAKEN.has(column);
+
 const CHECKS: readonly [Path, Check][] = [
   [['legacy', 'keys', 'table'], table],
   [['legacy', 'apis', 'table'], table],
@@ -38,7 +41,20 @@ export function faultsOfWhole({ legacy, target }: Settings): Fault[] {
   return [
     ...(same === undefined ? [] : [{ path: at, reason: `is the same table as legacy.${same[0]}.table` }]),
     ...(isLedger(name) ? [{ path: at, reason: 'must not be in the schema keylift, which is the ledger\'s and goes with it' }] : []),
+    ...(legacy.keys.token === legacy.keys.id ? [{ path: ['legacy', 'keys', 'id'], reason: 'is the token itself; ids stand in every report, so keys need another one' }] : []),
+    ...mappedTwice(legacy),
   ];
+}
+
+/** A change in Settings is carried back column by column: one that stands for two values would be written twice. */
+function mappedTwice({ keys }: Settings['legacy']): Fault[] {
+  const values = (['token', 'name', 'account', 'revokedAt', 'expiresAt'] as const).map((key): [Path, unknown] => [['legacy', 'keys', key], keys[key]]);
+  const carried = keys.carry.map((column, index): [Path, unknown] => [['legacy', 'keys', 'carry', index], column]);
+  const all = [...values, ...carried];
+  return all.flatMap(([path, column], index) => {
+    const first = all.slice(0, index).find(([, other]) => typeof column === 'string' && other === column);
+    return first === undefined ? [] : [{ path, reason: `${JSON.stringify(column)} is mapped already, as ${String(first[0].at(-1))}` }];
+  });
 }
 
 function isLedger({ schema }: TableName): boolean {
@@ -49,7 +65,7 @@ function table(text: unknown, at: Path): Fault[] {
   if (typeof text !== 'string' || text === '') return [];
   try {
     parseTableName(text);
-    return [];
+    return faults(at, faultOfMarks(text));
   } catch (error) {
     return [{ path: at, reason: (error as Error).message }];
   }
@@ -57,9 +73,9 @@ function table(text: unknown, at: Path): Fault[] {
 
 function value(given: unknown, at: Path): Fault[] {
   // Emptiness and wrong types are the schema's to tell, and told once.
-  if (typeof given === 'string' && given !== '') return faults(at, faultOfName(given));
+  if (typeof given === 'string' && given !== '') return faults(at, faultOfName(given) ?? faultOfMarks(given));
   const sql = valueAt(given, ['sql']);
-  return typeof sql === 'string' && sql !== '' ? faults([...at, 'sql'], faultOfExpression(sql)) : [];
+  return typeof sql === 'string' && sql !== '' ? faults([...at, 'sql'], faultOfExpression(sql) ?? faultOfMarks(sql)) : [];
 }
 
 function carry(columns: unknown, at: Path): Fault[] {
@@ -68,12 +84,17 @@ function carry(columns: unknown, at: Path): Fault[] {
     if (typeof column !== 'string' || column === '') return [];
     const here = [...at, index];
     return [
-      ...faults(here, faultOfName(column)),
+      ...faults(here, faultOfName(column) ?? faultOfMarks(column)),
       ...(columns.indexOf(column) < index ? faults(here, `${JSON.stringify(column)} is named twice`) : []),
-      ...(TAKEN.has(column) ? faults(here, `${JSON.stringify(column)} is a column that the new table has already`) : []),
+      ...(isTaken(column) ? faults(here, `${JSON.stringify(column)} is a column that the new table has already`) : []),
     ];
   });
 }
+
+/** Function bodies of ours stand between these marks, and the operator's names and expressions stand in them. */
+const OUR_MARKS = /\$(body|statement|do)\$/;
+const faultOfMarks = (text: string): string | undefined =>
+  (OUR_MARKS.test(text) ? `must not hold ${OUR_MARKS.exec(text)![0]}, which keylift's own functions are quoted with` : undefined);
 
 function faults(path: Path, reason: string | undefined): Fault[] {
   return reason === undefined ? [] : [{ path, reason }];

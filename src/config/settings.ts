@@ -15,6 +15,8 @@ export interface KeyMapping {
   account: Expression;
   carry: string[];
   where: { sql: string } | null;
+  /** The zone of dates without one. Left out: that of the session that asks. */
+  timeZone?: string;
 }
 
 export interface ApiMapping {

@@ -10,9 +10,9 @@ export interface Fault {
   reason: string;
 }
 
-/** Every structural fault of a parsed config file: unknown keys, wrong types, empty strings. */
-export function faultsOfStructure(value: unknown): Fault[] {
-  const schema = JSON.parse(readFileSync(path.join(packageRoot(), 'schemas', 'config.schema.json'), 'utf8')) as object;
+/** Every structural fault of a parsed config file, or of another one with a schema: unknown keys, wrong types, empty strings. */
+export function faultsOfStructure(value: unknown, schemaFile = 'config.schema.json'): Fault[] {
+  const schema = JSON.parse(readFileSync(path.join(packageRoot(), 'schemas', schemaFile), 'utf8')) as object;
   const ajv = new Ajv2020({ allErrors: true, verbose: true, allowUnionTypes: true });
   const validate = ajv.compile(schema);
   return validate(value) ? [] : (validate.errors ?? []).map(faultOf);

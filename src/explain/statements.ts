@@ -91,7 +91,7 @@ export function accountKeys(scene: Scene): string {
   return `
     SELECT t.id::text AS key_id, t.account_id::text AS account_id, ${l.accountName}::text AS account, t.name::text AS name,
       ${fingerprint('t.token', scene)} AS fingerprint, t.scope, t.origin_api_id::text AS api_id, ${l.slug}::text AS slug,
-      ${aliveExpression('t.revoked_at', 't.expires_at')} AS alive, t.created_at::text AS created_at,
+      ${aliveExpression('t.revoked_at', 't.expires_at', l.now)} AS alive, t.created_at::text AS created_at,
       t.last_used_at::text AS last_used_at, t.revoked_at::text AS revoked_at, t.expires_at::text AS expires_at
     FROM ${l.target} t LEFT JOIN ${l.apis} a ON ${l.apiId} = t.origin_api_id LEFT JOIN ${l.accounts} o ON ${l.accountId} = t.account_id
     WHERE t.id = ${ids(scene)}`;

@@ -14,7 +14,9 @@ export function tellStory(facts: Facts, { ledger, authorize }: Pick<Scene, 'ledg
   const shown = source ?? key;
   const looked = ledger !== null && ledger.state !== 'rolled_back' && (reached(ledger.stage, 'backfill') || batch?.state === 'done');
   const verdict = facts.verdicts.get(id);
-  const differs = stands.settled && verdict !== undefined && (verdict.outcome !== stands.outcome || verdict.reason !== stands.reason);
+  // After finalize what was set aside stays as it is, whatever is mended: no migrate looks again.
+  const over = ledger !== null && reached(ledger.stage, 'finalize');
+  const differs = !over && stands.settled && verdict !== undefined && (verdict.outcome !== stands.outcome || verdict.reason !== stands.reason);
   return {
     key_id: id,
     fingerprint: shown?.fingerprint ?? null,

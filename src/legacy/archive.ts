@@ -5,6 +5,9 @@ import type { MappedSchema } from './inspect.js';
 /** Where finalize puts the moved per-API rows, whole. */
 export const ARCHIVE = 'keylift.archived_keys';
 
+/** SQL over `k` of a source that `withArchive` made: is the row still in the legacy table? */
+export const LEFT_BEHIND = 'k.keylift_left_behind';
+
 export const hasArchive = async (session: ReadSession): Promise<boolean> =>
   (await session.one<{ present: boolean }>('SELECT to_regclass($1) IS NOT NULL AS present', [ARCHIVE])).present;
 
@@ -24,6 +27,9 @@ export async function archivedColumns(session: ReadSession, { legacy }: MappedSc
 export async function withArchive(session: ReadSession, schema: MappedSchema): Promise<MappedSchema> {
   if (!(await hasArchive(session))) return schema;
   const columns = (await archivedColumns(session, schema)).map((c) => c.name).join(', ');
-  const source = `(SELECT ${columns} FROM ${schema.legacy.keys} UNION ALL SELECT ${columns} FROM ${ARCHIVE})`;
-  return { ...schema, legacy: overSource(schema.legacy, source) };
+  return { ...schema, legacy: overSource(schema.legacy, keysAndArchive(schema.legacy.keys, columns)) };
 }
+
+/** The legacy table and the archive as one table in parentheses, with columns named one after the other. */
+export const keysAndArchive = (keys: string, columns: string): string =>
+  `(SELECT ${columns}, true AS keylift_left_behind FROM ${keys} UNION ALL SELECT ${columns}, false FROM ${ARCHIVE})`;

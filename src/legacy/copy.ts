@@ -16,7 +16,7 @@ export interface CopiedColumn {
 export function copiedColumns(l: LegacyFragments): CopiedColumn[] {
   return [
     { target: 'account_id', source: l.account },
-    { target: 'name', source: l.name },
+    ...(l.hasName ? [{ target: 'name', source: l.name }] : []),
     { target: 'token', source: l.token },
     { target: 'origin_api_id', source: l.api },
     { target: 'created_at', source: l.createdAt },
@@ -32,7 +32,7 @@ export const list = (items: readonly string[]): string => items.join(', ');
 /** A name for an index or constraint of a table, kept under PostgreSQL's 63 bytes. */
 export function derivedName(table: string, suffix: string): string {
   const room = 62 - Buffer.byteLength(suffix);
-  let base = table;
-  while (Buffer.byteLength(base) > room) base = base.slice(0, -1);
-  return quoteIdentifier(`${base}_${suffix}`);
+  const base = [...table]; // characters, so that none is cut in two
+  while (Buffer.byteLength(base.join('')) > room) base.pop();
+  return quoteIdentifier(`${base.join('')}_${suffix}`);
 }

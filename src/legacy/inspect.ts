@@ -1,22 +1,33 @@
 import type { ReadSession } from '../database/session.js';
+import { quoteIdentifier } from '../config/identifiers.js';
 import type { Settings } from '../config/settings.js';
-import { parseTableName } from '../config/identifiers.js';
-import { legacyFragments, type LegacyFragments } from './fragments.js';
+import { keyColumns, partitionsOf, type KeyColumn, type Partition } from './columns.js';
+import { keyIsUnique } from './unique-key.js';
+import { carriedUniques, type CarriedUnique } from './uniques.js';
+import { inZone, legacyFragments, nowIn, type LegacyFragments, type WritableValue } from './fragments.js';
 
-/** PostgreSQL type names of the mapped values, without length or precision, as a function's parameter wants them. */
+/** PostgreSQL type names of the mapped values, without domains, length or precision, as a function's parameter wants them. */
 export interface LegacyTypes {
   id: string;
   idIsInteger: boolean;
+  /** No index keeps an id from being in two partitions. */
+  idMayRepeat: boolean;
   /** Qualified name of the sequence behind the legacy id, ready for `regclass`; null where there is none. */
   idSequence: string | null;
+  /** SQL that makes an id that is no integer; null where nobody but the platform can. */
+  idDefault: string | null;
   token: string;
   tokenIsBytes: boolean;
+  /** ` COLLATE "default"` for a variable of a type that texts are ordered in: a parameter would take its argument's. */
+  neutral: { id: string; token: string; apiId: string };
   /** Has the legacy table an index, whole and valid, that begins with the token? */
   tokenIndexed: boolean;
   api: string;
   apiId: string;
   account: string;
   lastUsedAt: string;
+  /** The moment a key is born in Settings, in the type of creation dates. */
+  bornAt: string;
   /** Legacy key columns whose change concerns keylift: all that is mapped, without last use. Quoted. */
   watched: WatchedColumn[];
 }
@@ -27,15 +38,27 @@ export interface WatchedColumn {
   byText: boolean;
 }
 
+/** A column brought along, quoted, with the default it has in the legacy table; nobody can write a computed one. */
+export interface CarriedColumn {
+  name: string;
+  default: string | null;
+  computed: boolean;
+}
+
 /** The operator's schema as found. `searchPath` is what names inside `{ "sql": … }` expressions were meant for; quoted. */
 export interface MappedSchema {
   settings: Settings;
   legacy: LegacyFragments;
   types: LegacyTypes;
+  carried: CarriedColumn[];
+  uniques: CarriedUnique[];
+  /** Of a partitioned key table; writers may name a partition, which then runs its own triggers alone. */
+  partitions: Partition[];
   searchPath: string;
 }
 
-const INTEGERS = new Set(['smallint', 'integer', 'bigint']);
+/** A sequence can count these. */
+const NUMBERS = new Set(['smallint', 'integer', 'bigint', 'numeric']);
 
 /**
  * Reads from the catalog what the mapping means in this database.
@@ -43,58 +66,98 @@ const INTEGERS = new Set(['smallint', 'integer', 'bigint']);
  * @throws DatabaseError 42P01 or 42703 where a mapped table or column is not there; the command layer names it.
  */
 export async function inspectLegacy(session: ReadSession, settings: Settings): Promise<MappedSchema> {
-  const l = legacyFragments(settings);
-  const typeOf = (expression: string): string => `pg_typeof((SELECT ${expression} FROM ${l.from} WHERE false))::text`;
-  const { rows } = await session.query<Record<string, string | null>>(`
-    SELECT ${typeOf(l.id)} AS id, ${typeOf(l.token)} AS token, ${typeOf(l.api)} AS api, ${typeOf(l.account)} AS account, ${typeOf(l.lastUsedAt)} AS last_used_at,
-      ${typeOf(l.apiId)} AS api_id, ${typeOf(l.accountId)} AS owner_id,
-      ${typeOf(`ROW(${[l.name, l.createdAt, l.lastUsedAt, l.revokedAt, l.expiresAt, l.slug, l.accountName, ...l.carry.map((c) => `k.${c}`)].join(', ')})`)} AS rest,
-      ${typeOf(`ROW(${l.inStore}, ${l.isPerApiKey}, ${l.hasToken}, ${l.alive}, ${l.createdAt} <= now(), ${l.lastUsedAt} <= now(), ${l.revokedAt} <= now())`)} AS conditions,
-      pg_get_serial_sequence($1, $2) AS sequence,
-      EXISTS (SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-        WHERE i.indrelid = $1::regclass AND a.attname = $3 AND i.indisvalid AND i.indpred IS NULL)::text AS token_indexed,
-      (SELECT string_agg(quote_ident(s), ', ') FROM unnest(current_schemas(false)) s) AS path`, [
-    l.keys,
-    settings.legacy.keys.id,
-    typeof settings.legacy.keys.token === 'string' ? settings.legacy.keys.token : null,
-  ]);
-  const found = rows[0]!;
-  const idType = found.id!;
+  const pure = legacyFragments(settings);
+  const found = await typesOf(session, pure, settings);
+  const columns = await keyColumns(session, settings);
+  const id = columns.find((c) => c.name === settings.legacy.keys.id)!;
   return {
     settings,
-    legacy: l,
+    legacy: zoned({ ...pure, writable: writableOf(pure, columns) }, { settings, type: found.expires_at! }),
     searchPath: found.path ?? 'public',
+    carried: settings.legacy.keys.carry.map((name) => columns.find((c) => c.name === name)!)
+      .map((c) => ({ name: quoteIdentifier(c.name), default: c.default, computed: c.computed })),
+    uniques: (await carriedUniques(session, settings)).carried,
+    partitions: await partitionsOf(session, settings),
     types: {
-      id: argumentType(idType),
-      idIsInteger: INTEGERS.has(idType),
-      idSequence: found.sequence ?? null,
+      id: argumentType(found.id!),
+      idIsInteger: NUMBERS.has(found.id!),
+      idMayRepeat: (await keyIsUnique(session, settings)) === 'by partition',
+      idSequence: id.sequence,
+      idDefault: idDefault(found.id!, id),
       token: argumentType(found.token!),
       tokenIsBytes: found.token === 'bytea',
+      neutral: { id: neutral(found.id_collated), token: neutral(found.token_collated), apiId: neutral(found.api_id_collated) },
       tokenIndexed: found.token_indexed === 'true',
       api: argumentType(found.api!),
       apiId: argumentType(found.api_id!),
       account: argumentType(found.account!),
       lastUsedAt: found.last_used_at!,
-      watched: await watchedColumns(session, settings),
+      bornAt: settings.legacy.keys.timeZone !== undefined && WITHOUT_ZONE.has(found.created_at) ? nowIn(settings.legacy.keys.timeZone) : 'now()',
+      watched: watchedColumns(columns, settings),
     },
   };
+}
+
+/** One row: types without their domains, and what else one look can tell. Every expression is tried where it will stand. */
+async function typesOf(session: ReadSession, l: LegacyFragments, settings: Settings): Promise<Record<string, string | null>> {
+  const typeOf = (expression: string): string => `pg_typeof((SELECT ${expression} FROM ${l.from} WHERE false))`;
+  const bare = (expression: string): string => `(
+      WITH RECURSIVE down AS (
+        SELECT t.oid, t.typbasetype FROM pg_catalog.pg_type t WHERE t.oid = ${typeOf(expression)}
+        UNION ALL SELECT t.oid, t.typbasetype FROM down JOIN pg_catalog.pg_type t ON t.oid = down.typbasetype)
+      SELECT format_type(oid, NULL) FROM down WHERE typbasetype = 0)`;
+  const collated = (expression: string): string => `(SELECT typcollation <> 0 FROM pg_catalog.pg_type WHERE oid = ${typeOf(expression)})::text`;
+  const ofKey = [l.id, l.token, l.api, l.account, l.name, l.createdAt, l.lastUsedAt, l.revokedAt, l.expiresAt, ...l.carry.map((c) => `k.${c}`)];
+  const { rows } = await session.query<Record<string, string | null>>(`
+    SELECT ${bare(l.id)} AS id, ${bare(l.token)} AS token, ${bare(l.api)} AS api, ${bare(l.account)} AS account, ${bare(l.apiId)} AS api_id,
+      ${collated(l.id)} AS id_collated, ${collated(l.token)} AS token_collated, ${collated(l.apiId)} AS api_id_collated,
+      ${typeOf(l.lastUsedAt)}::text AS last_used_at, ${bare(l.expiresAt)} AS expires_at, ${bare(l.createdAt)} AS created_at,
+      ${typeOf(`ROW(${[...ofKey, l.slug, l.accountName].join(', ')})`)}::text AS rest,
+      ${typeOf(`ROW(${l.inStore}, ${l.isPerApiKey}, ${l.hasToken}, ${l.alive}, ${l.createdAt} <= now(), ${l.lastUsedAt} <= now(), ${l.revokedAt} <= now())`)}::text AS conditions,
+      (SELECT ROW(${ofKey.join(', ')}, ${l.isPerApiKey}) IS NULL FROM ${l.keys} k WHERE false)::text AS of_key_alone,
+      (SELECT ROW(${l.inStore}, ${l.slug}) IS NULL FROM ${l.apis} a WHERE false)::text AS of_api_alone,
+      (SELECT ${l.accountName} IS NULL FROM ${l.accounts} o WHERE false)::text AS of_account_alone,
+      EXISTS (SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+        WHERE i.indrelid = $1::regclass AND a.attname = $2 AND i.indisvalid AND i.indpred IS NULL)::text AS token_indexed,
+      (SELECT string_agg(quote_ident(s), ', ') FROM unnest(current_schemas(false)) s) AS path`, [
+    l.keys,
+    typeof settings.legacy.keys.token === 'string' ? settings.legacy.keys.token : null,
+  ]);
+  return rows[0]!;
 }
 
 /** `character` as a parameter would mean one character; text-like arguments are taken as text. */
 const argumentType = (type: string): string => (type === 'character varying' ? 'text' : type === 'character' ? 'bpchar' : type);
 
+const WITHOUT_ZONE = new Set<string | null | undefined>(['timestamp without time zone', 'date']);
+
+const zoned = (l: LegacyFragments, { settings, type }: { settings: Settings; type: string }): LegacyFragments => {
+  const { timeZone } = settings.legacy.keys;
+  return timeZone !== undefined && WITHOUT_ZONE.has(type) ? inZone(l, timeZone) : l;
+};
+
+const neutral = (collated: string | null | undefined): string => (collated === 'true' ? ' COLLATE "default"' : '');
+
+/** The platform's own way to make an id, or a random one that fits the column. Integers come from a sequence instead. */
+function idDefault(type: string, { default: own, length }: KeyColumn): string | null {
+  if (NUMBERS.has(type)) return null;
+  if (own !== null) return own;
+  if (type === 'uuid') return 'gen_random_uuid()';
+  if (length === null || length >= 36) return 'gen_random_uuid()::text';
+  return length >= 16 ? `left(replace(gen_random_uuid()::text, '-', ''), ${String(Math.min(length, 32))})` : null;
+}
+
+/** Only plain columns that the table does not compute itself can be written. */
+function writableOf({ writable }: LegacyFragments, columns: readonly KeyColumn[]): LegacyFragments['writable'] {
+  const computed = columns.filter((c) => c.computed).map((c) => quoteIdentifier(c.name));
+  return Object.fromEntries(Object.entries(writable).map(([value, column]) =>
+    [value, column !== null && computed.includes(column) ? null : column])) as Record<WritableValue, string | null>;
+}
+
 /** With an expression among the values any column may matter; else only the mapped ones do. */
-async function watchedColumns(session: ReadSession, settings: Settings): Promise<WatchedColumn[]> {
-  const { keys } = settings.legacy;
+function watchedColumns(columns: readonly KeyColumn[], { legacy: { keys } }: Settings): WatchedColumn[] {
   const values = [keys.token, keys.name, keys.createdAt, keys.revokedAt, keys.expiresAt, keys.api, keys.account];
   const everyColumn = keys.where !== null || values.some((v) => v !== null && typeof v !== 'string');
-  const { schema, name } = parseTableName(keys.table);
-  const { rows } = await session.query<{ name: string; quoted: string; by_text: boolean }>(
-    `SELECT attname AS name, quote_ident(attname) AS quoted, typcategory NOT IN ('B', 'D', 'N', 'T') AND typname NOT IN ('uuid', 'bytea') AS by_text
-     FROM pg_catalog.pg_attribute JOIN pg_catalog.pg_type t ON t.oid = atttypid
-     WHERE attrelid = format('%I.%I', $1::text, $2::text)::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum`,
-    [schema ?? 'public', name],
-  );
   const mapped = new Set([keys.id, ...values.filter((v) => typeof v === 'string'), ...keys.carry]);
-  return rows.filter((c) => c.name !== keys.lastUsedAt && (everyColumn || mapped.has(c.name))).map((c) => ({ name: c.quoted, byText: c.by_text }));
+  return columns.filter((c) => c.name !== keys.lastUsedAt && (everyColumn || mapped.has(c.name))).map((c) => ({ name: c.quoted, byText: c.byText }));
 }

@@ -2,7 +2,7 @@ import type { ReadSession } from '../database/session.js';
 import type { MappedSchema } from '../legacy/inspect.js';
 import type { HoldsSource } from '../legacy/rules.js';
 import type { Holds } from './holds.js';
-import { countOutcomes, listExceptions, REASONS } from './statements.js';
+import { CLASSES_BY_THEMSELVES, countOthers, countTwins, listExceptions, REASONS } from './statements.js';
 
 export type Outcome = 'move' | 'stay' | 'merge' | 'hold' | 'exception';
 
@@ -23,8 +23,6 @@ export interface Plan {
   seconds_expected: number;
 }
 
-export const MAX_EXCEPTIONS_LISTED = 10_000;
-
 /** Moved rows a second on two cores of a small server, for a first guess; a rehearsal measures it. */
 const ROWS_PER_SECOND = 60_000;
 
@@ -34,10 +32,11 @@ export interface PlanOptions {
   batchSize: number;
 }
 
-/** Bound parameters of the plan's statements: the held key ids and account ids. */
-export function planParameters({ types }: MappedSchema, holds: Holds): { source: HoldsSource; values: unknown[] } {
+/** Bound parameters that name the holds: the held key ids and account ids, the first of them numbered `first`. */
+export function planParameters({ types }: MappedSchema, holds: Holds, { first = 1 } = {}): { source: HoldsSource; values: unknown[] } {
+  const parameter = (at: number, type: string): string => `$${String(first + at)}::text[]::${type}[]`;
   return {
-    source: { from: 'parameters', keyIds: `$1::text[]::${types.id}[]`, accountIds: `$2::text[]::${types.account}[]` },
+    source: { from: 'parameters', keyIds: parameter(0, types.id), accountIds: parameter(1, types.account) },
     values: [holds.keyIds, holds.accountIds],
   };
 }
@@ -47,13 +46,16 @@ export function planParameters({ types }: MappedSchema, holds: Holds): { source:
  * Run it in a READ ONLY, REPEATABLE READ transaction, so that its statements see one state.
  */
 export async function planMove(session: ReadSession, schema: MappedSchema, options: PlanOptions): Promise<Plan> {
-  const { source, values } = planParameters(schema, options.holds);
-  // A hash of all accounts is what this wants; the server's own work_mem comes back with the transaction's end.
+  const { legacy: l, types } = schema;
+  const held = planParameters(schema, options.holds);
+  const twins = await session.one<CountedTwins>(countTwins(l, { holds: held.source, tokenIndexed: types.tokenIndexed }), held.values);
+  // A hash of all accounts is what the scan wants; the server's own work_mem comes back with the transaction's end.
   await session.query(`SET LOCAL work_mem = '64MB'`);
-  const row = await session.one<Counted>(countOutcomes(schema.legacy, { holds: source, tokenIndexed: schema.types.tokenIndexed }), values);
-  const count = (name: string): number => row.classes[name] ?? 0;
+  const others = await countAllOthers(session, schema, { holds: options.holds, twins });
+  const classes = addClasses(twins.classes, others);
+  const count = (name: string): number => classes[name] ?? 0;
   const exceptionsByReason = Object.fromEntries(REASONS.filter((r) => count(r) > 0).map((r) => [r, count(r)]));
-  const total = Object.values(row.classes).reduce((sum, keys) => sum + keys, 0);
+  const total = Object.values(classes).reduce((sum, keys) => sum + keys, 0);
   return {
     outcomes: {
       move: count('move') + count('widened'),
@@ -62,13 +64,13 @@ export async function planMove(session: ReadSession, schema: MappedSchema, optio
       hold: count('hold'),
       exception: Object.values(exceptionsByReason).reduce((sum, keys) => sum + keys, 0),
     },
-    exceptions: await exceptionsOf(session, schema, row),
+    exceptions: await exceptionsOf(session, schema, { twins, others }),
     exceptions_by_reason: exceptionsByReason,
     widening: {
-      accounts: Number(row.widened_accounts),
+      accounts: Number(others.widened_accounts),
       keys: count('widened'),
-      store_apis: Number(row.store_apis),
-      dormant_keys: Number(row.dormant_keys),
+      store_apis: Number(others.store_apis),
+      dormant_keys: Number(twins.dormant_keys) + Number(others.dormant),
     },
     total,
     batches: Math.ceil(total / options.batchSize),
@@ -76,18 +78,43 @@ export async function planMove(session: ReadSession, schema: MappedSchema, optio
   };
 }
 
-interface Counted {
-  /** Keys by class: an outcome, an exception's reason, or `widened` for a living key that moves. */
-  classes: Record<string, number>;
-  widened_accounts: string;
+/** Keys by class: an outcome, an exception's reason, or `widened` for a living key that moves. */
+type Classes = Record<string, number>;
+
+interface CountedTwins {
+  classes: Classes;
   dormant_keys: string;
-  store_apis: string;
-  /** Exceptions among keys that share their token. */
-  twins: ExceptionKey[];
+  /** Arrays as PostgreSQL writes them, handed back as they came. */
+  key_ids: string;
+  widened_accounts: string;
+  exceptions: ExceptionKey[];
 }
 
-/** Keys that are exceptions by themselves cost another scan, so only where there are any. */
-async function exceptionsOf(session: ReadSession, { legacy, types }: MappedSchema, { classes, twins }: Counted): Promise<ExceptionKey[]> {
-  if (!REASONS.some((reason) => reason.startsWith('missing_') && (classes[reason] ?? 0) > 0)) return twins;
-  return (await session.query<ExceptionKey>(listExceptions(legacy, types.id), [JSON.stringify(twins)])).rows;
+/** One count for each class but `move`, which is what is left. */
+type CountedOthers = Record<(typeof CLASSES_BY_THEMSELVES)[number] | 'keys' | 'dormant' | 'widened_accounts' | 'store_apis' | 'exceptions', string>;
+
+function addClasses(twins: Classes, others: CountedOthers): Classes {
+  const alone = Object.fromEntries(CLASSES_BY_THEMSELVES.map((name) => [name, Number(others[name])]));
+  const move = Number(others.keys) - Object.values(alone).reduce((sum, keys) => sum + keys, 0);
+  const sum = { ...twins };
+  for (const [name, keys] of Object.entries({ ...alone, move })) sum[name] = (sum[name] ?? 0) + keys;
+  return sum;
+}
+
+/** The question whether a key is held is only asked where anything is. */
+async function countAllOthers(session: ReadSession, schema: MappedSchema, { holds, twins }: { holds: Holds; twins: CountedTwins }): Promise<CountedOthers> {
+  const held = holds.keyIds.length + holds.accountIds.length > 0 ? planParameters(schema, holds, { first: 3 }) : null;
+  return session.one<CountedOthers>(
+    countOthers(schema.legacy, { holds: held?.source ?? null, idType: schema.types.id, accountType: schema.types.account }),
+    [twins.key_ids, twins.widened_accounts, ...(held?.values ?? [])],
+  );
+}
+
+async function exceptionsOf(
+  session: ReadSession,
+  { legacy, types }: MappedSchema,
+  { twins, others }: { twins: CountedTwins; others: CountedOthers },
+): Promise<ExceptionKey[]> {
+  if (others.exceptions === '{}') return twins.exceptions;
+  return (await session.query<ExceptionKey>(listExceptions(legacy, types.id), [others.exceptions, JSON.stringify(twins.exceptions)])).rows;
 }

@@ -7,57 +7,87 @@ export const DORMANT_AFTER = '90 days';
 /** Reasons of an exception, in the order the rules ask (rules 7 and 8). */
 export const REASONS = ['missing_api', 'missing_account', 'missing_token', 'missing_created_at', 'shared_token', 'conflicting_status'] as const;
 
-export interface PlanSqlOptions {
+/** Exceptions the plan lists; all are counted. */
+export const MAX_EXCEPTIONS_LISTED = 10_000;
+
+export interface TwinsOptions {
   holds: HoldsSource;
   /** Is there an index that finds a row by its token? Then the few twins are fetched by it. */
   tokenIndexed: boolean;
 }
 
+export interface OthersOptions {
+  /** Null: nobody holds anything. */
+  holds: HoldsSource | null;
+  idType: string;
+  accountType: string;
+}
+
+const dormant = (lastUsedAt: string): string => `coalesce(${lastUsedAt} < (SELECT now() - interval '${DORMANT_AFTER}'), true)`;
+
 /**
- * Every per-API key with its class: its outcome, for an exception its reason, and `widened` for a living key that
- * moves. A token is judged with its twins only where it has any, so that the search for repeated tokens and one scan
- * joined to APIs and accounts are all this costs. The class is one expression, so that it is computed once a row.
+ * The keys that share their token, judged with one another: counts by class, the dormant ones, the accounts that are
+ * widened, exceptions, and the ids of all, which the count of the others leaves out. A class is an outcome, an
+ * exception's reason, or `widened` for a living key that moves. Arrays come as text: nobody here looks into them.
  */
-function classifiedKeys(l: LegacyFragments, { holds, tokenIndexed }: PlanSqlOptions): string {
-  const rows = tokenIndexed ? `${l.token} = ANY (ARRAY(SELECT token FROM repeated))` : `${l.token} IN (SELECT token FROM repeated)`;
+export function countTwins(l: LegacyFragments, { holds, tokenIndexed }: TwinsOptions): string {
+  const rows = `${l.hasToken} AND ${l.token} ${tokenIndexed ? '= ANY (ARRAY(SELECT token FROM repeated))' : 'IN (SELECT token FROM repeated)'}`;
   return `
-    repeated AS MATERIALIZED (
-      SELECT ${l.token} AS token FROM ${l.keys} k
-      WHERE ${l.isPerApiKey} GROUP BY ${l.token} HAVING count(*) > 1 AND ${l.hasToken}
+    WITH repeated AS MATERIALIZED (
+      SELECT ${l.token} AS token FROM ${l.keys} k WHERE ${l.isPerApiKey} GROUP BY ${l.token} HAVING count(*) > 1
     ), together AS MATERIALIZED (
-      SELECT key_id, last_used_at, CASE WHEN outcome = 'exception' THEN reason WHEN outcome = 'move' AND alive THEN 'widened' ELSE outcome END AS class
+      SELECT key_id, account_id, ${dormant('last_used_at')} AS dormant,
+        CASE WHEN outcome = 'exception' THEN reason WHEN outcome = 'move' AND alive THEN 'widened' ELSE outcome END AS class
       FROM (${verdicts(l, { holds, rows })}) v
-    ), classified AS (
-      SELECT ${l.id} AS key_id, ${l.account} AS account_id,
-        coalesce(v.class, ${settledByItself(l)},
-          CASE WHEN ${heldByName(l, holds)} THEN 'hold' WHEN ${l.alive} THEN 'widened' ELSE 'move' END) AS class,
-        coalesce(CASE WHEN v.key_id IS NULL THEN ${l.lastUsedAt} ELSE v.last_used_at END < now() - interval '${DORMANT_AFTER}', true) AS dormant
-      FROM ${l.from} LEFT JOIN together v ON v.key_id = ${l.id}
-      WHERE ${l.isPerApiKey}
-    )`;
-}
-
-/** One row: counts by class, what widening opens, and of the twins the first 10,000 that are exceptions. */
-export function countOutcomes(l: LegacyFragments, options: PlanSqlOptions): string {
-  return `
-    WITH ${classifiedKeys(l, options)}, by_account AS MATERIALIZED (
-      SELECT account_id, class, count(*) AS keys, count(*) FILTER (WHERE dormant) AS dormant
-      FROM classified GROUP BY account_id, class
     )
-    SELECT (SELECT coalesce(jsonb_object_agg(class, keys), '{}') FROM (SELECT class, sum(keys) AS keys FROM by_account GROUP BY class) c) AS classes,
-      (SELECT count(*) FROM by_account WHERE class = 'widened') AS widened_accounts,
-      (SELECT coalesce(sum(dormant), 0) FROM by_account WHERE class = 'widened') AS dormant_keys,
-      (SELECT count(*) FROM ${l.apis} a WHERE ${l.inStore}) AS store_apis,
+    SELECT (SELECT coalesce(jsonb_object_agg(class, keys), '{}') FROM (SELECT class, count(*) AS keys FROM together GROUP BY class) c) AS classes,
+      (SELECT count(*) FROM together WHERE class = 'widened' AND dormant) AS dormant_keys,
+      (SELECT coalesce(array_agg(key_id), '{}')::text FROM together) AS key_ids,
+      (SELECT coalesce(array_agg(DISTINCT account_id), '{}')::text FROM together WHERE class = 'widened') AS widened_accounts,
       (SELECT coalesce(jsonb_agg(jsonb_build_object('key_id', key_id::text, 'reason', class)), '[]') FROM (
-        SELECT key_id, class FROM together WHERE class IN ('shared_token', 'conflicting_status') ORDER BY key_id LIMIT 10000) e) AS twins`;
+        SELECT key_id, class FROM together WHERE class NOT IN ('move', 'widened', 'merge', 'hold', 'stay')
+        ORDER BY key_id LIMIT ${String(MAX_EXCEPTIONS_LISTED)}) e) AS exceptions`;
 }
 
-/** All exceptions by key id, at most 10,000: those a row is by itself, and the twins found before, as JSON in $1. */
+/** Classes a key may have by itself; `move` is what is left. */
+export const CLASSES_BY_THEMSELVES = ['stay', 'missing_api', 'missing_account', 'missing_token', 'missing_created_at', 'hold', 'widened'] as const;
+
+/**
+ * All other keys, each a matter of its own: one scan joined to APIs and accounts. The fence (OFFSET 0) keeps a row's
+ * class from being found out anew for each count of it. $1: ids to leave out, the twins'; $2: accounts that twins
+ * widen already; the holds' parameters follow.
+ */
+export function countOthers(l: LegacyFragments, { holds, idType, accountType }: OthersOptions): string {
+  const held = holds === null ? 'false' : heldByName(l, holds);
+  return `
+    WITH by_account AS MATERIALIZED (
+      SELECT account_id, count(*) AS keys, ${CLASSES_BY_THEMSELVES.map((name) => `count(*) FILTER (WHERE class = '${name}') AS ${name}`).join(', ')},
+        count(*) FILTER (WHERE dormant AND class = 'widened') AS dormant, array_agg(key_id) FILTER (WHERE class LIKE 'missing%') AS exceptions
+      FROM (
+        SELECT ${l.id} AS key_id, ${l.account} AS account_id, ${dormant(l.lastUsedAt)} AS dormant,
+          coalesce(${settledByItself(l)}, CASE WHEN ${held} THEN 'hold' WHEN ${l.alive} THEN 'widened' ELSE 'move' END) AS class
+        FROM ${l.from}
+        WHERE ${l.isPerApiKey} AND NOT (${l.id} IN (SELECT unnest($1::${idType}[])))
+        OFFSET 0) classified
+      GROUP BY account_id
+    )
+    SELECT ${['keys', 'dormant', ...CLASSES_BY_THEMSELVES].map((name) => `coalesce(sum(${name}), 0) AS ${name}`).join(', ')},
+      count(*) FILTER (WHERE widened > 0) + (
+        SELECT count(*) FROM unnest($2::${accountType}[]) AS twin (account_id)
+        WHERE NOT EXISTS (SELECT FROM by_account b WHERE b.account_id = twin.account_id AND b.widened > 0)) AS widened_accounts,
+      (SELECT count(*) FROM ${l.apis} a WHERE ${l.inStore}) AS store_apis,
+      (SELECT coalesce(array_agg(key_id), '{}')::text FROM (
+        SELECT unnest(exceptions) AS key_id FROM by_account WHERE exceptions IS NOT NULL
+        ORDER BY 1 LIMIT ${String(MAX_EXCEPTIONS_LISTED)}) first) AS exceptions
+    FROM by_account`;
+}
+
+/** All exceptions by key id, at most 10,000: those a row is by itself, by their ids in $1, and the twins found before, as JSON in $2. */
 export function listExceptions(l: LegacyFragments, idType: string): string {
   return `
     SELECT e.key_id::text AS key_id, e.reason FROM (
-      SELECT ${l.id} AS key_id, ${settledByItself(l)} AS reason FROM ${l.from} WHERE ${l.isPerApiKey}
+      SELECT ${l.id} AS key_id, ${settledByItself(l)} AS reason FROM ${l.from} WHERE ${l.id} = ANY ($1::${idType}[])
       UNION ALL
-      SELECT (twin ->> 'key_id')::${idType}, twin ->> 'reason' FROM jsonb_array_elements($1::jsonb) AS twin) e
-    WHERE e.reason <> 'stay' ORDER BY e.key_id LIMIT 10000`;
+      SELECT (twin ->> 'key_id')::${idType}, twin ->> 'reason' FROM jsonb_array_elements($2::jsonb) AS twin) e
+    ORDER BY e.key_id LIMIT ${String(MAX_EXCEPTIONS_LISTED)}`;
 }

@@ -1,31 +1,11 @@
 import { statfs } from 'node:fs/promises';
-import type { ReadSession } from '../database/session.js';
 import { parseTableName } from '../config/identifiers.js';
-import type { MappedSchema } from '../legacy/inspect.js';
-
-/** What a gate found wrong, and the way out. */
-export interface Refusal {
-  gate: string;
-  problem: string;
-  wayOut: string;
-}
-
-export interface GateWorld {
-  session: ReadSession;
-  schema: MappedSchema;
-  /** Names of the server as this process reaches it, to know whether its disk is ours. */
-  host: string;
-  /** After a rollback the new table is ours and stays. */
-  afterRollback: boolean;
-}
-
-export type Gate = (world: GateWorld) => Promise<Refusal[]>;
+import { refuseIf, type Gate, type NamesWorld, type Refusal } from './gate.js';
+import { accountType, mappedTables } from './tables.js';
 
 /** A transaction older than this would keep CREATE TRIGGER, and with it keylift, waiting. In seconds. */
 export const LONG_TRANSACTION_SECONDS = 300;
 const OLDEST_VERSION = 140_000;
-
-const refuseIf = (wrong: boolean, refusal: Refusal): Refusal[] => (wrong ? [refusal] : []);
 
 const serverVersion: Gate = async ({ session }) => {
   const { version, name, standby } = await session.one<{ version: number; name: string; standby: boolean }>(
@@ -37,7 +17,8 @@ const serverVersion: Gate = async ({ session }) => {
   ];
 };
 
-const rights: Gate = async ({ session, schema: { legacy: l, settings } }) => {
+/** What the operator's role must be allowed. */
+export const rights = async ({ session, schema: { legacy: l, settings } }: NamesWorld): Promise<Refusal[]> => {
   const target = parseTableName(settings.target.table).schema ?? 'public';
   const row = await session.one<Record<string, boolean>>(
     `SELECT has_database_privilege(current_database(), 'CREATE') OR to_regnamespace('keylift') IS NOT NULL AS "CREATE on the database",
@@ -54,28 +35,8 @@ const rights: Gate = async ({ session, schema: { legacy: l, settings } }) => {
   }));
 };
 
-const keyTable: Gate = async ({ session, schema: { legacy: l, settings } }) => {
-  const row = await session.one<{ kind: string; unique_id: boolean; api_unique: boolean; account_unique: boolean; rls: boolean }>(
-    `SELECT c.relkind AS kind, ${uniqueOn('$1', '$2')} AS unique_id, ${uniqueOn('$3', '$4')} AS api_unique, ${uniqueOn('$5', '$6')} AS account_unique,
-       row_security_active($1::regclass) OR row_security_active($3::regclass) OR row_security_active($5::regclass) AS rls
-     FROM pg_catalog.pg_class c WHERE c.oid = $1::regclass`,
-    [l.keys, settings.legacy.keys.id, l.apis, settings.legacy.apis.id, l.accounts, settings.legacy.accounts.id],
-  );
-  return [
-    ...refuseIf(!['r', 'p'].includes(row.kind), { gate: 'key_table', problem: `${l.keys} is not a table`, wayOut: 'map the table itself: triggers cannot follow a view' }),
-    ...refuseIf(!row.unique_id, { gate: 'unique_key', problem: `${l.keys} has no unique index on ${settings.legacy.keys.id} alone`, wayOut: 'add one; without it no key can be told from another' }),
-    ...refuseIf(!row.api_unique, { gate: 'unique_key', problem: `${l.apis} has no unique index on ${settings.legacy.apis.id}`, wayOut: 'add one' }),
-    ...refuseIf(!row.account_unique, { gate: 'unique_key', problem: `${l.accounts} has no unique index on ${settings.legacy.accounts.id}`, wayOut: 'add one; the foreign key of the new table needs it' }),
-    ...refuseIf(row.rls, { gate: 'row_security', problem: 'row-level security hides rows from this role', wayOut: 'run as a role with BYPASSRLS, or as the owner without FORCE' }),
-  ];
-};
-
-/** SQL: does the table have a valid, whole unique index on just this column? */
-const uniqueOn = (table: string, column: string): string => `EXISTS (
-      SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-      WHERE i.indrelid = ${table}::regclass AND a.attname = ${column} AND i.indisunique AND i.indisvalid AND i.indnkeyatts = 1 AND i.indpred IS NULL)`;
-
-const leftovers: Gate = async ({ session, schema: { legacy: l }, afterRollback }) => {
+/** What an earlier migration, or somebody else, left in the way. */
+export const leftovers: Gate = async ({ session, schema: { legacy: l }, afterRollback }) => {
   const { rows: triggers } = await session.query<{ name: string }>(
     `SELECT tgname AS name FROM pg_catalog.pg_trigger WHERE tgrelid = $1::regclass AND NOT tgisinternal AND tgname LIKE 'keylift\\_%'`, [l.keys]);
   const { rows: targets } = await session.query(`SELECT WHERE to_regclass($1) IS NOT NULL`, [l.target]);
@@ -108,7 +69,7 @@ const DISK_FACTOR = 2;
 const disk: Gate = async ({ session, schema: { legacy: l }, host }) => {
   if (!['localhost', '127.0.0.1', '::1', ''].includes(host) && !host.startsWith('/')) return [];
   const { bytes, directory } = await session.one<{ bytes: string; directory: string | null }>(
-    `SELECT pg_total_relation_size($1::regclass) AS bytes,
+    `SELECT (SELECT coalesce(sum(pg_total_relation_size(relid)), 0) FROM pg_partition_tree($1::regclass))::bigint AS bytes,
        CASE WHEN pg_has_role('pg_read_all_settings', 'USAGE') THEN current_setting('data_directory', true) END AS directory`,
     [l.keys],
   );
@@ -132,4 +93,4 @@ async function freeBytes(directory: string): Promise<number | undefined> {
 }
 
 /** All gates, in the order they are told. */
-export const GATES: readonly Gate[] = [serverVersion, rights, keyTable, leftovers, longTransactions, disk];
+export const GATES: readonly Gate[] = [serverVersion, rights, mappedTables, accountType, leftovers, longTransactions, disk];

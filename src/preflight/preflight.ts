@@ -1,5 +1,6 @@
 import { RefusedError } from '../errors.js';
-import { GATES, type GateWorld, type Refusal } from './gates.js';
+import type { GateWorld, Refusal } from './gate.js';
+import { GATES } from './gates.js';
 
 /** Asks every gate. Empty: nothing stands in the way. */
 export async function askGates(world: GateWorld): Promise<Refusal[]> {

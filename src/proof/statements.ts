@@ -1,4 +1,5 @@
 import { aliveExpression, type LegacyFragments } from '../legacy/fragments.js';
+import type { Finality } from './finality.js';
 
 /*
  * The proof's own reading of the rules. Nothing here is shared with the statements that moved the rows beyond the
@@ -10,29 +11,32 @@ const held = (alias: { id: string; account: string }): string =>
     OR ${alias.account} IN (SELECT h.account_id FROM keylift.holds h WHERE h.account_id IS NOT NULL))`;
 
 /** Facts of one source row, named as the rules name them. */
-const sourceFacts = (l: LegacyFragments): string => `
+export const sourceFacts = (l: LegacyFragments, { leftBehind }: Finality): string => `
     ${l.id} AS id, ${l.account} AS account_id, ${l.api} AS api_id, ${l.token} AS token, ${l.name} AS name,
     ${l.createdAt} AS created_at, ${l.lastUsedAt} AS last_used_at, ${l.revokedAt} AS revoked_at, ${l.expiresAt} AS expires_at,
     ${l.carry.map((c) => `k.${c} AS ${c},`).join(' ')}
     ${l.alive} AS alive, ${l.apiId} IS NOT NULL AS api_known, ${l.inStore} AS in_store, ${l.accountId} IS NOT NULL AS account_known,
-    ${l.hasToken} AS has_token, ${held({ id: l.id, account: l.account })} AS held`;
+    ${l.hasToken} AS has_token, ${held({ id: l.id, account: l.account })} AS held, ${leftBehind} AS left_behind`;
 
-/** Judges all rows of repeated tokens, once for a proof: $0. `opened` counts store APIs the token opened before. */
-export const judgeTwins = (l: LegacyFragments): string => `
+/**
+ * Judges all rows of repeated tokens, once for a proof: $0. `opened` counts store APIs the token opened before. After
+ * finalize the rows that moved are judged among themselves, and no life of theirs takes an account key away any more.
+ */
+export const judgeTwins = (l: LegacyFragments, finality: Finality): string => `
   INSERT INTO keylift.proof_twins (key_id, keeper_id, expected, reason, opened)
   WITH source AS MATERIALIZED (
-    SELECT ${sourceFacts(l)} FROM ${l.from}
-    WHERE ${l.isPerApiKey} AND ${l.token} IN (
-      SELECT ${l.token} FROM ${l.keys} k WHERE ${l.hasToken} AND ${l.isPerApiKey} GROUP BY ${l.token} HAVING count(*) > 1
-      UNION SELECT b.token FROM ${l.target} b WHERE b.origin_api_id IS NULL)
+    SELECT ${sourceFacts(l, finality)} FROM ${l.from}
+    WHERE ${l.isPerApiKey} AND ${l.hasToken} AND ${l.token} ${isOneTable(l) ? '= ANY (ARRAY(' : 'IN ('}
+      SELECT ${l.token} FROM ${l.keys} k WHERE ${l.isPerApiKey} GROUP BY ${l.token} HAVING count(*) > 1
+      UNION ALL SELECT b.token FROM ${l.target} b WHERE b.origin_api_id IS NULL${isOneTable(l) ? '))' : ')'}
   ), eligible AS (
-    SELECT * FROM source WHERE api_known AND in_store AND account_known AND created_at IS NOT NULL
+    SELECT * FROM source WHERE api_known AND in_store AND account_known AND created_at IS NOT NULL AND NOT left_behind
   ), by_token AS (
     SELECT token, count(DISTINCT account_id) AS accounts, bool_or(alive) AS some_alive, bool_and(alive) AS all_alive,
       count(DISTINCT coalesce(expires_at::text, 'never')) AS expiries, (array_agg(id ORDER BY created_at, id))[1] AS keeper_id
     FROM eligible GROUP BY token
   ), held_tokens AS (
-    SELECT token, account_id FROM source GROUP BY token, account_id HAVING bool_or(held)
+    SELECT token, account_id FROM source WHERE NOT left_behind GROUP BY token, account_id HAVING bool_or(held)
   ), opened AS (
     SELECT token, count(DISTINCT api_id) AS apis FROM source WHERE alive AND in_store GROUP BY token
   )
@@ -40,17 +44,24 @@ export const judgeTwins = (l: LegacyFragments): string => `
     CASE WHEN e.id IS NULL THEN 'alone'
          WHEN (s.token, s.account_id) IN (SELECT token, account_id FROM held_tokens) THEN 'hold'
          WHEN t.accounts > 1 OR EXISTS (SELECT FROM ${l.target} b WHERE b.token = s.token AND b.origin_api_id IS NULL) THEN 'exception'
-         WHEN t.some_alive AND (NOT t.all_alive OR t.expiries > 1) THEN 'exception'
+         WHEN ${severalLives(finality)} THEN 'exception'
          WHEN s.id = t.keeper_id THEN 'move' ELSE 'merge' END,
     CASE WHEN e.id IS NULL OR (s.token, s.account_id) IN (SELECT token, account_id FROM held_tokens) THEN NULL
          WHEN t.accounts > 1 OR EXISTS (SELECT FROM ${l.target} b WHERE b.token = s.token AND b.origin_api_id IS NULL) THEN 'shared_token'
-         WHEN t.some_alive AND (NOT t.all_alive OR t.expiries > 1) THEN 'conflicting_status' END,
+         WHEN ${severalLives(finality)} THEN 'conflicting_status' END,
     coalesce(o.apis, 0)
-  FROM source s LEFT JOIN eligible e ON e.id = s.id LEFT JOIN by_token t ON t.token = s.token LEFT JOIN opened o ON o.token = s.token`;
+  FROM source s LEFT JOIN eligible e ON e.id = s.id LEFT JOIN by_token t ON t.token = s.token LEFT JOIN opened o ON o.token = s.token
+  ON CONFLICT DO NOTHING -- an id that is in the legacy table and in the archive; the chunks will say so`;
+
+/** The source is the legacy table alone: its index finds the few rows of a list of tokens, which the archive has not. */
+const isOneTable = ({ keys }: LegacyFragments): boolean => !keys.startsWith('('); // `overSource` sets a subquery
+
+const severalLives = ({ leftBehind }: Finality): string =>
+  (leftBehind === 'false' ? 't.some_alive AND (NOT t.all_alive OR t.expiries > 1)' : 'false');
 
 /** Fields an account key must have equal with its source (rule 2), by the word a difference is reported with. */
-const comparedFields = (l: LegacyFragments): { field: string; differs: string }[] => [
-  ...['name', 'token', 'created_at', 'account_id', 'revoked_at', 'expires_at'].map((c) => ({ field: c, differs: `s.${c} IS DISTINCT FROM t.${c}` })),
+export const comparedFields = (l: LegacyFragments): { field: string; differs: string }[] => [
+  ...[...(l.hasName ? ['name'] : []), 'token', 'created_at', 'account_id', 'revoked_at', 'expires_at'].map((c) => ({ field: c, differs: `s.${c} IS DISTINCT FROM t.${c}` })),
   { field: 'origin_api_id', differs: 's.api_id IS DISTINCT FROM t.origin_api_id' },
   { field: 'scope', differs: `t.scope IS DISTINCT FROM 'store_apis'` },
   // Any type is carried, also those without an equality of their own, such as json.
@@ -60,33 +71,35 @@ const comparedFields = (l: LegacyFragments): { field: string; differs: string }[
 /** Where a chunk's rows come from: a range of ids, or the ids of an earlier doubt looked at again. */
 export type ChunkRows = 'range' | 'ids';
 
+/** $1 < id <= $2, either of them open where it is null. */
+export const rowsInRange = (id: string, type: string): string =>
+  `($1::${type} IS NULL OR ${id} > $1::${type}) AND ($2::${type} IS NULL OR ${id} <= $2::${type})`;
+
 const rowsOf = (id: string, rows: ChunkRows, type: string): string =>
-  rows === 'ids'
-    ? `${id} = ANY ($1::text[]::${type}[])`
-    : `($1::${type} IS NULL OR ${id} > $1::${type}) AND ($2::${type} IS NULL OR ${id} <= $2::${type})`;
+  (rows === 'ids' ? `${id} = ANY ($1::text[]::${type}[])` : rowsInRange(id, type));
 
 /**
  * One chunk of the proof, one snapshot: source rows and account keys side by side, the old rule and the new one over
  * every store API, counted. Pairs are counted by arithmetic: a token opens its distinct old APIs before, and each
  * store API after. Returns one row of counters with the first differences as JSON.
  */
-export function proveChunk(l: LegacyFragments, options: { rows: ChunkRows; idType: string }): string {
+export function proveChunk(l: LegacyFragments, options: { rows: ChunkRows; idType: string; finality: Finality }): string {
   const fields = comparedFields(l);
-  const aliveT = aliveExpression('t.revoked_at', 't.expires_at');
+  const aliveT = aliveExpression('t.revoked_at', 't.expires_at', l.now);
   return `
   WITH store AS (SELECT count(*) AS apis FROM ${l.apis} a WHERE ${l.inStore}),
   source AS (
-    SELECT ${sourceFacts(l)} FROM ${l.from}
+    SELECT ${sourceFacts(l, options.finality)} FROM ${l.from}
     WHERE ${rowsOf(l.id, options.rows, options.idType)} AND ${l.isPerApiKey}
   ), target AS (
-    SELECT t.*, ${aliveT} AS alive FROM ${l.target} t WHERE ${rowsOf('t.id', options.rows, options.idType)} AND t.origin_api_id IS NOT NULL
+    SELECT t.*, ${aliveT} AS alive FROM ${l.target} t WHERE ${rowsOf('t.id', options.rows, options.idType)} AND t.origin_api_id IS NOT NULL ${options.finality.purged ? 'AND false' : ''}
   ), side_by_side AS (
     SELECT coalesce(s.id, t.id) AS id, s.id AS source_id, t.id AS target_id, s.alive AS was_alive, t.alive AS is_alive,
       s.token AS source_token, t.token AS target_token, s.account_id AS source_account, t.account_id AS target_account,
       s.in_store, s.api_known, x.outcome, x.reason, x.account_key_id, w.keeper_id,
       w.expected AS twin_expected, w.reason AS twin_reason,
       s.api_known AND s.in_store AND s.account_known AND s.has_token AND s.created_at IS NOT NULL AS eligible,
-      s.api_known AND NOT s.in_store AS must_stay, s.held,
+      s.api_known AND NOT s.in_store AS must_stay, s.held, coalesce(s.left_behind, false) AS left_behind,
       t.id IS NOT NULL AND NOT s.api_known AND t.origin_api_id = s.api_id AS outlived_its_api,
       CASE WHEN w.key_id IS NOT NULL THEN w.opened WHEN s.alive AND s.in_store THEN 1 ELSE 0 END AS opened,
       CASE WHEN s.id IS NOT NULL AND t.id IS NOT NULL
@@ -98,7 +111,7 @@ export function proveChunk(l: LegacyFragments, options: { rows: ChunkRows; idTyp
       LEFT JOIN keylift.proof_twins w ON w.key_id = s.id
   ), expected AS (
     SELECT *,
-      coalesce(CASE WHEN outlived_its_api THEN true
+      coalesce(CASE WHEN left_behind THEN false WHEN outlived_its_api THEN true
         WHEN twin_expected IS NOT NULL AND twin_expected <> 'alone' THEN twin_expected = 'move'
         ELSE eligible AND NOT held END, false) AS should_move
     FROM side_by_side
@@ -108,6 +121,8 @@ export function proveChunk(l: LegacyFragments, options: { rows: ChunkRows; idTyp
            WHEN target_id IS NOT NULL AND NOT should_move THEN 'extra'
            WHEN target_id IS NULL AND should_move THEN 'missing'
            WHEN target_id IS NOT NULL AND cardinality(different_fields) > 0 THEN 'different'
+           -- Set aside once, whatever became of it since. A row that opens nothing may be new; one of the store may not.
+           WHEN left_behind THEN CASE WHEN must_stay OR NOT api_known OR outcome IN ('hold', 'exception') THEN NULL ELSE 'missing' END
            WHEN should_move OR must_stay THEN CASE WHEN outcome IS NOT NULL THEN 'misjudged' END
            WHEN outcome IS NULL THEN 'missing'
            WHEN twin_expected = 'merge' THEN CASE WHEN outcome = 'merge' AND account_key_id = keeper_id THEN NULL
@@ -161,9 +176,8 @@ export function proveChunk(l: LegacyFragments, options: { rows: ChunkRows; idTyp
 
 /** The upper end of the next chunk: the $2nd id after $1, or null for the last chunk, which is open-ended. */
 export const chunkEnd = (l: LegacyFragments, idType: string): string => `
-  WITH page AS MATERIALIZED (
-    SELECT ${l.id} AS id FROM ${l.keys} k WHERE ($1::${idType} IS NULL OR ${l.id} > $1::${idType}) ORDER BY ${l.id} LIMIT $2::bigint)
-  SELECT CASE WHEN (SELECT count(*) FROM page) = $2::bigint THEN (SELECT id FROM page ORDER BY id DESC LIMIT 1)::text END AS upto`;
+  SELECT (SELECT ${l.id}::text FROM ${l.keys} k WHERE ($1::${idType} IS NULL OR ${l.id} > $1::${idType}) ORDER BY ${l.id}
+    OFFSET $2::bigint - 1 LIMIT 1) AS upto`;
 
 /** The upper end of the next page of a catch-up, or null for the last page, which ends where the whole does: $1 after, $2 rows, $3 upto. */
 export const catchUpEnd = (l: LegacyFragments, idType: string): string => `
@@ -175,7 +189,8 @@ export const catchUpTargets = (l: LegacyFragments, idType: string): string => `
   FROM (SELECT ${l.id} AS id, ${l.lastUsedAt} AS last_used_at FROM ${l.keys} k WHERE ${rowsOf(l.id, 'range', idType)}
         UNION ALL SELECT x.account_key_id, ${l.lastUsedAt} FROM keylift.outcomes x JOIN ${l.keys} k ON ${l.id} = x.key_id
         WHERE x.outcome = 'merge' AND ${rowsOf('x.account_key_id', 'range', idType)}) s
-  WHERE t.id = s.id AND t.origin_api_id IS NOT NULL AND (t.last_used_at IS NULL OR t.last_used_at < s.last_used_at)`;
+  WHERE t.id = s.id AND t.origin_api_id IS NOT NULL
+    AND s.last_used_at IS NOT NULL AND (t.last_used_at IS NULL OR t.last_used_at < s.last_used_at)`;
 
 /** … then the legacy rows, where an account key was used later than any row it stands for. */
 export const catchUpSources = (l: LegacyFragments, idType: string): string | null =>
@@ -184,6 +199,6 @@ export const catchUpSources = (l: LegacyFragments, idType: string): string | nul
     : `
   UPDATE ${l.keys} k SET ${l.writable.lastUsedAt} = t.last_used_at FROM ${l.target} t
   WHERE ${rowsOf(l.id, 'range', idType)} AND t.id = ${l.id} AND t.origin_api_id IS NOT NULL
-    AND (${l.lastUsedAt} IS NULL OR ${l.lastUsedAt} < t.last_used_at)
+    AND t.last_used_at IS NOT NULL AND (${l.lastUsedAt} IS NULL OR ${l.lastUsedAt} < t.last_used_at)
     AND NOT EXISTS (SELECT FROM keylift.outcomes x JOIN ${l.keys} k ON ${l.id} = x.key_id
       WHERE x.outcome = 'merge' AND x.account_key_id = t.id AND ${l.lastUsedAt} >= t.last_used_at)`;

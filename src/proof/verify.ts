@@ -7,9 +7,11 @@ import { overSource } from '../legacy/fragments.js';
 import { checkAnswers } from './answers.js';
 import { underLoad } from '../database/under-load.js';
 import { addCounters, COUNTERS, MAX_DIFFERENCES, noCounters, type Counters, type Difference, type Doubt, type Proof } from './document.js';
+import { readFinality, type Finality } from './finality.js';
+import { accountsAreGuaranteed, plainRowsOf } from './plain.js';
 import { catchUpEnd, catchUpSources, catchUpTargets, chunkEnd, judgeTwins, proveChunk } from './statements.js';
 
-const CHUNK_ROWS = 100_000;
+const CHUNK_ROWS = 250_000;
 const CATCH_UP_ROWS = 20_000;
 /** A doubt is looked at this often again before it is reported. */
 const SECOND_LOOKS = 3;
@@ -34,7 +36,8 @@ export interface VerifyOptions {
 export async function prove(database: Database, mapped: MappedSchema, options: VerifyOptions = {}): Promise<Proof> {
   const started = performance.now();
   const schema = await database.readOnly((s) => withArchive(s, mapped));
-  await database.transaction((session) => listTwins(session, schema));
+  const finality = await database.readOnly(readFinality);
+  await database.transaction((session) => listTwins(session, schema, finality));
   const total = noCounters();
   const doubts: Doubt[] = [];
   let chunks = 0;
@@ -43,7 +46,7 @@ export async function prove(database: Database, mapped: MappedSchema, options: V
     options.stop?.throwIfAborted();
     const upto: string | null = await database.readOnly(async (s) =>
       (await s.one<{ upto: string | null }>(chunkEnd(schema.legacy, schema.types.id), [after, CHUNK_ROWS])).upto);
-    const chunk = await database.readOnly((s) => runChunk(s, schema, { rows: 'range', values: [after, upto] }));
+    const chunk = await database.readOnly((s) => judgeRange(s, schema, { range: [after, upto], finality }));
     if (chunk.counters.behind + chunk.counters.ahead > 0) await catchUpLastUse(database, mapped, { after, upto });
     addCounters(total, chunk.counters);
     doubts.push(...chunk.differences);
@@ -52,7 +55,7 @@ export async function prove(database: Database, mapped: MappedSchema, options: V
     after = upto;
   } while (after !== null);
 
-  const lasting = await lookAgain(database, schema, { total, doubts });
+  const lasting = await lookAgain(database, schema, { total, doubts, finality });
   const answers = await database.readOnly((s) => checkAnswers(s, schema));
   const { counters, differences } = lasting;
   const keys = { compared: counters.compared, missing: counters.missing, extra: counters.extra, different: counters.different };
@@ -81,18 +84,36 @@ const isClean = (keys: Proof['keys'], a: Proof['authorization']): boolean =>
   keys.missing + keys.extra + keys.different + a.lost + a.gained_custom + a.gained_foreign + a.revived === 0 &&
   a.gained_store === a.predicted_gained_store;
 
-async function listTwins(session: WriteSession, { legacy }: MappedSchema): Promise<void> {
+async function listTwins(session: WriteSession, { legacy }: MappedSchema, finality: Finality): Promise<void> {
   await session.query('DELETE FROM keylift.proof_twins');
-  await session.query(judgeTwins(legacy));
+  await session.query(judgeTwins(legacy, finality));
+}
+
+/** A chunk in two looks: the plain rows are counted, and only what is left is judged in full. */
+async function judgeRange(
+  session: ReadSession,
+  schema: MappedSchema,
+  { range, finality }: { range: [string | null, string | null]; finality: Finality },
+): Promise<ChunkResult> {
+  const { legacy: l, types } = schema;
+  if (finality.purged) return runChunk(session, schema, { rows: 'range', values: range, finality });
+  const { apis, holds } = await session.one<{ apis: string; holds: boolean }>(
+    `SELECT count(*) AS apis, EXISTS (SELECT FROM keylift.holds) AS holds FROM ${l.apis} a WHERE ${l.inStore}`);
+  const plain = await plainRowsOf(session, l, {
+    range, finality, holds, idType: types.id, storeApis: Number(apis), accountsGuaranteed: await accountsAreGuaranteed(session, l),
+  });
+  const others = await runChunk(session, schema, { rows: 'ids', values: [plain.others], finality });
+  for (const [name, count] of Object.entries(plain.counters)) others.counters[name as keyof Counters] += count;
+  return others;
 }
 
 async function runChunk(
   session: ReadSession,
   { legacy, types }: MappedSchema,
-  { rows, values }: { rows: 'range' | 'ids'; values: unknown[] },
+  { rows, values, finality }: { rows: 'range' | 'ids'; values: unknown[]; finality: Finality },
 ): Promise<ChunkResult> {
   const row = await session.one<Record<string, string> & { differences: Doubt[] }>(
-    proveChunk(legacy, { rows, idType: types.id }),
+    proveChunk(legacy, { rows, idType: types.id, finality }),
     values,
   );
   const counters = Object.fromEntries(COUNTERS.map((name) => [name, Number(row[name])])) as Counters;
@@ -131,14 +152,14 @@ export async function catchUpLastUse(
 async function lookAgain(
   database: Database,
   schema: MappedSchema,
-  { total, doubts }: { total: Counters; doubts: Doubt[] },
+  { total, doubts, finality }: { total: Counters; doubts: Doubt[]; finality: Finality },
 ): Promise<{ counters: Counters; differences: Difference[] }> {
   let seen = doubts;
   for (let look = 0; look < SECOND_LOOKS && seen.length > 0; look += 1) {
     if (look > 0) await sleep(SECOND_LOOK_PAUSE_MS);
-    await database.transaction((session) => listTwins(session, schema));
+    await database.transaction((session) => listTwins(session, schema, finality));
     const ids = seen.map((d) => d.key_id);
-    const now = await database.readOnly((s) => runChunk(s, schema, { rows: 'ids', values: [ids] }));
+    const now = await database.readOnly((s) => runChunk(s, schema, { rows: 'ids', values: [ids], finality }));
     for (const { counts } of seen) for (const name of COUNTERS) total[name] -= counts[name] ?? 0;
     addCounters(total, now.counters);
     // What is clear now has been counted as such; only the rest may be counted again.

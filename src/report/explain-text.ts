@@ -41,7 +41,8 @@ const named = (id: string, name: string | null): string => (name === null ? id :
 
 function switchedText({ switched, outcome }: KeyStory): string {
   if (switched === null || outcome === 'born') return '';
-  return switched ? ', answered from Settings' : ', answered by its per-API keys';
+  if (!switched) return ', answered by its per-API keys';
+  return outcome === 'move' || outcome === 'merge' ? ', answered from Settings' : ', switched; this key answers for itself';
 }
 
 const apiText = (api: ApiName | null): string => (api === null ? 'no API' : (api.slug ?? `API ${api.id}, which is not there`));

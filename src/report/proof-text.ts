@@ -25,6 +25,14 @@ export function proofText(proof: Proof): string {
   ].join('\n');
 }
 
+const UNPROVEN = {
+  nothing_migrated: 'there is no migration yet, so there are no account keys to compare',
+  backfill_unfinished: 'the backfill is not done, so not every account key is there yet',
+};
+
+/** Why the keys themselves were not compared. */
+export const unprovenText = (why: keyof typeof UNPROVEN): string => `Proof: not asked: ${UNPROVEN[why]}.\n`;
+
 function differenceText(d: Difference): string {
   const fields = d.fields !== undefined && d.fields !== null && d.fields.length > 0 ? ` in ${d.fields.join(', ')}` : '';
   const also = d.authorization !== undefined && d.authorization.length > 0 && d.authorization[0] !== d.kind ? ` (${d.authorization.join(', ')})` : '';

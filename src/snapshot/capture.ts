@@ -1,4 +1,6 @@
 import type { ReadSession } from '../database/session.js';
+import type { MappedSchema } from '../legacy/inspect.js';
+import { NAMES_BY_DEFAULT, namesOf, type Names } from './names.js';
 
 /** An account key as Settings lists it, its token shown by fingerprint alone. Ids and moments are text. */
 export interface SettingsKey {
@@ -12,12 +14,15 @@ export interface SettingsKey {
   scope: string;
   /** Slug of the API the key was made in; null for a key born in Settings, `#id` when the API is gone. */
   origin_api: string | null;
+  /** Carried columns as text, where the mapping has any. */
+  carried?: Record<string, string | null>;
 }
 
 /** One account's Settings > API Keys, by creation date. `account` is null when only its keys exist. */
 export interface AccountSettings {
   id: string;
-  account: { kind: string; name: string } | null;
+  /** The kind is the default tables'. */
+  account: { kind?: string; name: string | null } | null;
   keys: SettingsKey[];
 }
 
@@ -31,78 +36,103 @@ export interface AccessAnswer {
   answer: string | null;
 }
 
-/** Every moment as UTC to the microsecond, whatever the session's zone; BC and infinity keep their mark. */
+/**
+ * Every moment to the microsecond: in UTC where its type has a zone, else as it is written; BC and infinity keep their
+ * mark. The session's zone is UTC.
+ */
 const moment = (value: string): string => `CASE
-    WHEN isfinite(${value}) THEN to_char(${value} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
-      || CASE WHEN extract(year FROM ${value} AT TIME ZONE 'UTC') < 0 THEN ' BC' ELSE '' END
+    WHEN isfinite(${value}) THEN to_char(${value}, 'YYYY-MM-DD"T"HH24:MI:SS.US') || CASE WHEN pg_typeof(${value}) = 'timestamptz'::regtype THEN 'Z' ELSE '' END
+      || CASE WHEN extract(year FROM ${value}) < 0 THEN ' BC' ELSE '' END
     ELSE ${value}::text END`;
 
 /** The contract's fingerprint: the first 12 hex digits of SHA-256 of the stored token. */
-const fingerprint = (token: string): string => `left(encode(sha256(convert_to(${token}, 'UTF8')), 'hex'), 12)`;
+const fingerprint = (token: string, { tokenIsBytes }: Names): string =>
+  `left(encode(sha256(${tokenIsBytes ? token : `convert_to(${token}::text, 'UTF8')`}), 'hex'), 12)`;
 
-const SETTINGS = `
-SELECT coalesce(o.id, k.account_id)::text AS id,
-  CASE WHEN o.id IS NOT NULL THEN json_build_object('kind', o.kind, 'name', o.name) END AS account,
-  coalesce(
-    json_agg(
-      json_build_object(
-        'id', k.id::text,
-        'name', k.name,
-        'fingerprint', ${fingerprint('k.token')},
-        'created_at', ${moment('k.created_at')},
-        'last_used_at', ${moment('k.last_used_at')},
-        'revoked_at', ${moment('k.revoked_at')},
-        'expires_at', ${moment('k.expires_at')},
-        'scope', k.scope,
-        'origin_api', CASE WHEN k.origin_api_id IS NOT NULL THEN coalesce(a.slug, '#' || k.origin_api_id) END
-      ) ORDER BY k.created_at, k.id
-    ) FILTER (WHERE k.id IS NOT NULL),
-    '[]'
-  ) AS keys
-FROM public.accounts o
-FULL JOIN public.account_api_keys k ON k.account_id = o.id
-LEFT JOIN public.apis a ON a.id = k.origin_api_id
-GROUP BY coalesce(o.id, k.account_id), o.id
-ORDER BY coalesce(o.id, k.account_id)`;
+/** APIs by a label that is theirs alone: the slug, and the id beside it where several have the slug. */
+const DOORS = ({ legacy: l }: Names): string => `
+  (SELECT id, CASE WHEN count(*) OVER (PARTITION BY slug) > 1 THEN slug || '#' || id::text ELSE slug END AS label
+   FROM (SELECT ${l.apiId} AS id, ${l.slug}::text AS slug FROM ${l.apis} a) named)`;
+
+function settingsQuery(names: Names): string {
+  const { legacy: l, kind, carry } = names;
+  return `
+    SELECT coalesce(owner.id::text, key.account_id::text) AS id,
+      CASE WHEN owner.id IS NOT NULL THEN json_build_object(${kind === null ? '' : `'kind', owner.kind, `}'name', owner.name) END AS account,
+      coalesce(
+        json_agg(
+          json_build_object(
+            'id', key.id::text,
+            'name', key.name,
+            'fingerprint', ${fingerprint('key.token', names)},
+            'created_at', ${moment('key.created_at')},
+            'last_used_at', ${moment('key.last_used_at')},
+            'revoked_at', ${moment('key.revoked_at')},
+            'expires_at', ${moment('key.expires_at')},
+            'scope', key.scope,
+            'origin_api', CASE WHEN key.origin_api_id IS NOT NULL THEN coalesce(door.label, '#' || key.origin_api_id) END
+            ${carry.length === 0 ? '' : `, 'carried', json_build_object(${carry.map(({ name, quoted }) => `${name}, key.${quoted}::text`).join(', ')})`}
+          ) ORDER BY key.created_at, key.id
+        ) FILTER (WHERE key.id IS NOT NULL),
+        '[]'
+      ) AS keys
+    FROM (SELECT ${l.accountId} AS id, ${l.accountName}::text AS name${kind === null ? '' : `, ${kind} AS kind`} FROM ${l.accounts} o) owner
+    FULL JOIN ${l.target} key ON key.account_id = owner.id
+    LEFT JOIN ${DOORS(names)} door ON door.id = key.origin_api_id
+    GROUP BY coalesce(owner.id, key.account_id), owner.id, owner.name, key.account_id${kind === null ? '' : ', owner.kind'}
+    ORDER BY coalesce(owner.id, key.account_id)`;
+}
 
 /**
- * The old gateway's rule, written from the contract and from nothing in src/legacy: a row with this token and this
- * API, not revoked, its expiry not reached; of several, the earliest created, then the lowest id.
+ * The old gateway's rule, written from the contract and from nothing but the mapping's names: a row with this token and
+ * this API, not revoked, its expiry not reached; of several, the earliest created, then the lowest id.
  */
-const OLD_ACCESS = `
-SELECT ${fingerprint('t.token')} AS fingerprint, a.slug AS api, (
-    SELECT 'key ' || k.id || ' of account ' || coalesce(k.account_id::text, 'NULL')
-    FROM public.api_keys k
-    WHERE k.token = t.token AND k.api_id = a.id
-      AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
-    ORDER BY k.created_at, k.id
-    LIMIT 1
-  ) AS answer
-FROM (SELECT DISTINCT token FROM public.api_keys WHERE token IS NOT NULL) t
-CROSS JOIN public.apis a
-ORDER BY fingerprint, a.slug COLLATE "C"`;
+function oldAccessQuery(names: Names): string {
+  const { legacy: l } = names;
+  return `
+    SELECT ${fingerprint('sent.token', names)} AS fingerprint, door.label AS api, (
+        SELECT 'key ' || ${l.id} || ' of account ' || coalesce(${l.account}::text, 'NULL')
+        FROM ${l.keys} k
+        WHERE ${l.isPerApiKey} AND ${l.token} = sent.token AND ${l.api} = door.id
+          AND ${l.revokedAt} IS NULL AND (${l.expiresAt} IS NULL OR ${l.expiresAt} > now())
+        ORDER BY ${l.createdAt}, ${l.id}
+        LIMIT 1
+      ) AS answer
+    FROM (SELECT DISTINCT ${l.token} AS token FROM ${l.keys} k WHERE ${l.isPerApiKey} AND ${l.token} IS NOT NULL) sent
+    CROSS JOIN ${DOORS(names)} door
+    ORDER BY fingerprint, door.label COLLATE "C"`;
+}
 
 /** All rows that `authorize` returns are kept: a second one, which the contract forbids, shows in the snapshot. */
-const NEW_ACCESS = `
-SELECT ${fingerprint('t.token')} AS fingerprint, a.slug AS api, (
-    SELECT string_agg('key ' || x.key_id || ' of account ' || coalesce(x.account_id::text, 'NULL')
-      || ' (' || x.source || ')', ', ')
-    FROM keylift.authorize(t.token, a.id) x
-  ) AS answer
-FROM (
-  SELECT token FROM public.api_keys WHERE token IS NOT NULL
-  UNION
-  SELECT token FROM public.account_api_keys WHERE token IS NOT NULL
-) t
-CROSS JOIN public.apis a
-ORDER BY fingerprint, a.slug COLLATE "C"`;
+function newAccessQuery(names: Names): string {
+  const { legacy: l } = names;
+  return `
+    SELECT ${fingerprint('sent.token', names)} AS fingerprint, door.label AS api, (
+        SELECT string_agg('key ' || x.key_id || ' of account ' || coalesce(x.account_id::text, 'NULL')
+          || ' (' || x.source || ')', ', ')
+        FROM keylift.authorize(sent.token, door.id) x
+      ) AS answer
+    FROM (
+      SELECT ${l.token} AS token FROM ${l.keys} k WHERE ${l.isPerApiKey} AND ${l.token} IS NOT NULL
+      UNION
+      SELECT token FROM ${l.target} t WHERE token IS NOT NULL
+    ) sent
+    CROSS JOIN ${DOORS(names)} door
+    ORDER BY fingerprint, door.label COLLATE "C"`;
+}
 
-/** What every account sees under Settings > API Keys, accounts without keys included. Default schema only. */
-export async function captureSettings(session: ReadSession): Promise<AccountSettings[]> {
-  return (await session.query<AccountSettings>(SETTINGS)).rows;
+/** What every account sees under Settings > API Keys, accounts without keys included. Without a mapping: of the default tables. */
+export async function captureSettings(session: ReadSession, mapped?: MappedSchema): Promise<AccountSettings[]> {
+  return ask<AccountSettings>(session, settingsQuery(mapped === undefined ? NAMES_BY_DEFAULT : namesOf(mapped)));
 }
 
 /** Every distinct token × every API: who answers by the given rule, or null. `new` needs the expanded database. */
-export async function captureAccess(session: ReadSession, rule: AccessRule): Promise<AccessAnswer[]> {
-  return (await session.query<AccessAnswer>(rule === 'old' ? OLD_ACCESS : NEW_ACCESS)).rows;
+export async function captureAccess(session: ReadSession, rule: AccessRule, mapped?: MappedSchema): Promise<AccessAnswer[]> {
+  const names = mapped === undefined ? NAMES_BY_DEFAULT : namesOf(mapped);
+  return ask<AccessAnswer>(session, rule === 'old' ? oldAccessQuery(names) : newAccessQuery(names));
+}
+
+async function ask<Row>(session: ReadSession, query: string): Promise<Row[]> {
+  await session.query(`SET LOCAL timezone = 'UTC'`);
+  return (await session.query<Row>(query)).rows;
 }

@@ -1,7 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { UsageError } from '../errors.js';
-import { fixtureError, inspectFixture, LEGACY_FILE, type Fixture } from './fixture.js';
+import { fixtureError } from './faults.js';
+import { inspectFixture, LEGACY_FILE, type Fixture } from './fixture.js';
 
 /**
  * Reads DIR: one case (it has a `legacy.json`) or a directory whose subdirectories are cases, by name.

@@ -1,3 +1,4 @@
+import type { Settings } from '../config/settings.js';
 import { EXIT, KeyliftError, type ExitCode } from '../errors.js';
 import { readCases } from './cases.js';
 import type { Difference } from './compare.js';
@@ -13,12 +14,16 @@ export interface CaseResult {
   differences: Difference[];
   /** What stopped the case, when it did not run to its end; its snapshots are then untouched. */
   error?: unknown;
+  seconds: number;
 }
 
 export interface SnapshotOptions {
   /** One case, or a directory of cases. */
   directory: string;
-  steps: SnapshotSteps;
+  /** What a case of this mapping goes through. */
+  stepsFor: (settings: Settings) => SnapshotSteps;
+  /** The mapping of cases with tables of their own that bring none. Default: the default tables'. */
+  settings?: Settings | undefined;
   /** Gives `use` the URL of an empty database and takes the database away afterwards. */
   withScratchDatabase: <T>(use: (url: string) => Promise<T>) => Promise<T>;
   /** Told of each case as it ends, for progress. */
@@ -50,16 +55,18 @@ async function overCases(options: SnapshotOptions, keep: Keep): Promise<CaseResu
 
 async function oneCase(
   fixture: Fixture,
-  { steps, withScratchDatabase, keep }: SnapshotOptions & { keep: Keep },
+  { stepsFor, settings, withScratchDatabase, keep }: SnapshotOptions & { keep: Keep },
 ): Promise<CaseResult> {
+  const started = performance.now();
+  const ended = (): { case: string; seconds: number } => ({ case: fixture.name, seconds: Math.round(performance.now() - started) / 1000 });
   try {
-    const captured = await withScratchDatabase((url) => runCase({ caseDirectory: fixture, url, steps }));
+    const captured = await withScratchDatabase((url) => runCase({ caseDirectory: fixture, url, stepsFor, settings }));
     const differences = await compareWithStored(fixture.directory, captured);
     await keep(fixture, captured);
-    return { case: fixture.name, ok: differences.length === 0, differences };
+    return { ...ended(), ok: differences.length === 0, differences };
   } catch (error) {
     if (endsEverything(error)) throw error;
-    return { case: fixture.name, ok: false, differences: [], error };
+    return { ...ended(), ok: false, differences: [], error };
   }
 }
 

@@ -1,14 +1,19 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { UsageError } from '../errors.js';
+import type { Settings } from '../config/settings.js';
+import { CONFIG_FILE } from '../config/load.js';
+import { readCaseSettings } from './case-settings.js';
+import { fixtureError, type FixtureFault } from './faults.js';
 import { readUtf8 } from './files.js';
 import { joinPath, readJsonText } from './json-text.js';
+import { faultsOfOwnRows, isOwnForm, ownTablesOf, readSchemaSql, SCHEMA_SQL, type OwnTables } from './own-tables.js';
 import { validateLegacy } from './schema.js';
 
 export const LEGACY_FILE = 'legacy.json';
 export const HOLDS_FILE = 'holds.csv';
 export const SNAPSHOT_DIRECTORY = 'snapshots';
-const README_FILE = 'README.md';
+const KNOWN_FILES = [LEGACY_FILE, HOLDS_FILE, SNAPSHOT_DIRECTORY, SCHEMA_SQL, CONFIG_FILE, 'README.md'];
 
 /** A bigint as a fixture writes it: beyond 2^53 only as a string. */
 export type FixtureId = string | number;
@@ -53,16 +58,14 @@ export interface Fixture {
   /** The directory's own name. */
   name: string;
   directory: string;
+  /** Rows of the default tables; none where the case brings tables of its own. */
   rows: LegacyRows;
+  /** The operator's own tables and their rows; null for a case in the default tables. */
+  own: OwnTables | null;
+  /** The configuration beside the case; of tables of the operator's own also that beside the folder it is in. Null where there is none. */
+  settings: Settings | null;
   /** Path of the case's `holds.csv`, when it has one. Its contents are for `plan` and `migrate` to judge. */
   holdsFile: string | undefined;
-}
-
-/** One thing wrong in a case: where (file, and path inside it, which may be empty) and what. */
-export interface FixtureFault {
-  file: string;
-  path: string;
-  message: string;
 }
 
 /** A case's directory read: a fixture, or everything that is wrong with it. */
@@ -81,36 +84,32 @@ export async function readFixture(directory: string): Promise<Fixture> {
 /** Reads one case and returns its faults as values, so that a caller with many cases reports all at once. */
 export async function inspectFixture(directory: string): Promise<FixtureReading> {
   const entries = await listDirectory(directory);
-  const faults = entries.flatMap(unknownEntry);
-  const { rows, faults: rowFaults } = await readRows(directory);
-  faults.push(...rowFaults);
-  if (rows === undefined || faults.length > 0) return { fixture: undefined, faults };
+  const legacy = await readLegacy(directory);
+  const own = isOwnForm(legacy.value);
+  const configuration = await readCaseSettings(directory, { own });
+  const schema = own ? await readSchemaSql(directory) : { text: '', faults: [] };
+  const faults = [...entries.flatMap(unknownEntry), ...legacy.faults, ...configuration.faults, ...schema.faults];
+  if (faults.length > 0) return { fixture: undefined, faults };
   const holdsFile = entries.includes(HOLDS_FILE) ? path.join(directory, HOLDS_FILE) : undefined;
-  return { fixture: { name: path.basename(path.resolve(directory)), directory, rows, holdsFile }, faults: [] };
+  return {
+    fixture: {
+      name: path.basename(path.resolve(directory)), directory, holdsFile, settings: configuration.settings,
+      rows: own ? NO_ROWS : (legacy.value as LegacyRows),
+      own: own ? { schemaSql: schema.text, tables: ownTablesOf(legacy.value) } : null,
+    },
+    faults: [],
+  };
 }
 
-/** The error for one case, or for a directory of cases when the faults' files carry the case's name. */
-export function fixtureError(directory: string, faults: readonly FixtureFault[]): UsageError {
-  const lines = faults.map(describeFault);
-  const count = lines.length === 1 ? 'one fault' : `${String(lines.length)} faults`;
-  return new UsageError('fixture_invalid', `${directory}: ${count} in the fixture\n  ${lines.join('\n  ')}`, {
-    facts: { directory, faults: lines },
-    hint: 'Correct the places named; schemas/fixture.schema.json describes the file.',
-  });
-}
+const NO_ROWS: LegacyRows = { accounts: [], apis: [], keys: [] };
 
-/** `legacy.json: keys[3].created_at: not a timestamp` */
-export function describeFault({ file, path: place, message }: FixtureFault): string {
-  return [file, place, message].filter((part) => part !== '').join(': ');
-}
-
-async function readRows(directory: string): Promise<{ rows: LegacyRows | undefined; faults: FixtureFault[] }> {
+/** The parsed `legacy.json`, in either of its forms, and all that is wrong with it. */
+async function readLegacy(directory: string): Promise<{ value: unknown; faults: FixtureFault[] }> {
   const text = await readUtf8(path.join(directory, LEGACY_FILE));
-  if (text.fault !== undefined) return { rows: undefined, faults: [{ file: LEGACY_FILE, path: '', message: text.fault }] };
-  const reading = readJsonText(text.text);
-  const found = reading.faults.length > 0 ? reading.faults : [...validateLegacy(reading.value), ...repetitions(reading.value)];
-  const faults = found.map((fault) => ({ file: LEGACY_FILE, ...fault }));
-  return { rows: faults.length > 0 ? undefined : (reading.value as LegacyRows), faults };
+  if (text.fault !== undefined) return { value: undefined, faults: [{ file: LEGACY_FILE, path: '', message: text.fault }] };
+  const { value, faults } = readJsonText(text.text);
+  const found = faults.length > 0 ? faults : isOwnForm(value) ? faultsOfOwnRows(value) : [...validateLegacy(value), ...repetitions(value)];
+  return { value, faults: found.map((fault) => ({ file: LEGACY_FILE, ...fault })) };
 }
 
 /** Ids are primary keys and slugs name the columns of the access matrix: neither may come twice. */
@@ -141,8 +140,8 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 
 /** A misspelt `hold.csv` would silently be a case without holds. */
 function unknownEntry(entry: string): FixtureFault[] {
-  if ([LEGACY_FILE, HOLDS_FILE, SNAPSHOT_DIRECTORY, README_FILE].includes(entry) || entry.startsWith('.')) return [];
-  return [{ file: entry, path: '', message: `not part of a case (${LEGACY_FILE}, ${HOLDS_FILE}, ${SNAPSHOT_DIRECTORY}/)` }];
+  if (KNOWN_FILES.includes(entry) || entry.startsWith('.')) return [];
+  return [{ file: entry, path: '', message: `not part of a case (${KNOWN_FILES.map((file) => (file === SNAPSHOT_DIRECTORY ? `${file}/` : file)).join(', ')})` }];
 }
 
 async function listDirectory(directory: string): Promise<string[]> {

@@ -25,6 +25,8 @@ export interface Move {
 
 export interface MoveOptions {
   url: string;
+  /** Default: the default tables'. */
+  settings?: Settings | undefined;
   /** Which version of keylift the ledger says was at work. */
   version: string;
   /** Default: none of it is told. */
@@ -37,9 +39,9 @@ const PACE: StageOptions = { concurrency: 2, batchSize: 20_000, batchSeconds: 0.
 
 const QUIET: Progress = { stage: () => undefined, batch: () => undefined, waiting: () => undefined, note: () => undefined };
 
-/** Opens the database with the default mapping and gives `fn` the move on it. The legacy tables must be there. */
+/** Opens the database and gives `fn` the move on it. The legacy tables must be there. */
 export async function withMove<T>(options: MoveOptions, fn: (move: Move) => Promise<T>): Promise<T> {
-  const settings: Settings = structuredClone(DEFAULT_SETTINGS);
+  const settings: Settings = structuredClone(options.settings ?? DEFAULT_SETTINGS);
   const database = await openDatabase(options.url, { applicationName: 'keylift move' });
   try {
     const schema = await database.readOnly((session) => inspectLegacy(session, settings));

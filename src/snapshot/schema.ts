@@ -5,7 +5,10 @@ import { packageRoot } from '../config/package-root.js';
 import { isBigint, isPostgresText, isTimestamptz } from './formats.js';
 import { joinPath } from './json-text.js';
 
-const SCHEMA_FILE = 'schemas/fixture.schema.json';
+/** `legacy.json` in its two forms: rows of the default tables, or of the operator's own. */
+const SCHEMA_FILES = { default: 'schemas/fixture.schema.json', own: 'schemas/fixture-tables.schema.json' };
+
+type Form = keyof typeof SCHEMA_FILES;
 
 /** What a value should have been, by the format its schema names. */
 const FORMAT_FAULTS: Record<string, string> = {
@@ -14,21 +17,22 @@ const FORMAT_FAULTS: Record<string, string> = {
   'pg-text': 'not a text PostgreSQL can store (no U+0000, no half of a surrogate pair)',
 };
 
-let validate: ValidateFunction | undefined;
+const compiled = new Map<Form, ValidateFunction>();
 
 /** Checks the parsed `legacy.json` against its schema; every fault at once, by path. */
-export function validateLegacy(value: unknown): { path: string; message: string }[] {
-  validate ??= compile();
+export function validateLegacy(value: unknown, form: Form = 'default'): { path: string; message: string }[] {
+  const validate = compiled.get(form) ?? compile(form);
+  compiled.set(form, validate);
   if (validate(value)) return [];
   return (validate.errors ?? []).map((error) => ({ path: placeOf(error, value), message: messageOf(error) }));
 }
 
-function compile(): ValidateFunction {
+function compile(form: Form): ValidateFunction {
   const ajv = new Ajv({ allErrors: true, verbose: true, allowUnionTypes: true });
   ajv.addFormat('bigint', isBigint);
   ajv.addFormat('timestamptz', isTimestamptz);
   ajv.addFormat('pg-text', isPostgresText);
-  return ajv.compile(JSON.parse(readFileSync(path.join(packageRoot(), SCHEMA_FILE), 'utf8')) as SchemaObject);
+  return ajv.compile(JSON.parse(readFileSync(path.join(packageRoot(), SCHEMA_FILES[form]), 'utf8')) as SchemaObject);
 }
 
 function placeOf(error: ErrorObject, value: unknown): string {

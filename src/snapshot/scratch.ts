@@ -12,6 +12,8 @@ export async function withScratchDatabase<T>(serverUrl: string, use: (url: strin
     // template0 and UTF8: neither a filled template1 nor the server's encoding may change what a case shows.
     await run(server, `CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'`);
     try {
+      // Nor may the server's zone: dates without one mean another moment in each.
+      await run(server, `ALTER DATABASE ${name} SET timezone = 'UTC'`);
       return await use(withDatabaseName(serverUrl, name));
     } finally {
       await run(server, `DROP DATABASE ${name} WITH (FORCE)`);

@@ -41,9 +41,11 @@ const UNSEEN = /[\p{Cf}\p{Zl}\p{Zp}\p{M}\u007f-\u00a0]/gu;
 
 /** Pretty JSON with sorted keys and a newline at the end: the same value is the same text on every machine. */
 export function formatSnapshot(value: unknown): string {
-  const text = JSON.stringify(sorted(asJson(value)), null, 2).replace(UNSEEN, escaped);
-  return `${text}\n`;
+  return `${escapeUnseen(JSON.stringify(sorted(asJson(value)), null, 2))}\n`;
 }
+
+/** JSON text with everything that an editor hides written as escapes. */
+export const escapeUnseen = (json: string): string => json.replace(UNSEEN, escaped);
 
 /** A merge conflict left in a snapshot must not keep `update` from writing it anew: a fault is a value here. */
 async function readSnapshot(directory: string, name: SnapshotName): Promise<{ value: unknown; fault: string | undefined }> {

@@ -78,8 +78,8 @@ const RUN_STAGE: Record<MigrateOptions['until'], (context: StageContext) => Prom
  * switch. Rows that nobody accounts for are not mended on the quiet: that is what `--until backfill` is asked for.
  */
 async function tidy(context: StageContext, { before, until }: { before: Stage | null; until: Stage }): Promise<void> {
+  await judgeAgain(context);
   if (until === 'backfill') await sweep(context);
-  else await judgeAgain(context);
   if (reached(before, 'verify') && until !== 'backfill') await proveOrStop(context);
 }
 

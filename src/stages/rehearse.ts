@@ -87,7 +87,7 @@ async function oneBatch(
   stop.throwIfAborted();
   const started = performance.now();
   const { rowCount: moved } = await session.query(copyRange(l, types.id, { present: false, outcomes: false, holds: held }), [null, last.id]);
-  const rest = await session.one<{ stayed: string; set_aside: string }>(explainRest(l, types.id), [null, last.id]);
+  const rest = await session.one<{ stayed: string; set_aside: string }>(explainRest(l, { idType: types.id, holds: held }), [null, last.id]);
   return { rows: moved + Number(rest.stayed) + Number(rest.set_aside), moved, seconds: (performance.now() - started) / 1000 };
 }
 

@@ -11,6 +11,6 @@ export function planStatements({ legacy: l, types }: MappedSchema): ShownStateme
   return [
     { title: 'find repeated tokens (once)', text: findRepeated(l) },
     { title: 'copy one range of keys ($1 < id <= $2), one transaction a batch', text: copyRange(l, types.id, { present: true, outcomes: true, holds: true }) },
-    { title: 'account for every row of the range that has no account key', text: explainRest(l, types.id) },
+    { title: 'account for every row of the range that has no account key', text: explainRest(l, { idType: types.id, holds: true }) },
   ];
 }

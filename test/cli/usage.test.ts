@@ -18,7 +18,7 @@ const CONTRACT: Record<string, string[]> = {
   tune: ['concurrency', 'batch-time', 'max-lag'],
   report: [],
   explain: [],
-  snapshot: [],
+  snapshot: ['junit', 'accounts'],
 };
 
 describe('the command line', () => {
@@ -74,7 +74,7 @@ describe('the command line', () => {
     ['plan --config a --config b', 'keylift: --config: given more than once\n  see keylift plan --help\n'],
     ['explain', 'keylift: <key> is missing: a key\'s id, or the fingerprint that keylift shows\n  see keylift explain --help\n'],
     ['explain 1 2', 'keylift: unexpected argument "2"\n  see keylift explain --help\n'],
-    ['snapshot chek x', 'keylift: <action>: must be one of check, update (not "chek")\n  see keylift snapshot --help\n'],
+    ['snapshot chek x', 'keylift: <action>: must be one of check, update, export (not "chek")\n  see keylift snapshot --help\n'],
     ['switch', 'keylift: say who: --all, --cohort P%, --accounts FILE or --back\n  see keylift switch --help\n'],
     ['switch --all --cohort 5%', 'keylift: --all and --cohort exclude each other\n  see keylift switch --help\n'],
     ['tune', 'keylift: say what: --concurrency, --batch-time or --max-lag\n  see keylift tune --help\n'],

@@ -2,8 +2,12 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Ajv } from 'ajv';
 import { expect } from 'chai';
+import { DEFAULT_SETTINGS } from '../../src/config/defaults.js';
 import { packageRoot } from '../../src/config/package-root.js';
+import { openDatabase } from '../../src/database/connect.js';
 import type { Explanation, KeyStory } from '../../src/explain/document.js';
+import { explainKeys } from '../../src/explain/explain.js';
+import { inspectLegacy } from '../../src/legacy/inspect.js';
 import type { Scenario } from '../support/scenario.js';
 
 const schema = JSON.parse(readFileSync(path.join(packageRoot(), 'schemas', 'explain.schema.json'), 'utf8')) as object;
@@ -16,6 +20,22 @@ export async function explain(scenario: Scenario, word: string, options: { url?:
   const answer = ended.json<Explanation>();
   expect(validate(answer), JSON.stringify(validate.errors)).to.equal(true);
   return answer;
+}
+
+/** Stories of many keys, asked without a command and a connection for each; held against the schema all the same. */
+export async function withStories<T>(scenario: Scenario, work: (storyOf: (id: string) => Promise<KeyStory>) => Promise<T>): Promise<T> {
+  const database = await openDatabase(scenario.db.url);
+  try {
+    const mapped = await database.readOnly((session) => inspectLegacy(session, DEFAULT_SETTINGS));
+    return await work(async (id) => {
+      const answer = await explainKeys(database, mapped, id);
+      expect(validate(answer), JSON.stringify(validate.errors)).to.equal(true);
+      expect(answer.keys.map((key) => key.key_id)).to.deep.equal([id]);
+      return answer.keys[0]!;
+    });
+  } finally {
+    await database.close();
+  }
 }
 
 /** The one story behind an id. */

@@ -93,6 +93,7 @@ describe('finalize', () => {
       `insert into public.api_keys (account_id, api_id, token) values (1, 1, 'new')`,
       `insert into public.api_keys (account_id, api_id, token) values (1, 4, 'new'), (1, 1, 'newer')`,
       `update public.api_keys set api_id = 1 where id = 3`,
+      `update public.api_keys set api_id = 1 where id = 40`,
     ]) {
       const refused = await error(sql);
       expect(refused.code, sql).to.equal('55000');

@@ -245,6 +245,13 @@ describe('the mirror', () => {
       }
     }
 
+    it('that never was is written nowhere', async () => {
+      const versions = () => scenario.db.query(`select id, xmin, ctid from public.api_keys where last_used_at is null union all select id, xmin, ctid from public.account_api_keys where last_used_at is null order by 1`);
+      const before = await versions();
+      for (const command of ['verify', 'switch --back --yes', 'switch --all --yes', 'migrate --yes']) await scenario.must(command, 0, 6);
+      expect(await versions()).to.deep.equal(before);
+    });
+
     it('never goes back', async () => {
       await scenario.db.query(`update public.api_keys set last_used_at = '1990-01-01' where id = 1`);
       await scenario.db.query(`update public.account_api_keys set last_used_at = '${LATER}' where id = 1`);

@@ -79,7 +79,7 @@ describe('snapshot/fixture', () => {
     const empty = await usageError(readFixture(await write({ 'README.md': 'x' })));
     expect(empty.facts['faults']).to.deep.equal(['legacy.json: no such file']);
     const misspelt = await usageError(readFixture(await write({ 'legacy.json': legacyWith(), 'hold.csv': 'key_id\n1\n' })));
-    expect(misspelt.facts['faults']).to.deep.equal(['hold.csv: not part of a case (legacy.json, holds.csv, snapshots/)']);
+    expect(misspelt.facts['faults']).to.deep.equal(['hold.csv: not part of a case (legacy.json, holds.csv, snapshots/, schema.sql, keylift.config.json, README.md)']);
   });
 
   it('reads over a byte order mark, and finds the holds file', async () => {
@@ -111,7 +111,7 @@ describe('snapshot/cases', () => {
     expect(error.facts['faults']).to.deep.equal([
       'a/legacy.json: line 1, column 2: expected a key in double quotes, but the file ends',
       'b/legacy.json: keys[0].id: not a bigint',
-      'c/notes.txt: not part of a case (legacy.json, holds.csv, snapshots/)',
+      'c/notes.txt: not part of a case (legacy.json, holds.csv, snapshots/, schema.sql, keylift.config.json, README.md)',
       'c/legacy.json: no such file',
     ]);
   });

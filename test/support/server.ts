@@ -4,6 +4,9 @@ import type { EmbeddedServer } from '../../src/embedded/server.js';
 /** Names the server for the tests: set by a developer to use one of theirs, else by the setup below. Workers inherit it. */
 export const TEST_SERVER_VARIABLE = 'KEYLIFT_TEST_DATABASE_URL';
 
+/** Names the major version of the embedded server to test on: 14 to 18. Without it, the one that is shipped. */
+const MAJOR_VARIABLE = 'KEYLIFT_TEST_PG';
+
 /** Nothing in it outlives the tests, so it need not survive a crash of the machine. */
 const SETTINGS = {
   fsync: 'off',
@@ -19,7 +22,8 @@ let server: EmbeddedServer | undefined;
 /** Mocha calls it once, in the main process, before any test: one server for the whole suite. */
 export async function mochaGlobalSetup(): Promise<void> {
   if (process.env[TEST_SERVER_VARIABLE]) return;
-  server = await startEmbeddedServer({ settings: SETTINGS });
+  const major = process.env[MAJOR_VARIABLE];
+  server = await startEmbeddedServer({ settings: SETTINGS, ...(major ? { majorVersion: Number(major) } : {}) });
   process.env[TEST_SERVER_VARIABLE] = server.url();
 }
 

@@ -13,7 +13,9 @@ export async function until(what: string, condition: () => Promise<boolean> | bo
 
 /** A gate on the new table: the row with this id cannot be inserted before it is opened. */
 export interface Gate {
+  /** Lets everybody through. Takes no lock, so that it can be opened while a transaction of the test's own is open. */
   open(): Promise<void>;
+  /** Opens it and takes its trigger away, which waits for every transaction that wrote to the new table. */
   remove(): Promise<void>;
 }
 

@@ -1,6 +1,6 @@
 import { EXIT } from '../../errors.js';
 import type { CommandDefinition } from '../definition.js';
-import { file, oneOf, word } from '../values.js';
+import { file, oneOf, wholeNumber, word } from '../values.js';
 
 const ALWAYS = [EXIT.done, EXIT.bug, EXIT.usage] as const;
 
@@ -103,23 +103,33 @@ export const demo: CommandDefinition = {
   needsDatabase: false,
 };
 
+export const SNAPSHOT_ACTIONS = ['check', 'update', 'export'] as const;
+
 export interface SnapshotArguments {
-  action: 'check' | 'update';
+  action: (typeof SNAPSHOT_ACTIONS)[number];
   dir: string;
+  junit: string | undefined;
+  accounts: number | undefined;
 }
 
 export const snapshot: CommandDefinition = {
   name: 'snapshot',
-  describe: 'Run fixture cases in a scratch database and compare with their snapshots, or renew these',
+  describe: 'Run fixture cases in a scratch database and compare with their snapshots, renew these, or make a case of a real database',
   positionals: {
-    action: { describe: 'check compares, update writes', value: 'check|update', read: oneOf(['check', 'update']) },
-    dir: { describe: 'a case, or a folder of cases', value: 'DIR', read: file },
+    action: { describe: 'check compares, update writes, export makes a case', value: SNAPSHOT_ACTIONS.join('|'), read: oneOf(SNAPSHOT_ACTIONS) },
+    dir: { describe: 'a case, or a folder of cases; for export the new case', value: 'DIR', read: file },
   },
-  flags: {},
+  flags: {
+    junit: { describe: 'check: write the results as JUnit XML, too', value: 'FILE', read: file },
+    accounts: { describe: 'export: how many accounts to take, 1 to 1000; default 20', value: 'N', read: wholeNumber({ from: 1, to: 1000 }) },
+  },
+  exclusive: [['junit', 'accounts']],
   examples: [
     ['snapshot check fixtures', 'compare every case'],
+    ['snapshot check cases --junit results.xml', 'the same in CI'],
     ['snapshot update fixtures/story', 'accept what comes out now'],
+    ['snapshot export --accounts 20 cases/sample', 'a sample of the database as a case, nothing secret in it'],
   ],
-  exits: [...ALWAYS, EXIT.differences, EXIT.unreachable, EXIT.interrupted],
+  exits: [...ALWAYS, EXIT.refused, EXIT.differences, EXIT.unreachable, EXIT.interrupted],
   needsDatabase: false,
 };

@@ -1,12 +1,21 @@
 import type { StageContext } from '../context.js';
 import { analyzeTarget, copyAll } from './copy.js';
 import { prepareRanges } from './ranges.js';
-import { sweep } from './sweep.js';
+import { judgeAgain, sweep } from './sweep.js';
 
 /** Moves all keys there are, in batches; the mirror has carried every change since expand. */
 export async function backfill(context: StageContext): Promise<void> {
+  const resumed = await hasBegun(context);
   await prepareRanges(context);
   await copyAll(context);
   await analyzeTarget(context);
+  // What an earlier run set aside may be judged otherwise by now; what this one did was judged a moment ago.
+  if (resumed) await judgeAgain(context);
   await sweep(context);
+}
+
+async function hasBegun({ database }: StageContext): Promise<boolean> {
+  const { begun } = await database.readOnly((s) => s.one<{ begun: boolean }>(
+    `SELECT twins_judged OR EXISTS (SELECT FROM keylift.batches b WHERE b.state = 'done' AND b.attempt = m.attempt) AS begun FROM keylift.migration m`));
+  return begun;
 }

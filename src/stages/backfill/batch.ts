@@ -78,7 +78,7 @@ async function copyStretch(session: WriteSession, { legacy: l, types }: MappedSc
   const facts = await session.one<RangeFacts>(lookAtRange(l, types.id), range);
   const { present } = facts.present ? await session.one<{ present: string }>(countPresent(l, types.id), range) : { present: '0' };
   const { rowCount: copied } = await session.query(copyRange(l, types.id, facts), range);
-  const rest = await session.one<{ stayed: string; set_aside: string; unexplained: string }>(explainRest(l, types.id), range);
+  const rest = await session.one<{ stayed: string; set_aside: string; unexplained: string }>(explainRest(l, { idType: types.id, holds: facts.holds }), range);
   if (rest.unexplained !== '0') {
     throw new Error(`a batch left ${rest.unexplained} keys unaccounted for between ${String(stretch.after)} and ${stretch.upto}`);
   }

@@ -7,13 +7,16 @@ import { cutRanges, findRepeated, REMOVE_UNCUT, settleRepeated } from './stateme
 
 /** Keys per range of the ledger; a batch claims as many ranges as its size asks for. */
 export const RANGE_KEYS = 5_000;
-const TWINS_PER_PAGE = 2_000;
+/** Judged together: the look at the tables costs about the same for few and for many. */
+const TWINS_PER_PAGE = 10_000;
 const PAUSE_MS = 500;
 
 /** Cuts the keys into ranges and judges all repeated tokens: after this, batches can be taken by anybody. */
 export async function prepareRanges(context: StageContext): Promise<void> {
-  await cut(context);
   const { judged } = await context.database.readOnly((s) => s.one<{ judged: boolean }>('SELECT twins_judged AS judged FROM keylift.migration'));
+  // Both read the whole table and neither needs the other.
+  const [cutting, searching] = await Promise.allSettled([cut(context), judged ? undefined : searchRepeated(context)]);
+  for (const outcome of [cutting, searching]) if (outcome.status === 'rejected') throw outcome.reason;
   if (!judged) await settleAllRepeated(context);
   await context.database.transaction((session) => session.query(RETRY_FAILED));
 }
@@ -39,8 +42,11 @@ async function cut({ database, schema, options, progress, stop }: StageContext):
   }
 }
 
-async function settleAllRepeated({ database, schema, stop, progress }: StageContext): Promise<void> {
+async function searchRepeated({ database, schema }: StageContext): Promise<void> {
   await database.transaction((session) => session.query(findRepeated(schema.legacy)));
+}
+
+async function settleAllRepeated({ database, schema, stop, progress }: StageContext): Promise<void> {
   for (;;) {
     stop.throwIfAborted();
     const { keys } = await underLoad(database, (session) =>

@@ -17,13 +17,15 @@ export const cutRanges = (l: LegacyFragments): string => `
 /** Waits for writers that share the range; those that come later find the new ranges. */
 export const REMOVE_UNCUT = `DELETE FROM keylift.batches WHERE state = 'uncut'`;
 
-/** All rows of repeated tokens, in pages of keys. One pass over the token's index finds them. */
+/**
+ * All rows of repeated tokens. Nothing but the token stands inside the search, so that one pass over the token's
+ * index answers it; rows without a token, a group of their own there, are left out outside.
+ */
 export const findRepeated = (l: LegacyFragments): string => `
   INSERT INTO keylift.repeated_keys (key_id)
   SELECT ${l.id} FROM ${l.keys} k
-  JOIN (SELECT ${l.token} AS token FROM ${l.keys} k WHERE ${l.hasToken} AND ${l.isPerApiKey} GROUP BY 1 HAVING count(*) > 1) repeated
-    ON repeated.token = ${l.token}
-  WHERE ${l.isPerApiKey}
+  WHERE ${l.isPerApiKey} AND ${l.hasToken} AND ${l.token} = ANY (ARRAY(
+    SELECT ${l.token} FROM ${l.keys} k WHERE ${l.isPerApiKey} GROUP BY ${l.token} HAVING count(*) > 1))
   ON CONFLICT (key_id) DO NOTHING`;
 
 /** Judges one page of repeated tokens and takes it off the list; returns how many keys it took. */
@@ -73,20 +75,22 @@ export function copyRange(l: LegacyFragments, idType: string, facts: RangeFacts)
   WHERE ${inRange(l.id, idType)} AND ${l.isPerApiKey}
     AND ${l.inStore} AND ${l.hasToken} AND ${l.createdAt} IS NOT NULL
     ${facts.holds ? `AND NOT ${heldByName(l, { from: 'ledger' })}` : ''}
-    ${facts.outcomes ? `AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = ${l.id})` : ''}
+    ${facts.outcomes ? `AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = ${l.id} AND ${inRange('x.key_id', idType)})` : ''}
     ${facts.present ? `AND NOT EXISTS (SELECT FROM ${l.target} t WHERE t.id = ${l.id} AND ${inRange('t.id', idType)})` : ''}`;
 }
 
 /**
  * Accounts for every row of the range that has no account key: a key that stays, an exception with its reason,
  * a hold, or one that the ledger explained before. `unexplained` must be 0, or the batch is not committed.
+ * Few of these rows get as far as their account, so it is looked up row by row: an EXISTS may be answered by a
+ * hash of all accounts, made anew for every batch.
  */
-export const explainRest = (l: LegacyFragments, idType: string): string => `
+export const explainRest = (l: LegacyFragments, { idType, holds }: { idType: string; holds: boolean }): string => `
   WITH rest AS MATERIALIZED (
-    SELECT ${l.id} AS key_id, ${heldByName(l, { from: 'ledger' })} AS held,
-      ${l.apiNeedsAccount ? settledByItself(l) : settledByItself(l, `NOT EXISTS (SELECT FROM ${l.accounts} o WHERE ${l.accountId} = ${l.account})`)} AS settled,
-      EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = ${l.id}) AS explained
+    SELECT ${l.id} AS key_id, ${holds ? heldByName(l, { from: 'ledger' }) : 'false'} AS held, x.key_id IS NOT NULL AS explained,
+      ${l.apiNeedsAccount ? settledByItself(l) : settledByItself(l, `(SELECT true FROM ${l.accounts} o WHERE ${l.accountId} = ${l.account} LIMIT 1) IS NULL`)} AS settled
     FROM ${l.apiNeedsAccount ? l.from : `${l.keys} k LEFT JOIN ${l.apis} a ON ${l.apiId} = ${l.api}`}
+      LEFT JOIN (SELECT x.key_id FROM keylift.outcomes x WHERE ${inRange('x.key_id', idType)}) x ON x.key_id = ${l.id}
     WHERE ${inRange(l.id, idType)} AND ${l.isPerApiKey}
       AND NOT EXISTS (SELECT FROM ${l.target} t WHERE t.id = ${l.id} AND ${inRange('t.id', idType)})
   ), aside AS (

@@ -1,9 +1,10 @@
+import { copiedColumns } from '../../legacy/copy.js';
 import type { LegacyFragments } from '../../legacy/fragments.js';
 import { heldByName, settledByItself } from '../../legacy/rules.js';
 import type { StageContext } from '../context.js';
 import { underLoad } from '../../database/under-load.js';
 
-const PAGE = 2_000;
+const PAGE = 10_000;
 
 /** Rows without an account key and without a reason, account keys without a row. Done means this comes back empty. */
 const unaccounted = (l: LegacyFragments): string => `
@@ -15,13 +16,35 @@ const unaccounted = (l: LegacyFragments): string => `
   SELECT t.id::text FROM ${l.target} t
   WHERE t.origin_api_id IS NOT NULL AND NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id} = t.id AND ${l.isPerApiKey})`;
 
-/** What time or a new list of holds may have changed: all that was set aside, and account keys now held. */
+/**
+ * The same question as a count, in one pass that PostgreSQL can share among its workers: source rows nobody accounts
+ * for, and account keys beyond those that have a source row.
+ */
+const countUnaccounted = (l: LegacyFragments): string => `
+  SELECT count(*) FILTER (WHERE t.id IS NULL AND x.key_id IS NULL AND ${staysNot(l)})
+    + (SELECT count(*) FROM ${l.target} WHERE origin_api_id IS NOT NULL) - count(t.id) AS keys
+  FROM ${l.apiNeedsAccount ? l.from : `${l.keys} k LEFT JOIN ${l.apis} a ON ${l.apiId} = ${l.api}`}
+    LEFT JOIN (SELECT id FROM ${l.target} WHERE origin_api_id IS NOT NULL) t ON t.id = ${l.id}
+    LEFT JOIN keylift.outcomes x ON x.key_id = ${l.id}
+  WHERE ${l.isPerApiKey}`;
+
+const staysNot = (l: LegacyFragments): string => `(${l.apiId} IS NULL OR ${l.inStore})`;
+
+/** What time, a new list of holds or another table may have changed: all that was set aside, and account keys that differ now. */
 const worthJudgingAgain = (l: LegacyFragments, { holds }: { holds: boolean }): string => `
   SELECT x.key_id::text AS key_id FROM keylift.outcomes x
-  ${holds ? nowHeld(l) : ''}`;
+  ${holds ? nowHeld(l) : ''} ${changedElsewhere(l)}`;
 
 const nowHeld = (l: LegacyFragments): string => `UNION SELECT ${l.id}::text FROM ${l.keys} k JOIN ${l.target} t ON t.id = ${l.id}
   WHERE t.origin_api_id IS NOT NULL AND ${heldByName(l, { from: 'ledger' })}`;
+
+/** An expression may look at other tables, such as the one that says who owns a key, whose changes no trigger sees. */
+function changedElsewhere(l: LegacyFragments): string {
+  const computed = copiedColumns(l).filter(({ source }) => !/^k\."(?:[^"]|"")+"$/.test(source) && !source.startsWith('NULL::'));
+  if (computed.length === 0) return '';
+  return `UNION SELECT t.id::text FROM ${l.target} t JOIN ${l.keys} k ON ${l.id} = t.id WHERE t.origin_api_id IS NOT NULL
+    AND record_image_ne(ROW(${computed.map((c) => `t.${c.target}`).join(', ')}), ROW(${computed.map((c) => c.source).join(', ')}))`;
+}
 
 const settlePage = (l: LegacyFragments, idType: string): string => `
   SELECT keylift.settle(array_agg(given.id), coalesce(array_agg(DISTINCT seen.token) FILTER (WHERE length(seen.token) > 0), '{}'))
@@ -44,18 +67,23 @@ export async function judgeAgain(context: StageContext): Promise<void> {
  * @returns keys settled.
  */
 export async function sweep(context: StageContext): Promise<number> {
-  const { database, schema, progress, stop } = context;
-  await judgeAgain(context);
+  const { schema, progress, stop } = context;
   let settled = 0;
   for (let round = 1; ; round += 1) {
     stop.throwIfAborted();
-    const { rowCount } = await database.readOnly((s) => s.query(`${unaccounted(schema.legacy)} LIMIT 1`));
-    if (rowCount === 0) return settled;
+    if (await isAllAccountedFor(context)) return settled;
     if (round > 20) throw new Error('the sweep does not come to an end: keys stay unaccounted for');
     const found = await settleAll(context, unaccounted(schema.legacy));
     progress.note(`swept ${String(found)} keys that were written past the mirror`);
     settled += found;
   }
+}
+
+async function isAllAccountedFor({ database, schema }: StageContext): Promise<boolean> {
+  return database.readOnly(async (session) => {
+    await session.query(`SET LOCAL work_mem = '64MB'`);
+    return (await session.one<{ keys: string }>(countUnaccounted(schema.legacy))).keys === '0';
+  });
 }
 
 async function settleAll(context: StageContext, statement: string): Promise<number> {

@@ -53,7 +53,7 @@ export async function finalize(context: StageContext): Promise<FinalizeReport> {
 }
 
 /** Deletes the archive: the only step without a way back. @throws RefusedError `not_finalized` */
-export async function purge({ database, run }: StageContext): Promise<FinalizeReport> {
+export async function purge({ database, run, stop, progress }: StageContext): Promise<FinalizeReport> {
   const state = await database.readOnly((s) => requireState(s, 'purge'));
   if (state.state === 'purged') return { state: 'purged', archived: 0 };
   if (state.state !== 'finalized') {
@@ -63,12 +63,13 @@ export async function purge({ database, run }: StageContext): Promise<FinalizeRe
     });
   }
   const archived = await countArchived(database, state);
-  await database.transaction(async (session) => {
+  // TRUNCATE wants the archive for itself, and gateways read it through the view: nobody may queue behind us for long.
+  await underLoad(database, async (session) => {
     await session.query(`TRUNCATE ${ARCHIVE}`);
     await session.query(`UPDATE keylift.outcomes SET source = NULL WHERE source IS NOT NULL`);
     await setState(session, 'purged');
     await recordEvent(session, { kind: 'purged', runId: run.runId, facts: { archived } });
-  });
+  }, { stop, onWait: (reason) => { progress.waiting(reason); } });
   return { state: 'purged', archived };
 }
 

@@ -18,13 +18,11 @@ export type SwitchMode = 'none' | 'some' | 'all';
  * What is said last of an account holds; accounts made later follow the cohorts.
  */
 export async function applySwitch(session: WriteSession, schema: MappedSchema, order: SwitchOrder): Promise<SwitchMode> {
-  // The mirror shares this lock where it sets keys aside, so that `overlapping` misses none.
   await session.query('SELECT FROM keylift.switch_rule FOR UPDATE');
   if (order.scope.kind === 'accounts') await nameAccounts(session, schema, { ids: order.scope.ids, switched: !order.back });
   else await changeCohorts(session, { upto: order.scope.kind === 'all' ? COHORT_BUCKETS : order.scope.perMillion, back: order.back });
   const { mode } = await session.one<{ mode: SwitchMode }>(UPDATE_MODE);
-  if (mode === 'none') await session.query('UPDATE keylift.switch_rule SET overlapping = false');
-  else await session.query(updateOverlaps(schema));
+  if (mode !== 'none') await session.query(findOverlaps(schema));
   return mode;
 }
 
@@ -53,8 +51,12 @@ const UPDATE_MODE = `
     ELSE 'some' END
   RETURNING mode`;
 
-/** Is there a token both an account key and a key left behind (held, exception) answer for? Rarely; it costs a probe. */
-const updateOverlaps = ({ legacy: l }: MappedSchema): string => `
-  UPDATE keylift.switch_rule SET overlapping = mode <> 'none' AND EXISTS (
-    SELECT FROM keylift.outcomes x JOIN ${l.keys} k ON ${l.id} = x.key_id JOIN ${l.target} t ON t.token = ${l.token}
-    WHERE x.outcome IN ('exception', 'hold'))`;
+/**
+ * Tokens that both an account key and a key left behind (held, exception) answer for. The mirror writes them down as
+ * they come; this finds those that two sessions made at one moment.
+ */
+const findOverlaps = ({ legacy: l }: MappedSchema): string => `
+  INSERT INTO keylift.overlaps (key_id)
+    SELECT x.key_id FROM keylift.outcomes x JOIN ${l.keys} k ON ${l.id} = x.key_id JOIN ${l.target} t ON t.token = ${l.token}
+    WHERE x.outcome IN ('exception', 'hold')
+  ON CONFLICT DO NOTHING`;

@@ -1,0 +1,17 @@
+import type { Target } from './measure.js';
+
+/** What must be reached, at this many keys. Names are those of the ways. */
+export const targetsAt = (keys: number): Target[] => [
+  { what: 'migrate through harden', ours: 'migrate', theirs: 'offline', be: 'at most', value: 1.3 },
+  { what: 'migrate through harden', ours: 'migrate', theirs: 'one INSERT … SELECT', be: 'at least', value: keys >= 5_000_000 ? 4 : 2.5 },
+  { what: 'migrate through harden', ours: 'migrate', theirs: 'knex batchInsert', be: 'at least', value: 15 },
+  { what: 'verify', ours: 'verify', theirs: 'full outer join', be: 'at most', value: 2 },
+  { what: 'plan', ours: 'plan', theirs: 'search and scan', be: 'at most', value: 1.5 },
+  { what: 'authorize before any switch, mean', ours: 'authorize, unswitched', theirs: 'old lookup', be: 'at most', value: 1.3 },
+  { what: 'authorize with all switched, mean', ours: 'authorize, switched', theirs: 'old lookup', be: 'at most', value: 1.3 },
+  { what: 'authorize with mixed cohorts, mean', ours: 'authorize, mixed', theirs: 'old lookup', be: 'at most', value: 2 },
+  { what: 'lookups while migrating, p99', ours: 'lookup p99, migrating', theirs: 'lookup p99, quiet', be: 'at most', value: 2 },
+  { what: 'a legacy write with the mirror, mean', ours: 'write, mirrored', theirs: 'write, plain', be: 'at most', value: 2 },
+  { what: 'memory of the process, peak', ours: 'memory of migrate', theirs: 100, be: 'at most', value: 1 },
+  { what: 'keylift --help, start to end', ours: 'help', theirs: 0.3, be: 'at most', value: 1 },
+];

@@ -1,0 +1,72 @@
+import type { Arena } from '../arena.js';
+import { keylift } from '../keylift.js';
+import type { Notebook } from '../measure.js';
+import { batchInsert } from './batch-insert.js';
+import { authorizations, legacyWrites, lookupsWhileMigrating, oldLookups, prepareSwitched } from './gateway.js';
+import { offline, oneInsert, searchAndScan } from './offline.js';
+import { outerJoin } from './proof.js';
+
+/** A group of ways that are compared with one another: one round of each, in turn. */
+export type Group = (arena: Arena, book: Notebook) => Promise<void>;
+
+/** Measured on so many keys at most and scaled up: it is slow, and the same for every row. */
+const BATCH_INSERT_KEYS = 400_000;
+
+export const GROUPS: Record<string, Group> = {
+  async migrate({ onCopy }, book) {
+    book.add('offline', await onCopy(offline));
+    const { seconds, peakMiB } = await onCopy((copy) => keylift(['migrate', '--until', 'harden', '--yes'], copy.url));
+    book.add('migrate', seconds);
+    if (peakMiB !== null) book.add('memory of migrate', peakMiB, 'MiB');
+  },
+
+  async insert({ onCopy }, book) {
+    book.add('one INSERT … SELECT', await onCopy(oneInsert));
+    book.add('knex batchInsert', await onCopy((copy) => batchInsert(copy, { atMost: BATCH_INSERT_KEYS })));
+  },
+
+  async verify(arena, book) {
+    const of = await arena.keep('hardened', async (copy) => {
+      await keylift(['migrate', '--until', 'harden', '--yes'], copy.url);
+      await copy.sql('VACUUM (ANALYZE)');
+    });
+    book.add('full outer join', await arena.onCopy(outerJoin, { of }));
+    book.add('verify', await arena.onCopy(async (copy) => (await keylift(['verify'], copy.url)).seconds, { of }));
+  },
+
+  async plan({ onCopy }, book) {
+    book.add('search and scan', await onCopy(searchAndScan));
+    book.add('plan', await onCopy(async (copy) => (await keylift(['plan'], copy.url)).seconds));
+  },
+
+  async authorize(arena, book) {
+    const states = await prepareSwitched(arena);
+    for (const [name, of] of Object.entries(states)) {
+      await arena.onCopy(async (copy) => {
+        if (name === 'unswitched') book.add('old lookup', (await oldLookups(copy)).mean, 'ms');
+        book.add(`authorize, ${name}`, (await authorizations(copy)).mean, 'ms');
+      }, { of });
+    }
+  },
+
+  async lookups({ onCopy }, book) {
+    const { quiet, migrating } = await onCopy(lookupsWhileMigrating);
+    book.add('lookup p99, quiet', quiet.p99, 'ms');
+    book.add('lookup p99, migrating', migrating.p99, 'ms');
+    book.add('lookup p50, quiet', quiet.p50, 'ms');
+    book.add('lookup p50, migrating', migrating.p50, 'ms');
+  },
+
+  async writes({ onCopy }, book) {
+    book.add('write, plain', (await onCopy(legacyWrites)).mean, 'ms');
+    book.add('write, mirrored', (await onCopy(async (copy) => {
+      await keylift(['migrate', '--until', 'verify', '--yes'], copy.url);
+      await copy.checkpoint();
+      return legacyWrites(copy);
+    })).mean, 'ms');
+  },
+
+  async help(_, book) {
+    book.add('help', (await keylift(['--help'])).seconds);
+  },
+};

@@ -1,0 +1,61 @@
+import type { Arena, Copy } from '../arena.js';
+import { keylift } from '../keylift.js';
+import { load, type Latencies } from '../pgbench.js';
+import { apiOf, STORE_APIS, tokenOf } from '../seed.js';
+
+/** What a gateway asked before: the key of this token for this API, alive. */
+export const oldLookup = (keys: number): string => `\\set n random(1, ${String(keys)})
+SELECT id, account_id FROM public.api_keys WHERE token = ${tokenOf(':n')} AND api_id = ${apiOf(':n')}
+  AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now());
+`;
+
+const authorize = (keys: number): string => `\\set n random(1, ${String(keys)})
+SELECT key_id, account_id, source FROM keylift.authorize(${tokenOf(':n')}, ${apiOf(':n')});
+`;
+
+const CLIENTS = 2;
+const SECONDS = 8;
+
+export const oldLookups = (copy: Copy): Promise<Latencies> => load({ url: copy.url, script: oldLookup(copy.keys), clients: CLIENTS, seconds: SECONDS });
+export const authorizations = (copy: Copy): Promise<Latencies> => load({ url: copy.url, script: authorize(copy.keys), clients: CLIENTS, seconds: SECONDS });
+
+/** The finished migrations that `authorize` is asked in: before any switch, with mixed cohorts, all switched. */
+export async function prepareSwitched(arena: Arena): Promise<{ unswitched: string; mixed: string; switched: string }> {
+  const migrated = async (copy: Copy, ...steps: string[][]): Promise<void> => {
+    await keylift(['migrate', '--until', 'verify', '--yes'], copy.url);
+    for (const step of steps) await keylift([...step, '--yes'], copy.url);
+    await copy.sql('VACUUM (ANALYZE)');
+    await copy.checkpoint();
+  };
+  return {
+    unswitched: await arena.keep('unswitched', (copy) => migrated(copy)),
+    mixed: await arena.keep('mixed', (copy) => migrated(copy, ['switch', '--cohort', '50%'])),
+    switched: await arena.keep('switched', (copy) => migrated(copy, ['switch', '--all'])),
+  };
+}
+
+const LOOKUPS_A_SECOND = 400;
+
+/** The platform's lookups at an even rate, quiet first, then while `migrate` runs beside them. Milliseconds. */
+export async function lookupsWhileMigrating(copy: Copy): Promise<{ quiet: Latencies; migrating: Latencies; migrateSeconds: number }> {
+  const lookups = (seconds: number): Promise<Latencies> =>
+    load({ url: copy.url, script: oldLookup(copy.keys), clients: 4, seconds, rate: LOOKUPS_A_SECOND });
+  await lookups(3); // warms the cache and the connections
+  const quiet = await lookups(10);
+  const run = keylift(['migrate', '--until', 'verify', '--yes'], copy.url);
+  // As long as a run of this size takes at least; what follows its end would only flatter the figure.
+  const migrating = await lookups(Math.max(2, Math.floor(copy.keys / 250_000)));
+  return { quiet, migrating, migrateSeconds: (await run).seconds };
+}
+
+/** A write of each kind on keys of their own: made, renamed, revoked, deleted. */
+const writes = (keys: number): string => `\\set n random(1, ${String(keys)})
+\\set m random(1, 1000000000)
+INSERT INTO public.api_keys (account_id, api_id, name, token, created_at) VALUES (:n / 5 + 1, :n % ${String(STORE_APIS)} + 1, 'made', 'w' || :m || '-' || :client_id || '-' || :n, now());
+UPDATE public.api_keys SET name = 'renamed ' || :m WHERE id = :n;
+UPDATE public.api_keys SET revoked_at = now() WHERE id = :n AND revoked_at IS NULL;
+DELETE FROM public.api_keys WHERE id = :n + 1;
+`;
+
+/** Legacy writes, each committed by itself at the server's default durability. */
+export const legacyWrites = (copy: Copy): Promise<Latencies> => load({ url: copy.url, script: writes(copy.keys), clients: 1, seconds: SECONDS });

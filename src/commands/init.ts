@@ -1,0 +1,19 @@
+import { EXIT } from '../errors.js';
+import { draftText, notesText } from '../report/init-text.js';
+import { fileText, notesBeside, refuseExisting, writeFiles } from '../setup/files.js';
+import { draftConfiguration } from '../setup/init.js';
+import type { Run } from './context.js';
+import type { InitArguments } from './definitions/setup.js';
+
+export const run: Run<InitArguments> = async (context, { dryRun, force }) => {
+  const files = { config: context.configFile!, notes: notesBeside(context.configFile!) };
+  if (!dryRun && !force) await refuseExisting(files);
+  const draft = await draftConfiguration(await context.openDatabase());
+  if (!dryRun) await writeFiles(files, { config: fileText(draft.settings), notes: notesText(draft, files) }, { force });
+  if (context.json) {
+    context.printAnswer({ config: draft.settings, notes: draft.notes, files: dryRun ? null : files });
+  } else {
+    context.write(draftText(draft, { files: dryRun ? null : files, text: fileText(draft.settings) }));
+  }
+  return EXIT.done;
+};

@@ -1,0 +1,41 @@
+import { InterruptedError } from '../errors.js';
+import { checkSnapshots, updateSnapshots, type CaseResult, type SnapshotOptions } from '../snapshot/check.js';
+import { withScratchDatabase } from '../snapshot/scratch.js';
+import { withServer } from '../snapshot/server.js';
+import { realSteps } from '../snapshot/steps.js';
+import type { CommandContext } from './context.js';
+import { version } from './migration.js';
+
+export interface CasesOptions {
+  action: 'check' | 'update';
+  directory: string;
+  /** Where scratch databases are made; undefined for an embedded server. */
+  databaseUrl: string | undefined;
+}
+
+/** Runs the cases of a folder, each in a scratch database of its own. @throws InterruptedError */
+export async function runCases(context: CommandContext, { action, directory, databaseUrl }: CasesOptions): Promise<CaseResult[]> {
+  const { stop } = context;
+  const act = action === 'check' ? checkSnapshots : updateSnapshots;
+  try {
+    return await withServer(databaseUrl, async (server) => {
+      const options: SnapshotOptions = {
+        directory,
+        stepsFor: (settings) => realSteps({ version: version(), stop }, settings),
+        settings: context.settings,
+        withScratchDatabase: async (use) => {
+          stop.throwIfAborted();
+          return withScratchDatabase(await server(), use);
+        },
+        onCase: (result) => { context.logger.debug(`case ${result.case}`, { case: result.case, ok: result.ok }); },
+      };
+      return act(options);
+    });
+  } catch (error) {
+    if (!stop.aborted) throw error;
+    throw new InterruptedError('stopped on request; the scratch database is gone', {
+      hint: 'Run the same command again: cases that ended before have their snapshots.',
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,38 @@
+import { DifferencesError, EXIT, KeyliftError, type ExitCode } from '../errors.js';
+import { exportCase, type Exported } from '../snapshot/export/export.js';
+import { readPlannedOutcomes } from '../snapshot/export/outcomes.js';
+import { exportText } from '../snapshot/export/text.js';
+import type { CommandContext } from './context.js';
+import type { SnapshotArguments } from './definitions/looking.js';
+import { openMapped } from './migration.js';
+import { runCases } from './snapshot-cases.js';
+
+const ACCOUNTS = 20;
+
+/**
+ * `snapshot export`: reads the operator's database, writes the case, and runs it once in an embedded server for its
+ * snapshots. Nothing is written, and no scratch database made, where the sample comes from.
+ */
+export async function exportSample(context: CommandContext, { dir, accounts = ACCOUNTS }: SnapshotArguments): Promise<ExitCode> {
+  const { database, schema } = await openMapped(context);
+  const exported = await exportCase(database, schema, { directory: dir, accounts });
+  context.logger.info(`${String(exported.keys)} keys of ${String(exported.accounts)} accounts written to ${dir}; running them`);
+  const [result] = await runCases(context, { action: 'update', directory: dir, databaseUrl: undefined });
+  if (result?.error !== undefined) throw result.error;
+  await compareOutcomes(exported);
+  if (context.json) context.printAnswer(exported);
+  else context.write(exportText(exported));
+  return EXIT.done;
+}
+
+/** @throws DifferencesError `export_differs`: a rule does not bite in the case as it did where it comes from */
+async function compareOutcomes({ directory, outcomes, exceptions_by_reason: reasons }: Exported): Promise<void> {
+  const planned = await readPlannedOutcomes(directory);
+  if (planned === null) throw new KeyliftError('unexpected', EXIT.bug, `the case in ${directory} has no plan among its snapshots`);
+  const asText = (value: Record<string, number>): string => JSON.stringify(Object.entries(value).sort());
+  if (asText(planned.outcomes) === asText(outcomes) && asText(planned.exceptions_by_reason) === asText(reasons)) return;
+  throw new DifferencesError('export_differs', 'the exported case does not come to what the plan says of the sample', {
+    facts: { sample: { ...outcomes, ...reasons }, case: { ...planned.outcomes, ...planned.exceptions_by_reason }, directory },
+    hint: 'Do not rely on this case; report it with both lines above.',
+  });
+}

@@ -1,0 +1,88 @@
+import { readFile, stat } from 'node:fs/promises';
+import { isUtf8 } from 'node:buffer';
+import { JsonFault, parseJson } from '../../config/json.js';
+import { keyPath } from '../../config/load.js';
+import { faultsOfStructure, type Fault } from '../../config/structure.js';
+import { UsageError } from '../../errors.js';
+import { readAuthority, readBody } from './files.js';
+import { readBaseUrl, readHeader, readPath } from './parts.js';
+import type { Desk, ProbeFile, ProbePlan } from './plan.js';
+
+const MAX_BYTES = 4 * 1024 * 1024;
+const MOST_TOLD = 50;
+
+/**
+ * Reads a probe file, the files it names and the tokens from the environment.
+ *
+ * @throws UsageError `probe_unreadable`, or `probe_invalid` with all faults at once, each by its key, none with a value
+ */
+export async function readProbe(file: string, env: Desk['env']): Promise<ProbePlan> {
+  const { value, faults } = parse(await readText(file), file);
+  const structural = [...faults, ...faultsOfStructure(value, 'probe.schema.json')];
+  if (structural.length > 0) throw invalid(file, structural);
+  const found: Fault[] = [];
+  const plan = await toPlan(value as ProbeFile, { file, env, fault: (path, reason) => { found.push({ path, reason }); } });
+  if (found.length > 0) throw invalid(file, found);
+  return plan;
+}
+
+async function toPlan(settings: ProbeFile, desk: Desk): Promise<ProbePlan> {
+  const { timeout = 10, retries = 3, concurrency = 2, perSecond = 10 } = settings;
+  return {
+    baseUrl: readBaseUrl(settings.baseUrl, desk),
+    ca: settings.ca === undefined ? null : await readAuthority(settings.ca, desk),
+    timeoutMs: timeout * 1000,
+    retries,
+    concurrency,
+    perSecond,
+    requests: await Promise.all(settings.requests.map(async (request, at) => {
+      const { header, token } = readHeader(request.header, ['requests', at, 'header'], desk);
+      return {
+        name: request.name ?? null,
+        method: request.method,
+        path: readPath(request.path, ['requests', at, 'path'], desk),
+        header,
+        token,
+        keyId: request.keyId === undefined ? null : String(request.keyId),
+        before: request.before,
+        after: request.after,
+        body: request.body === undefined ? null : await readBody(request.body, ['requests', at, 'body'], desk),
+      };
+    })),
+  };
+}
+
+async function readText(file: string): Promise<string> {
+  const facts = await stat(file).catch((error: unknown) => { throw unreadable(file, error); });
+  if (facts.isDirectory()) throw unreadable(file, 'is a folder');
+  if (facts.size > MAX_BYTES) throw unreadable(file, `is larger than ${String(MAX_BYTES / 1024 / 1024)} MiB`);
+  const bytes = await readFile(file).catch((error: unknown) => { throw unreadable(file, error); });
+  if (!isUtf8(bytes)) throw unreadable(file, 'is not valid UTF-8');
+  return new TextDecoder().decode(bytes);
+}
+
+function parse(text: string, file: string): { value: unknown; faults: Fault[] } {
+  try {
+    const { value, duplicates } = parseJson(text);
+    return { value, faults: duplicates.map(({ path, line }) => ({ path, reason: `given twice (again in line ${String(line)})` })) };
+  } catch (error) {
+    if (!(error instanceof JsonFault)) throw error;
+    throw new UsageError('probe_invalid', `the probe file ${file} is not JSON: line ${String(error.line)}, column ${String(error.column)}`, {
+      facts: { file }, anchor: 'probe',
+    });
+  }
+}
+
+function invalid(file: string, faults: readonly Fault[]): UsageError {
+  const lines = faults.map(({ path, reason }) => `  ${keyPath(path)}: ${reason}`);
+  const told = lines.length > MOST_TOLD ? [...lines.slice(0, MOST_TOLD), `  and ${String(lines.length - MOST_TOLD)} more`] : lines;
+  return new UsageError('probe_invalid', `the probe file ${file} has ${lines.length === 1 ? '1 fault' : `${String(lines.length)} faults`}:\n${told.join('\n')}`, {
+    hint: 'Mend them and run the command again; no request was sent. schemas/probe.schema.json describes the file.', anchor: 'probe',
+  });
+}
+
+function unreadable(file: string, why: unknown): UsageError {
+  const code = why instanceof Error ? ((why as NodeJS.ErrnoException).code ?? '') : '';
+  const reason = typeof why === 'string' ? why : code === 'ENOENT' ? 'does not exist' : `cannot be read${code === '' ? '' : ` (${code})`}`;
+  return new UsageError('probe_unreadable', `the probe file ${file} ${reason}`, { facts: { file }, anchor: 'probe' });
+}

@@ -1,0 +1,110 @@
+import type { Database } from '../../database/connect.js';
+import type { MappedSchema } from '../../legacy/inspect.js';
+import type { Decision } from './decision.js';
+import { MOST_LISTED, type Replay, type ReplayDifference, type ReplayKind } from './document.js';
+import { findGround } from './ground.js';
+import { KIND_NAMES, KINDS, type KindName } from './kinds.js';
+import { readPages, type Page } from './lines.js';
+import { judgePage } from './statements.js';
+
+export interface ReplayOptions {
+  file: string;
+  /** Called after each page with the lines read so far. */
+  onProgress?: (lines: number) => void;
+  stop?: AbortSignal;
+}
+
+/** One page, judged. Counts are PostgreSQL's text. */
+interface Judged {
+  same: string;
+  unknown_keys: string;
+  unknown_apis: string;
+  ambiguous_apis: string;
+  pairs: string;
+  kinds: Partial<Record<KindName, number>>;
+  differences: (ReplayDifference & { kind: KindName })[];
+}
+
+/**
+ * Runs recorded decisions through the old rule and the new one, page by page, in memory that does not grow with the
+ * file. Writes nothing, and works before a migration, too: on the mapping and the rules alone.
+ *
+ * @throws UsageError `replay_unreadable`; RefusedError `settings_changed`
+ */
+export async function replay(database: Database, schema: MappedSchema, { file, onProgress, stop }: ReplayOptions): Promise<Replay> {
+  const started = performance.now();
+  const found = nothing();
+  for await (const page of readPages(file, schema.types)) {
+    stop?.throwIfAborted();
+    takeFaults(found, page);
+    if (page.decisions.length > 0) await judge(database, schema, { found, decisions: page.decisions });
+    onProgress?.(found.lines);
+  }
+  return finished(found, started);
+}
+
+async function judge(database: Database, schema: MappedSchema, { found, decisions }: { found: Replay; decisions: Decision[] }): Promise<void> {
+  const { ground, judged } = await database.readOnly(async (session) => {
+    // A stage may end between two pages.
+    const here = await findGround(session, schema);
+    // Page after page is hashed against the same tables; the server's own work_mem comes back with the transaction's end.
+    await session.query(`SET LOCAL work_mem = '32MB'`);
+    return { ground: here, judged: await session.one<Judged>(judgePage(here), columnsOf(decisions)) };
+  }, { isolation: 'repeatable read' });
+  found.judged_by = ground.accountKeys ? 'account_keys' : 'rules';
+  if (ground.authorize) found.asked += Number(judged.pairs);
+  found.decisions += decisions.length;
+  for (const name of ['same', 'unknown_keys', 'unknown_apis', 'ambiguous_apis'] as const) found[name] += Number(judged[name]);
+  takeDifferences(found, judged);
+}
+
+/** The page as five arrays, to be bound. */
+function columnsOf(decisions: readonly Decision[]): unknown[] {
+  return [
+    decisions.map(({ line }) => line),
+    decisions.map(({ token }) => token),
+    decisions.map(({ keyId }) => keyId),
+    decisions.map(({ api }) => api),
+    decisions.map(({ allowed }) => allowed),
+  ];
+}
+
+function nothing(): Replay {
+  return {
+    ok: true, lines: 0, decisions: 0, same: 0, explained: 0, unexplained: 0, unknown_keys: 0, unknown_apis: 0, ambiguous_apis: 0,
+    judged_by: 'rules', asked: 0, bad_lines: { count: 0, first: [] }, seconds: 0,
+    kinds: KIND_NAMES.map((kind): ReplayKind => ({ kind, ...KINDS[kind], decisions: 0, differences: [] })),
+  };
+}
+
+function takeFaults(found: Replay, { lines, faults }: Page): void {
+  found.lines += lines;
+  found.bad_lines.count += faults.length;
+  found.bad_lines.first.push(...faults.slice(0, MOST_LISTED - found.bad_lines.first.length));
+}
+
+function takeDifferences(found: Replay, { kinds, differences }: Judged): void {
+  for (const kind of found.kinds) {
+    const decisions = kinds[kind.kind] ?? 0;
+    kind.decisions += decisions;
+    found[kind.explained ? 'explained' : 'unexplained'] += decisions;
+    for (const { kind: name, ...difference } of differences) if (name === kind.kind) list(kind.differences, difference);
+  }
+}
+
+/** A request that is listed already was seen on an earlier page, too. */
+function list(listed: ReplayDifference[], difference: ReplayDifference): void {
+  const again = listed.find((other) => other.fingerprint === difference.fingerprint && other.key_id === difference.key_id
+    && other.api === difference.api && other.recorded === difference.recorded);
+  if (again !== undefined) again.times += difference.times;
+  else if (listed.length < MOST_LISTED) listed.push(difference);
+}
+
+function finished(found: Replay, started: number): Replay {
+  return {
+    ...found,
+    ok: found.unexplained === 0 && (found.decisions > 0 || found.bad_lines.count === 0),
+    kinds: found.kinds.filter(({ decisions }) => decisions > 0),
+    seconds: Math.round(performance.now() - started) / 1000,
+  };
+}

@@ -1,0 +1,16 @@
+import type { CheckReport } from '../setup/check.js';
+import { counted, printable } from './text.js';
+import { wrap } from './wrap.js';
+
+/** Every fault with its key and its way out, then what is no fault and good to know. */
+export function checkText({ ok, config, faults, notes }: CheckReport): string {
+  const what = printable(config ?? 'the default configuration');
+  const item = (line: string): string => wrap(printable(line), { first: '  ', rest: '    ' });
+  return [
+    ok ? `${what} fits this database` : `${what} does not fit this database: ${counted(faults.length, 'fault')}`,
+    ...faults.map(({ at, problem, did_you_mean: meant, way_out: wayOut }) =>
+      item(`${at}: ${problem}${meant === null ? '' : `, did you mean ${meant}?`}${wayOut === null ? '' : `; ${wayOut}`}`)),
+    ...(notes.length === 0 ? [] : ['', 'Good to know:', ...notes.map(({ at, note }) => item(`${at}: ${note}`))]),
+    '',
+  ].join('\n');
+}

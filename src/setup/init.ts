@@ -1,0 +1,51 @@
+import { quoteIdentifier } from '../config/identifiers.js';
+import { parseSettings } from '../config/load.js';
+import type { Database } from '../database/connect.js';
+import type { ReadSession } from '../database/session.js';
+import { UsageError } from '../errors.js';
+import { faultLine } from '../legacy/mapping-fault.js';
+import { mappingFaults } from '../legacy/mapping-faults.js';
+import { readCatalog, type Column, type Table } from './catalog.js';
+import type { Draft } from './draft.js';
+import { guessConfiguration } from './guess.js';
+
+/** Rows of a table of APIs, of which there are few: more than this is not looked through for its kinds. */
+const MOST_ROWS = 100_000;
+const MOST_VALUES = 50;
+
+/**
+ * A first configuration for this database, from its catalog and the kinds of its APIs. Writes nothing.
+ *
+ * @throws UsageError `no_key_table` where no table looks as if it held API keys
+ */
+export async function draftConfiguration(database: Database): Promise<Draft> {
+  return database.readOnly(async (session) => {
+    const tables = await readCatalog(session);
+    const draft = await guessConfiguration(tables, (table, column) => valuesOf(session, { table, column }));
+    if (draft === null) throw noKeyTable(tables);
+    // What is written must be what could be read back.
+    parseSettings(JSON.stringify(draft.settings), { file: 'the draft' });
+    const faults = await mappingFaults(session, draft.settings);
+    const notes = faults.map((fault) => ({ at: fault.at, kind: 'doubt' as const, note: `to be mended first: ${faultLine(fault).slice(fault.at.length + 2)}` }));
+    return { settings: draft.settings, notes: [...draft.notes, ...notes] };
+  });
+}
+
+async function valuesOf(session: ReadSession, { table, column }: { table: Table; column: Column }): Promise<string[]> {
+  const { readable } = await session.one<{ readable: boolean }>(`SELECT has_table_privilege($1, 'SELECT') AS readable`, [table.written]);
+  if (!readable) return [];
+  const name = quoteIdentifier(column.name);
+  const { rows } = await session.query<{ value: string }>(
+    `SELECT DISTINCT value FROM (SELECT ${name}::text AS value FROM ${table.written} WHERE ${name} IS NOT NULL LIMIT ${String(MOST_ROWS)}) seen
+     ORDER BY value LIMIT ${String(MOST_VALUES)}`);
+  return rows.map(({ value }) => value).filter((value) => value.length <= 100);
+}
+
+function noKeyTable(tables: readonly Table[]): UsageError {
+  const names = tables.map(({ written }) => written);
+  return new UsageError('no_key_table', 'no table of this database looks as if it held API keys', {
+    facts: { tables: names },
+    hint: 'Write keylift.config.json by hand (README.md, Configuration), and let keylift check look at it.',
+    anchor: 'mapping',
+  });
+}

@@ -1,0 +1,30 @@
+import path from 'node:path';
+import { CONFIG_FILE, parseSettings } from '../config/load.js';
+import type { Settings } from '../config/settings.js';
+import { UsageError } from '../errors.js';
+import type { FixtureFault } from './faults.js';
+import { readUtf8 } from './files.js';
+
+/**
+ * The configuration beside a case, or, for tables of the operator's own, beside the folder of cases it is in; null where
+ * there is none.
+ */
+export async function readCaseSettings(directory: string, { own }: { own: boolean }): Promise<{ settings: Settings | null; faults: FixtureFault[] }> {
+  for (const folder of [directory, ...(own ? [path.dirname(path.resolve(directory))] : [])]) {
+    const file = path.join(folder, CONFIG_FILE);
+    const { text, fault } = await readUtf8(file);
+    if (fault === 'no such file') continue;
+    if (text === undefined) return { settings: null, faults: [{ file: CONFIG_FILE, path: '', message: fault }] };
+    return parse(text, file);
+  }
+  return { settings: null, faults: [] };
+}
+
+function parse(text: string, file: string): { settings: Settings | null; faults: FixtureFault[] } {
+  try {
+    return { settings: parseSettings(text, { file }), faults: [] };
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    return { settings: null, faults: [{ file: CONFIG_FILE, path: '', message: error.message }] };
+  }
+}

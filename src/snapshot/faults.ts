@@ -1,0 +1,23 @@
+import { UsageError } from '../errors.js';
+
+/** One thing wrong in a case: where (file, and path inside it, which may be empty) and what. */
+export interface FixtureFault {
+  file: string;
+  path: string;
+  message: string;
+}
+
+/** The error for one case, or for a directory of cases when the faults' files carry the case's name. */
+export function fixtureError(directory: string, faults: readonly FixtureFault[]): UsageError {
+  const lines = faults.map(describeFault);
+  const count = lines.length === 1 ? 'one fault' : `${String(lines.length)} faults`;
+  return new UsageError('fixture_invalid', `${directory}: ${count} in the fixture\n  ${lines.join('\n  ')}`, {
+    facts: { directory, faults: lines },
+    hint: 'Correct the places named; schemas/fixture.schema.json describes the file.',
+  });
+}
+
+/** `legacy.json: keys[3].created_at: not a timestamp` */
+export function describeFault({ file, path: place, message }: FixtureFault): string {
+  return [file, place, message].filter((part) => part !== '').join(': ');
+}

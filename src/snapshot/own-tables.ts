@@ -1,0 +1,75 @@
+import path from 'node:path';
+import { parseTableName, quoteTable } from '../config/identifiers.js';
+import { UsageError } from '../errors.js';
+import { isPostgresText } from './formats.js';
+import type { FixtureFault } from './faults.js';
+import { readUtf8 } from './files.js';
+import { joinPath } from './json-text.js';
+import { validateLegacy } from './schema.js';
+
+/** The DDL of the operator's tables: what `pg_dump --schema-only --no-owner --no-privileges` prints. */
+export const SCHEMA_SQL = 'schema.sql';
+
+/** Rows of one table; its name is quoted. Values are as PostgreSQL reads them from JSON. */
+export interface OwnTable {
+  table: string;
+  rows: Record<string, unknown>[];
+}
+
+/** Tables of the operator's own: their DDL, and their rows in the order of the file. */
+export interface OwnTables {
+  schemaSql: string;
+  tables: OwnTable[];
+}
+
+interface PlaceFault {
+  path: string;
+  message: string;
+}
+
+/** Does a parsed `legacy.json` bring tables of its own? */
+export const isOwnForm = (value: unknown): value is { tables: Record<string, Record<string, unknown>[]> } =>
+  typeof value === 'object' && value !== null && Object.hasOwn(value, 'tables')
+    && !['accounts', 'apis', 'keys'].some((name) => Object.hasOwn(value, name));
+
+export const ownTablesOf = (value: unknown): OwnTable[] =>
+  isOwnForm(value) ? Object.entries(value.tables).map(([name, rows]) => ({ table: quoteTable(parseTableName(name)), rows })) : [];
+
+/** Faults of rows in tables of the operator's own, by place. What their columns take is PostgreSQL's to say. */
+export function faultsOfOwnRows(value: unknown): PlaceFault[] {
+  const structural = validateLegacy(value, 'own');
+  if (structural.length > 0 || !isOwnForm(value)) return structural;
+  return Object.entries(value.tables).flatMap(([name, rows]) => [
+    ...faultOfName(name),
+    ...rows.flatMap((row, at) => faultsOfValue(row, joinPath(joinPath('tables', name), at))),
+  ]);
+}
+
+function faultOfName(name: string): PlaceFault[] {
+  try {
+    parseTableName(name);
+    return [];
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    return [{ path: joinPath('tables', name), message: 'not a table\'s name as SQL has it: table, schema.table, or public."ApiKey"' }];
+  }
+}
+
+function faultsOfValue(value: unknown, place: string): PlaceFault[] {
+  if (typeof value === 'string' && !isPostgresText(value)) return [{ path: place, message: 'not a text PostgreSQL can store (no U+0000, no half of a surrogate pair)' }];
+  if (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value)) {
+    return [{ path: place, message: 'a number beyond 2^53 loses digits in JSON: write it as a string' }];
+  }
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([field, inner]) => faultsOfValue(inner, joinPath(place, Array.isArray(value) ? Number(field) : field)));
+}
+
+/** The DDL beside the case, or beside the folder of cases it is in. */
+export async function readSchemaSql(directory: string): Promise<{ text: string; faults: FixtureFault[] }> {
+  for (const folder of [directory, path.dirname(path.resolve(directory))]) {
+    const { text, fault } = await readUtf8(path.join(folder, SCHEMA_SQL));
+    if (text !== undefined) return { text, faults: [] };
+    if (fault !== 'no such file') return { text: '', faults: [{ file: SCHEMA_SQL, path: '', message: fault }] };
+  }
+  return { text: '', faults: [{ file: SCHEMA_SQL, path: '', message: 'no such file, neither here nor in the folder above: tables of your own need their DDL' }] };
+}
