@@ -78,6 +78,9 @@ export const ledgerTables = ({ legacy: l, types }: MigrationContext): string => 
     ADD COLUMN outcome text NOT NULL CHECK (outcome IN ('merge', 'hold', 'exception')),
     ADD COLUMN reason text CHECK ((reason IS NULL) = (outcome <> 'exception')),
     ADD COLUMN source jsonb,
+    -- What a merged row opened, and since when: asked for when the row has left, and source has been purged.
+    ADD COLUMN opened_api_id ${types.api},
+    ADD COLUMN opened_since ${types.createdAt},
     ADD COLUMN settled_at timestamptz NOT NULL DEFAULT clock_timestamp();
   CREATE INDEX outcomes_merged ON keylift.outcomes (account_key_id) WHERE outcome = 'merge';
 

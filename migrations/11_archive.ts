@@ -1,8 +1,6 @@
-import type { Knex } from 'knex';
-import { ARCHIVE, keysAndArchive } from '../src/legacy/archive.js';
+import { ARCHIVE } from '../src/legacy/archive.js';
 import { archiveTriggerFunctions } from './statements/mirror.js';
-import { authorizeWithSwitch, perApiKeysView } from './statements/resolver.js';
-import { execute, type Migration, type MigrationContext } from './context.js';
+import { execute, type Migration } from './context.js';
 
 /**
  * Finalize, first: the archive, the triggers that keep it current, and the guard. From here on a new per-API key of
@@ -57,13 +55,10 @@ export const archive: Migration = {
       CREATE TRIGGER keylift_archive_delete AFTER DELETE ON ${l.target} REFERENCING OLD TABLE AS old_rows
         FOR EACH STATEMENT WHEN (${notOurs}) EXECUTE FUNCTION keylift.archive_delete();
     `);
-    await execute(knex, resolverOver(context, keysAndArchive(l.keys, await columnsOf(knex, context))));
   },
 
-  async down(knex, context) {
-    const { legacy: l } = context;
+  async down(knex, { legacy: l }) {
     await execute(knex, `
-      ${resolverOver(context, l.keys)};
       DO $body$ BEGIN
         IF EXISTS (SELECT FROM ${ARCHIVE}) THEN
           RAISE EXCEPTION 'the archive still holds per-API keys; keylift rollback brings them back first';
@@ -77,15 +72,3 @@ export const archive: Migration = {
     `);
   },
 };
-
-/** A merged row that left answers on: whether it was there before a key left behind decides between the two. */
-const resolverOver = (context: MigrationContext, rows: string): string =>
-  `${authorizeWithSwitch(context, rows)} ${perApiKeysView(context, { withSwitch: true, rows })}`;
-
-/** Columns that both tables have, for as long as the archive stands. */
-async function columnsOf(knex: Knex, { legacy: l }: MigrationContext): Promise<string> {
-  const { rows: [row] } = await knex.raw<{ rows: { columns: string }[] }>(
-    `SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) AS columns FROM pg_catalog.pg_attribute
-     WHERE attrelid = ?::text::regclass AND attnum > 0 AND NOT attisdropped`, [l.keys]);
-  return row!.columns;
-}

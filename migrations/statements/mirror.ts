@@ -11,7 +11,9 @@ function carriedBack({ legacy: l, carried }: MigrationContext): { legacy: string
     { legacy: w.expiresAt, target: 'expires_at', keeperOnly: false },
     ...carried.filter((c) => !c.computed).map(({ name }) => ({ legacy: name, target: name, keeperOnly: true })),
   ];
-  return pairs.filter((p): p is { legacy: string; target: string; keeperOnly: boolean } => p.legacy !== null);
+  // One legacy column may stand for two values; it takes one of them.
+  return pairs.filter((p, at): p is { legacy: string; target: string; keeperOnly: boolean } =>
+    p.legacy !== null && pairs.findIndex((other) => other.legacy === p.legacy) === at);
 }
 
 /** Columns of the new table whose change the legacy table has no column for: it keeps nothing, or an expression. */

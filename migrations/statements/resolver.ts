@@ -18,16 +18,16 @@ const perApiLookup = ({ legacy: l }: MigrationContext, further = ''): string => 
         WHERE ${l.token} = asked_token AND ${l.api} = asked_api AND ${l.alive} AND ${l.isPerApiKey} ${further}
         ORDER BY ${l.createdAt}, ${l.id} LIMIT 1;`;
 
-/** Rows an account key stands for that opened this API before: its own, and those merged into it. */
-function rowsBefore({ legacy: l }: MigrationContext, { account, api, rows }: { account: string; api: string; rows: string }): string {
-  // A scope of its own: expressions are over `k`, and so is the row outside.
+/**
+ * Rows a living account key stands for that opened this API before: its own, and those merged into it, which live as
+ * long. They are read as the ledger remembers them: finalize takes them out of their table, and purge out of the archive.
+ */
+function rowsBefore({ account, api }: { account: string; api: string }): string {
   return `
               SELECT ${account}.created_at AS created_at, ${account}.id AS id WHERE ${account}.origin_api_id = ${api}
               UNION ALL
-              SELECT merged.created_at, merged.id FROM (
-                SELECT ${l.createdAt} AS created_at, ${l.id} AS id, ${l.api} AS api_id, ${l.alive} AS alive, x.account_key_id
-                FROM keylift.outcomes x JOIN ${rows} k ON ${l.id} = x.key_id WHERE x.outcome = 'merge') merged
-              WHERE merged.account_key_id = ${account}.id AND merged.api_id = ${api} AND merged.alive`;
+              SELECT x.opened_since, x.key_id FROM keylift.outcomes x
+              WHERE x.outcome = 'merge' AND x.account_key_id = ${account}.id AND x.opened_api_id = ${api}`;
 }
 
 const head = ({ types, searchPath }: MigrationContext): string => `
@@ -69,10 +69,8 @@ export function authorizeByPerApiKeys(context: MigrationContext): string {
  * With switching. A custom API, a held key and an exception are always answered by the per-API key; a store API by
  * the account key once its account is switched. The order of the probes follows how far the switch is, so that the
  * common answer takes one probe of one token index.
- *
- * @param rows where merged per-API rows are looked up, once some of them are in the archive
  */
-export function authorizeWithSwitch(context: MigrationContext, rows = context.legacy.keys): string {
+export function authorizeWithSwitch(context: MigrationContext): string {
   const { legacy: l } = context;
   const accountKey = (further = ''): string => `
         SELECT t.id, t.account_id INTO authorize.key_id, authorize.account_id FROM ${l.target} t
@@ -107,7 +105,7 @@ export function authorizeWithSwitch(context: MigrationContext, rows = context.le
       END IF;
       -- Where both hold the token for this API, the earliest answers, as before.
       IF per_api.id IS NOT NULL AND NOT (per_account.id IS NOT NULL AND EXISTS (
-          SELECT FROM (${rowsBefore(context, { account: 'per_account', api: 'asked_api', rows })}) had
+          SELECT FROM (${rowsBefore({ account: 'per_account', api: 'asked_api' })}) had
           WHERE per_api.created_at IS NULL OR (had.created_at, had.id) < (per_api.created_at, per_api.id))) THEN
         key_id := per_api.id; account_id := per_api.account_id; source := 'per_api'; RETURN NEXT;
       ELSIF per_account.id IS NOT NULL THEN
@@ -147,7 +145,7 @@ function viewColumns({ legacy: l, settings, types }: MigrationContext): ViewColu
  * The view an old gateway asks unchanged. Its conditions are spelled out instead of calling a function, since
  * a view's functions run with the reader's rights and its tables with the owner's.
  */
-export function perApiKeysView(context: MigrationContext, { rows = context.legacy.keys, ...options }: { withSwitch: boolean; rows?: string }): string {
+export function perApiKeysView(context: MigrationContext, options: { withSwitch: boolean }): string {
   const { legacy: l } = context;
   const columns = viewColumns(context);
   const cohorts = '(SELECT r.cohorts FROM keylift.switch_rule r)';
@@ -168,6 +166,6 @@ export function perApiKeysView(context: MigrationContext, { rows = context.legac
         AND NOT EXISTS (
           SELECT FROM ${l.keys} k WHERE ${l.token} = t.token AND ${l.api} = ${l.apiId} AND ${l.alive} AND ${l.isPerApiKey}
             ${options.withSwitch ? `AND NOT (${hasAccountKey(context)} AND ${isSwitched(l.account, cohorts)})` : ''}
-            AND NOT EXISTS (SELECT FROM (${rowsBefore(context, { account: 't', api: l.apiId, rows })}) had
+            AND NOT EXISTS (SELECT FROM (${rowsBefore({ account: 't', api: l.apiId })}) had
               WHERE ${l.createdAt} IS NULL OR (had.created_at, had.id) < (${l.createdAt}, ${l.id})))`;
 }

@@ -141,12 +141,13 @@ function judgement({ legacy: l, types, searchPath }: MigrationContext, options: 
           WHERE x.key_id = c.id AND x.key_id NOT IN (SELECT v.key_id FROM unnest(verdicts) v WHERE v.outcome <> 'move');
         IF verdicts IS NULL THEN RETURN; END IF;
 
-        INSERT INTO keylift.outcomes AS x (key_id, outcome, reason, account_key_id, source)
+        INSERT INTO keylift.outcomes AS x (key_id, outcome, reason, account_key_id, source, opened_api_id, opened_since)
           SELECT v.key_id, v.outcome, v.reason, CASE WHEN v.outcome = 'merge' THEN v.account_key_id END,
-            CASE WHEN v.outcome = 'merge' THEN to_jsonb(k) END
+            CASE WHEN v.outcome = 'merge' THEN to_jsonb(k) END, CASE WHEN v.outcome = 'merge' THEN ${l.api} END, CASE WHEN v.outcome = 'merge' THEN ${l.createdAt} END
           FROM unnest(verdicts) v JOIN ${l.keys} k ON ${l.id} = v.key_id WHERE v.outcome <> 'move'
           ON CONFLICT (key_id) DO UPDATE SET outcome = excluded.outcome, reason = excluded.reason,
-            account_key_id = excluded.account_key_id, source = excluded.source, settled_at = clock_timestamp()
+            account_key_id = excluded.account_key_id, source = excluded.source, opened_api_id = excluded.opened_api_id,
+            opened_since = excluded.opened_since, settled_at = clock_timestamp()
           WHERE record_image_ne(ROW(x.outcome, x.reason, x.account_key_id, x.source),
             ROW(excluded.outcome, excluded.reason, excluded.account_key_id, excluded.source));
 

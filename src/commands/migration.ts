@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { packageRoot } from '../config/package-root.js';
 import type { Database } from '../database/connect.js';
+import { fenced, requireLease } from '../ledger/fence.js';
 import { underLease } from '../ledger/lease.js';
 import type { Run, RunFacts } from '../ledger/runs.js';
 import { readState, requireSettings } from '../ledger/state.js';
@@ -59,16 +60,19 @@ export async function withRun<T>(
   const facts: RunFacts = { command: work.command, version: version() };
   const progress = progressOn(context);
   return withDdl(context, schema, (ddl) => {
-    const stage = (run: Run, lost: AbortSignal, assisted = false): StageContext => ({
-      database,
-      schema,
-      ddl,
-      run,
-      assisted,
-      options: { ...DEFAULT_PACE, ...work.pace },
-      progress,
-      stop: AbortSignal.any([context.stop, lost]),
-    });
+    const stage = (run: Run, lost: AbortSignal, assisted = false): StageContext => {
+      ddl.guardWith(() => database.readOnly((session) => requireLease(session, run)));
+      return {
+        database: fenced(database, run),
+        schema,
+        ddl,
+        run,
+        assisted,
+        options: { ...DEFAULT_PACE, ...work.pace },
+        progress,
+        stop: AbortSignal.any([context.stop, lost]),
+      };
+    };
     const { assist } = work;
     return underLease(
       database,

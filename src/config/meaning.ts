@@ -42,19 +42,7 @@ export function faultsOfWhole({ legacy, target }: Settings): Fault[] {
     ...(same === undefined ? [] : [{ path: at, reason: `is the same table as legacy.${same[0]}.table` }]),
     ...(isLedger(name) ? [{ path: at, reason: 'must not be in the schema keylift, which is the ledger\'s and goes with it' }] : []),
     ...(legacy.keys.token === legacy.keys.id ? [{ path: ['legacy', 'keys', 'id'], reason: 'is the token itself; ids stand in every report, so keys need another one' }] : []),
-    ...mappedTwice(legacy),
   ];
-}
-
-/** A change in Settings is carried back column by column: one that stands for two values would be written twice. */
-function mappedTwice({ keys }: Settings['legacy']): Fault[] {
-  const values = (['token', 'name', 'account', 'revokedAt', 'expiresAt'] as const).map((key): [Path, unknown] => [['legacy', 'keys', key], keys[key]]);
-  const carried = keys.carry.map((column, index): [Path, unknown] => [['legacy', 'keys', 'carry', index], column]);
-  const all = [...values, ...carried];
-  return all.flatMap(([path, column], index) => {
-    const first = all.slice(0, index).find(([, other]) => typeof column === 'string' && other === column);
-    return first === undefined ? [] : [{ path, reason: `${JSON.stringify(column)} is mapped already, as ${String(first[0].at(-1))}` }];
-  });
 }
 
 function isLedger({ schema }: TableName): boolean {

@@ -27,9 +27,6 @@ export async function archivedColumns(session: ReadSession, { legacy }: MappedSc
 export async function withArchive(session: ReadSession, schema: MappedSchema): Promise<MappedSchema> {
   if (!(await hasArchive(session))) return schema;
   const columns = (await archivedColumns(session, schema)).map((c) => c.name).join(', ');
-  return { ...schema, legacy: overSource(schema.legacy, keysAndArchive(schema.legacy.keys, columns)) };
+  const source = `(SELECT ${columns}, true AS keylift_left_behind FROM ${schema.legacy.keys} UNION ALL SELECT ${columns}, false FROM ${ARCHIVE})`;
+  return { ...schema, legacy: overSource(schema.legacy, source) };
 }
-
-/** The legacy table and the archive as one table in parentheses, with columns named one after the other. */
-export const keysAndArchive = (keys: string, columns: string): string =>
-  `(SELECT ${columns}, true AS keylift_left_behind FROM ${keys} UNION ALL SELECT ${columns}, false FROM ${ARCHIVE})`;

@@ -9,6 +9,8 @@ export interface KeyColumn {
   quoted: string;
   /** Computed by the table itself, or an identity that takes no other value: nobody can write it. */
   computed: boolean;
+  /** Computed anew whenever it is read (PostgreSQL 18): a trigger's rows do not have it. */
+  virtual: boolean;
   /** Its default as SQL; null where it has none, and for a generated column. */
   default: string | null;
   /** The sequence its default or its identity draws from, ready for `regclass`. */
@@ -27,7 +29,7 @@ export interface KeyColumn {
 export const REGCLASS = (schema: string, name: string): string => `format('%I.%I', ${schema}::text, ${name}::text)::regclass`;
 
 const COLUMNS = `
-  SELECT a.attname AS name, quote_ident(a.attname) AS quoted, a.attgenerated <> '' OR a.attidentity = 'a' AS computed,
+  SELECT a.attname AS name, quote_ident(a.attname) AS quoted, a.attgenerated <> '' OR a.attidentity = 'a' AS computed, a.attgenerated = 'v' AS virtual,
     CASE WHEN a.attgenerated = '' THEN coalesce(pg_get_expr(d.adbin, d.adrelid), CASE WHEN a.attidentity <> '' THEN format('nextval(%L::regclass)', i.sequence) END) END AS default,
     CASE WHEN a.attidentity <> '' THEN i.sequence ELSE coalesce(s.sequence, i.sequence) END AS sequence, a.attnotnull AS "notNull", format_type(a.atttypid, a.atttypmod) AS type, format_type(b.oid, NULL) AS "baseType",
     CASE WHEN b.typcategory = 'S' AND coalesce(nullif(a.atttypmod, -1), b.typmod) > 4 THEN coalesce(nullif(a.atttypmod, -1), b.typmod) - 4 END AS length,

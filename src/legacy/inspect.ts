@@ -26,6 +26,7 @@ export interface LegacyTypes {
   apiId: string;
   account: string;
   lastUsedAt: string;
+  createdAt: string;
   /** The moment a key is born in Settings, in the type of creation dates. */
   bornAt: string;
   /** Legacy key columns whose change concerns keylift: all that is mapped, without last use. Quoted. */
@@ -89,9 +90,11 @@ export async function inspectLegacy(session: ReadSession, settings: Settings): P
       neutral: { id: neutral(found.id_collated), token: neutral(found.token_collated), apiId: neutral(found.api_id_collated) },
       tokenIndexed: found.token_indexed === 'true',
       api: argumentType(found.api!),
-      apiId: argumentType(found.api_id!),
+      // A number in a gateway's query is an integer, which no smallint parameter takes.
+      apiId: found.api_id === 'smallint' ? 'integer' : argumentType(found.api_id!),
       account: argumentType(found.account!),
       lastUsedAt: found.last_used_at!,
+      createdAt: found.created_at!,
       bornAt: settings.legacy.keys.timeZone !== undefined && WITHOUT_ZONE.has(found.created_at) ? nowIn(settings.legacy.keys.timeZone) : 'now()',
       watched: watchedColumns(columns, settings),
     },
@@ -154,10 +157,10 @@ function writableOf({ writable }: LegacyFragments, columns: readonly KeyColumn[]
     [value, column !== null && computed.includes(column) ? null : column])) as Record<WritableValue, string | null>;
 }
 
-/** With an expression among the values any column may matter; else only the mapped ones do. */
+/** With an expression or a virtual column among the values any column may matter; else only the mapped ones do. */
 function watchedColumns(columns: readonly KeyColumn[], { legacy: { keys } }: Settings): WatchedColumn[] {
   const values = [keys.token, keys.name, keys.createdAt, keys.revokedAt, keys.expiresAt, keys.api, keys.account];
-  const everyColumn = keys.where !== null || values.some((v) => v !== null && typeof v !== 'string');
   const mapped = new Set([keys.id, ...values.filter((v) => typeof v === 'string'), ...keys.carry]);
-  return columns.filter((c) => c.name !== keys.lastUsedAt && (everyColumn || mapped.has(c.name))).map((c) => ({ name: c.quoted, byText: c.byText }));
+  const everyColumn = keys.where !== null || values.some((v) => v !== null && typeof v !== 'string') || columns.some((c) => c.virtual && mapped.has(c.name));
+  return columns.filter((c) => c.name !== keys.lastUsedAt && !c.virtual && (everyColumn || mapped.has(c.name))).map((c) => ({ name: c.quoted, byText: c.byText }));
 }

@@ -4,6 +4,7 @@ import type { Settings } from '../config/settings.js';
 import { describeDatabaseError } from '../database/describe.js';
 import type { ReadSession } from '../database/session.js';
 import { isPermission, isDatabaseError } from '../database/sqlstate.js';
+import { keyColumns } from './columns.js';
 import { legacyFragments, type LegacyFragments } from './fragments.js';
 import type { MappingFault } from './mapping-fault.js';
 import { missingNames, type Section } from './missing-names.js';
@@ -37,7 +38,15 @@ export async function mappingFaults(session: ReadSession, settings: Settings): P
     if (type !== undefined) types.set(trial.at, type);
     if (fault !== undefined) faults.push(fault);
   }
-  return [...faults, ...(await zoneFaults(session, settings, types))];
+  const virtual = known.includes('keys') && !spoilt('legacy.keys.token') ? await virtualToken(session, settings) : [];
+  return [...faults, ...virtual, ...(await zoneFaults(session, settings, types))];
+}
+
+/** PostgreSQL 18 computes such a column when it is read: no index can find a key by it, no trigger sees it. */
+async function virtualToken(session: ReadSession, settings: Settings): Promise<MappingFault[]> {
+  const token = (await keyColumns(session, settings)).find(({ name }) => name === settings.legacy.keys.token);
+  if (token?.virtual !== true) return [];
+  return [{ at: 'legacy.keys.token', kind: 'type', problem: 'is a virtual generated column: no index can find keys by it; map what it is computed from, as { "sql": … }', didYouMean: null }];
 }
 
 /** A zone that PostgreSQL does not know, or one that nothing is in. */

@@ -9,7 +9,7 @@ export function faultOfType({ type, category, expression, wanted }: { type: stri
     case 'date':
       return DATES.includes(type) ? undefined : `is ${type}, not a date and time${asDate({ type, category, expression })}`;
     case 'condition':
-      return type === 'boolean' ? undefined : `is ${type}, not a condition that is true or false`;
+      return type === 'boolean' ? undefined : `is ${type}, not a boolean condition`;
     case 'token':
       if (/\bselect\b/i.test(expression)) return 'must be computed from the row itself: an index finds keys by it';
       if (category === 'S' || type === 'bytea') return undefined;

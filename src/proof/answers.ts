@@ -3,6 +3,7 @@ import { isSwitched } from '../legacy/cohort.js';
 import type { ReadSession } from '../database/session.js';
 import type { MappedSchema } from '../legacy/inspect.js';
 import type { Difference } from './document.js';
+import type { Finality } from './finality.js';
 
 /** How many (token, API) pairs the real function is asked at most. */
 export const MAX_PAIRS = 10_000;
@@ -12,7 +13,7 @@ export const MAX_PAIRS = 10_000;
  * many pairs, and compares with the rules as they stand at this moment, cohorts included. The chunks prove the
  * rows; this proves that what gateways call answers by them.
  */
-export const askResolver = (l: LegacyFragments): string => {
+export const askResolver = (l: LegacyFragments, { purged }: Finality): string => {
   const aliveT = aliveExpression('t.revoked_at', 't.expires_at', l.now);
   const cohorts = '(SELECT cohorts FROM keylift.switch_rule)';
   return `
@@ -45,7 +46,8 @@ export const askResolver = (l: LegacyFragments): string => {
     SELECT *, CASE
       WHEN answers AND NOT opened AND NOT account_key_opens THEN CASE WHEN in_store THEN 'revived' ELSE 'gained_custom' END
       WHEN NOT answers AND (opened OR account_key_opens) THEN 'lost'
-      WHEN answers AND answer_account IS DISTINCT FROM CASE WHEN opened THEN old_account ELSE new_account END THEN 'gained_foreign'
+      WHEN answers AND answer_account IS DISTINCT FROM CASE WHEN opened THEN old_account ELSE new_account END
+        ${purged ? '-- Which row came first is no longer there to be read.\n        AND NOT (account_key_opens AND answer_account = new_account)' : ''} THEN 'gained_foreign'
       WHEN twice THEN 'gained_foreign' END AS fault
     FROM asked
   )
@@ -67,10 +69,10 @@ export interface Answers {
 }
 
 /** Runs the question with as many tokens as fit the bound on pairs. */
-export async function checkAnswers(session: ReadSession, { legacy: l }: MappedSchema): Promise<Answers> {
+export async function checkAnswers(session: ReadSession, { legacy: l }: MappedSchema, finality: Finality): Promise<Answers> {
   const { apis } = await session.one<{ apis: string }>(`SELECT count(*) AS apis FROM ${l.apis} a`);
   const tokens = Math.max(1, Math.floor(MAX_PAIRS / Math.max(1, Number(apis))));
-  const row = await session.one<Record<string, string> & { differences: Difference[] }>(askResolver(l), [tokens]);
+  const row = await session.one<Record<string, string> & { differences: Difference[] }>(askResolver(l, finality), [tokens]);
   return {
     asked: Number(row.asked),
     lost: Number(row.lost),

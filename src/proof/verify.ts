@@ -56,7 +56,7 @@ export async function prove(database: Database, mapped: MappedSchema, options: V
   } while (after !== null);
 
   const lasting = await lookAgain(database, schema, { total, doubts, finality });
-  const answers = await database.readOnly((s) => checkAnswers(s, schema));
+  const answers = await database.readOnly((s) => checkAnswers(s, schema, finality));
   const { counters, differences } = lasting;
   const keys = { compared: counters.compared, missing: counters.missing, extra: counters.extra, different: counters.different };
   const authorization = {

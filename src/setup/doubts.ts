@@ -15,6 +15,7 @@ export async function doubtsAbout(session: ReadSession, schema: MappedSchema): P
     ...(await aboutStore(session, schema)),
     ...(await aboutZone(session, schema)),
     ...aboutSettings(schema),
+    ...aboutTwice(schema),
     ...aboutIds(schema),
     ...aboutPartitions(schema),
     ...aboutOtherTables(schema),
@@ -49,6 +50,16 @@ function aboutSettings({ legacy: { writable: w, hasName }, settings: { legacy: {
     at: `legacy.keys.${value}`,
     note: `${keys[value as 'name'] === null ? 'there is no such column' : 'it is computed'}, so an account key cannot be ${done} in Settings before finalize: the per-API key could not follow. It can be deleted`,
   }));
+}
+
+/** A change in Settings is carried back column by column, and such a column takes one of two. */
+function aboutTwice({ settings: { legacy: { keys } } }: MappedSchema): Note[] {
+  const values = (['name', 'token', 'account', 'revokedAt', 'expiresAt'] as const).map((value): [string, unknown] => [value, keys[value]]);
+  const all = [...values, ...keys.carry.map((column, at): [string, unknown] => [`carry[${String(at)}]`, column])];
+  return all.flatMap(([value, column], at) => {
+    const first = all.slice(0, at).find(([, other]) => typeof column === 'string' && other === column);
+    return first === undefined ? [] : [{ at: `legacy.keys.${value}`, note: `${JSON.stringify(column)} is mapped already, as ${first[0]}: of a change in Settings the legacy table follows that one` }];
+  });
 }
 
 function aboutIds({ types }: MappedSchema): Note[] {

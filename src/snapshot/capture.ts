@@ -94,7 +94,7 @@ function oldAccessQuery(names: Names): string {
         SELECT 'key ' || ${l.id} || ' of account ' || coalesce(${l.account}::text, 'NULL')
         FROM ${l.keys} k
         WHERE ${l.isPerApiKey} AND ${l.token} = sent.token AND ${l.api} = door.id
-          AND ${l.revokedAt} IS NULL AND (${l.expiresAt} IS NULL OR ${l.expiresAt} > now())
+          AND ${l.revokedAt} IS NULL AND (${l.expiresAt} IS NULL OR ${l.expiresAt} > ${l.now})
         ORDER BY ${l.createdAt}, ${l.id}
         LIMIT 1
       ) AS answer

@@ -70,9 +70,9 @@ async function oneCase(
   }
 }
 
-/** An unreachable server or Ctrl-C would fail every further case the same way. */
+/** An unreachable server, Ctrl-C, or a role that may make no scratch database would fail every further case the same way. */
 function endsEverything(error: unknown): boolean {
   if (error instanceof Error && error.name === 'AbortError') return true;
   const ending: ExitCode[] = [EXIT.unreachable, EXIT.interrupted];
-  return error instanceof KeyliftError && ending.includes(error.exitCode);
+  return error instanceof KeyliftError && (ending.includes(error.exitCode) || error.code === 'scratch_not_allowed');
 }

@@ -1,16 +1,22 @@
 import { randomBytes } from 'node:crypto';
 import { openDatabase, type Database } from '../database/connect.js';
+import { isPermission } from '../database/sqlstate.js';
+import { RefusedError } from '../errors.js';
 
 /**
  * Gives `use` the URL of a new, empty database on the server of `serverUrl` and drops it afterwards, whoever is
- * still connected. The role needs CREATEDB; the database that `serverUrl` names is not touched.
+ * still connected. The database that `serverUrl` names is not touched.
+ *
+ * @throws RefusedError `scratch_not_allowed` for a role without CREATEDB
  */
 export async function withScratchDatabase<T>(serverUrl: string, use: (url: string) => Promise<T>): Promise<T> {
   const name = `keylift_snapshot_${randomBytes(6).toString('hex')}`;
   const server = await openDatabase(serverUrl, { applicationName: 'keylift snapshot', maxConnections: 1 });
   try {
     // template0 and UTF8: neither a filled template1 nor the server's encoding may change what a case shows.
-    await run(server, `CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'`);
+    await run(server, `CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'`).catch((error: unknown) => {
+      throw isPermission(error) ? notAllowed(server, error) : error;
+    });
     try {
       // Nor may the server's zone: dates without one mean another moment in each.
       await run(server, `ALTER DATABASE ${name} SET timezone = 'UTC'`);
@@ -22,6 +28,12 @@ export async function withScratchDatabase<T>(serverUrl: string, use: (url: strin
     await server.close();
   }
 }
+
+const notAllowed = ({ where }: Database, cause: unknown): RefusedError =>
+  new RefusedError('scratch_not_allowed', `${where.user} may not create a scratch database on ${where.host}`, {
+    facts: { host: where.host, port: where.port, user: where.user }, cause,
+    hint: 'Use a role with CREATEDB, or no database at all: without --database-url and DATABASE_URL an embedded server is started.', anchor: 'snapshots',
+  });
 
 /** Outside a transaction, as CREATE DATABASE and DROP DATABASE must be. `name` above is ours: letters and digits. */
 async function run(server: Database, statement: string): Promise<void> {

@@ -36,6 +36,8 @@ export class DdlRunner {
   /** Server processes of our connections, for cancelling what they do. */
   private readonly backends = new Set<number>();
 
+  private guard: () => Promise<void> = () => Promise.resolve();
+
   constructor(private readonly options: DdlOptions) {
     this.knex = knexFactory({
       client: 'pg',
@@ -51,6 +53,11 @@ export class DdlRunner {
       log: SILENT,
       migrations: { ...MIGRATION_TABLES, migrationSource: migrationSource(() => Promise.resolve(options.schema)) },
     });
+  }
+
+  /** Asked before every step, in a session of its own; what it throws keeps the step from being run. */
+  guardWith(guard: () => Promise<void>): void {
+    this.guard = guard;
   }
 
   async up(steps: readonly Migration[]): Promise<void> {
@@ -102,6 +109,7 @@ export class DdlRunner {
     stop?.addEventListener('abort', cancel, { once: true });
     try {
       stop?.throwIfAborted();
+      await this.guard();
       await retry(run, {
         attempts: LOCK_TRIES,
         baseMs: 100,

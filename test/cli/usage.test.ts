@@ -3,9 +3,11 @@ import { COMMANDS } from '../../src/commands/definitions/all.js';
 import { GLOBAL_FLAGS } from '../../src/commands/definition.js';
 import { keylift } from './harness.js';
 
-/** The contract's table of commands, flag by flag. */
+/** The contract's table of commands, flag by flag, and the two that make a configuration. */
 const CONTRACT: Record<string, string[]> = {
   demo: [],
+  init: ['dry-run', 'force'],
+  check: [],
   plan: ['show-sql', 'rehearse', 'holds', 'notice'],
   migrate: ['dry-run', 'until', 'holds', 'concurrency', 'batch-size', 'batch-time', 'max-lag', 'max-active', 'yes'],
   verify: ['replay', 'probe'],

@@ -23,8 +23,9 @@ describe('explain', () => {
     const world = await readWorld(scenario.db);
     const judged = judge(world, MOTLEY_HOLDS);
     const slugs = new Map((await scenario.db.query<{ id: string; slug: string }>('select id::text, slug from public.apis')).map(({ id, slug }) => [id, slug]));
-    await withStories(scenario, async (tell) => { for (const key of world.keys) {
-      const story = await tell(key.id);
+    const stories = await withStories(scenario, (tell) => Promise.all(world.keys.map(({ id }) => tell(id))));
+    for (const [at, key] of world.keys.entries()) {
+      const story = stories[at]!;
       const { outcome, ...more } = judged.get(key.id)!;
       const keeper = 'into' in more ? more.into : outcome === 'move' ? key.id : undefined;
       expect([story.outcome, story.reason, story.account_key?.key_id], `key ${key.id}`).to.deep.equal([outcome, 'reason' in more ? more.reason : null, keeper]);
@@ -34,7 +35,7 @@ describe('explain', () => {
         .filter((api) => together.has(answer({ world, judged, switched: by }, key.token, api)?.key_id ?? '')).map((api) => slugs.get(api)!).sort();
       // What an empty token opens is not the rules' to say: see the resolver's own tests.
       if (key.token !== '') expect(story.opens, `key ${key.id}`).to.deep.equal({ before: open('none'), after: open('all'), now: open(switched) });
-    } });
+    }
   }
 
   it('tells every key as the rules do, at every station', async () => {
@@ -53,7 +54,7 @@ describe('explain', () => {
     const counts: Record<string, number> = { move: 0, stay: 0, merge: 0, hold: 0, exception: 0 };
     const exceptions: unknown[] = [];
     const ids = await scenario.db.query<{ id: string }>('select id::text from public.api_keys order by api_keys.id');
-    for (const story of await withStories(scenario, async (tell) => Promise.all(ids.map(({ id }) => tell(id))))) {
+    for (const story of await withStories(scenario, (tell) => Promise.all(ids.map(({ id }) => tell(id))))) {
       const { key_id: id } = story;
       counts[story.outcome]! += 1;
       if (story.outcome === 'exception') exceptions.push({ key_id: id, reason: story.reason });

@@ -3,6 +3,8 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { expect } from 'chai';
+import type { VerifyArguments } from '../../src/commands/definitions/looking.js';
+import { run as verify } from '../../src/commands/verify.js';
 import { makeAuthority } from '../support/certificate.js';
 import { startGateway, type Gateway } from '../support/gateway.js';
 import { Scenario } from '../support/scenario.js';
@@ -215,6 +217,21 @@ describe('verify --probe', () => {
     });
     const found = await probed({ baseUrl: odd.url, concurrency: 3, perSecond: 1000, requests: Array.from({ length: 10 }, () => one) });
     expect([found.same, most]).to.deep.equal([10, 3]);
+    await odd.stop();
+  });
+
+  it('ends at once when asked to, in the middle of a request', async () => {
+    const stopped: { now: () => void } = { now: () => undefined };
+    const odd = await startOddity(() => { stopped.now(); });
+    const file = await scenario.file('probe.json', JSON.stringify({ baseUrl: odd.url, timeout: 600, requests: [one, one, one] }));
+    const { exitCode, stdout } = await keylift(['verify', '--probe', file], {
+      env: { ...TOKENS, DATABASE_URL: scenario.db.url },
+      run: (context, args, send) => {
+        stopped.now = () => { send('SIGINT'); };
+        return verify(context, args as unknown as VerifyArguments);
+      },
+    });
+    expect([exitCode, stdout]).to.deep.equal([130, '']);
     await odd.stop();
   });
 

@@ -16,6 +16,7 @@ describe('any schema', () => {
         const before = await shop.legacyRows();
         const planned = (await scenario.must('plan --json', 0, 6)).json<Planned>();
         await run('migrate --until expand');
+        await shop.assertTypes();
         const judged = [...judge(await shop.world()).values()];
         expect(planned.total).to.equal(judged.length);
         for (const [outcome, count] of Object.entries(planned.outcomes)) expect(judged.filter((j) => j.outcome === outcome).length, outcome).to.equal(count);

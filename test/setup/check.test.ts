@@ -62,7 +62,7 @@ describe('check', () => {
       'legacy.keys.lastUsedAt [type] is text, not a date and time; { "sql": "k.\\"token\\"::timestamptz" } would read it as one',
       'legacy.keys.revokedAt [type] is boolean, not a date and time; { "sql": "CASE WHEN (k.revoked_at IS NOT NULL) THEN k.updated_at END" } would say since when',
       'legacy.keys.expiresAt [expression] syntax error at or near ")"',
-      'legacy.keys.where [type] is text, not a condition that is true or false',
+      'legacy.keys.where [type] is text, not a boolean condition',
       'legacy.keys.timeZone [type] no time zone "Mars/Olympus" in this server\'s list',
       'target.table [target] no schema nowhere',
     ]);

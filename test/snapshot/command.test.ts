@@ -99,6 +99,19 @@ describe('keylift snapshot', () => {
     expect(await scratchDatabases()).to.deep.equal([]);
   });
 
+  it('exit 3, once for all cases, for a role that may not make a scratch database', async () => {
+    const role = `no_createdb_${String(process.pid)}`;
+    await onServer((client) => client.query(`CREATE ROLE ${role} LOGIN PASSWORD 'only-looks-1234'`));
+    const url = new URL(serverUrl());
+    url.username = role;
+    url.password = 'only-looks-1234';
+    const { exitCode, stdout, stderr } = await keylift(['snapshot', 'check', SHIPPED], { env: { DATABASE_URL: url.href } });
+    await onServer((client) => client.query(`DROP ROLE ${role}`));
+    expect([exitCode, stdout], stderr).to.deep.equal([EXIT.refused, '']);
+    expect(stderr.match(/may not create a scratch database/g)).to.have.length(1);
+    expect(stderr).to.include('runbook.md#snapshots').and.not.include('only-looks-1234');
+  });
+
   it('without a database it starts a server of its own for the time it takes', async () => {
     const { exitCode, stdout } = await keylift(['snapshot', 'check', path.join(SHIPPED, 'story')]);
     expect([exitCode, stdout.split('\n')[0]]).to.deep.equal([EXIT.done, 'ok      story']);

@@ -31,7 +31,7 @@ export const check: CommandDefinition = {
   name: 'check',
   describe: 'What is wrong with the configuration against a live database, all at once, with what was probably meant. Writes nothing',
   flags: {},
-  examples: [['check', 'every fault, and what to know'], ['check --config shop.json --json', 'the same as one JSON document']],
+  examples: [['check', 'every fault, and what to know'], ['check --json', 'the same as one JSON document']],
   exits: ALWAYS,
   needsDatabase: true,
 };

@@ -78,7 +78,7 @@ export function disguise({ schema: { legacy: l, types }, holds }: Source): strin
       SELECT ${l.id} AS id, ${l.account} AS account, ${l.api} AS api, ${l.token} AS token, ${l.name}::text AS name, ${l.hasToken} AS has_token,
         ${l.accountId} IS NOT NULL AS account_known, ${l.apiId} IS NOT NULL AS api_known, ${heldByName(l, holds)} AS held,
         ${moment(l.createdAt)} AS created_at, ${moment(lasting(l.lastUsedAt, `${l.lastUsedAt} >= now() - interval '${DORMANT_AFTER}'`))} AS last_used_at,
-        ${moment(l.revokedAt)} AS revoked_at, ${moment(lasting(l.expiresAt, `${l.expiresAt} > now()`))} AS expires_at
+        ${moment(l.revokedAt)} AS revoked_at, ${moment(lasting(l.expiresAt, `${l.expiresAt} > ${l.now}`))} AS expires_at
       FROM ${l.from} WHERE ${l.id} = ANY ($3::text[]::${types.id}[]) AND ${l.isPerApiKey}
     ), accounts AS MATERIALIZED (
       SELECT account, bool_or(known) AS known, ${number('account')} AS no FROM (

@@ -54,6 +54,9 @@ async function takeSample(session: ReadSession, mapped: MappedSchema, count: num
   const { source: held, values } = planParameters(schema, holds);
   const source: Source = { schema, holds: held, values };
   await session.query(`SET LOCAL work_mem = '64MB'`);
+  const { timeZone } = schema.settings.legacy.keys;
+  // Dates without a zone leave as the moments they mean.
+  if (timeZone !== undefined) await session.query(`SELECT set_config('timezone', $1, true)`, [timeZone]);
   const chosen = await accountsFor(session, source, count);
   const keys = await keysFor(session, source, chosen);
   const rows = await session.one<DisguisedRows>(disguise(source), [...values, keys, chosen.filter((id) => id !== null)]);

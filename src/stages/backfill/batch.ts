@@ -1,6 +1,6 @@
-import { RefusedError } from '../../errors.js';
 import type { Database } from '../../database/connect.js';
 import type { WriteSession } from '../../database/session.js';
+import { requireLease } from '../../ledger/fence.js';
 import type { Run } from '../../ledger/runs.js';
 import type { MappedSchema } from '../../legacy/inspect.js';
 import { stretches, type ClaimedRange, type Stretch } from './claim.js';
@@ -41,7 +41,7 @@ export async function runBatch(database: Database, schema: MappedSchema, options
     const { rows: claimed } = await session.query<ClaimedRange>(CLAIM, [options.ranges]);
     if (claimed.length === 0) return null;
     options.onClaim?.(claimed);
-    await checkFence(session, options.run);
+    await requireLease(session, options.run);
     const total: BatchReport = { rows: 0, moved: 0, stayed: 0, setAside: 0, seconds: 0, ranges: claimed.length };
     for (const stretch of stretches(claimed)) {
       const done = await copyStretch(session, schema, stretch);
@@ -54,21 +54,6 @@ export async function runBatch(database: Database, schema: MappedSchema, options
     total.seconds = (performance.now() - started) / 1000;
     return total;
   }, limits);
-}
-
-/** A runner that was stopped past its lease and woken must not write: another may have taken over. */
-async function checkFence(session: WriteSession, run: Run): Promise<void> {
-  const held = await session.first(
-    `SELECT FROM keylift.runs r WHERE run_id = $1 AND ended_at IS NULL AND lease_until > clock_timestamp()
-       AND (NOT $2 OR EXISTS (SELECT FROM keylift.control WHERE owner = r.run_id))`,
-    [run.runId, run.leads],
-  );
-  if (held === undefined) {
-    throw new RefusedError('lease_lost', 'this run lost its lease; another one may be at work', {
-      hint: 'Look with keylift status, then run the command again if nobody is at work.',
-      anchor: 'another-run',
-    });
-  }
 }
 
 type Copied = Pick<BatchReport, 'rows' | 'moved' | 'stayed' | 'setAside'>;

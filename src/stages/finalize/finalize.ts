@@ -63,7 +63,7 @@ export async function purge({ database, run, stop, progress }: StageContext): Pr
     });
   }
   const archived = await countArchived(database, state);
-  // TRUNCATE wants the archive for itself, and gateways read it through the view: nobody may queue behind us for long.
+  // TRUNCATE wants the archive for itself: nobody may queue behind us for long.
   await underLoad(database, async (session) => {
     await session.query(`TRUNCATE ${ARCHIVE}`);
     await session.query(`UPDATE keylift.outcomes SET source = NULL WHERE source IS NOT NULL`);

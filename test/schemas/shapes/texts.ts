@@ -104,10 +104,10 @@ export const TEXTS: Shape[] = [
         created_at, last_used_at, revoked_at, expires_at from seed.api_keys`,
     config: { legacy: { keys: { table: 'api_keys', id: 'id' }, apis: {}, accounts: {} } },
     plain: {
-      keys: `select id, lower(account_id) as account, lower(api_id) as api, token, created_at, revoked_at, expires_at,
+      keys: `select id, account_id as account, api_id as api, token, created_at, revoked_at, expires_at,
         revoked_at is null and (expires_at is null or expires_at > now()) as alive from public.api_keys`,
-      apis: 'select lower(id) as id, kind from public.apis',
-      accounts: 'select lower(id) as id from public.accounts',
+      apis: 'select id, kind from public.apis',
+      accounts: 'select id from public.accounts',
     },
     idText: (id) => `lower(${id})`,
     tokenText: (token) => `lower(${token})`,

@@ -70,9 +70,41 @@ export class ShapeWorld {
     };
   }
 
+  /** The new table's columns have the types of the values they come from, length, precision and collation included. */
+  async assertTypes(): Promise<void> {
+    const { keys } = this.shape.config.legacy;
+    const columns = { id: keys.id, ...Object.fromEntries(Object.entries(TARGET_COLUMNS).map(([value, column]) => [column, this.mapped(value)])), ...Object.fromEntries(((keys.carry ?? []) as string[]).map((c) => [c, c])) };
+    const wanted = Object.entries(columns).filter(([, legacy]) => typeof legacy === 'string');
+    const rows = await this.scenario.db.query<{ column: string; type: string; wanted: string }>(`
+      select t.attname as column, concat_ws(' ', format_type(t.atttypid, t.atttypmod), t.attcollation) as type, concat_ws(' ', format_type(k.atttypid, k.atttypmod), k.attcollation) as wanted
+      from unnest($1::text[], $2::text[]) as given (target, legacy)
+        join pg_attribute t on t.attrelid = ${literal(this.target)}::regclass and t.attname = given.target
+        join pg_attribute k on k.attrelid = ${literal(this.keys)}::regclass and k.attname = given.legacy`,
+    [wanted.map(([column]) => column), wanted.map(([, legacy]) => legacy)]);
+    expect(rows.length).to.equal(wanted.length);
+    // An id of a domain is of what it stands on: a key born in Settings has none before its trigger gives it one.
+    for (const row of rows) if (!row.wanted.includes('key_no')) expect(row.type, row.column).to.equal(row.wanted);
+  }
+
+  /** Every value arrived as it was: by the shape's own reading of its tables. */
+  private async assertVerbatim(): Promise<void> {
+    const fields = ['token', 'created_at', 'revoked_at', 'expires_at', 'account_id', 'origin_api_id'];
+    const carried = ((this.shape.config.legacy.keys.carry ?? []) as string[]).map(quoteIdentifier);
+    const name = this.column('name');
+    const rows = await this.scenario.db.query(`
+      select t.id, row(${[...fields.map((f) => `t.${f}`), ...carried.map((c) => `t.${c}`)].join(', ')})::text as target from ${this.target} t
+        join (select p.*, p.account as account_id, p.api as origin_api_id from (${this.shape.plain.keys}) p) p on p.id = t.id join ${this.keys} k on k.${this.id} = t.id
+      where t.origin_api_id is not null and (
+        ${fields.map((f) => `t.${f}::text collate "C" is distinct from p.${f}::text collate "C"`).join(' or ')}
+        ${name === null ? '' : `or t.name::text collate "C" is distinct from k.${name}::text collate "C"`}
+        ${carried.map((c) => `or t.${c}::text collate "C" is distinct from k.${c}::text collate "C"`).join(' ')})`);
+    expect(rows).to.deep.equal([]);
+  }
+
   /** Every outcome, by the model, and the proof. */
   async assertSound(): Promise<void> {
     const { scenario } = this;
+    await this.assertVerbatim();
     const proof = (await scenario.must('verify --json', 0, 4)).json<{ ok: boolean; differences: unknown[] }>();
     expect([proof.differences, proof.ok]).to.deep.equal([[], true]);
     const expected = [...judge(await this.world())].filter(([, { outcome }]) => outcome !== 'stay')
@@ -133,6 +165,10 @@ export class ShapeWorld {
     return (await this.scenario.db.query<{ row: string }>(`select to_json(k)::text as row from ${this.keys} k order by 1`)).map(({ row }) => row);
   }
 }
+
+const TARGET_COLUMNS = { account: 'account_id', name: 'name', token: 'token', api: 'origin_api_id', createdAt: 'created_at', lastUsedAt: 'last_used_at', revokedAt: 'revoked_at', expiresAt: 'expires_at' };
+
+const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
 const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1);
 
