@@ -15,8 +15,8 @@ function isInstalled(major: number): boolean {
 }
 
 describe('embedded servers of other major versions', () => {
-  it('are installed on the platform that CI runs on', function () {
-    if (process.platform !== 'linux' || process.arch !== 'x64') { this.skip(); return; }
+  it('are all installed where the gate runs', function () {
+    if (process.env['KEYLIFT_TEST_EXTRAS'] !== 'required') { this.skip(); return; } // npm run extras
     expect([14, 15, 16, 17, 18].filter(isInstalled)).to.deep.equal([14, 15, 16, 17, 18]);
   });
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { BytesInput, v1 } from 'mindee';
 import { Agent } from 'undici';
+import { CLIENT, type OfficialClient } from '../support/official-client.js';
 import { makeAuthority } from '../support/certificate.js';
 import { startGateway, type Gateway, type Question } from '../support/gateway.js';
 import { Scenario } from '../support/scenario.js';
@@ -26,7 +26,8 @@ type Door = (typeof DOORS)[number];
 const KEYS = { invoice: 'invoices', receipt: 'expense_receipts', custom: 'wsnine' } as const;
 type Key = keyof typeof KEYS;
 
-describe('the official client of the platform, unmodified', () => {
+(CLIENT === null ? describe.skip : describe)('the official client of the platform, unmodified', () => {
+  const { BytesInput, v1 } = CLIENT ?? ({} as OfficialClient); // a skipped suite is read all the same
   const authority = makeAuthority();
   let scenario: Scenario;
   let gateway: Gateway;

@@ -32,6 +32,27 @@ export const LEGACY_SCHEMA = `
   create index api_keys_token on public.api_keys (token);
 `;
 
+/** What makes a database of a developer's own server like one of the embedded: ordered by code point, in UTC. */
+interface Habits {
+  locale: string;
+  zone: string;
+}
+
+let known: Habits | undefined;
+
+async function habits(client: pg.Client): Promise<Habits> {
+  if (known !== undefined) return known;
+  const { rows: [row] } = await client.query<{ plain: boolean; utc: boolean; version: number }>(`
+    select string_agg(v, '' order by v) = 'B_a' and current_setting('server_encoding') = 'UTF8' as plain,
+      current_setting('TimeZone') in ('UTC', 'Etc/UTC') as utc, current_setting('server_version_num')::int as version from unnest(array['a', 'B', '_']) v`);
+  const { plain, utc, version } = row!;
+  known = {
+    locale: plain ? '' : `encoding 'UTF8' lc_collate 'C' lc_ctype 'C' ${version >= 150_000 ? 'locale_provider libc' : ''}`,
+    zone: utc ? '' : `set timezone = 'UTC'`,
+  };
+  return known;
+}
+
 /** Any constant: it serializes the makers of templates, whichever process they are in. */
 const TEMPLATE_LOCK = 7_305_118_464;
 
@@ -62,7 +83,11 @@ let counter = 0;
 export async function createTestDatabase(options: TestDatabaseOptions = {}): Promise<TestDatabase> {
   const name = `keylift_test_${process.pid}_${++counter}_${Date.now().toString(36)}`;
   const template = options.template ?? (options.schema === 'none' ? 'template0' : await templateDatabase(LEGACY_SCHEMA));
-  await onServer((client) => client.query(`create database ${name} template ${pg.escapeIdentifier(template)}`));
+  await onServer(async (client) => {
+    const { locale, zone } = await habits(client);
+    await client.query(`create database ${name} template ${pg.escapeIdentifier(template)} ${template === 'template0' ? locale : ''}`);
+    if (zone !== '') await client.query(`alter database ${name} ${zone}`);
+  });
   return new ClonedDatabase(name);
 }
 
@@ -145,6 +170,10 @@ export async function onServer<T>(work: (client: pg.Client) => Promise<T>, datab
   }
 }
 
+/** The major version of the server under the tests: some statements are younger than the oldest one. */
+export const serverMajor = async (): Promise<number> =>
+  onServer(async (client) => (await client.query<{ major: number }>(`select current_setting('server_version_num')::int / 10000 as major`)).rows[0]!.major);
+
 /**
  * A database to clone, made once for the server and found again by its SQL, by other processes too.
  *
@@ -166,7 +195,7 @@ async function makeTemplate(name: string, sql: string): Promise<string> {
     // Under another name until it is whole, so that a process that died here leaves no half-made template.
     const draft = `${name}_draft`;
     await client.query(`drop database if exists ${draft} with (force)`);
-    await client.query(`create database ${draft} template template0`);
+    await client.query(`create database ${draft} template template0 ${(await habits(client)).locale}`);
     await onServer((filler) => filler.query(sql), draft);
     await client.query(`alter database ${draft} rename to ${name}`);
   });
