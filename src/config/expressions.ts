@@ -40,6 +40,10 @@ function faultOfMark(mark: string): string | undefined {
   return undefined;
 }
 
+/** Does an expression look anything up? */
+export const hasSubquery = (sql: string): boolean =>
+  [...sql.matchAll(TOKEN)].some(({ groups = {} }) => groups.word?.toLowerCase() === 'select');
+
 /** Which of these aliases an expression mentions, as in `a.slug`: outside of texts, and also where it shadows one by its own. */
 export function aliasesIn(sql: string, aliases: readonly string[]): string[] {
   const tokens = [...sql.matchAll(TOKEN)].map(({ groups = {} }) => groups).filter(({ mark }) => mark === undefined || mark.trim() !== '');

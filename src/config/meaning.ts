@@ -1,4 +1,4 @@
-import { faultOfExpression } from './expressions.js';
+import { faultOfExpression, hasSubquery } from './expressions.js';
 import { faultOfName, isSameTable, parseTableName, type TableName } from './identifiers.js';
 import type { Settings } from './settings.js';
 import type { Fault } from './structure.js';
@@ -20,6 +20,7 @@ const CHECKS: readonly [Path, Check][] = [
   [['legacy', 'apis', 'table'], table],
   [['legacy', 'accounts', 'table'], table],
   [['target', 'table'], table],
+  [['legacy', 'keys', 'token'], token],
   ...['id', 'token', 'name', 'createdAt', 'lastUsedAt', 'revokedAt', 'expiresAt', 'api', 'account', 'where'].map(
     (key): [Path, Check] => [['legacy', 'keys', key], value],
   ),
@@ -64,6 +65,11 @@ function value(given: unknown, at: Path): Fault[] {
   if (typeof given === 'string' && given !== '') return faults(at, faultOfName(given) ?? faultOfMarks(given));
   const sql = valueAt(given, ['sql']);
   return typeof sql === 'string' && sql !== '' ? faults([...at, 'sql'], faultOfExpression(sql) ?? faultOfMarks(sql)) : [];
+}
+
+function token(given: unknown, at: Path): Fault[] {
+  const sql = valueAt(given, ['sql']);
+  return typeof sql === 'string' && hasSubquery(sql) ? faults([...at, 'sql'], 'must be computed from the row itself: an index finds keys by it') : [];
 }
 
 function carry(columns: unknown, at: Path): Fault[] {

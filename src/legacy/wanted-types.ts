@@ -11,7 +11,6 @@ export function faultOfType({ type, category, expression, wanted }: { type: stri
     case 'condition':
       return type === 'boolean' ? undefined : `is ${type}, not a boolean condition`;
     case 'token':
-      if (/\bselect\b/i.test(expression)) return 'must be computed from the row itself: an index finds keys by it';
       if (category === 'S' || type === 'bytea') return undefined;
       return `is ${type}, neither text nor bytes; { "sql": ${JSON.stringify(`${expression}::text`)} } would make it text`;
     case 'id':

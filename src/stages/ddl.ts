@@ -37,6 +37,7 @@ export class DdlRunner {
   private readonly backends = new Set<number>();
 
   private guard: () => Promise<void> = () => Promise.resolve();
+  private prepared = false;
 
   constructor(private readonly options: DdlOptions) {
     this.knex = knexFactory({
@@ -87,9 +88,11 @@ export class DdlRunner {
 
   /** We hold the lease, so a lock row that a killed process left behind is nobody's. */
   private async prepare(): Promise<void> {
+    if (this.prepared) return;
     await this.knex.raw('CREATE SCHEMA IF NOT EXISTS keylift');
     await this.knex.migrate.forceFreeMigrationsLock();
     await this.knex.migrate.list();
+    this.prepared = true;
   }
 
   private bounded(step: Migration): Knex.MigratorConfig {
@@ -118,6 +121,7 @@ export class DdlRunner {
         onRetry: ({ attempt }) => this.options.onRetry?.(step.name, attempt),
       });
     } catch (error) {
+      this.prepared = false;
       if (WORTH_ANOTHER_TRY.has(sqlStateOf(error) ?? '') || isTimeout(error)) stop?.throwIfAborted();
       throw isConnectionLost(error) ? connectionLost(error, readAddress(this.options.url)) : error;
     } finally {

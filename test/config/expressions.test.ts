@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { faultOfExpression } from '../../src/config/expressions.js';
+import { aliasesIn, faultOfExpression } from '../../src/config/expressions.js';
 
 describe('faultOfExpression', () => {
   for (const sql of [
@@ -33,5 +33,15 @@ describe('faultOfExpression', () => {
     it(`refuses ${JSON.stringify(sql)}`, () => {
       expect(faultOfExpression(sql)).to.equal(fault);
     });
+  }
+});
+
+describe('aliasesIn', () => {
+  for (const [sql, found] of [
+    ['a.slug', ['a']], ['coalesce(k.x, o . y, A.z)', ['a', 'o']], ['"a"."Slug" || k.name', ['a']],
+    [`'a.slug' || k.note`, []], ['k.a.b', []], ['schema.a.slug', []], ['data.o', []], ['oa.x + k.o', []], ['a', []], [`e'\\'a.x' || k.y`, []],
+    ['(select x.name from public.accounts a where a.id = k.account_id)', ['a']],
+  ] as const) {
+    it(JSON.stringify(sql), () => { expect(aliasesIn(sql, ['a', 'o'])).to.deep.equal(found); });
   }
 });

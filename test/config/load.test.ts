@@ -166,6 +166,18 @@ describe('parseSettings', () => {
     expect(faultsOf({ target: { table: 'Keylift.keys' } })[0]).to.match(/^target\.table: must not be in the schema keylift/);
   });
 
+  it('refuses what an index could not find, what reports would show, and what keylift\'s functions are quoted with', () => {
+    expect(faultsOf({ legacy: { keys: { token: { sql: '(SELECT t.token FROM tokens t WHERE t.key = k.id)' } } } })).to.deep.equal([
+      'legacy.keys.token.sql: must be computed from the row itself: an index finds keys by it',
+    ]);
+    expect(faultsOf({ legacy: { keys: { token: { sql: `k.token || 'select'` } } } })).to.deep.equal([]);
+    expect(faultsOf({ legacy: { keys: { id: 'token' } } })).to.deep.equal(['legacy.keys.id: is the token itself; ids stand in every report, so keys need another one']);
+    expect(faultsOf({ legacy: { keys: { carry: ['a$body$b'] }, apis: { inStore: { sql: `a."$do$"` } } } })).to.deep.equal([
+      'legacy.keys.carry[0]: must not hold $body$, which keylift\'s own functions are quoted with',
+      'legacy.apis.inStore.sql: must not hold $do$, which keylift\'s own functions are quoted with',
+    ]);
+  });
+
   it('tells fifty faults and counts the rest', () => {
     const many = Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`nothing_like_it_${String(i)}`, 1]));
     expect(faultsOf(many)).to.have.length(51);

@@ -53,7 +53,8 @@ async function lagReason(session: ReadSession, maxLag: number | null): Promise<R
 
 async function blockedReason(session: ReadSession): Promise<Reason> {
   const { blocked } = await session.one<{ blocked: string }>(
-    `WITH ours AS (SELECT array_agg(pid) AS pids FROM pg_catalog.pg_stat_activity WHERE application_name LIKE 'keylift%')
+    `WITH ours AS (SELECT array_agg(pid) AS pids FROM pg_catalog.pg_stat_activity
+       WHERE datname = current_database() AND application_name LIKE 'keylift%')
      SELECT count(DISTINCT w.pid) AS blocked FROM pg_catalog.pg_locks w, ours
      WHERE NOT w.granted AND NOT w.pid = ANY (ours.pids) AND pg_blocking_pids(w.pid) && ours.pids`,
   );
@@ -74,7 +75,7 @@ async function vacuumReason(session: ReadSession, tables: string[]): Promise<Rea
   const row = await session.first<{ name: string }>(
     `SELECT v.relid::regclass::text AS name FROM pg_catalog.pg_stat_progress_vacuum v
      JOIN pg_catalog.pg_stat_activity a ON a.pid = v.pid
-     WHERE a.backend_type = 'autovacuum worker' AND v.relid = ANY ($1::regclass[]) LIMIT 1`,
+     WHERE a.backend_type = 'autovacuum worker' AND v.datname = current_database() AND v.relid = ANY ($1::regclass[]) LIMIT 1`,
     [tables],
   );
   return row === undefined ? null : `autovacuum is at work on ${row.name}`;

@@ -12,11 +12,9 @@ async function ordinaryKeys(shop: ShapeWorld): Promise<Row[]> {
   return world.keys.filter(({ id, token, alive }) => alive && judged.get(id)?.outcome === 'move' && tokens.filter((other) => other === token).length === 1);
 }
 
-let turn = 0;
-
 /** The old release and Settings at work: whatever the shape's columns allow, each statement committed by itself. */
 export async function changeBoth(shop: ShapeWorld, { settings = true }: { settings?: boolean } = {}): Promise<void> {
-  turn += 1;
+  shop.rounds += 1;
   const keys = await ordinaryKeys(shop);
   expect(keys.length, 'keys to change').to.be.greaterThan(3);
   let at = 0;
@@ -34,8 +32,8 @@ async function changeLegacy(shop: ShapeWorld, next: () => string): Promise<void>
     const column = shop.column(value);
     if (column !== null) await db.query(`update ${shop.keys} set ${column} = ${to} where ${row(next())}`);
   };
-  const token = (word: string): string => shape.token?.(`${word} ${String(turn)}`) ?? literal(`sécret+${word} ${String(turn)}`);
-  await set('name', literal(`renamed ${String(turn)}`));
+  const token = (word: string): string => shape.token?.(`${word} ${String(shop.rounds)}`) ?? literal(`sécret+${word} ${String(shop.rounds)}`);
+  await set('name', literal(`renamed ${String(shop.rounds)}`));
   await set('revokedAt', 'now()');
   await set('expiresAt', `'2020-01-01 00:00:00'`);
   await set('lastUsedAt', `now()`);
@@ -66,7 +64,7 @@ async function insertCopy(shop: ShapeWorld, { of, token }: { of: string; token?:
 async function changeSettings(shop: ShapeWorld, next: () => string): Promise<void> {
   const { scenario: { db }, shape } = shop;
   const row = (id: string): string => `${shape.idText?.('(t.id)::text') ?? '(t.id)::text'} = ${literal(id)}`;
-  const token = (word: string): string => shape.token?.(`${word} ${String(turn)}`) ?? literal(`sécret+${word} ${String(turn)}`);
+  const token = (word: string): string => shape.token?.(`${word} ${String(shop.rounds)}`) ?? literal(`sécret+${word} ${String(shop.rounds)}`);
   const set = async (value: string, column: string, to: string): Promise<void> => {
     const statement = `update ${shop.target} t set ${column} = ${to} where ${row(next())}`;
     const refused = value !== 'lastUsedAt' && shop.column(value) === null && !(value === 'name' && shop.mapped('name') === null);
@@ -74,7 +72,7 @@ async function changeSettings(shop: ShapeWorld, next: () => string): Promise<voi
     const said: unknown = await db.query(statement).catch((error: unknown) => error);
     expect(said, statement).to.be.instanceOf(Error).with.property('code', '55000');
   };
-  await set('name', 'name', literal(`renamed in Settings ${String(turn)}`));
+  await set('name', 'name', literal(`renamed in Settings ${String(shop.rounds)}`));
   await set('revokedAt', 'revoked_at', 'now()');
   await set('expiresAt', 'expires_at', `'2020-01-01 00:00:00'`);
   await set('lastUsedAt', 'last_used_at', 'now()');

@@ -22,6 +22,8 @@ export class ShapeWorld {
   readonly keys: string;
   readonly target: string;
   readonly id: string;
+  /** How often both tables were changed; it is in every value a change writes. */
+  rounds = 0;
   private readonly idText: (id: string) => string;
   readonly tokenText: (token: string) => string;
 
