@@ -1,5 +1,6 @@
 import { quoteIdentifier } from '../config/identifiers.js';
 import { isSwitched } from '../legacy/cohort.js';
+import { fingerprintOf } from '../legacy/fingerprint.js';
 import { aliveExpression } from '../legacy/fragments.js';
 import { verdicts } from '../legacy/rules.js';
 import { archiveOf, type Scene } from './scene.js';
@@ -9,9 +10,7 @@ import { archiveOf, type Scene } from './scene.js';
  * shown by its fingerprint alone.
  */
 
-/** First 12 hex digits of SHA-256 of the stored token. */
-const fingerprint = (token: string, { schema: { types } }: Scene): string =>
-  `left(encode(sha256(${types.tokenIsBytes ? token : `convert_to(${token}, 'UTF8')`}), 'hex'), 12)`;
+const fingerprint = (token: string, { schema: { types } }: Scene): string => fingerprintOf(token, types);
 
 const ids = ({ schema: { types } }: Scene, at = 1): string => `ANY ($${String(at)}::text[]::${types.id}[])`;
 const id = ({ schema: { types } }: Scene): string => `$1::text::${types.id}`;

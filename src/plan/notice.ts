@@ -2,8 +2,8 @@ import Papa from 'papaparse';
 import type { ReadSession } from '../database/session.js';
 import type { MappedSchema } from '../legacy/inspect.js';
 import { heldByName, settledByItself, verdicts } from '../legacy/rules.js';
+import { replaceFile } from '../output/replace-file.js';
 import type { Holds } from './holds.js';
-import { replaceFile } from './notice-file.js';
 import { planParameters } from './plan.js';
 
 /** Columns of the customers' list. API slugs are separated by spaces. */
@@ -40,7 +40,7 @@ export async function writeNotice(session: ReadSession, schema: MappedSchema, { 
   // All rows are fetched, so nothing is won by a plan that is quick to bring the first.
   await session.query('SET LOCAL cursor_tuple_fraction = 1');
   await session.query(`DECLARE keylift_notice NO SCROLL CURSOR FOR ${widenedKeys(schema, source)}`, values);
-  const keys = await replaceFile(file, async (append) => {
+  const keys = await replaceFile({ file, kind: 'notice' }, async (append) => {
     await append(csv([NOTICE_HEADER]));
     for (let written = 0; ;) {
       stop.throwIfAborted();

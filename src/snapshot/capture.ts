@@ -1,4 +1,5 @@
 import type { ReadSession } from '../database/session.js';
+import { fingerprintOf } from '../legacy/fingerprint.js';
 import type { MappedSchema } from '../legacy/inspect.js';
 import { NAMES_BY_DEFAULT, namesOf, type Names } from './names.js';
 
@@ -45,10 +46,6 @@ const moment = (value: string): string => `CASE
       || CASE WHEN extract(year FROM ${value}) < 0 THEN ' BC' ELSE '' END
     ELSE ${value}::text END`;
 
-/** The contract's fingerprint: the first 12 hex digits of SHA-256 of the stored token. */
-const fingerprint = (token: string, { tokenIsBytes }: Names): string =>
-  `left(encode(sha256(${tokenIsBytes ? token : `convert_to(${token}::text, 'UTF8')`}), 'hex'), 12)`;
-
 /** APIs by a label that is theirs alone: the slug, and the id beside it where several have the slug. */
 const DOORS = ({ legacy: l }: Names): string => `
   (SELECT id, CASE WHEN count(*) OVER (PARTITION BY slug) > 1 THEN slug || '#' || id::text ELSE slug END AS label
@@ -64,7 +61,7 @@ function settingsQuery(names: Names): string {
           json_build_object(
             'id', key.id::text,
             'name', key.name,
-            'fingerprint', ${fingerprint('key.token', names)},
+            'fingerprint', ${fingerprintOf('key.token', names)},
             'created_at', ${moment('key.created_at')},
             'last_used_at', ${moment('key.last_used_at')},
             'revoked_at', ${moment('key.revoked_at')},
@@ -90,7 +87,7 @@ function settingsQuery(names: Names): string {
 function oldAccessQuery(names: Names): string {
   const { legacy: l } = names;
   return `
-    SELECT ${fingerprint('sent.token', names)} AS fingerprint, door.label AS api, (
+    SELECT ${fingerprintOf('sent.token', names)} AS fingerprint, door.label AS api, (
         SELECT 'key ' || ${l.id} || ' of account ' || coalesce(${l.account}::text, 'NULL')
         FROM ${l.keys} k
         WHERE ${l.isPerApiKey} AND ${l.token} = sent.token AND ${l.api} = door.id
@@ -107,7 +104,7 @@ function oldAccessQuery(names: Names): string {
 function newAccessQuery(names: Names): string {
   const { legacy: l } = names;
   return `
-    SELECT ${fingerprint('sent.token', names)} AS fingerprint, door.label AS api, (
+    SELECT ${fingerprintOf('sent.token', names)} AS fingerprint, door.label AS api, (
         SELECT string_agg('key ' || x.key_id || ' of account ' || coalesce(x.account_id::text, 'NULL')
           || ' (' || x.source || ')', ', ')
         FROM keylift.authorize(sent.token, door.id) x

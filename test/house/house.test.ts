@@ -4,8 +4,8 @@ import { circles, sourcesOf, type Source } from './sources.js';
 
 /** Each may import what stands before it. A new folder finds its place here first. */
 const LAYERS = [
-  'errors.ts', 'engine', 'config', 'logging', 'database', 'embedded', 'input', 'legacy', 'preflight', 'migrations',
-  'plan', 'ledger', 'setup', 'proof', 'stages', 'status', 'explain', 'report', 'snapshot', 'demo', 'commands', 'cli.ts',
+  'errors.ts', 'engine', 'config', 'logging', 'database', 'embedded', 'input', 'output', 'legacy', 'preflight', 'migrations',
+  'plan', 'ledger', 'setup', 'proof', 'stages', 'status', 'explain', 'chronicle', 'report', 'snapshot', 'demo', 'commands', 'cli.ts',
 ];
 
 /** Programs of their own: they end themselves. */

@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, stat, symlink } from 'node:fs/promises';
 import path from 'node:path';
 import { expect } from 'chai';
 import Papa from 'papaparse';
-import { replaceFile } from '../../src/plan/notice-file.js';
+import { replaceFile } from '../../src/output/replace-file.js';
 import { MOTLEY, MOTLEY_HOLDS } from '../support/motley.js';
 import { createReader } from '../support/reader.js';
 import { judge, readWorld } from '../support/rules.js';
@@ -97,7 +97,7 @@ describe('plan --notice', () => {
   it('is as it was when its making was stopped, with nothing beside it', async () => {
     await seeded(MOTLEY);
     await scenario.file('notice.csv', 'old');
-    const stopped = replaceFile(file, async (append) => {
+    const stopped = replaceFile({ file, kind: 'notice' }, async (append) => {
       await append('half');
       throw new Error('stopped');
     });

@@ -1,5 +1,6 @@
 import type { ReadSession } from '../../database/session.js';
 import { isSwitched } from '../../legacy/cohort.js';
+import { fingerprintOf } from '../../legacy/fingerprint.js';
 import type { MappedSchema } from '../../legacy/inspect.js';
 import { isValueOf } from '../replay/decision.js';
 import { findGround, type Ground } from '../replay/ground.js';
@@ -29,12 +30,10 @@ export async function sidesOf(session: ReadSession, schema: MappedSchema, reques
 
 /** One row `(place, key_id, fingerprint, switched)` for each canary found; tokens are $1, ids $2. */
 function findCanaries({ schema: { legacy: l, types }, target, accountKeys }: Ground): string {
-  const fingerprint = (token: string): string =>
-    `left(encode(sha256(${types.tokenIsBytes ? token : `convert_to(${token}::text, 'UTF8')`}), 'hex'), 12)`;
   const switched = `(t.origin_api_id IS NULL OR ${accountKeys ? isSwitched('t.account_id', '(SELECT r.cohorts FROM keylift.switch_rule r)') : 'false'})`;
-  const perApi = `SELECT ${l.id}::text AS key_id, ${fingerprint(l.token)} AS fingerprint, false AS switched, 3 AS rank, ${l.createdAt}::text AS created
+  const perApi = `SELECT ${l.id}::text AS key_id, ${fingerprintOf(l.token, types)} AS fingerprint, false AS switched, 3 AS rank, ${l.createdAt}::text AS created
       FROM ${l.keys} k WHERE ${l.isPerApiKey} AND`;
-  const account = (id: string): string => `SELECT ${id}::text, ${fingerprint('t.token')}, ${switched},`;
+  const account = (id: string): string => `SELECT ${id}::text, ${fingerprintOf('t.token', types)}, ${switched},`;
   // An account key that stands for the token comes before the row it stands for; a merged row has one of another id.
   const places = [
     `${perApi} ${l.id} = g.key_id::${types.id}`,

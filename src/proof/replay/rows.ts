@@ -1,4 +1,5 @@
 import { isSwitched } from '../../legacy/cohort.js';
+import { fingerprintOf } from '../../legacy/fingerprint.js';
 import { aliveExpression } from '../../legacy/fragments.js';
 import type { Ground } from './ground.js';
 
@@ -10,8 +11,7 @@ import type { Ground } from './ground.js';
 export const COHORTS = '(SELECT r.cohorts FROM keylift.switch_rule r)';
 
 /** First 12 hex digits of SHA-256 of the stored token. */
-export const fingerprint = (token: string, { schema: { types } }: Ground): string =>
-  `left(encode(sha256(${types.tokenIsBytes ? token : `convert_to(${token}::text, 'UTF8')`}), 'hex'), 12)`;
+export const fingerprint = (token: string, { schema: { types } }: Ground): string => fingerprintOf(token, types);
 
 /** What was recorded, each different request once: lines, tokens, key ids, slugs and answers are $1 to $5. */
 export function given({ schema: { types } }: Ground): string {

@@ -4,6 +4,7 @@ import type { Database } from '../../database/connect.js';
 import type { ReadSession } from '../../database/session.js';
 import { recordEvent } from '../../ledger/events.js';
 import { readState, setState } from '../../ledger/state.js';
+import { fingerprintOf } from '../../legacy/fingerprint.js';
 import type { MappedSchema } from '../../legacy/inspect.js';
 import { catchUpLastUse } from '../../proof/verify.js';
 import type { StageContext } from '../context.js';
@@ -123,9 +124,8 @@ export async function bornKeys(database: Database, { legacy: l, types }: MappedS
   return database.readOnly(async (session) => {
     const { present } = await session.one<{ present: boolean }>('SELECT to_regclass($1) IS NOT NULL AS present', [l.target]);
     if (!present) return [];
-    const bytes = types.tokenIsBytes ? 't.token' : `convert_to(t.token, 'UTF8')`;
     const { rows } = await session.query<BornKey>(
-      `SELECT t.id::text AS key_id, t.account_id::text AS account_id, t.name, left(encode(sha256(${bytes}), 'hex'), 12) AS fingerprint
+      `SELECT t.id::text AS key_id, t.account_id::text AS account_id, t.name, ${fingerprintOf('t.token', types)} AS fingerprint
        FROM ${l.target} t WHERE t.origin_api_id IS NULL ORDER BY t.id`,
     );
     return rows;

@@ -1,0 +1,22 @@
+import { stat } from 'node:fs/promises';
+import { readChronicle } from '../chronicle/chronicle.js';
+import { EXIT } from '../errors.js';
+import { replaceFile } from '../output/replace-file.js';
+import { page } from '../report/page/page.js';
+import { grouped } from '../report/text.js';
+import type { Run } from './context.js';
+import type { ReportArguments } from './definitions/looking.js';
+import { openMigration, version } from './migration.js';
+
+export const run: Run<ReportArguments> = async (context, { file }) => {
+  const { database, schema } = await openMigration(context);
+  const chronicle = await replaceFile({ file, kind: 'report' }, async (append) => {
+    const read = await readChronicle(database, schema, version());
+    await append(page(read));
+    return read;
+  });
+  const { size: bytes } = await stat(file);
+  if (context.json) context.printAnswer({ file, bytes, ...chronicle });
+  else context.write(`wrote ${file} (${grouped(Math.ceil(bytes / 1000))} kB)\n`);
+  return EXIT.done;
+};
