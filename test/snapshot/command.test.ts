@@ -9,16 +9,15 @@ import type { SnapshotArguments } from '../../src/commands/definitions/looking.j
 import { keylift } from '../cli/harness.js';
 import { onServer, serverUrl } from '../support/database.js';
 import { legacyWith, SHIPPED, useDirectories } from './case-directory.js';
+import { useScratchRole } from './scratch-role.js';
 
 const documentSchema = async (): Promise<object> =>
   JSON.parse(await readFile(path.join(packageRoot(), 'schemas/snapshot-check.schema.json'), 'utf8')) as object;
 
-const scratchDatabases = async (): Promise<unknown[]> =>
-  (await onServer((client) => client.query(`SELECT datname FROM pg_database WHERE datname LIKE 'keylift_snapshot_%'`))).rows;
-
 describe('keylift snapshot', () => {
   const write = useDirectories();
-  const env = () => ({ DATABASE_URL: serverUrl() });
+  const role = useScratchRole();
+  const env = () => ({ DATABASE_URL: role.url() });
 
   /** A shipped case of one's own to change. */
   async function copyOfStory(): Promise<string> {
@@ -31,7 +30,7 @@ describe('keylift snapshot', () => {
     const { exitCode, stdout, stderr } = await keylift(['snapshot', 'check', path.join(SHIPPED, 'story')], { env: env() });
     expect({ exitCode, stderr }).to.deep.equal({ exitCode: EXIT.done, stderr: '' });
     expect(stdout).to.equal('ok      story\n1 case: 1 the same, 0 differ\n');
-    expect(await scratchDatabases()).to.deep.equal([]);
+    expect(await role.databases()).to.deep.equal([]);
   });
 
   it('check: exit 4 and the place where a snapshot differs, as text and as one JSON document', async () => {
@@ -96,17 +95,17 @@ describe('keylift snapshot', () => {
       },
     });
     expect([stopped.exitCode, stopped.stdout]).to.deep.equal([EXIT.interrupted, '']);
-    expect(await scratchDatabases()).to.deep.equal([]);
+    expect(await role.databases()).to.deep.equal([]);
   });
 
   it('exit 3, once for all cases, for a role that may not make a scratch database', async () => {
-    const role = `no_createdb_${String(process.pid)}`;
-    await onServer((client) => client.query(`CREATE ROLE ${role} LOGIN PASSWORD 'only-looks-1234'`));
+    const poor = `no_createdb_${String(process.pid)}`;
+    await onServer((client) => client.query(`CREATE ROLE ${poor} LOGIN PASSWORD 'only-looks-1234'`));
     const url = new URL(serverUrl());
-    url.username = role;
+    url.username = poor;
     url.password = 'only-looks-1234';
     const { exitCode, stdout, stderr } = await keylift(['snapshot', 'check', SHIPPED], { env: { DATABASE_URL: url.href } });
-    await onServer((client) => client.query(`DROP ROLE ${role}`));
+    await onServer((client) => client.query(`DROP ROLE ${poor}`));
     expect([exitCode, stdout], stderr).to.deep.equal([EXIT.refused, '']);
     expect(stderr.match(/may not create a scratch database/g)).to.have.length(1);
     expect(stderr).to.include('runbook.md#snapshots').and.not.include('only-looks-1234');

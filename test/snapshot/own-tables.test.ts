@@ -2,9 +2,9 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect } from 'chai';
 import { keylift } from '../cli/harness.js';
-import { onServer, serverUrl } from '../support/database.js';
 import { FOREIGN_SETTINGS, FOREIGN_TABLES, foreignId as id } from '../support/foreign.js';
 import { useDirectories } from './case-directory.js';
+import { useScratchRole } from './scratch-role.js';
 
 /** What a dump looks like: psql's own lines, a search path that is none, and nothing qualified by chance. */
 const SCHEMA = `\\restrict abc123\nSELECT pg_catalog.set_config('search_path', '', false);\n${FOREIGN_TABLES}\n\\unrestrict abc123\n`;
@@ -25,7 +25,8 @@ const TABLES = {
 
 describe('snapshot of tables of the operator\'s own', () => {
   const write = useDirectories();
-  const run = (line: string[], cwd?: string) => keylift(['snapshot', ...line], { env: { DATABASE_URL: serverUrl() }, ...(cwd === undefined ? {} : { cwd }) });
+  const role = useScratchRole();
+  const run = (line: string[], cwd?: string) => keylift(['snapshot', ...line], { env: { DATABASE_URL: role.url() }, ...(cwd === undefined ? {} : { cwd }) });
   const folderOf = (files: Record<string, unknown>) => write({ 'keylift.config.json': FOREIGN_SETTINGS, 'schema.sql': SCHEMA, 'one/legacy.json': TABLES, ...files });
 
   it('runs them as schema.sql makes them and keylift.config.json means them, both beside the case or one folder above', async () => {
@@ -100,8 +101,7 @@ describe('snapshot of tables of the operator\'s own', () => {
     expect(stdout).to.match(/FAILED {2}bad-row\n +keylift: "app"."Service": .*no_such_column/);
     expect(stdout).to.match(/FAILED {2}bad-value\n +keylift: "app"."Service": /).and.not.include('sécret');
     expect(stdout).to.include('written one');
-    const left = await onServer((client) => client.query(`SELECT datname FROM pg_database WHERE datname LIKE 'keylift_snapshot_%'`));
-    expect(left.rows).to.deep.equal([]);
+    expect(await role.databases()).to.deep.equal([]);
   });
 
   it('refuses a flag that belongs to another action, and a JUnit file nobody can write, before any case runs', async () => {
