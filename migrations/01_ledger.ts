@@ -37,6 +37,8 @@ export const ledgerTables = ({ legacy: l, types }: MigrationContext): string => 
     lease_until timestamptz NOT NULL DEFAULT clock_timestamp(),
     ended_at timestamptz,
     waiting_for text,
+    waiting_kind text,
+    waiting_since timestamptz,
     exit_code integer,
     result jsonb
   );

@@ -1,3 +1,4 @@
+import type { WaitKind } from '../engine/waiting.js';
 import type { MigrationState, Stage } from '../ledger/state.js';
 import type { Proof } from '../proof/document.js';
 import type { Status } from '../status/status.js';
@@ -90,6 +91,8 @@ export interface Timeline {
   /** Width of a bucket in seconds. */
   bucket_seconds: number;
   waits: Listed<Wait>;
+  /** All of them by kind, the longest first. */
+  waited: Waited[];
   stages: StageDone[];
   batches: { done: number; failed: number; open: number };
 }
@@ -102,7 +105,16 @@ export interface Spell {
   rows: number[];
 }
 
+/** Waits of one kind together; `reason` is how one of them was told. */
+export interface Waited {
+  kind: WaitKind;
+  reason: string;
+  times: number;
+  seconds: number;
+}
+
 export interface Wait {
+  kind: WaitKind;
   reason: string;
   from: string;
   to: string;

@@ -16,9 +16,6 @@ export async function groundOf(session: ReadSession, mapped: MappedSchema, attem
   return { schema: await withArchive(session, mapped), target, attempt };
 }
 
-/** A moment of the ledger as the chronicle tells it. */
-export const moment = (at: string): string => `to_char(${at} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
-
 export async function countAccounts(session: ReadSession, { schema: { legacy: l } }: Ground): Promise<{ total: number; switched: number }> {
   const row = await session.one<{ total: string; switched: string }>(`
     SELECT count(*) AS total, count(*) FILTER (WHERE ${isSwitched(l.accountId, '(SELECT cohorts FROM keylift.switch_rule)')}) AS switched

@@ -1,6 +1,7 @@
 import type { ReadSession } from '../database/session.js';
-import type { Spell, StageDone, Timeline, Wait } from './document.js';
-import { moment, type Ground } from './ground.js';
+import { moment } from '../ledger/moment.js';
+import type { Spell, StageDone, Timeline, Wait, Waited } from './document.js';
+import type { Ground } from './ground.js';
 
 /** Buckets over all spells of work together. */
 const BUCKETS = 120;
@@ -37,13 +38,18 @@ const PACE = `
     FROM worked w, generate_series(floor(w.began / $2::float8)::int, floor(w.ended / $2::float8)::int) AS bucket
     WHERE w.ended > w.began GROUP BY 1, 2 ORDER BY 1, 2`;
 
-/** Waits of attempt $1, as far as they have ended, the longest first. */
+/** Waits of attempt $1: those that ended, and those under way, up to now or to when their run was last heard of. */
 const WAITS = `
-    SELECT facts ->> 'reason' AS reason, facts ->> 'from' AS "from", facts ->> 'to' AS "to", (facts ->> 'seconds')::float8 AS seconds
+    SELECT facts ->> 'kind' AS kind, facts ->> 'reason' AS reason, facts ->> 'from' AS "from", facts ->> 'to' AS "to", (facts ->> 'seconds')::float8 AS seconds
     FROM keylift.events JOIN keylift.runs USING (run_id) WHERE kind = 'waiting' AND attempt = $1
-    ORDER BY 4 DESC LIMIT ${String(MOST_WAITS)}`;
+    UNION ALL
+    SELECT waiting_kind, waiting_for, ${moment('waiting_since')}, ${moment('ended')}, greatest(0, extract(epoch FROM ended - waiting_since))::float8
+    FROM (SELECT *, coalesce(ended_at, CASE WHEN lease_until > clock_timestamp() THEN clock_timestamp() ELSE heartbeat_at END) AS ended FROM keylift.runs) r
+    WHERE waiting_since IS NOT NULL AND attempt = $1`;
 
-const COUNT_WAITS = `SELECT count(*) AS total FROM keylift.events JOIN keylift.runs USING (run_id) WHERE kind = 'waiting' AND attempt = $1`;
+/** The longest are told one by one; the sums are of all. */
+const LONGEST_WAITS = `SELECT * FROM (${WAITS}) w ORDER BY seconds DESC LIMIT ${String(MOST_WAITS)}`;
+const WAITED = `SELECT kind, min(reason) AS reason, count(*)::int AS times, sum(seconds)::float8 AS seconds FROM (${WAITS}) w GROUP BY kind ORDER BY seconds DESC`;
 
 /** Stages completed in attempt $1, in their order. */
 const STAGES_DONE = `
@@ -65,14 +71,13 @@ export async function readTimeline(session: ReadSession, { attempt }: Ground): P
     const into = spells[spell]!.rows;
     into[Math.min(bucket, into.length - 1)]! += Number(rows);
   }
+  const { rows: waited } = await session.query<Waited>(WAITED, [attempt]);
   const batches = await session.one<Record<keyof Timeline['batches'], string>>(BATCHES, [attempt]);
   return {
     spells,
     bucket_seconds: width,
-    waits: {
-      total: Number((await session.one<{ total: string }>(COUNT_WAITS, [attempt])).total),
-      listed: (await session.query<Wait>(WAITS, [attempt])).rows,
-    },
+    waits: { total: waited.reduce((sum, { times }) => sum + times, 0), listed: (await session.query<Wait>(LONGEST_WAITS, [attempt])).rows },
+    waited,
     stages: (await session.query<StageDone>(STAGES_DONE, [attempt])).rows,
     batches: { done: Number(batches.done), failed: Number(batches.failed), open: Number(batches.open) },
   };

@@ -1,7 +1,8 @@
 import type { ReadSession } from '../database/session.js';
+import { moment } from '../ledger/moment.js';
 import type { Proof } from '../proof/document.js';
 import type { Chronicle, EventLine, Listed, ProofLine, RunLine } from './document.js';
-import { moment, type Ground } from './ground.js';
+import type { Ground } from './ground.js';
 
 /** Lines told of each kind, the latest. */
 const MOST_RUNS = 500;

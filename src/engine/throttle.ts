@@ -1,5 +1,7 @@
-/** Why the run waits, in a person's words; null when it may go on. */
-export type Reason = string | null;
+import type { Wait } from './waiting.js';
+
+/** Why the run waits; null when it may go on. */
+export type Reason = Wait | null;
 
 export interface ThrottleOptions {
   /** Looks at the world; what it cannot read it must answer with a reason, not with null. */
@@ -34,7 +36,7 @@ export class Throttle {
   private async look(): Promise<void> {
     const reason = await this.options.look();
     this.lookedAt = this.options.now();
-    if (reason === this.reason) return;
+    if (reason?.text === this.reason?.text) return;
     this.reason = reason;
     await this.options.onChange(reason);
   }

@@ -95,7 +95,7 @@ export async function heartbeat(session: WriteSession, run: Run): Promise<boolea
 export async function endRun(session: WriteSession, run: Run, { exitCode, result }: { exitCode: number; result: unknown }): Promise<void> {
   await session.query(
     `WITH freed AS (UPDATE keylift.control SET owner = NULL, owned_until = NULL WHERE owner = $1)
-     UPDATE keylift.runs SET ended_at = clock_timestamp(), exit_code = $2, result = $3, waiting_for = NULL WHERE run_id = $1`,
+     UPDATE keylift.runs SET ended_at = clock_timestamp(), exit_code = $2, result = $3, waiting_for = NULL, waiting_kind = NULL, waiting_since = NULL WHERE run_id = $1`,
     [run.runId, exitCode, result === null ? null : JSON.stringify(result)],
   );
 }

@@ -45,6 +45,7 @@ describe('the pace of batches', () => {
 });
 
 describe('the throttle', () => {
+  const PAUSED = { kind: 'paused', text: 'paused by an operator' } as const;
   const build = (reasons: Reason[]): { throttle: Throttle; looks: () => number; told: Reason[]; clock: { now: number }; stop: AbortController } => {
     const clock = { now: 0 };
     const told: Reason[] = [];
@@ -62,9 +63,10 @@ describe('the throttle', () => {
   };
 
   it('waits until the reason is gone, and tells each change once', async () => {
-    const { throttle, told, clock } = build(['a replica is behind', 'a replica is behind', 'paused', null]);
+    const behind = { kind: 'lag', text: 'a replica is behind' } as const;
+    const { throttle, told, clock } = build([behind, { ...behind }, PAUSED, null]);
     await throttle.clear();
-    expect(told).to.deep.equal(['a replica is behind', 'paused', null]);
+    expect(told).to.deep.equal([behind, PAUSED, null]);
     expect(clock.now).to.equal(1_500);
   });
 
@@ -78,7 +80,7 @@ describe('the throttle', () => {
   });
 
   it('lets go at a stop', async () => {
-    const { throttle, stop } = build(['paused']);
+    const { throttle, stop } = build([PAUSED]);
     stop.abort();
     await throttle.clear();
   });

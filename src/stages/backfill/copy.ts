@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { UnreachableError } from '../../errors.js';
 import { feed } from '../../engine/feed.js';
 import { Pace } from '../../engine/pace.js';
-import { Throttle } from '../../engine/throttle.js';
+import { Throttle, type Reason } from '../../engine/throttle.js';
+import { Waits } from '../../ledger/waits.js';
 import { pauseBefore } from '../../database/retry.js';
 import type { StageContext } from '../context.js';
 import { runBatch } from './batch.js';
@@ -24,15 +25,16 @@ const RECONNECT = { baseMs: 200, maxMs: 5_000, tries: 8 };
  */
 export async function copyAll(context: StageContext): Promise<void> {
   const copier = new Copier(context);
-  for (;;) {
-    await copier.run();
-    const open = await openRanges(context);
-    if (open.pending === 0 && open.failed.length === 0) return;
-    if (open.pending === 0) throw failedRanges(open.failed);
-    // Somebody else holds what is left: a batch of another run, or a writer that has not committed.
-    context.progress.waiting('the last ranges are held by another run or by a session that changed keys and has not committed');
-    await sleep(LOOK_EVERY_MS);
-    context.stop.throwIfAborted();
+  try {
+    for (;;) {
+      await copier.run();
+      const open = await openRanges(context);
+      if (open.pending === 0 && open.failed.length === 0) return;
+      if (open.pending === 0) throw failedRanges(open.failed);
+      await copier.waitForOthers();
+    }
+  } finally {
+    await copier.end();
   }
 }
 
@@ -40,16 +42,18 @@ class Copier {
   private steering: Steering;
   private readonly pace: Pace;
   private readonly throttle: Throttle;
+  private readonly waits: Waits;
   private lost = 0;
   private analyzed = false;
 
   constructor(private readonly context: StageContext) {
-    const { options, progress, stop } = context;
+    const { options, stop } = context;
+    this.waits = new Waits(context);
     this.steering = { paused: false, ...options, maxLag: options.maxLag, maxActive: options.maxActive };
     this.pace = new Pace({ least: Math.min(RANGE_KEYS, options.batchSize), most: options.batchSize, batchSeconds: options.batchSeconds });
     this.throttle = new Throttle({
       look: () => this.look(),
-      onChange: (reason) => { if (reason === null) progress.note('goes on'); else progress.waiting(reason); return this.tellLedger(reason); },
+      onChange: (reason) => this.wait(reason),
       everyMs: LOOK_EVERY_MS,
       now: () => performance.now(),
       sleep: (ms) => sleep(ms),
@@ -66,7 +70,19 @@ class Copier {
     });
   }
 
-  private async look(): Promise<string | null> {
+  /** Somebody else holds what is left: a batch of another run, or a writer that has not committed. */
+  async waitForOthers(): Promise<void> {
+    await this.wait({ kind: 'ranges', text: 'the last ranges are held by another run or by a session that changed keys and has not committed' });
+    await sleep(LOOK_EVERY_MS);
+    this.context.stop.throwIfAborted();
+  }
+
+  /** Whatever it waited for when it ended is written down. */
+  async end(): Promise<void> {
+    await this.waits.tell(null);
+  }
+
+  private async look(): Promise<Reason> {
     const { database, schema, options } = this.context;
     try {
       this.steering = await database.readOnly((s) => readSteering(s, options));
@@ -74,14 +90,15 @@ class Copier {
       return await reasonToWait(database, schema, this.steering);
     } catch (error) {
       if (!(await this.survives(error))) throw error;
-      return 'the database did not answer';
+      return { kind: 'connection', text: 'the database did not answer' };
     }
   }
 
-  /** For `status`: why this run waits. */
-  private async tellLedger(reason: string | null): Promise<void> {
-    const { database, run } = this.context;
-    await database.transaction((s) => s.query('UPDATE keylift.runs SET waiting_for = $2 WHERE run_id = $1', [run.runId, reason])).catch(() => undefined);
+  private async wait(reason: Reason): Promise<void> {
+    const { progress } = this.context;
+    if (reason === null) progress.note('goes on');
+    else progress.waiting(reason.text);
+    await this.waits.tell(reason);
   }
 
   /** One batch; false when nothing was free. A failed one is dealt with and counts as work. */

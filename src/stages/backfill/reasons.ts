@@ -30,7 +30,7 @@ export async function readSteering(session: ReadSession, asked: Omit<Steering, '
 
 /** Looks for a reason to wait: the first that holds. */
 export async function reasonToWait(database: Database, { legacy: l }: MappedSchema, steering: Steering): Promise<Reason> {
-  if (steering.paused) return 'paused by an operator; keylift resume goes on';
+  if (steering.paused) return { kind: 'paused', text: 'paused by an operator; keylift resume goes on' };
   return database.readOnly(async (session) =>
     (await lagReason(session, steering.maxLag)) ??
     (await blockedReason(session)) ??
@@ -46,9 +46,9 @@ async function lagReason(session: ReadSession, maxLag: number | null): Promise<R
        coalesce(extract(epoch FROM max(replay_lag)), 0)::float8 AS lag
      FROM pg_catalog.pg_stat_replication`,
   );
-  if (replicas === '0') return 'replica lag cannot be read: no replica is connected (--max-lag was asked for)';
-  if (unreadable !== '0') return 'replica lag cannot be read: this role lacks pg_monitor (--max-lag was asked for)';
-  return lag > maxLag ? `a replica is ${lag.toFixed(1)} s behind; the limit is ${String(maxLag)} s` : null;
+  if (replicas === '0') return { kind: 'lag', text: 'replica lag cannot be read: no replica is connected (--max-lag was asked for)' };
+  if (unreadable !== '0') return { kind: 'lag', text: 'replica lag cannot be read: this role lacks pg_monitor (--max-lag was asked for)' };
+  return lag > maxLag ? { kind: 'lag', text: `a replica is ${lag.toFixed(1)} s behind; the limit is ${String(maxLag)} s` } : null;
 }
 
 async function blockedReason(session: ReadSession): Promise<Reason> {
@@ -58,7 +58,7 @@ async function blockedReason(session: ReadSession): Promise<Reason> {
      SELECT count(DISTINCT w.pid) AS blocked FROM pg_catalog.pg_locks w, ours
      WHERE NOT w.granted AND NOT w.pid = ANY (ours.pids) AND pg_blocking_pids(w.pid) && ours.pids`,
   );
-  return blocked === '0' ? null : `${blocked} session${blocked === '1' ? ' is' : 's are'} waiting for a lock of keylift`;
+  return blocked === '0' ? null : { kind: 'blocked', text: `${blocked} session${blocked === '1' ? ' is' : 's are'} waiting for a lock of keylift` };
 }
 
 async function activeReason(session: ReadSession, maxActive: number | null): Promise<Reason> {
@@ -68,7 +68,7 @@ async function activeReason(session: ReadSession, maxActive: number | null): Pro
      WHERE datname = current_database() AND backend_type = 'client backend' AND application_name NOT LIKE 'keylift%'
        AND coalesce(state, 'active') = 'active'`,
   );
-  return Number(active) > maxActive ? `${active} sessions are at work; the limit is ${String(maxActive)}` : null;
+  return Number(active) > maxActive ? { kind: 'active', text: `${active} sessions are at work; the limit is ${String(maxActive)}` } : null;
 }
 
 async function vacuumReason(session: ReadSession, tables: string[]): Promise<Reason> {
@@ -78,5 +78,5 @@ async function vacuumReason(session: ReadSession, tables: string[]): Promise<Rea
      WHERE a.backend_type = 'autovacuum worker' AND v.datname = current_database() AND v.relid = ANY ($1::regclass[]) LIMIT 1`,
     [tables],
   );
-  return row === undefined ? null : `autovacuum is at work on ${row.name}`;
+  return row === undefined ? null : { kind: 'vacuum', text: `autovacuum is at work on ${row.name}` };
 }

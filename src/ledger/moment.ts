@@ -1,0 +1,2 @@
+/** SQL: a moment as the ledger writes and tells it, UTC in ISO 8601 to the millisecond. */
+export const moment = (at: string): string => `to_char((${at}) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
