@@ -13,7 +13,7 @@ const TOKEN = new RegExp(
 
 /**
  * What would let an operator's expression end or swallow the statement around it, or undefined. It is trusted, so
- * this guards against mistakes: it knows quotes, parentheses and comments, and leaves meaning to the server.
+ * this guards against mistakes: it knows quotes, brackets, commas and comments, and leaves meaning to the server.
  */
 export function faultOfExpression(sql: string): string | undefined {
   if (sql.trim() === '') return 'must not be empty';
@@ -24,8 +24,10 @@ export function faultOfExpression(sql: string): string | undefined {
     if (groups.open !== undefined) return 'leaves a quote (\') open';
     const fault = groups.mark === undefined ? undefined : faultOfMark(groups.mark);
     if (fault !== undefined) return fault;
-    if (groups.mark === '(') depth += 1;
-    if (groups.mark === ')') depth -= 1;
+    // In parentheses of ours a list would be a row of values, which PostgreSQL takes for one.
+    if (groups.mark === ',' && depth === 0) return 'must be one value, without a comma outside parentheses';
+    if (groups.mark === '(' || groups.mark === '[') depth += 1;
+    if (groups.mark === ')' || groups.mark === ']') depth -= 1;
     if (depth < 0) return 'closes a parenthesis that it did not open';
   }
   return depth === 0 ? undefined : 'leaves a parenthesis open';

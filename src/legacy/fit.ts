@@ -6,19 +6,19 @@ import { RefusedError, UsageError } from '../errors.js';
 import { legacyFragments } from './fragments.js';
 import { inspectLegacy, type MappedSchema } from './inspect.js';
 import { faultLine } from './mapping-fault.js';
-import { mappingFaults } from './mapping-faults.js';
+import { mappingFaults, unknownZone } from './mapping-faults.js';
 import { missingNames } from './missing-names.js';
 
 /**
  * `inspectLegacy` for a configuration nobody has tried yet: says by configuration key what is not there, and
  * whatever else the server says of the operator's expressions as the operator's to mend.
  *
- * @throws UsageError `mapping_missing` with all missing tables and columns at once, or `mapping_invalid` with all that
+ * @throws UsageError `mapping_missing` with all missing tables, columns and zones at once, or `mapping_invalid` with all that
  *   does not fit; RefusedError `preflight` where this role may not see all rows.
  */
 export async function inspectMapping(session: ReadSession, { settings, configFile }: { settings: Settings; configFile: string | undefined }): Promise<MappedSchema> {
   const where = configFile ?? 'the default configuration';
-  const faults = await missingNames(session, settings);
+  const faults = [...(await missingNames(session, settings)), ...(await unknownZone(session, settings))];
   if (faults.length > 0) {
     throw new UsageError('mapping_missing', `${where} names what this database does not have:\n${faults.map((f) => `  ${faultLine(f)}`).join('\n')}`, {
       hint: 'Mend the configuration; nothing was changed.', anchor: 'mapping',
@@ -32,7 +32,8 @@ export async function inspectMapping(session: ReadSession, { settings, configFil
   } catch (error) {
     const state = sqlStateOf(error) ?? '';
     if (isPermission(error)) throw unreadable(error);
-    if (!/^(42|22)/.test(state)) throw error;
+    // 0A: what PostgreSQL has not, such as a DELETE inside an expression.
+    if (!/^(42|22|0A)/.test(state)) throw error;
     await session.query('ROLLBACK TO SAVEPOINT keylift_mapping');
     const lines = (await mappingFaults(session, settings)).map((fault) => `\n  ${faultLine(fault)}`);
     const said = lines.length > 0 ? lines.join('') : ` ${describeDatabaseError(error).message.replace(/^[^:]*: /, '')}`;

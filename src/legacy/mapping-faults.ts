@@ -49,14 +49,21 @@ async function virtualToken(session: ReadSession, settings: Settings): Promise<M
   return [{ at: 'legacy.keys.token', kind: 'type', problem: 'is a virtual generated column: no index can find keys by it; map what it is computed from, as { "sql": … }', didYouMean: null }];
 }
 
-/** A zone that PostgreSQL does not know, or one that nothing is in. */
-async function zoneFaults(session: ReadSession, { legacy: { keys: { timeZone } } }: Settings, types: ReadonlyMap<string, string>): Promise<MappingFault[]> {
+const ofZone = (problem: string): MappingFault[] => [{ at: 'legacy.keys.timeZone', kind: 'type', problem, didYouMean: null }];
+
+/** A zone that PostgreSQL does not know, also where no mapped date would ever be read in it. */
+export async function unknownZone(session: ReadSession, { legacy: { keys: { timeZone } } }: Settings): Promise<MappingFault[]> {
   if (timeZone === undefined) return [];
-  const fault = (problem: string): MappingFault[] => [{ at: 'legacy.keys.timeZone', kind: 'type', problem, didYouMean: null }];
   const { known } = await session.one<{ known: boolean }>('SELECT EXISTS (SELECT FROM pg_catalog.pg_timezone_names WHERE lower(name) = lower($1)) AS known', [timeZone]);
-  if (!known) return fault(`no time zone ${JSON.stringify(timeZone)} in this server's list`);
+  return known ? [] : ofZone(`no time zone ${JSON.stringify(timeZone)} in this server's list`);
+}
+
+/** A zone that PostgreSQL does not know, or one that nothing is in. */
+async function zoneFaults(session: ReadSession, settings: Settings, types: ReadonlyMap<string, string>): Promise<MappingFault[]> {
+  const unknown = await unknownZone(session, settings);
+  if (settings.legacy.keys.timeZone === undefined || unknown.length > 0) return unknown;
   const dates = ['createdAt', 'expiresAt'].flatMap((value) => types.get(`legacy.keys.${value}`) ?? []);
-  return dates.length > 0 && dates.every((type) => type === 'timestamp with time zone') ? fault('the mapped dates have their zone with them; leave it out') : [];
+  return dates.length > 0 && dates.every((type) => type === 'timestamp with time zone') ? ofZone('the mapped dates have their zone with them; leave it out') : [];
 }
 
 function trials(l: LegacyFragments, { legacy: { keys, apis, accounts } }: Settings): Trial[] {

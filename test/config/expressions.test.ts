@@ -5,7 +5,7 @@ describe('faultOfExpression', () => {
   for (const sql of [
     'k.token', "a.kind = 'store'", "coalesce(k.name, 'it''s; -- fine /* too')", 'k."odd "";name" is null', '(((k.a)))',
     String.raw`k.a ~ E'\'quoted\';' and true`, "k.data->>'$.id'", "k.raw #>> '{a,b}'", 'k.a$b', 'k.a - -1', "k.c = ')'", 'k.j ? \'x\'',
-    "k.type in ('a', 'b')", "u.e = '\\'", "name'x'",
+    "k.type in ('a', 'b')", "u.e = '\\'", "name'x'", "k.a = any (array['a', 'b'])", "(array['a', k.b])[1]",
   ]) {
     it(`accepts ${sql}`, () => {
       expect(faultOfExpression(sql)).to.be.undefined;
@@ -22,6 +22,7 @@ describe('faultOfExpression', () => {
     ['rest */ true', 'must not hold a comment (*/)'],
     ['true) or (true', 'closes a parenthesis that it did not open'],
     ['(true', 'leaves a parenthesis open'],
+    ['k.name, k.token', 'must be one value, without a comma outside parentheses'],
     ["a.kind = 'store", "leaves a quote (') open"],
     ["'a''", "leaves a quote (') open"],
     ['a."kind', 'leaves a quote (") open, or quotes an empty name'],
