@@ -1,5 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { UsageError } from '../errors.js';
+import { decodeUtf8 } from './utf8.js';
 
 const MAX_BYTES = 1024 * 1024;
 
@@ -12,7 +13,9 @@ export async function readConfigFile(file: string, { givenBy }: { givenBy: strin
     throw unreadable(file, givenBy, reasonOf(error), error);
   });
   if (bytes.length > MAX_BYTES) throw unreadable(file, givenBy, 'is larger than 1 MiB');
-  return decode(bytes, (reason) => unreadable(file, givenBy, reason));
+  const { text, fault } = decodeUtf8(bytes);
+  if (fault !== undefined) throw unreadable(file, givenBy, fault);
+  return text;
 }
 
 /** Reads one byte more than allowed at most, so that neither /dev/zero nor a growing file is read to its end. */
@@ -29,19 +32,6 @@ async function readBytes(file: string): Promise<Buffer> {
     return buffer.subarray(0, length);
   } finally {
     await handle.close();
-  }
-}
-
-function decode(bytes: Buffer, refuse: (reason: string) => UsageError): string {
-  if (bytes.length >= 2 && /^(fffe|feff)$/.test(bytes.subarray(0, 2).toString('hex'))) {
-    throw refuse('is UTF-16; save it as UTF-8');
-  }
-  const nul = bytes.indexOf(0);
-  if (nul !== -1) throw refuse(`holds a NUL byte (byte ${String(nul + 1)})`);
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw refuse('is not valid UTF-8');
   }
 }
 

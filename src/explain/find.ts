@@ -1,5 +1,6 @@
 import type { Database } from '../database/connect.js';
 import { sqlStateOf } from '../database/sqlstate.js';
+import { isValueOf } from '../proof/replay/decision.js';
 import { findByFingerprint, findById } from './statements.js';
 import type { Scene } from './scene.js';
 
@@ -24,8 +25,12 @@ export async function findKeys(database: Database, scene: Scene, word: string): 
   return { ids: rows.slice(0, MOST_KEYS).map((row) => row.id), more: rows.length > MOST_KEYS };
 }
 
-/** A word that is no value of the id's type is no id: PostgreSQL knows, and its refusal ends a transaction of its own. */
+/**
+ * A word that is no value of the id's type is no id, and is not sent: it may be a token, and stand in the server's log. What
+ * is left for PostgreSQL to refuse ends a transaction of its own.
+ */
 async function byItsId(database: Database, scene: Scene, word: string): Promise<string[]> {
+  if (!isValueOf(scene.schema.types.id, word)) return [];
   try {
     const { rows } = await database.readOnly((session) => session.query<{ id: string }>(findById(scene), [word]));
     return rows.map((row) => row.id);

@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import Papa from 'papaparse';
+import { decodeUtf8 } from '../config/utf8.js';
 import { UsageError } from '../errors.js';
 
 const MAX_BYTES = 64 * 1024 * 1024;
@@ -34,9 +35,12 @@ export async function readIdList(file: string, options: IdListOptions): Promise<
   for (const column of found) if (names.filter((n) => n === column).length > 1) faults.push(`line 1: column ${column} stands twice`);
 
   const ids = new Map<string, ListedId[]>(options.columns.map((column) => [column, []]));
-  rows.forEach((row, index) => {
+  let next = 2;
+  rows.forEach((row) => {
+    const line = next;
+    // A quoted note may hold line breaks of its own.
+    next += 1 + row.reduce((breaks, cell) => breaks + (cell.match(/\r\n|\r|\n/g)?.length ?? 0), 0);
     if (found.length === 0 || row.every((cell) => cell.trim() === '')) return;
-    const line = index + 2;
     if (row.length !== header.length) faults.push(`line ${String(line)}: ${String(row.length)} fields, the header has ${String(header.length)}`);
     const here = found.map((column) => ({ column, id: (row[names.indexOf(column)] ?? '').trim() })).filter((c) => c.id !== '');
     if (here.length === 0) faults.push(`line ${String(line)}: no ${found.join(' or ')}`);
@@ -68,10 +72,7 @@ async function readText(file: string, kind: string): Promise<string> {
   const bytes = await readFile(file).catch((error: unknown) => {
     throw refuse('cannot be read', error);
   });
-  if (bytes.includes(0)) throw refuse('holds a NUL byte; a CSV is plain text');
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch (error) {
-    throw refuse('is not valid UTF-8', error);
-  }
+  const { text, fault } = decodeUtf8(bytes);
+  if (fault !== undefined) throw refuse(fault);
+  return text;
 }

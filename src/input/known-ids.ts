@@ -17,10 +17,13 @@ const PATTERNS: Record<string, RegExp> = {
   uuid: /^\{?[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}\}?$/i,
 };
 
-/** Faults of a list whose ids must exist: `line 3: no account 99`. Ids travel as one array parameter. */
+/**
+ * Faults of a list whose ids must exist: `line 3: no account 99`. Ids travel as one array parameter. What is no number and
+ * no uuid is not repeated, and of a type that has others is not even sent: somebody may have listed tokens.
+ */
 export async function unknownIds(session: ReadSession, listed: readonly ListedId[], known: KnownIn): Promise<string[]> {
   const pattern = PATTERNS[known.type];
-  const fault = ({ id, line }: ListedId): string => `line ${String(line)}: no ${known.what} ${JSON.stringify(id)}`;
+  const fault = ({ id, line }: ListedId): string => `line ${String(line)}: no ${known.what} ${/^-?\d{1,40}$/.test(id) || PATTERNS.uuid!.test(id) ? JSON.stringify(id) : 'has this id'}`;
   const possible = listed.filter(({ id }) => pattern === undefined || pattern.test(id));
   const impossible = listed.filter((entry) => !possible.includes(entry)).map(fault);
   if (possible.length === 0) return impossible;

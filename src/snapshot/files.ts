@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { decodeUtf8 } from '../config/utf8.js';
 
 /** A text file read, or a sentence on why not. */
 export type TextReading = { text: string; fault: undefined } | { text: undefined; fault: string };
@@ -11,11 +12,8 @@ export async function readUtf8(file: string): Promise<TextReading> {
   } catch (error) {
     return { text: undefined, fault: reasonOf(error) };
   }
-  try {
-    return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes), fault: undefined };
-  } catch {
-    return { text: undefined, fault: 'not valid UTF-8' };
-  }
+  const { text, fault } = decodeUtf8(bytes);
+  return fault === undefined ? { text, fault } : { text: undefined, fault: fault.replace(/^is /, '') };
 }
 
 function reasonOf(error: unknown): string {

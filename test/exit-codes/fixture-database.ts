@@ -5,9 +5,9 @@ import { createLegacyTables, loadRows } from '../../src/snapshot/load.js';
 import { useTestDatabase, type TestDatabase } from '../support/database.js';
 import { SHIPPED } from '../snapshot/case-directory.js';
 
-/** A fresh database a test, filled with a shipped fixture case by `load`. */
-export function useFixtureDatabase(): { database: () => TestDatabase; load: (name: string) => Promise<string> } {
-  const database = useTestDatabase({ each: true, schema: 'none' });
+/** A fresh database a test, or one for all of a `describe`, filled with a shipped fixture case by `load`. */
+export function useFixtureDatabase({ each = true }: { each?: boolean } = {}): { database: () => TestDatabase; load: (name: string) => Promise<string> } {
+  const database = useTestDatabase({ each, schema: 'none' });
   return {
     database,
     load: async (name) => {

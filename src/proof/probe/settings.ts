@@ -1,8 +1,8 @@
 import { readFile, stat } from 'node:fs/promises';
-import { isUtf8 } from 'node:buffer';
 import { JsonFault, parseJson } from '../../config/json.js';
 import { keyPath } from '../../config/load.js';
 import { faultsOfStructure, type Fault } from '../../config/structure.js';
+import { decodeUtf8 } from '../../config/utf8.js';
 import { UsageError } from '../../errors.js';
 import { readAuthority, readBody } from './files.js';
 import { readBaseUrl, readHeader, readPath } from './parts.js';
@@ -57,8 +57,9 @@ async function readText(file: string): Promise<string> {
   if (facts.isDirectory()) throw unreadable(file, 'is a folder');
   if (facts.size > MAX_BYTES) throw unreadable(file, `is larger than ${String(MAX_BYTES / 1024 / 1024)} MiB`);
   const bytes = await readFile(file).catch((error: unknown) => { throw unreadable(file, error); });
-  if (!isUtf8(bytes)) throw unreadable(file, 'is not valid UTF-8');
-  return new TextDecoder().decode(bytes);
+  const { text, fault } = decodeUtf8(bytes);
+  if (fault !== undefined) throw unreadable(file, fault);
+  return text;
 }
 
 function parse(text: string, file: string): { value: unknown; faults: Fault[] } {
