@@ -1,7 +1,8 @@
-import { access, constants, writeFile } from 'node:fs/promises';
+import { access, constants } from 'node:fs/promises';
 import path from 'node:path';
 import { secretsIn } from '../config/redact.js';
 import { EXIT, UsageError, type ExitCode } from '../errors.js';
+import { cannotWrite, replaceFile } from '../output/replace-file.js';
 import type { CaseResult } from '../snapshot/check.js';
 import { junitXml } from '../snapshot/junit.js';
 import { caseText, summaryText } from '../snapshot/result-text.js';
@@ -19,7 +20,9 @@ export const run: Run<SnapshotArguments> = async (context, args) => {
   const results = await runCases(context, { action, directory: dir, databaseUrl: context.databaseUrl });
   const failures = new Map<CaseResult, ErrorText>();
   for (const result of results) if (result.error !== undefined) failures.set(result, await told(context, result.error));
-  if (junit !== undefined) await writeJunit(junit, junitXml(results, { failures: texts(failures) }));
+  if (junit !== undefined) {
+    await replaceFile({ file: junit, kind: 'JUnit' }, (append) => append(junitXml(results, { failures: texts(failures) })));
+  }
   if (context.json) context.printAnswer(documentOf(results, failures));
   else {
     for (const result of results) context.write(caseText(result, { action, failure: failures.get(result)?.text }));
@@ -38,17 +41,8 @@ function refuseStrayFlags({ action, junit, accounts }: SnapshotArguments): void 
 
 /** Asked before the cases run, which may take minutes. */
 async function requireWritable(file: string): Promise<void> {
-  await access(path.dirname(file), constants.W_OK).catch((error: unknown) => { throw unwritable(file, error); });
+  await access(path.dirname(file), constants.W_OK).catch((error: unknown) => { throw cannotWrite({ file, kind: 'JUnit' }, error); });
 }
-
-async function writeJunit(file: string, text: string): Promise<void> {
-  await writeFile(file, text).catch((error: unknown) => { throw unwritable(file, error); });
-}
-
-const unwritable = (file: string, cause: unknown): UsageError =>
-  new UsageError('junit_unwritable', `the JUnit file ${file} cannot be written: ${(cause as NodeJS.ErrnoException).code ?? String(cause)}`, {
-    facts: { file }, cause, hint: 'Name a file in a folder that exists and that you may write.',
-  });
 
 const told = (context: CommandContext, error: unknown): Promise<ErrorText> =>
   describeError(error, { debug: false, secrets: secretsIn([context.databaseUrl ?? '']) });

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createWriteStream, openSync, type WriteStream } from 'node:fs';
+import { createWriteStream, fchmodSync, fstatSync, openSync, type WriteStream } from 'node:fs';
 import winston from 'winston';
 import { redactText } from '../config/redact.js';
 import { UsageError } from '../errors.js';
@@ -8,7 +8,7 @@ import { LOG_LEVELS, type Logger, type LogLevel } from './logger.js';
 export interface LogOptions {
   stderr: NodeJS.WritableStream;
   level?: LogLevel;
-  /** JSON lines are appended to this file, which is made with mode 0600. */
+  /** JSON lines are appended to this file, which nobody but its owner may read (mode 0600), also where it was there before. */
   file?: string | undefined;
   /** Masked wherever they appear. */
   secrets?: readonly string[];
@@ -60,11 +60,23 @@ function openFile(file: string, stderr: NodeJS.WritableStream): WriteStream {
   } catch (error) {
     throw new UsageError('log_file_unwritable', `the log file ${file} cannot be written (${String((error as NodeJS.ErrnoException).code)})`, { cause: error });
   }
+  narrow(descriptor, { file, stderr });
   const stream = createWriteStream(file, { fd: descriptor });
   // A full disk must not end a migration that is otherwise well.
   stream.once('error', (error) => stderr.write(`the log file ${file} cannot be written any more: ${error.message}\n`));
   stream.on('error', () => undefined);
   return stream;
+}
+
+/** Names and ids of keys are not everybody's to read. A pipe or a terminal is left as it is. */
+function narrow(descriptor: number, { file, stderr }: { file: string; stderr: NodeJS.WritableStream }): void {
+  const facts = fstatSync(descriptor);
+  if (!facts.isFile() || (facts.mode & 0o077) === 0) return;
+  try {
+    fchmodSync(descriptor, 0o600);
+  } catch (error) {
+    stderr.write(`warning: others may read the log file ${file}, and its mode cannot be changed (${String((error as NodeJS.ErrnoException).code)})\n`);
+  }
 }
 
 async function close(log: winston.Logger, stream: WriteStream | undefined): Promise<void> {

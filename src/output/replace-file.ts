@@ -7,6 +7,7 @@ import { UsageError, type ErrorDetails } from '../errors.js';
 const UNWRITABLE = {
   notice: (message: string, details: ErrorDetails) => new UsageError('notice_unwritable', message, details),
   report: (message: string, details: ErrorDetails) => new UsageError('report_unwritable', message, details),
+  JUnit: (message: string, details: ErrorDetails) => new UsageError('junit_unwritable', message, details),
 };
 
 export interface Replaced {
@@ -18,7 +19,7 @@ export interface Replaced {
  * Hands `write` a new file that only its owner may read, and puts it in the place of `file` once it is whole and on
  * the disk: whoever looks finds the old content or the new, never half.
  *
- * @throws UsageError `notice_unwritable` or `report_unwritable` by its kind, and whatever `write` throws; `file` is as it was then.
+ * @throws UsageError `notice_unwritable`, `report_unwritable` or `junit_unwritable` by its kind, and whatever `write` throws; `file` is as it was then.
  */
 export async function replaceFile<T>(replaced: Replaced, write: (append: (text: string) => Promise<void>) => Promise<T>): Promise<T> {
   const unwritable = (error: unknown): UsageError => cannotWrite(replaced, error);
@@ -53,7 +54,8 @@ async function placeOf(replaced: Replaced): Promise<string> {
   }
 }
 
-function cannotWrite({ file, kind }: Replaced, cause: unknown): UsageError {
+/** The error of a place that takes no file. */
+export function cannotWrite({ file, kind }: Replaced, cause: unknown): UsageError {
   const reason = cause instanceof Error ? ((cause as NodeJS.ErrnoException).code ?? cause.message) : String(cause);
   return UNWRITABLE[kind](`the ${kind} file ${file} cannot be written: ${reason}`, {
     facts: { file }, cause, hint: 'Name a file in a folder that exists and that you may write.',

@@ -1,4 +1,4 @@
-import { access, writeFile } from 'node:fs/promises';
+import { access, chmod, writeFile } from 'node:fs/promises';
 import type { Settings } from '../config/settings.js';
 import { RefusedError, UsageError } from '../errors.js';
 
@@ -22,7 +22,7 @@ export async function refuseExisting({ config, notes }: Files): Promise<void> {
 /** @throws RefusedError `config_exists`; UsageError `config_unwritable` */
 export async function writeFiles(files: Files, texts: Files, { force }: { force: boolean }): Promise<void> {
   for (const which of ['config', 'notes'] as const) {
-    await writeFile(files[which], texts[which], { flag: force ? 'w' : 'wx' }).catch((error: unknown) => {
+    await write(files[which], { text: texts[which], mode: MODES[which], force }).catch((error: unknown) => {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'EEXIST') throw exists(files[which]);
       throw new UsageError('config_unwritable', `${files[which]} cannot be written: ${code ?? String(error)}`, {
@@ -30,6 +30,15 @@ export async function writeFiles(files: Files, texts: Files, { force }: { force:
       });
     });
   }
+}
+
+/** The configuration belongs in a repository; its notes tell what somebody saw in a database. */
+const MODES = { config: 0o666, notes: 0o600 };
+
+/** A file that is there already keeps its mode unless that is wider than it should be. */
+async function write(file: string, { text, mode, force }: { text: string; mode: number; force: boolean }): Promise<void> {
+  await writeFile(file, text, { flag: force ? 'w' : 'wx', mode });
+  if (mode === 0o600) await chmod(file, mode);
 }
 
 const exists = (file: string): RefusedError =>

@@ -1,4 +1,4 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Database } from '../../database/connect.js';
 import type { ReadSession } from '../../database/session.js';
@@ -94,8 +94,11 @@ async function write(directory: string, { accounts, apis, keys, held }: Disguise
     + 'Dates to come, and last uses of the last 90 days, are two hundred years ahead.';
   try {
     await mkdir(directory, { recursive: true });
-    await writeFile(path.join(directory, LEGACY_FILE), legacyText({ about, accounts, apis, keys: keys.map((key) => ({ ...key, name: nameLike(key.name) })) }));
-    if (held.length > 0) await writeFile(path.join(directory, HOLDS_FILE), `key_id\n${held.join('\n')}\n`);
+    // Disguised or not, whose rows they were is to look at them first.
+    await chmod(directory, 0o700);
+    const own = { mode: 0o600 };
+    await writeFile(path.join(directory, LEGACY_FILE), legacyText({ about, accounts, apis, keys: keys.map((key) => ({ ...key, name: nameLike(key.name) })) }), own);
+    if (held.length > 0) await writeFile(path.join(directory, HOLDS_FILE), `key_id\n${held.join('\n')}\n`, own);
   } catch (error) {
     throw unwritable(directory, error);
   }
