@@ -2,6 +2,7 @@ import pg from 'pg';
 import { readAddress, type Where } from './address.js';
 import { connectFailure } from './failures.js';
 import { typeParsers } from './parsers.js';
+import { quieten } from './quiet.js';
 import { asReader, beginStatement, inTransaction, type ReadOptions, type WriteOptions } from './scopes.js';
 import { openLine, type ReadSession, type WriteSession } from './session.js';
 
@@ -43,7 +44,7 @@ export async function openDatabase(url: string, options: OpenOptions = {}): Prom
   return database;
 }
 
-function openPool(url: string, { applicationName, maxConnections, connectTimeoutMs }: OpenOptions): pg.Pool {
+function openPool(url: string, { applicationName, maxConnections, connectTimeoutMs }: OpenOptions & { connectTimeoutMs: number }): pg.Pool {
   // The pool's own timeout would also count the wait for a free connection, which may rightly take long.
   class Client extends pg.Client {
     constructor(config?: pg.ClientConfig) {
@@ -56,6 +57,8 @@ function openPool(url: string, { applicationName, maxConnections, connectTimeout
     max: maxConnections ?? 10,
     keepAlive: true,
     types: typeParsers,
+    // The pool waits for what this returns, which its types do not know.
+    onConnect: (client): unknown => quieten(client, { timeoutMs: connectTimeoutMs }),
     Client,
   });
   // The pool drops a client that fails while idle; without a listener the process would end.

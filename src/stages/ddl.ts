@@ -1,7 +1,9 @@
 import knexFactory, { type Knex } from 'knex';
+import type pg from 'pg';
 import { retry } from '../database/retry.js';
 import { readAddress } from '../database/address.js';
 import { connectionLost } from '../database/failures.js';
+import { quieten } from '../database/quiet.js';
 import { isConnectionLost, isTimeout, SQLSTATE, sqlStateOf } from '../database/sqlstate.js';
 import { MIGRATION_TABLES, migrationSource } from '../../migrations/index.js';
 import type { Migration } from '../../migrations/context.js';
@@ -46,9 +48,9 @@ export class DdlRunner {
       pool: {
         min: 0,
         max: 1,
-        afterCreate: (connection: { processID: number }, done: (error: Error | null, connection: unknown) => void) => {
+        afterCreate: (connection: pg.Client & { processID: number }, done: (error: Error | null, connection: unknown) => void) => {
           this.backends.add(connection.processID);
-          done(null, connection);
+          quieten(connection).then(() => { done(null, connection); }, (error: unknown) => { done(error as Error, connection); });
         },
       },
       log: SILENT,
