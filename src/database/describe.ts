@@ -41,20 +41,25 @@ type ServerError = Parameters<typeof factsOf>[0];
 
 function factsOf(error: {
   code?: string | undefined; schema?: string | undefined; table?: string | undefined;
-  column?: string | undefined; constraint?: string | undefined;
+  column?: string | undefined; constraint?: string | undefined; routine?: string | undefined; where?: string | undefined;
 }): Record<string, unknown> {
   const { code, schema, table, column, constraint } = error;
-  const facts = { sqlstate: code, schema, table, column, constraint };
+  const facts = { sqlstate: code, schema, table, column, constraint, function: isRaised(error) ? raisedBy(error) : undefined };
   return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
 }
 
+/** What a function says by RAISE, whatever code it gives it, is somebody's free text; `where` begins with its name. */
+const isRaised = ({ routine }: ServerError): boolean => routine === 'exec_stmt_raise';
+const raisedBy = ({ where }: ServerError): string | undefined => /^PL\/pgSQL \S+ (.+?\)) /.exec(where ?? '')?.[1];
+
 /**
- * Data exceptions (class 22) quote the value itself, in the quotes of the server's language: they get a sentence of
- * ours. Exceptions raised by functions (P0) lose what they quote.
+ * Data exceptions (class 22) quote the value itself, in the quotes of the server's language, and somebody else's function
+ * may say anything: they get a sentence of ours. Other exceptions of functions (P0) lose what they quote.
  */
 function messageWithoutValues(error: ServerError & Error): string {
   const code = error.code ?? '';
   if (code.startsWith('22')) return `a value does not have the form that its type or a function asks for (SQLSTATE ${code})`;
+  if (isRaised(error) && raisedBy(error)?.startsWith('keylift.') !== true) return 'a function raised an exception; its words are not repeated, as they may quote a row';
   if (code.startsWith('P0')) return error.message.replace(/(["'«„“‘]).*?(["'»”’]|$)/gs, '$1…$2');
   return error.message;
 }

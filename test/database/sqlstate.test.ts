@@ -57,6 +57,14 @@ describe('describeDatabaseError', () => {
     });
   }
 
+  it('names the function that raised an exception instead of repeating it, unless it is ours', () => {
+    const raised = (where: string) => describeDatabaseError(serverError('23514', { message: 'I refuse tok_secret', routine: 'exec_stmt_raise', where }));
+    const theirs = raised('PL/pgSQL function public.check_key() line 1 at RAISE\nSQL statement "tok_secret"');
+    expect(theirs.facts).to.deep.equal({ sqlstate: '23514', function: 'public.check_key()' });
+    expect(JSON.stringify([theirs.message, theirs.facts, (theirs.cause as Error).stack])).to.include('raised an exception').and.not.include('tok_secret');
+    expect(raised('PL/pgSQL function keylift.settle(bigint[],text[]) line 53 at RAISE').message).to.include('I refuse');
+  });
+
   it('gives the exit code of the situation', () => {
     const exits = ['42501', '42P01', '42703', '25006', '57014', '40P01', '53100', 'XX000'].map((code) => describeDatabaseError(serverError(code)).exitCode);
     expect(exits).to.deep.equal([3, 2, 2, 3, 5, 5, 5, 1]);
