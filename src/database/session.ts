@@ -1,4 +1,7 @@
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
 import type { Where } from './address.js';
 import { connectionLost } from './failures.js';
 import { isConnectionLost } from './sqlstate.js';
@@ -24,6 +27,11 @@ export interface ReadSession {
 /** A session that may write; it can be handed to whatever only reads. */
 export interface WriteSession extends ReadSession {
   readonly access: 'read-write';
+  /**
+   * Runs `COPY … FROM STDIN` with these pieces of its text, each asked for when the server has taken the one before.
+   * What the source throws ends the COPY and is thrown.
+   */
+  copyIn(sql: string, source: AsyncIterable<string>): Promise<void>;
 }
 
 /** A checked-out client, and whether its connection is gone. */
@@ -41,12 +49,10 @@ export function openLine(client: pg.PoolClient, where: Where): Line {
   const onError = (error: Error) => (lost ??= error);
   client.on('error', onError);
 
-  const query = async <R>(sql: string, values?: readonly unknown[]): Promise<Answer<R>> => {
+  const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
     if (!open) throw new Error('a database session was used after its scope had ended');
     try {
-      // pg's types want any[]; an absent array selects the simple protocol, which takes several statements.
-      const result: unknown = await client.query(sql, values === undefined ? undefined : [...values]);
-      return answerOf<R>(result);
+      return await work();
     } catch (error) {
       // pg has no code for "terminated unexpectedly"; its error event is what tells.
       if (lost !== undefined || isConnectionLost(error)) {
@@ -57,14 +63,40 @@ export function openLine(client: pg.PoolClient, where: Where): Line {
     }
   };
 
+  const query = <R>(sql: string, values?: readonly unknown[]): Promise<Answer<R>> => guarded(async () => {
+    // pg's types want any[]; an absent array selects the simple protocol, which takes several statements.
+    const result: unknown = await client.query(sql, values === undefined ? undefined : [...values]);
+    return answerOf<R>(result);
+  });
+
+  const copyIn = (sql: string, source: AsyncIterable<string>): Promise<void> => guarded(() => copy(client, sql, source));
+
   return {
-    session: { access: 'read-write', query, ...single(query) },
+    session: { access: 'read-write', query, copyIn, ...single(query) },
     isLost: () => lost !== undefined,
     close: () => {
       open = false;
       client.off('error', onError);
     },
   };
+}
+
+/** An error of the source's own must come out, not the server's answer to the COPY it broke off. */
+async function copy(client: pg.PoolClient, sql: string, source: AsyncIterable<string>): Promise<void> {
+  const thrown: unknown[] = [];
+  async function* watched(): AsyncGenerator<string> {
+    try {
+      yield* source;
+    } catch (error) {
+      thrown.push(error);
+      throw error;
+    }
+  }
+  try {
+    await pipeline(Readable.from(watched(), { highWaterMark: 1 }), client.query(copyFrom(sql)));
+  } catch (error) {
+    throw thrown[0] ?? error;
+  }
 }
 
 function single(query: ReadSession['query']): Pick<ReadSession, 'one' | 'first'> {

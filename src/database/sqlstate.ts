@@ -83,6 +83,11 @@ export function isPermission(error: unknown): boolean {
   return sqlStateOf(error) === SQLSTATE.permissionDenied;
 }
 
+/** Nothing can be written: a replica, or a transaction or role that only reads. */
+export function isReadOnly(error: unknown): boolean {
+  return sqlStateOf(error) === SQLSTATE.readOnlyTransaction;
+}
+
 /** The session is gone, by the server's word or by the network's. */
 export function isConnectionLost(error: unknown): boolean {
   const state = sqlStateOf(error);

@@ -39,7 +39,7 @@ interface Bench {
  */
 export async function probe(database: Database, schema: MappedSchema, { plan, stop, onAnswer }: ProbeOptions): Promise<Probe> {
   const started = performance.now();
-  const sides = await database.readOnly((session) => sidesOf(session, schema, plan.requests));
+  const sides = await database.transaction((session) => sidesOf(session, schema, plan.requests));
   refuseUnknown(plan, sides);
   const over = new AbortController();
   const until = stop === undefined ? over.signal : AbortSignal.any([stop, over.signal]);
@@ -77,7 +77,7 @@ async function ask(request: PlannedRequest, { at, side, bench }: { at: number; s
   const answer = await send(request, bench);
   if (answer.status !== null && answer.status !== expected && request.before !== request.after) {
     // Somebody may have switched the account meanwhile; what holds now is asked for anew.
-    const [now] = await database.readOnly((session) => sidesOf(session, schema, [request]));
+    const [now] = await database.transaction((session) => sidesOf(session, schema, [request]));
     if (now != null && now.switched !== side?.switched) return ask(request, { at, side: now, bench });
   }
   const hide = (text: string): string => redactText(text, bench.plan.requests.map(({ token }) => token));

@@ -1,4 +1,6 @@
-import type { ReadSession } from '../../database/session.js';
+import { Readable } from 'node:stream';
+import { copyField } from '../../database/copy-field.js';
+import type { WriteSession } from '../../database/session.js';
 import { isSwitched } from '../../legacy/cohort.js';
 import { fingerprintOf } from '../../legacy/fingerprint.js';
 import type { MappedSchema } from '../../legacy/inspect.js';
@@ -14,21 +16,29 @@ export interface Side {
   switched: boolean;
 }
 
+/** Bound values would stand in the log of a server that logs its statements; what is copied does not. */
+const MAKE_CANARIES = 'CREATE TEMPORARY TABLE keylift_canaries (place integer, token text, key_id text) ON COMMIT DROP';
+const COPY_CANARIES = 'COPY pg_temp.keylift_canaries (place, token, key_id) FROM STDIN';
+
 /**
  * Looks up the canary keys, by id where one is given, else by token: who they are, and which side of the switch they
  * are on. A key that stays, is held or is an exception is never on the other side. Null for one that is not there.
  */
-export async function sidesOf(session: ReadSession, schema: MappedSchema, requests: readonly Pick<PlannedRequest, 'token' | 'keyId'>[]): Promise<(Side | null)[]> {
+export async function sidesOf(session: WriteSession, schema: MappedSchema, requests: readonly Pick<PlannedRequest, 'token' | 'keyId'>[]): Promise<(Side | null)[]> {
   const ground = await findGround(session, schema);
-  const { rows } = await session.query<Side & { place: number }>(findCanaries(ground), [
-    requests.map(({ token, keyId }) => (keyId === null && !schema.types.tokenIsBytes ? token : null)),
-    requests.map(({ keyId }) => (keyId !== null && isValueOf(schema.types.id, keyId) ? keyId : null)),
-  ]);
+  const lines = requests.map(({ token, keyId }, at) => [
+    String(at + 1),
+    keyId === null && !schema.types.tokenIsBytes ? token : null,
+    keyId !== null && isValueOf(schema.types.id, keyId) ? keyId : null,
+  ].map(copyField).join('\t'));
+  await session.query(MAKE_CANARIES);
+  await session.copyIn(COPY_CANARIES, Readable.from([`${lines.join('\n')}\n`]));
+  const { rows } = await session.query<Side & { place: number }>(findCanaries(ground));
   const found = new Map(rows.map(({ place, ...side }) => [place, side]));
   return requests.map((_, at) => found.get(at + 1) ?? null);
 }
 
-/** One row `(place, key_id, fingerprint, switched)` for each canary found; tokens are $1, ids $2. */
+/** One row `(place, key_id, fingerprint, switched)` for each canary found. */
 function findCanaries({ schema: { legacy: l, types }, target, accountKeys }: Ground): string {
   const switched = `(t.origin_api_id IS NULL OR ${accountKeys ? isSwitched('t.account_id', '(SELECT r.cohorts FROM keylift.switch_rule r)') : 'false'})`;
   const perApi = `SELECT ${l.id}::text AS key_id, ${fingerprintOf(l.token, types)} AS fingerprint, false AS switched, 3 AS rank, ${l.createdAt}::text AS created
@@ -49,6 +59,6 @@ function findCanaries({ schema: { legacy: l, types }, target, accountKeys }: Gro
   ];
   return `
     SELECT DISTINCT ON (g.place) g.place::integer AS place, f.key_id, f.fingerprint, f.switched
-    FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS g (token, key_id, place) CROSS JOIN LATERAL (${places.join(' UNION ALL ')}) f
+    FROM pg_temp.keylift_canaries g CROSS JOIN LATERAL (${places.join(' UNION ALL ')}) f
     ORDER BY g.place, f.rank, f.created, f.key_id`;
 }
