@@ -10,13 +10,16 @@ const held = (alias: { id: string; account: string }): string =>
   `(${alias.id} IN (SELECT h.key_id FROM keylift.holds h WHERE h.key_id IS NOT NULL)
     OR ${alias.account} IN (SELECT h.account_id FROM keylift.holds h WHERE h.account_id IS NOT NULL))`;
 
+/** After finalize no list holds a key back any more: what moved stays an account key, also that of an account held then. */
+const heldNow = (l: LegacyFragments, { leftBehind }: Finality): string => (leftBehind === 'false' ? held({ id: l.id, account: l.account }) : 'false');
+
 /** Facts of one source row, named as the rules name them. */
-export const sourceFacts = (l: LegacyFragments, { leftBehind }: Finality): string => `
+export const sourceFacts = (l: LegacyFragments, finality: Finality): string => `
     ${l.id} AS id, ${l.account} AS account_id, ${l.api} AS api_id, ${l.token} AS token, ${l.name} AS name,
     ${l.createdAt} AS created_at, ${l.lastUsedAt} AS last_used_at, ${l.revokedAt} AS revoked_at, ${l.expiresAt} AS expires_at,
     ${l.carry.map((c) => `k.${c} AS ${c},`).join(' ')}
     ${l.alive} AS alive, ${l.apiId} IS NOT NULL AS api_known, ${l.inStore} AS in_store, ${l.accountId} IS NOT NULL AS account_known,
-    ${l.hasToken} AS has_token, ${held({ id: l.id, account: l.account })} AS held, ${leftBehind} AS left_behind`;
+    ${l.hasToken} AS has_token, ${heldNow(l, finality)} AS held, ${finality.leftBehind} AS left_behind`;
 
 /**
  * Judges all rows of repeated tokens, once for a proof: $0. `opened` counts store APIs the token opened before. After
