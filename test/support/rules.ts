@@ -81,6 +81,7 @@ export function judge(world: World, held: HeldIds = NOBODY_HELD): Map<string, Ju
     const judgement = alone.get(key.id);
     if (judgement !== undefined) return [key.id, judgement];
     if (holding.has(JSON.stringify([key.token, key.account]))) return [key.id, { outcome: 'hold' }];
+    if (world.born.some((born) => born.token === key.token)) return [key.id, { outcome: 'exception', reason: 'shared_token' }];
     return [key.id, amongTwins(key, world.keys.filter((other) => other.token === key.token && alone.get(other.id) === undefined))];
   }));
 }
@@ -132,8 +133,10 @@ export function answer(
 }
 
 /** The pairs (token of a living moved key, store API) that the old rule kept shut. */
-export function predictedGain(world: World, held: HeldIds = NOBODY_HELD): number {
-  const judged = judge(world, held);
+export const predictedGain = (world: World, held: HeldIds = NOBODY_HELD): number => gainOf(world, judge(world, held));
+
+/** The same for outcomes that are known already. */
+export function gainOf(world: World, judged: Map<string, Judgement>): number {
   const store = [...world.apis].filter(([, kind]) => kind === 'store').map(([id]) => id);
   const tokens = new Set(world.keys.filter((key) => key.alive && judged.get(key.id)?.outcome === 'move').map((key) => key.token));
   return [...tokens].flatMap((token) => store.filter((api) => oldRule(world, token, api) === undefined)).length;
