@@ -1,7 +1,8 @@
 import Papa from 'papaparse';
 import type { ReadSession } from '../database/session.js';
 import type { MappedSchema } from '../legacy/inspect.js';
-import { heldByName, settledByItself, verdicts } from '../legacy/rules.js';
+import { heldByName, settledByItself, verdicts, type HoldsSource } from '../legacy/rules.js';
+import { bornKeysTable, bornTokens, takenInSettings } from './born.js';
 import { replaceFile } from '../output/replace-file.js';
 import type { Holds } from './holds.js';
 import { planParameters } from './plan.js';
@@ -37,9 +38,10 @@ export interface NoticeOptions {
  */
 export async function writeNotice(session: ReadSession, schema: MappedSchema, { file, holds, stop }: NoticeOptions): Promise<Notice> {
   const { source, values } = planParameters(schema, holds);
+  const born = await bornKeysTable(session, schema);
   // All rows are fetched, so nothing is won by a plan that is quick to bring the first.
   await session.query('SET LOCAL cursor_tuple_fraction = 1');
-  await session.query(`DECLARE keylift_notice NO SCROLL CURSOR FOR ${widenedKeys(schema, source)}`, values);
+  await session.query(`DECLARE keylift_notice NO SCROLL CURSOR FOR ${widenedKeys(schema, { holds: source, born })}`, values);
   const keys = await replaceFile({ file, kind: 'notice' }, async (append) => {
     await append(csv([NOTICE_HEADER]));
     for (let written = 0; ;) {
@@ -58,14 +60,15 @@ const csv = (rows: readonly (readonly (string | null)[])[]): string =>
   `${Papa.unparse(rows.map((row) => [...row]), { escapeFormulae: FORMULA, newline: '\n' })}\n`;
 
 /** The living keys that move, by account and creation, each with the APIs of all rows it will stand for. */
-export function widenedKeys({ legacy: l, types }: MappedSchema, holds: Parameters<typeof heldByName>[1]): string {
+export function widenedKeys({ legacy: l, types }: MappedSchema, { holds, born }: { holds: HoldsSource; born: string | null }): string {
   const slug = `${l.slug}::text COLLATE "C"`;
   const rows = types.tokenIndexed ? `${l.token} = ANY (ARRAY(SELECT token FROM repeated))` : `${l.token} IN (SELECT token FROM repeated)`;
   return `
     WITH repeated AS MATERIALIZED (
       SELECT ${l.token} AS token FROM ${l.keys} k WHERE ${l.isPerApiKey} GROUP BY ${l.token} HAVING count(*) > 1 AND ${l.hasToken}
+      ${bornTokens(born)}
     ), together AS MATERIALIZED (
-      SELECT key_id, outcome, account_key_id FROM (${verdicts(l, { holds, rows })}) v
+      SELECT key_id, outcome, account_key_id FROM (${verdicts(l, { holds, rows, ...takenInSettings(born, l.token) })}) v
     ), merged AS MATERIALIZED (
       SELECT v.account_key_id AS key_id, string_agg(DISTINCT ${slug}, ' ' ORDER BY ${slug}) AS slugs
       FROM together v JOIN ${l.keys} k ON ${l.id} = v.key_id JOIN ${l.apis} a ON ${l.apiId} = ${l.api}

@@ -1,6 +1,7 @@
 import type { ReadSession } from '../database/session.js';
 import type { MappedSchema } from '../legacy/inspect.js';
 import type { HoldsSource } from '../legacy/rules.js';
+import { bornKeysTable } from './born.js';
 import type { Holds } from './holds.js';
 import { CLASSES_BY_THEMSELVES, countOthers, countTwins, listExceptions, REASONS } from './statements.js';
 
@@ -48,7 +49,8 @@ export function planParameters({ types }: MappedSchema, holds: Holds, { first = 
 export async function planMove(session: ReadSession, schema: MappedSchema, options: PlanOptions): Promise<Plan> {
   const { legacy: l, types } = schema;
   const held = planParameters(schema, options.holds);
-  const twins = await session.one<CountedTwins>(countTwins(l, { holds: held.source, tokenIndexed: types.tokenIndexed }), held.values);
+  const born = await bornKeysTable(session, schema);
+  const twins = await session.one<CountedTwins>(countTwins(l, { holds: held.source, tokenIndexed: types.tokenIndexed, born }), held.values);
   // A hash of all accounts is what the scan wants; the server's own work_mem comes back with the transaction's end.
   await session.query(`SET LOCAL work_mem = '64MB'`);
   const others = await countAllOthers(session, schema, { holds: options.holds, twins });

@@ -1,5 +1,6 @@
 import type { LegacyFragments } from '../legacy/fragments.js';
 import { heldByName, settledByItself, verdicts, type HoldsSource } from '../legacy/rules.js';
+import { bornTokens, takenInSettings } from './born.js';
 
 /** A living key not used for this long, or never, is dormant: widening it serves nobody. */
 export const DORMANT_AFTER = '90 days';
@@ -14,6 +15,8 @@ export interface TwinsOptions {
   holds: HoldsSource;
   /** Is there an index that finds a row by its token? Then the few twins are fetched by it. */
   tokenIndexed: boolean;
+  /** The table with keys born in Settings, or null. */
+  born: string | null;
 }
 
 export interface OthersOptions {
@@ -26,19 +29,20 @@ export interface OthersOptions {
 const dormant = (lastUsedAt: string): string => `coalesce(${lastUsedAt} < (SELECT now() - interval '${DORMANT_AFTER}'), true)`;
 
 /**
- * The keys that share their token, judged with one another: counts by class, the dormant ones, the accounts that are
+ * The keys that share their token, also with a key born in Settings, judged with one another: counts by class, the dormant ones, the accounts that are
  * widened, exceptions, and the ids of all, which the count of the others leaves out. A class is an outcome, an
  * exception's reason, or `widened` for a living key that moves. Arrays come as text: nobody here looks into them.
  */
-export function countTwins(l: LegacyFragments, { holds, tokenIndexed }: TwinsOptions): string {
+export function countTwins(l: LegacyFragments, { holds, tokenIndexed, born }: TwinsOptions): string {
   const rows = `${l.hasToken} AND ${l.token} ${tokenIndexed ? '= ANY (ARRAY(SELECT token FROM repeated))' : 'IN (SELECT token FROM repeated)'}`;
   return `
     WITH repeated AS MATERIALIZED (
       SELECT ${l.token} AS token FROM ${l.keys} k WHERE ${l.isPerApiKey} GROUP BY ${l.token} HAVING count(*) > 1
+      ${bornTokens(born)}
     ), together AS MATERIALIZED (
       SELECT key_id, account_id, ${dormant('last_used_at')} AS dormant,
         CASE WHEN outcome = 'exception' THEN reason WHEN outcome = 'move' AND alive THEN 'widened' ELSE outcome END AS class
-      FROM (${verdicts(l, { holds, rows })}) v
+      FROM (${verdicts(l, { holds, rows, ...takenInSettings(born, l.token) })}) v
     )
     SELECT (SELECT coalesce(jsonb_object_agg(class, keys), '{}') FROM (SELECT class, count(*) AS keys FROM together GROUP BY class) c) AS classes,
       (SELECT count(*) FROM together WHERE class = 'widened' AND dormant) AS dormant_keys,

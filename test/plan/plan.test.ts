@@ -195,6 +195,20 @@ describe('plan for a role that may only read', () => {
     });
   }
 
+  it('knows that a key born in Settings has the token, as the next migration will', async () => {
+    await scenario.must('migrate --yes', 6);
+    await scenario.must('rollback --yes');
+    const { outcomes, widening } = (await scenario.run('plan --json')).json<Plan>();
+    await scenario.db.query(`insert into public.account_api_keys (account_id, name, token) values (1, 'born', $1)`, [tokenOf(1)]);
+    const notice = await scenario.file('notice.csv', '');
+    const plan = (await scenario.must(`plan --json --notice ${notice}`, 6)).json<Plan & { notice: { keys: number } }>();
+    expect(plan.exceptions).to.deep.include({ key_id: '1', reason: 'shared_token' });
+    expect(plan.outcomes).to.deep.equal({ ...outcomes, move: outcomes.move - 1, exception: outcomes.exception + 1 });
+    expect([plan.widening.keys, plan.notice.keys]).to.deep.equal([widening.keys - 1, widening.keys - 1]);
+    const migrated = (await scenario.must('migrate --yes --json', 6)).json<{ moved: number; exceptions: number }>();
+    expect([migrated.moved, migrated.exceptions]).to.deep.equal([plan.outcomes.move, plan.outcomes.exception]);
+  });
+
   it('answers the same in the middle of a backfill', async () => {
     const before = (await scenario.run('plan --json')).json();
     await scenario.must('migrate --yes --until expand');
