@@ -156,4 +156,13 @@ describe('migrate', () => {
     await scenario.must(`migrate --yes --holds ${none}`, 6);
     expect(new Set((await scenario.settings(2)).map(({ id }) => id))).to.deep.equal(all);
   });
+
+  it('takes a new list of holds that comes after the mirror moved a key, and before the backfill', async () => {
+    await scenario.must('migrate --yes --until expand');
+    await scenario.db.query(`update public.api_keys set name = 'written again' where id in (1, 60, 62)`);
+    await scenario.must(`migrate --yes --holds ${holds}`, 6);
+    await scenario.everyPair('all');
+    await assertInvariants(scenario.db);
+    expect((await scenario.db.query(`select key_id::int from keylift.outcomes where outcome = 'hold' order by 1`)).map(({ key_id: id }) => id as number)).to.include.members([60, 62]);
+  });
 });

@@ -6,6 +6,8 @@ import { judgeAgain, sweep } from './sweep.js';
 /** Moves all keys there are, in batches; the mirror has carried every change since expand. */
 export async function backfill(context: StageContext): Promise<void> {
   const resumed = await hasBegun(context);
+  // The mirror has moved what was written since expand, and a list of holds may have come after that.
+  if (!resumed) await judgeAgain(context);
   await prepareRanges(context);
   await copyAll(context);
   await analyzeTarget(context);
