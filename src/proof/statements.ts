@@ -107,7 +107,9 @@ export function proveChunk(l: LegacyFragments, options: { rows: ChunkRows; idTyp
       CASE WHEN w.key_id IS NOT NULL THEN w.opened WHEN s.alive AND s.in_store THEN 1 ELSE 0 END AS opened,
       CASE WHEN s.id IS NOT NULL AND t.id IS NOT NULL
         THEN array_remove(ARRAY[${fields.map((f) => `CASE WHEN ${f.differs} THEN '${f.field}' END`).join(', ')}], NULL) END AS different_fields,
-      s.last_used_at IS NOT NULL AND (t.last_used_at IS NULL OR t.last_used_at < s.last_used_at) AND t.id IS NOT NULL AS behind,
+      s.last_used_at IS NOT NULL AND CASE WHEN x.outcome = 'merge'
+        THEN EXISTS (SELECT FROM ${l.target} m WHERE m.id = x.account_key_id AND (m.last_used_at IS NULL OR m.last_used_at < s.last_used_at))
+        ELSE t.id IS NOT NULL AND (t.last_used_at IS NULL OR t.last_used_at < s.last_used_at) END AS behind,
       t.last_used_at IS NOT NULL AND (s.last_used_at IS NULL OR t.last_used_at > s.last_used_at) AND s.id IS NOT NULL AS ahead
     FROM source s FULL JOIN target t ON t.id = s.id
       LEFT JOIN keylift.outcomes x ON x.key_id = s.id
@@ -186,12 +188,16 @@ export const chunkEnd = (l: LegacyFragments, idType: string): string => `
 export const catchUpEnd = (l: LegacyFragments, idType: string): string => `
   SELECT CASE WHEN $3::${idType} IS NULL OR page.upto::${idType} < $3::${idType} THEN page.upto END AS upto FROM (${chunkEnd(l, idType)}) page`;
 
-/** Catches last use up, the later of the two: account keys first, of a repeated token with the latest of its rows. */
+/**
+ * Catches last use up, the later of the two: account keys first, of a repeated token with the latest of its rows, which
+ * may be in other ranges.
+ */
 export const catchUpTargets = (l: LegacyFragments, idType: string): string => `
   UPDATE ${l.target} t SET last_used_at = s.last_used_at
-  FROM (SELECT ${l.id} AS id, ${l.lastUsedAt} AS last_used_at FROM ${l.keys} k WHERE ${rowsOf(l.id, 'range', idType)}
+  FROM (SELECT id, max(last_used_at) AS last_used_at FROM (
+        SELECT ${l.id} AS id, ${l.lastUsedAt} AS last_used_at FROM ${l.keys} k WHERE ${rowsOf(l.id, 'range', idType)}
         UNION ALL SELECT x.account_key_id, ${l.lastUsedAt} FROM keylift.outcomes x JOIN ${l.keys} k ON ${l.id} = x.key_id
-        WHERE x.outcome = 'merge' AND ${rowsOf('x.account_key_id', 'range', idType)}) s
+        WHERE x.outcome = 'merge' AND (${rowsOf('x.account_key_id', 'range', idType)} OR ${rowsOf('x.key_id', 'range', idType)})) rows GROUP BY id) s
   WHERE t.id = s.id AND t.origin_api_id IS NOT NULL
     AND s.last_used_at IS NOT NULL AND (t.last_used_at IS NULL OR t.last_used_at < s.last_used_at)`;
 

@@ -31,6 +31,20 @@ describe('the mirror and last use', () => {
     }
   }
 
+  it('of merged rows alone is the account key\'s, the latest of them all', async () => {
+    // Key 21 is the account key; nothing but the rows merged into it was used since.
+    for (const command of COMMANDS.filter((each) => !each.startsWith('rollback'))) {
+      const one = await migrated.copy();
+      try {
+        await one.db.query(`update public.api_keys set last_used_at = case id when 20 then timestamptz '2025-06-01+00' else '${LATER}' end where id in (20, 22)`);
+        await one.must(command, 0, 6);
+        expect(await one.db.query('select last_used_at::text from public.account_api_keys where id = 21'), command).to.deep.equal([{ last_used_at: LATER }]);
+      } finally {
+        await one.close();
+      }
+    }
+  });
+
   it('that never was is written nowhere', async () => {
     const versions = () => scenario.db.query(`select id, xmin, ctid from public.api_keys where last_used_at is null union all select id, xmin, ctid from public.account_api_keys where last_used_at is null order by 1`);
     const before = await versions();
