@@ -1,6 +1,7 @@
 import type { Standing } from './facts.js';
 
-const EXCEPTIONS: Record<string, string> = {
+/** What each reason of an exception means for the key. */
+export const EXCEPTIONS: Record<string, string> = {
   missing_api: 'the API it was made in is not there; it opens nothing, and a person must say what becomes of it',
   missing_account: 'the account it belongs to is not there; it works as before, until a person says whose it is',
   missing_token: 'its token is NULL or empty, which no client sends; it works as before',

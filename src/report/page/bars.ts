@@ -1,0 +1,44 @@
+import { grouped } from '../text.js';
+import { html, type Html } from './html.js';
+
+/** A part of a bar: its class in the style, how much it stands for, and its word. */
+export interface Part {
+  kind: string;
+  value: number;
+  label: string;
+}
+
+const WIDTH = 1_000;
+/** What is there is seen, however little. */
+const LEAST = 4;
+
+const px = (value: number): string => String(Math.round(value * 100) / 100);
+
+/** Parts side by side; `of` fills the whole width. */
+export function stack(parts: readonly Part[], { of, height }: { of: number; height: number }): Html {
+  const there = parts.filter(({ value }) => value > 0);
+  const widths = widthsOf(there.map(({ value }) => value), of);
+  let x = 0;
+  const drawn = there.map((part, at) => {
+    const width = widths[at]!;
+    const one = html`<rect class="${part.kind}" x="${px(x)}" y="0" width="${px(width)}" height="${height}"><title>${part.label}: ${grouped(part.value)}</title></rect>`;
+    x += width;
+    return one;
+  });
+  const told = there.map(({ label, value }) => `${label} ${grouped(value)}`).join(', ');
+  return html`<svg class="stack" viewBox="0 0 ${WIDTH} ${height}" preserveAspectRatio="none" role="img" aria-label="${told === '' ? 'none' : told}">${drawn}</svg>`;
+}
+
+/** One value as a bar; `of` fills the whole width. */
+export const bar = (value: number, { of, kind, told = grouped(value) }: { of: number; kind: string; told?: string }): Html =>
+  html`<svg class="stack" viewBox="0 0 ${WIDTH} 12" preserveAspectRatio="none" role="img" aria-label="${told}"><rect class="${kind}" x="0" y="0" width="${px(widthsOf([value], of)[0]!)}" height="12"><title>${told}</title></rect></svg>`;
+
+/** Widths in proportion, the small ones lifted to what can be seen, the others giving way for them. */
+export function widthsOf(values: readonly number[], of: number): number[] {
+  if (of <= 0) return values.map(() => 0);
+  const whole = (values.reduce((sum, n) => sum + n, 0) / of) * WIDTH;
+  const raw = values.map((value) => Math.max(LEAST, (value / of) * WIDTH));
+  const excess = raw.reduce((sum, n) => sum + n, 0) - Math.max(whole, LEAST * values.length);
+  const spare = raw.reduce((sum, n) => sum + (n - LEAST), 0);
+  return raw.map((n) => (spare > 0 ? n - ((n - LEAST) / spare) * Math.max(0, excess) : n));
+}

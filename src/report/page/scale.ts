@@ -1,0 +1,15 @@
+/** Round marks from 0 to at least `most`: about `count` of them, in steps of 1, 2 or 5 times a power of ten. */
+export function marks(most: number, count = 4): number[] {
+  if (!(most > 0)) return [0];
+  const raw = most / count;
+  const power = 10 ** Math.floor(Math.log10(raw));
+  const step = power * ([1, 2, 5, 10].find((factor) => factor * power >= raw * (1 - 1e-9)) ?? 10);
+  const steps = Math.ceil(most / step - 1e-9);
+  return Array.from({ length: steps + 1 }, (_, at) => at * step);
+}
+
+/** 1,500,000 as `1.5M`: the marks of an axis. */
+export function short(value: number): string {
+  for (const [unit, size] of [['M', 1e6], ['k', 1e3]] as const) if (value >= size) return `${String(Math.round((value / size) * 10) / 10)}${unit}`;
+  return String(Math.round(value * 100) / 100);
+}

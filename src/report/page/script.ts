@@ -1,0 +1,46 @@
+/**
+ * What the page does by itself: searching the table of keys. It shows rows as text, never as markup, a hundred more at
+ * a time, so that ten thousand of them do not make a browser slow.
+ */
+export const SCRIPT = `
+'use strict';
+(() => {
+  const held = document.getElementById('rows');
+  if (held === null) return;
+  const STEP = 100;
+  const rows = JSON.parse(held.textContent).map((cells) => ({ cells, text: cells.join('\\n').toLowerCase() }));
+  const body = document.querySelector('#set-aside tbody');
+  const search = document.getElementById('search');
+  const more = document.getElementById('more');
+  const matches = document.getElementById('matches');
+  let found = rows;
+  let shown = STEP;
+  const grouped = (n) => String(n).replace(/\\B(?=(\\d{3})+(?!\\d))/g, ',');
+  const rowOf = ({ cells }) => {
+    const row = document.createElement('tr');
+    for (const cell of cells) row.appendChild(document.createElement('td')).appendChild(document.createElement('bdi')).textContent = cell;
+    return row;
+  };
+  const tell = () => {
+    const there = Math.min(shown, found.length);
+    matches.textContent = (there < found.length ? grouped(there) + ' of ' + grouped(found.length) + ' rows shown' : grouped(found.length) + (found.length === 1 ? ' row' : ' rows'))
+      + (found.length < rows.length ? ', of ' + grouped(rows.length) : '');
+    more.hidden = there >= found.length;
+  };
+  const paint = () => {
+    body.replaceChildren(...found.slice(0, shown).map(rowOf));
+    tell();
+  };
+  search.addEventListener('input', () => {
+    const words = search.value.toLowerCase().split(/\\s+/).filter((word) => word !== '');
+    found = rows.filter(({ text }) => words.every((word) => text.includes(word)));
+    shown = STEP;
+    paint();
+  });
+  more.addEventListener('click', () => {
+    shown += STEP * 10;
+    paint();
+  });
+  tell();
+})();
+`;
