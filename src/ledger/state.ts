@@ -40,8 +40,8 @@ export async function requireState(session: ReadSession, purpose: string): Promi
   return state;
 }
 
-/** Begins an attempt: the first, or the next after a rollback. */
-export async function beginAttempt(session: WriteSession, settings: unknown): Promise<void> {
+/** Begins an attempt: the first, or the next after a rollback. The run is the attempt's from here on, whichever it was entered in. */
+export async function beginAttempt(session: WriteSession, settings: unknown, runId: string): Promise<void> {
   await session.query(
     `INSERT INTO keylift.migration (attempt, settings) VALUES (1, $1)
      ON CONFLICT (singleton) DO UPDATE SET attempt = keylift.migration.attempt + 1, stage = NULL, state = 'active', twins_judged = false,
@@ -49,6 +49,7 @@ export async function beginAttempt(session: WriteSession, settings: unknown): Pr
      WHERE keylift.migration.state = 'rolled_back'`,
     [JSON.stringify(settings)],
   );
+  await session.query('UPDATE keylift.runs SET attempt = (SELECT attempt FROM keylift.migration) WHERE run_id = $1', [runId]);
 }
 
 export async function completeStage(session: WriteSession, stage: Stage, seconds: number): Promise<void> {

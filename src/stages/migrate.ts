@@ -43,7 +43,7 @@ export async function ensureLedger({ database, ddl }: Pick<StageContext, 'databa
  */
 export async function migrate(context: StageContext, options: MigrateOptions): Promise<MigrationReport> {
   const { database, schema } = context;
-  await database.transaction((session) => beginAttempt(session, schema.settings));
+  await database.transaction((session) => beginAttempt(session, schema.settings, context.run.runId));
   const state = (await database.readOnly(readState))!;
   checkState(state, schema.settings);
   await takeHolds(context, options.holds);

@@ -3,7 +3,12 @@ import { expect } from 'chai';
 import type { Chronicle } from '../../src/chronicle/document.js';
 import { MOTLEY, MOTLEY_HOLDS } from '../support/motley.js';
 import { Scenario } from '../support/scenario.js';
+import { gateAt, until } from '../support/waiting.js';
+import { schemaAt } from './schema.js';
 import { STATIONS } from '../support/stations.js';
+
+const validate = schemaAt('report');
+const validStatus = schemaAt('status');
 
 describe('report', () => {
   let scenario: Scenario;
@@ -21,13 +26,32 @@ describe('report', () => {
   });
 
   it('is made at every station', async () => {
-    for (const [command] of STATIONS) {
+    for (const command of [...STATIONS.map(([line]) => line), 'finalize --yes', 'finalize --purge --yes']) {
       await scenario.run(command);
-      const { exitCode, stderr } = await scenario.run(`report ${file}`);
-      expect(exitCode, `${command}\n${stderr}`).to.equal(0);
+      const ended = await scenario.run(`report ${file} --json`);
+      expect(ended.exitCode, `${command}\n${ended.stderr}`).to.equal(0);
+      const answer = ended.json<Chronicle>();
+      expect(validate(answer), `${command}\n${JSON.stringify(validate.errors)}`).to.equal(true);
+      expect(validStatus(answer.status), JSON.stringify(validStatus.errors)).to.equal(true);
       expect(await readFile(file, 'utf8'), command).to.include('<section id="outcomes">');
       expect((await stat(file)).mode & 0o777).to.equal(0o600);
     }
+  });
+
+  it('is drawn in the middle of a backfill, and its sums are the table', async () => {
+    await scenario.must('migrate --yes --until expand');
+    const gate = await gateAt(scenario.db, 62);
+    const migration = scenario.start('migrate --yes --batch-size 3 --concurrency 1');
+    await until('a batch to be done', async () => (await scenario.batchesDone()) > 0);
+    const { apis, timeline, runs } = (await scenario.must(`report ${file} --json`)).json<Chronicle>();
+    const sum = apis.flatMap(({ keys }) => Object.values(keys)).reduce((all, n) => all + n, 0);
+    expect(sum).to.equal(MOTLEY.keys.length);
+    expect(apis.reduce((n, { keys }) => n + keys.to_come, 0)).to.be.greaterThan(0);
+    expect(timeline.batches.done).to.be.greaterThan(0);
+    expect(runs.listed[0]).to.deep.include({ command: 'migrate', ended_at: null, attempt: 1 });
+    expect(timeline.stages.map(({ stage }) => stage)).to.deep.equal(['expand']);
+    await gate.remove();
+    expect((await migration.ended).exitCode).to.equal(6);
   });
 
   it('counts as plan does', async () => {

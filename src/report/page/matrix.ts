@@ -5,6 +5,8 @@ import { nameOf, shown, totals } from './totals.js';
 
 /** Columns and rows for single APIs; the store's others share one. */
 const MOST_APIS = 10;
+/** More columns than this do not fit beside one another. */
+const BESIDE = 6;
 
 /** Living keys made in one place: those that answer as account keys, and those that go on by themselves. */
 interface Row {
@@ -18,11 +20,11 @@ interface Row {
 /** What living keys open: by the old rule, and by the new one. */
 export function matrix(chronicle: Chronicle): Html {
   const columns = columnsOf(chronicle);
-  const rows = rowsOf(chronicle.apis);
+  const rows = rowsOf(chronicle.apis, columns);
   const born = chronicle.born_in_settings.alive;
   return html`<section id="access"><h2>Who opens what</h2>
 <p>Living keys by the place they were made in, and how many of them open each API. Every key is counted by itself, dead ones nowhere; whether an account subscribes to an API is not keylift's to say.</p>
-<div class="pair">
+<div class="${columns.names.length > BESIDE ? 'below' : 'pair'}">
 <figure>${grid({ columns, rows, cell: (row, column) => (row.own === column ? row.wide + row.narrow : 0) })}<figcaption><b>Before.</b> Each key opens the API it was made in.</figcaption></figure>
 <figure>${grid({
     columns,
@@ -53,12 +55,13 @@ function columnsOf({ apis, store_apis: store }: Chronicle): Columns {
   const idle = store.filter(({ api_id: id }) => !apis.some((api) => api.api_id === id)).map(({ slug, api_id: id }) => slug ?? `API ${id}`);
   const names = [...used, ...idle];
   const more = names.length - MOST_APIS;
-  return more > 1 ? { names: [...names.slice(0, MOST_APIS), `${String(more)} more, each`, CUSTOM], more } : { names: [...names, CUSTOM], more: 0 };
+  return more > 1 ? { names: [...names.slice(0, MOST_APIS), `${String(more)} more`, CUSTOM], more } : { names: [...names, CUSTOM], more: 0 };
 }
 
-const rowsOf = (apis: readonly ApiOutcomes[]): Row[] => shown(apis, MOST_APIS).filter(({ api }) => api.origin !== 'missing').map(({ name, api }) => ({
+/** Of APIs that share a row, a key opens one before and each of them after. */
+const rowsOf = (apis: readonly ApiOutcomes[], { names, more }: Columns): Row[] => shown(apis, MOST_APIS).filter(({ api }) => api.origin !== 'missing').map(({ name, api }) => ({
   name,
-  own: api.origin === 'custom' ? CUSTOM : api.api_id === null ? null : name,
+  own: api.origin === 'custom' ? CUSTOM : api.api_id !== null ? name : more === 0 ? null : names.at(-2)!,
   wide: api.alive.move + api.alive.merge,
   narrow: api.alive.stay + api.alive.hold + api.alive.exception + api.alive.to_come,
 }));

@@ -37,7 +37,7 @@ const PARTS = `
 .tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: .6rem; margin: 1.25rem 0; }
 .tiles div { padding: .6rem .8rem; border: 1px solid var(--line); border-radius: 6px; background: var(--raised); }
 .tiles dt { color: var(--quiet); font-size: .85rem; } .tiles dd { margin: 0; font-size: 1.35rem; font-weight: 600; font-variant-numeric: tabular-nums; }
-.tiles small { font-size: .8rem; font-weight: 400; }
+.tiles small { display: block; font-size: .8rem; font-weight: 400; line-height: 1.2; }
 .facts { margin: 1rem 0; font-size: .92rem; } .facts div { display: flex; gap: .75rem; } .facts dt { flex: 0 0 5rem; color: var(--quiet); } .facts dd { margin: 0; overflow-wrap: anywhere; }
 .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.4rem; } .legend b { color: var(--ink); font-weight: 600; }
 .dot { display: inline-block; width: .75em; height: .75em; margin-right: .45em; border-radius: 2px; }
@@ -56,10 +56,10 @@ table { width: 100%; border-collapse: collapse; font-size: .92rem; }
 th, td { padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 thead th { color: var(--quiet); font-weight: 500; font-size: .85rem; vertical-align: bottom; } tbody th { font-weight: 500; overflow-wrap: anywhere; }
 .numbers td, .numbers thead th:not(:first-child) { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-.numbers .text, .numbers thead .text { padding-left: 1rem; text-align: left; white-space: normal; } td.bar { width: 30%; min-width: 7rem; vertical-align: middle; } .nil { color: var(--quiet); }
-.reasons td.bar { width: 16%; } tr.wrong td, tr.wrong th { color: var(--bad); font-weight: 600; }
+.numbers td.text, .numbers thead th.text:not(:first-child) { padding-left: 1rem; text-align: left; white-space: normal; } td.bar { width: 30%; min-width: 7rem; vertical-align: middle; } .nil { color: var(--quiet); }
+.reasons td.bar { width: 14%; } .reasons tbody th, .matrix tbody th { white-space: nowrap; } tr.wrong td, tr.wrong th { color: var(--bad); font-weight: 600; }
 .keys td { overflow-wrap: anywhere; max-width: 16rem; } .keys td:nth-child(1), .keys td:nth-child(6) { font: .9em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; white-space: nowrap; } .keys td:nth-child(8) { white-space: nowrap; font-variant-numeric: tabular-nums; }
-.matrix { width: auto; font-size: .85rem; } .matrix td { min-width: 2.9rem; padding: .3rem .4rem; border: 1px solid var(--paper); text-align: right; font-variant-numeric: tabular-nums; }
+.matrix { width: auto; max-width: 100%; font-size: .85rem; } .matrix td { min-width: 2.9rem; padding: .3rem .4rem; border: 1px solid var(--paper); text-align: right; font-variant-numeric: tabular-nums; }
 .matrix tbody th { padding-right: .6rem; border: 0; white-space: nowrap; font-weight: 400; } .matrix thead th { height: 8.5rem; padding: 0 .4rem .3rem; border: 0; }
 .matrix thead th span { writing-mode: vertical-rl; transform: rotate(180deg); white-space: nowrap; max-height: 8rem; overflow: hidden; text-overflow: ellipsis; } .matrix thead th:first-child { writing-mode: horizontal-tb; }
 .s0 { background: var(--raised); color: var(--quiet); } .s1 { background: var(--s1); } .s2 { background: var(--s2); } .s3 { background: var(--s3); color: var(--s3-ink); }`;
