@@ -147,7 +147,9 @@ function idDefault(type: string, { default: own, length }: KeyColumn): string | 
   if (own !== null) return own;
   if (type === 'uuid') return 'gen_random_uuid()';
   if (length === null || length >= 36) return 'gen_random_uuid()::text';
-  return length >= 16 ? `left(replace(gen_random_uuid()::text, '-', ''), ${String(Math.min(length, 32))})` : null;
+  if (length >= 16) return `left(replace(gen_random_uuid()::text, '-', ''), ${String(Math.min(length, 32))})`;
+  // Six bits a character instead of four: 11 of them are 60 random bits.
+  return length >= 11 ? `left(translate(encode(uuid_send(gen_random_uuid()), 'base64'), '+/', '-_'), ${String(length)})` : null;
 }
 
 /** Only plain columns that the table does not compute itself can be written. */
