@@ -5,6 +5,7 @@ import { batchInsert } from './batch-insert.js';
 import { authorizations, legacyWrites, lookupsWhileMigrating, oldLookups, prepareSwitched } from './gateway.js';
 import { offline, oneInsert, searchAndScan } from './offline.js';
 import { outerJoin } from './proof.js';
+import { replayOfAMillion } from './replay.js';
 
 /** A group of ways that are compared with one another: one round of each, in turn. */
 export type Group = (arena: Arena, book: Notebook) => Promise<void>;
@@ -32,6 +33,12 @@ export const GROUPS: Record<string, Group> = {
     });
     book.add('full outer join', await arena.onCopy(outerJoin, { of }));
     book.add('verify', await arena.onCopy(async (copy) => (await keylift(['verify'], copy.url)).seconds, { of }));
+  },
+
+  async replay({ onCopy }, book) {
+    const { seconds, peakMiB } = await onCopy(replayOfAMillion);
+    book.add('replay of a million', seconds);
+    if (peakMiB !== null) book.add('memory of replay', peakMiB, 'MiB');
   },
 
   async plan({ onCopy }, book) {

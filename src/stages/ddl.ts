@@ -1,4 +1,4 @@
-import knexFactory, { type Knex } from 'knex';
+import type { Knex } from 'knex';
 import type pg from 'pg';
 import { retry } from '../database/retry.js';
 import { readAddress } from '../database/address.js';
@@ -34,29 +34,14 @@ export interface DdlOptions {
 
 /** Runs DDL steps through Knex, one at a time, each retried while a lock cannot be had in time. */
 export class DdlRunner {
-  private readonly knex: Knex;
+  private opened: Promise<Knex> | undefined;
   /** Server processes of our connections, for cancelling what they do. */
   private readonly backends = new Set<number>();
 
   private guard: () => Promise<void> = () => Promise.resolve();
   private prepared = false;
 
-  constructor(private readonly options: DdlOptions) {
-    this.knex = knexFactory({
-      client: 'pg',
-      connection: { connectionString: options.url, application_name: DDL_APPLICATION } as Knex.PgConnectionConfig,
-      pool: {
-        min: 0,
-        max: 1,
-        afterCreate: (connection: pg.Client & { processID: number }, done: (error: Error | null, connection: unknown) => void) => {
-          this.backends.add(connection.processID);
-          quieten(connection).then(() => { done(null, connection); }, (error: unknown) => { done(error as Error, connection); });
-        },
-      },
-      log: SILENT,
-      migrations: { ...MIGRATION_TABLES, migrationSource: migrationSource(() => Promise.resolve(options.schema)) },
-    });
-  }
+  constructor(private readonly options: DdlOptions) {}
 
   /** Asked before every step, in a session of its own; what it throws keeps the step from being run. */
   guardWith(guard: () => Promise<void>): void {
@@ -64,37 +49,44 @@ export class DdlRunner {
   }
 
   async up(steps: readonly Migration[]): Promise<void> {
-    await this.prepare();
-    for (const step of steps) await this.attempt(step, () => this.knex.migrate.up({ name: step.name, ...this.bounded(step) }));
+    const knex = await this.prepare();
+    for (const step of steps) await this.attempt(step, () => knex.migrate.up({ name: step.name, ...this.bounded(step) }));
   }
 
   /** Takes steps back, last first; steps that were never run are passed over. */
   async down(steps: readonly Migration[]): Promise<void> {
-    await this.prepare();
+    const knex = await this.prepare();
     for (const step of [...steps].reverse()) {
       const done = await this.completed();
-      if (done.has(step.name)) await this.attempt(step, () => this.knex.migrate.down({ name: step.name, ...this.bounded(step) }));
+      if (done.has(step.name)) await this.attempt(step, () => knex.migrate.down({ name: step.name, ...this.bounded(step) }));
     }
   }
 
   async completed(): Promise<Set<string>> {
-    const { rows } = await this.knex.raw<{ rows: { name: string }[] }>(
+    const knex = await this.open();
+    const { rows } = await knex.raw<{ rows: { name: string }[] }>(
       `SELECT name FROM keylift.knex_migrations`,
     );
     return new Set(rows.map((row) => row.name));
   }
 
   async close(): Promise<void> {
-    await this.knex.destroy();
+    await (await this.opened)?.destroy();
+  }
+
+  private open(): Promise<Knex> {
+    return (this.opened ??= openKnex(this.options, this.backends));
   }
 
   /** We hold the lease, so a lock row that a killed process left behind is nobody's. */
-  private async prepare(): Promise<void> {
-    if (this.prepared) return;
-    await this.knex.raw('CREATE SCHEMA IF NOT EXISTS keylift');
-    await this.knex.migrate.forceFreeMigrationsLock();
-    await this.knex.migrate.list();
+  private async prepare(): Promise<Knex> {
+    const knex = await this.open();
+    if (this.prepared) return knex;
+    await knex.raw('CREATE SCHEMA IF NOT EXISTS keylift');
+    await knex.migrate.forceFreeMigrationsLock();
+    await knex.migrate.list();
     this.prepared = true;
+    return knex;
   }
 
   private bounded(step: Migration): Knex.MigratorConfig {
@@ -131,4 +123,23 @@ export class DdlRunner {
       stop?.removeEventListener('abort', cancel);
     }
   }
+}
+
+/** Knex is a sixth of the memory of a process that runs no step: it is loaded for the first one. */
+async function openKnex({ url, schema }: DdlOptions, backends: Set<number>): Promise<Knex> {
+  const { default: knexFactory } = await import('knex');
+  return knexFactory({
+    client: 'pg',
+    connection: { connectionString: url, application_name: DDL_APPLICATION } as Knex.PgConnectionConfig,
+    pool: {
+      min: 0,
+      max: 1,
+      afterCreate: (connection: pg.Client & { processID: number }, done: (error: Error | null, connection: unknown) => void) => {
+        backends.add(connection.processID);
+        quieten(connection).then(() => { done(null, connection); }, (error: unknown) => { done(error as Error, connection); });
+      },
+    },
+    log: SILENT,
+    migrations: { ...MIGRATION_TABLES, migrationSource: migrationSource(() => Promise.resolve(schema)) },
+  });
 }

@@ -20,13 +20,19 @@ describe('a file of decisions', () => {
     return pages;
   }
 
+  /** All pages as one. */
+  async function read(content: string | Uint8Array, types = TYPES): Promise<Page> {
+    const pages = await pagesOf(content, types);
+    return { decisions: pages.flatMap((page) => page.decisions), faults: pages.flatMap((page) => page.faults), lines: pages.reduce((sum, { lines }) => sum + lines, 0) };
+  }
+
   const faultsOf = async (content: string | Uint8Array, types = TYPES): Promise<[number, string][]> =>
-    (await pagesOf(content, types)).flatMap(({ faults }) => faults.map(({ line, reason }): [number, string] => [line, reason]));
+    (await read(content, types)).faults.map(({ line, reason }): [number, string] => [line, reason]);
 
   it('may have a byte order mark, CRLF, blank lines, further fields, and no newline at its end', async () => {
-    const [page] = await pagesOf(`\uFEFF${good}\r\n\r\n  \n${good.replace('}', ',"at":"2026-01-01","token_kind":"x"}')}\r\n{"key_id":7,"api":"","allowed":false}`);
-    expect(page!.faults).to.deep.equal([]);
-    expect(page!.decisions).to.deep.equal([
+    const page = await read(`\uFEFF${good}\r\n\r\n  \n${good.replace('}', ',"at":"2026-01-01","token_kind":"x"}')}\r\n{"key_id":7,"api":"","allowed":false}`);
+    expect(page.faults).to.deep.equal([]);
+    expect(page.decisions).to.deep.equal([
       { line: 1, token: 't', keyId: null, api: 'invoices', allowed: true },
       { line: 4, token: 't', keyId: null, api: 'invoices', allowed: true },
       { line: 5, token: null, keyId: '7', api: '', allowed: false },
@@ -53,16 +59,16 @@ describe('a file of decisions', () => {
       [16, `longer than ${String(MAX_LINE_BYTES)} bytes`],
     ]);
     expect(JSON.stringify(faults)).not.to.include('sécret');
-    const [page] = await pagesOf(Buffer.concat([Buffer.from([0xff, 0xfe, 0x0a]), Buffer.from(good)]));
-    expect([page!.faults, page!.decisions.length]).to.deep.equal([[{ line: 1, reason: 'not valid UTF-8' }], 1]);
+    const page = await read(Buffer.concat([Buffer.from([0xff, 0xfe, 0x0a]), Buffer.from(good)]));
+    expect([page.faults, page.decisions.length]).to.deep.equal([[{ line: 1, reason: 'not valid UTF-8' }], 1]);
   });
 
   it('takes ids and tokens of the types this database has', async () => {
     const uuid = { ...TYPES, id: 'uuid' };
     expect(await faultsOf('{"key_id":"00000000-0000-4000-8000-000000000001","api":"a","allowed":true}\n{"key_id":"7","api":"a","allowed":true}', uuid)).to.deep.equal([[2, 'key_id is no uuid']]);
     const bytes = { ...TYPES, token: 'bytea', tokenIsBytes: true };
-    const [page] = await pagesOf('{"token":"\\\\x00fF","api":"a","allowed":true}\n{"token":"abc=","api":"a","allowed":true}\n{"token":"\\\\x0","api":"a","allowed":true}', bytes);
-    expect([page!.decisions.map(({ token }) => token), page!.faults.map(({ line }) => line)]).to.deep.equal([['\\x00fF'], [2, 3]]);
+    const page = await read('{"token":"\\\\x00fF","api":"a","allowed":true}\n{"token":"abc=","api":"a","allowed":true}\n{"token":"\\\\x0","api":"a","allowed":true}', bytes);
+    expect([page.decisions.map(({ token }) => token), page.faults.map(({ line }) => line)]).to.deep.equal([['\\x00fF'], [2, 3]]);
   });
 
   it('is read in pages that do not grow with it, lines across chunks whole', async () => {

@@ -181,6 +181,16 @@ describe('verify --replay', () => {
     await reader.drop();
   });
 
+  it('is refused where no temporary table can be made, before a decision is sent', async () => {
+    const reader = await createReader(scenario.db);
+    await scenario.db.query(`revoke temporary on database ${scenario.db.name} from public`);
+    const file = await scenario.file('decisions.ndjson', `{"key_id":1,"api":"receipts","allowed":false}`);
+    const { exitCode, stdout, stderr } = await scenario.run(['verify', '--replay', file, '--json'], { url: reader.url });
+    expect([exitCode, stdout]).to.deep.equal([3, '']);
+    expect(stderr).to.include('GRANT TEMPORARY').and.include('runbook.md#temporary-tables');
+    await reader.drop();
+  });
+
   it('tells it to people, the worst first', async () => {
     await scenario.must('migrate --yes', 6);
     const file = await scenario.file('decisions.ndjson', [

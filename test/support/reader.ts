@@ -23,11 +23,11 @@ export async function createReader(db: TestDatabase): Promise<Reader> {
   };
 }
 
-/** Everything that is named in a database, temporary things included. */
+/** Everything that is named in a database, temporary things included; the schemas for those stay when they are empty. */
 export async function catalogDigest(db: TestDatabase): Promise<string> {
   const [row] = await db.query<{ digest: string }>(`
     select md5(string_agg(thing, ',' order by thing)) as digest from (
-      select 'schema ' || nspname || coalesce(nspacl::text, '') from pg_namespace where nspname !~ '^pg_toast'
+      select 'schema ' || nspname || coalesce(nspacl::text, '') from pg_namespace where nspname !~ '^pg_(toast|temp)'
       union all select 'relation ' || oid::text || relname || relkind::text || coalesce(relacl::text, '') from pg_class
       union all select 'function ' || oid::text || proname from pg_proc
       union all select 'trigger ' || oid::text || tgname from pg_trigger

@@ -6,6 +6,7 @@ import { fingerprintOf } from '../../legacy/fingerprint.js';
 import type { MappedSchema } from '../../legacy/inspect.js';
 import { isValueOf } from '../replay/decision.js';
 import { findGround, type Ground } from '../replay/ground.js';
+import { makeTemporary } from '../temporary.js';
 import type { PlannedRequest } from './plan.js';
 
 /** What the database knows of a canary key. */
@@ -16,13 +17,14 @@ export interface Side {
   switched: boolean;
 }
 
-/** Bound values would stand in the log of a server that logs its statements; what is copied does not. */
-const MAKE_CANARIES = 'CREATE TEMPORARY TABLE keylift_canaries (place integer, token text, key_id text) ON COMMIT DROP';
+const MAKE_CANARIES = 'keylift_canaries (place integer, token text, key_id text)';
 const COPY_CANARIES = 'COPY pg_temp.keylift_canaries (place, token, key_id) FROM STDIN';
 
 /**
  * Looks up the canary keys, by id where one is given, else by token: who they are, and which side of the switch they
  * are on. A key that stays, is held or is an exception is never on the other side. Null for one that is not there.
+ *
+ * @throws RefusedError `temporary_tables`
  */
 export async function sidesOf(session: WriteSession, schema: MappedSchema, requests: readonly Pick<PlannedRequest, 'token' | 'keyId'>[]): Promise<(Side | null)[]> {
   const ground = await findGround(session, schema);
@@ -31,7 +33,7 @@ export async function sidesOf(session: WriteSession, schema: MappedSchema, reque
     keyId === null && !schema.types.tokenIsBytes ? token : null,
     keyId !== null && isValueOf(schema.types.id, keyId) ? keyId : null,
   ].map(copyField).join('\t'));
-  await session.query(MAKE_CANARIES);
+  await makeTemporary(session, MAKE_CANARIES);
   await session.copyIn(COPY_CANARIES, Readable.from([`${lines.join('\n')}\n`]));
   const { rows } = await session.query<Side & { place: number }>(findCanaries(ground));
   const found = new Map(rows.map(({ place, ...side }) => [place, side]));

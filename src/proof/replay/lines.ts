@@ -1,14 +1,12 @@
 import { isUtf8 } from 'node:buffer';
-import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
 import { UsageError } from '../../errors.js';
 import { readDecision, type Decision, type LineFault, type ValueTypes } from './decision.js';
 
 /** A token, a slug and a word; whatever is longer is no decision, and is not kept in memory either. */
 export const MAX_LINE_BYTES = 64 * 1024;
-/** Decisions judged by one statement: by number, and by their bytes. */
-const PAGE_LINES = 20_000;
-const PAGE_BYTES = 4 * 1024 * 1024;
+/** What is read at once. */
+const CHUNK_BYTES = 16 * 1024;
 
 const NEWLINE = 0x0a;
 const BOM = Buffer.from([0xef, 0xbb, 0xbf]);
@@ -46,24 +44,25 @@ const unreadable = (file: string, reason: string, cause?: unknown): UsageError =
     facts: { file }, ...(cause === undefined ? {} : { cause }), hint: 'Name a file with one JSON object a line.', anchor: 'replay',
   });
 
-/** The file page by page, in memory that does not grow with it: the next page is read when this one is dealt with. */
+/**
+ * The file a chunk at a time, in memory that does not grow with it: the next chunk is read, into the same bytes, when
+ * the page made of this one is dealt with.
+ */
 export async function* readPages(file: string, types: ValueTypes): AsyncGenerator<Page> {
-  let page: Page = { decisions: [], faults: [], lines: 0 };
-  let bytes = 0;
-  let number = 0;
-  for await (const lines of splitLines(createReadStream(file, { highWaterMark: 256 * 1024 }))) {
-    for (const line of lines) {
-      number += 1;
-      takeLine(page, line, { number, types });
-      bytes += line?.length ?? 0;
-      if (page.lines >= PAGE_LINES || bytes >= PAGE_BYTES) {
-        yield page;
-        page = { decisions: [], faults: [], lines: 0 };
-        bytes = 0;
+  const handle = await open(file, 'r');
+  try {
+    let number = 0;
+    for await (const lines of splitLines(handle)) {
+      const page: Page = { decisions: [], faults: [], lines: 0 };
+      for (const line of lines) {
+        number += 1;
+        takeLine(page, line, { number, types });
       }
+      if (page.lines > 0) yield page;
     }
+  } finally {
+    await handle.close();
   }
-  if (page.lines > 0) yield page;
 }
 
 function takeLine(page: Page, line: Line, { number, types }: { number: number; types: ValueTypes }): void {
@@ -80,8 +79,9 @@ function takeLine(page: Page, line: Line, { number, types }: { number: number; t
   }
 }
 
-/** Lines of a stream of bytes, a chunk's at once; what is left behind the last newline is one, too. A carriage return is space to JSON. */
-async function* splitLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<Line[]> {
+/** A file's lines, a chunk's at once; what is left behind the last newline is one, too. A carriage return is space to JSON. */
+async function* splitLines(handle: FileHandle): AsyncGenerator<Line[]> {
+  const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
   let parts: Buffer[] = [];
   let length = 0;
   const add = (part: Buffer): void => {
@@ -96,17 +96,19 @@ async function* splitLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<Line[]
     length = 0;
     return line;
   };
-  for await (const chunk of chunks) {
+  for (let read = await fill(handle, chunk); read.length > 0; read = await fill(handle, chunk)) {
     const lines: Line[] = [];
     let from = 0;
-    for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, from)) {
-      add(chunk.subarray(from, end));
+    for (let end = read.indexOf(NEWLINE); end !== -1; end = read.indexOf(NEWLINE, from)) {
+      add(read.subarray(from, end));
       lines.push(take());
       from = end + 1;
     }
-    // A copy, so that the rest of a line does not keep its whole chunk.
-    if (from < chunk.length) add(Buffer.from(chunk.subarray(from)));
+    // A copy, as the next chunk comes into the same bytes.
+    if (from < read.length) add(Buffer.from(read.subarray(from)));
     yield lines;
   }
   if (length > 0) yield [take()];
 }
+
+const fill = async (handle: FileHandle, chunk: Buffer): Promise<Buffer> => chunk.subarray(0, (await handle.read(chunk)).bytesRead);

@@ -1,20 +1,20 @@
 import type { Database } from '../../database/connect.js';
 import type { MappedSchema } from '../../legacy/inspect.js';
-import type { Decision } from './decision.js';
 import { MOST_LISTED, type Replay, type ReplayDifference, type ReplayKind } from './document.js';
-import { findGround } from './ground.js';
+import { findGround, type Ground } from './ground.js';
 import { KIND_NAMES, KINDS, type KindName } from './kinds.js';
 import { readPages, type Page } from './lines.js';
-import { judgePage } from './statements.js';
+import { fillSheet } from './sheet.js';
+import { judgeSheet } from './statements.js';
 
 export interface ReplayOptions {
   file: string;
-  /** Called after each page with the lines read so far. */
+  /** Called after each sheet with the lines read so far. */
   onProgress?: (lines: number) => void;
   stop?: AbortSignal;
 }
 
-/** One page, judged. Counts are PostgreSQL's text. */
+/** One sheet, judged. Counts are PostgreSQL's text. */
 interface Judged {
   same: string;
   unknown_keys: string;
@@ -26,47 +26,53 @@ interface Judged {
 }
 
 /**
- * Runs recorded decisions through the old rule and the new one, page by page, in memory that does not grow with the
- * file. Writes nothing, and works before a migration, too: on the mapping and the rules alone.
+ * Runs recorded decisions through the old rule and the new one, sheet by sheet, in memory that does not grow with the
+ * file. Changes nothing, and works before a migration, too: on the mapping and the rules alone.
  *
- * @throws UsageError `replay_unreadable`; RefusedError `settings_changed`
+ * @throws UsageError `replay_unreadable`; RefusedError `settings_changed`, `temporary_tables`
  */
 export async function replay(database: Database, schema: MappedSchema, { file, onProgress, stop }: ReplayOptions): Promise<Replay> {
   const started = performance.now();
   const found = nothing();
-  for await (const page of readPages(file, schema.types)) {
-    stop?.throwIfAborted();
-    takeFaults(found, page);
-    if (page.decisions.length > 0) await judge(database, schema, { found, decisions: page.decisions });
-    onProgress?.(found.lines);
+  const pages = readPages(file, schema.types);
+  try {
+    for (let before = -1; found.lines > before;) {
+      before = found.lines;
+      await judgeNext(database, schema, { found, pages, stop });
+      if (found.lines > before) onProgress?.(found.lines);
+    }
+  } finally {
+    await pages.return(undefined);
   }
   return finished(found, started);
 }
 
-async function judge(database: Database, schema: MappedSchema, { found, decisions }: { found: Replay; decisions: Decision[] }): Promise<void> {
-  const { ground, judged } = await database.readOnly(async (session) => {
-    // A stage may end between two pages.
-    const here = await findGround(session, schema);
-    // Page after page is hashed against the same tables; the server's own work_mem comes back with the transaction's end.
+async function judgeNext(
+  database: Database,
+  schema: MappedSchema,
+  { found, pages, stop }: { found: Replay; pages: AsyncIterator<Page>; stop: AbortSignal | undefined },
+): Promise<void> {
+  await database.transaction(async (session) => {
+    const decisions = await fillSheet(session, pages, (page) => {
+      stop?.throwIfAborted();
+      takeFaults(found, page);
+    });
+    if (decisions === 0) return;
+    // A stage may end between two sheets.
+    const ground = await findGround(session, schema);
+    // Sheet after sheet is hashed against the same tables; the server's own work_mem comes back with the transaction's end.
     await session.query(`SET LOCAL work_mem = '32MB'`);
-    return { ground: here, judged: await session.one<Judged>(judgePage(here), columnsOf(decisions)) };
+    const judged = await session.one<Judged>(judgeSheet(ground));
+    found.decisions += decisions;
+    takeJudged(found, judged, ground);
   }, { isolation: 'repeatable read' });
-  found.judged_by = ground.accountKeys ? 'account_keys' : 'rules';
-  if (ground.authorize) found.asked += Number(judged.pairs);
-  found.decisions += decisions.length;
-  for (const name of ['same', 'unknown_keys', 'unknown_apis', 'ambiguous_apis'] as const) found[name] += Number(judged[name]);
-  takeDifferences(found, judged);
 }
 
-/** The page as five arrays, to be bound. */
-function columnsOf(decisions: readonly Decision[]): unknown[] {
-  return [
-    decisions.map(({ line }) => line),
-    decisions.map(({ token }) => token),
-    decisions.map(({ keyId }) => keyId),
-    decisions.map(({ api }) => api),
-    decisions.map(({ allowed }) => allowed),
-  ];
+function takeJudged(found: Replay, judged: Judged, ground: Ground): void {
+  found.judged_by = ground.accountKeys ? 'account_keys' : 'rules';
+  if (ground.authorize) found.asked += Number(judged.pairs);
+  for (const name of ['same', 'unknown_keys', 'unknown_apis', 'ambiguous_apis'] as const) found[name] += Number(judged[name]);
+  takeDifferences(found, judged);
 }
 
 function nothing(): Replay {
@@ -92,7 +98,7 @@ function takeDifferences(found: Replay, { kinds, differences }: Judged): void {
   }
 }
 
-/** A request that is listed already was seen on an earlier page, too. */
+/** A request that is listed already was seen on an earlier sheet, too. */
 function list(listed: ReplayDifference[], difference: ReplayDifference): void {
   const again = listed.find((other) => other.fingerprint === difference.fingerprint && other.key_id === difference.key_id
     && other.api === difference.api && other.recorded === difference.recorded);

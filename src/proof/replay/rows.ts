@@ -2,10 +2,11 @@ import { isSwitched } from '../../legacy/cohort.js';
 import { fingerprintOf } from '../../legacy/fingerprint.js';
 import { aliveExpression } from '../../legacy/fragments.js';
 import type { Ground } from './ground.js';
+import { SHEET } from './sheet.js';
 
 /*
- * What a page of decisions is about, as common table expressions: its requests, and every row of either table that has
- * one of their tokens. Tokens come in as a bound array and never go out.
+ * What a sheet of decisions is about, as common table expressions: its requests, and every row of either table that has
+ * one of their tokens. No token goes out.
  */
 
 export const COHORTS = '(SELECT r.cohorts FROM keylift.switch_rule r)';
@@ -13,13 +14,12 @@ export const COHORTS = '(SELECT r.cohorts FROM keylift.switch_rule r)';
 /** First 12 hex digits of SHA-256 of the stored token. */
 export const fingerprint = (token: string, { schema: { types } }: Ground): string => fingerprintOf(token, types);
 
-/** What was recorded, each different request once: lines, tokens, key ids, slugs and answers are $1 to $5. */
+/** What was recorded, each different request once. */
 export function given({ schema: { types } }: Ground): string {
   return `
     given AS MATERIALIZED (
       SELECT g.token::${types.token} AS token, g.key_id::${types.id} AS key_id, g.api, g.allowed, min(g.line) AS line, count(*) AS times
-      FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::boolean[]) AS g (line, token, key_id, api, allowed)
-      GROUP BY 1, 2, 3, 4
+      FROM ${SHEET} g GROUP BY 1, 2, 3, 4
     )`;
 }
 

@@ -5,7 +5,7 @@ import { KIND_NAMES, KINDS } from './kinds.js';
 import { accountKeys, COHORTS, fingerprint, given, keysNamed, perApiKeys } from './rows.js';
 
 /*
- * The replay's own reading of the rules, over the tokens of one page of decisions. Both rules are predicates over rows,
+ * The replay's own reading of the rules, over the tokens of one sheet of decisions. Both rules are predicates over rows,
  * written apart from `keylift.authorize` and from the statements that moved the keys; the function is asked beside them.
  */
 
@@ -122,10 +122,10 @@ const listOf = (explained: boolean): string =>
 const WHATEVER = `'{lost,gained_custom,gained_foreign,revived,gained_store}'::text[]`;
 
 /**
- * Judges a page of decisions in one statement, so in one snapshot. A slug that several APIs have is judged at each of
+ * Judges a sheet of decisions in one statement, so in one snapshot. A slug that several APIs have is judged at each of
  * them, and what agrees best counts: the recording does not say which one was meant.
  */
-export function judgePage(ground: Ground): string {
+export function judgeSheet(ground: Ground): string {
   const severity = `CASE WHEN kind = ANY (${WHATEVER}) THEN 0 WHEN kind = 'same' THEN 1 WHEN kind = ANY (${listOf(true)}) THEN 2 ELSE 3 END`;
   return `
   WITH ${[given(ground), keysNamed(ground), perApiKeys(ground), accountKeys(ground), WIDENED, atTheirApis(ground), doors(ground), judged(ground)].join(',')},
