@@ -4,6 +4,7 @@ import { packageRoot } from '../config/package-root.js';
 import type { Database } from '../database/connect.js';
 import { fenced, requireLease } from '../ledger/fence.js';
 import { underLease } from '../ledger/lease.js';
+import { throughLosses } from '../ledger/reconnect.js';
 import type { Run, RunFacts } from '../ledger/runs.js';
 import { readState, requireSettings } from '../ledger/state.js';
 import type { MappedSchema } from '../legacy/inspect.js';
@@ -50,7 +51,10 @@ export interface Work {
   assist?: (stage: StageContext) => Promise<void>;
 }
 
-/** Runs `fn` as this operator's one run: with the DDL runner, the lease, and the operator's stop signal. */
+/**
+ * Runs `fn` as this operator's one run: with the DDL runner, the lease, and the operator's stop signal. A lost connection
+ * is waited out for a while: `fn` is called again, and goes on where the ledger stands.
+ */
 export async function withRun<T>(
   context: CommandContext,
   { database, schema }: Opened,
@@ -76,8 +80,11 @@ export async function withRun<T>(
     const { assist } = work;
     return underLease(
       database,
-      { facts, stop: context.stop, ...(assist === undefined ? {} : { assist: (run, lost) => assist(stage(run, lost)) }) },
-      ({ run, lost, assisted }) => fn(stage(run, lost, assisted)),
+      { facts, stop: context.stop, onSilence: () => { ddl.abandon(); }, ...(assist === undefined ? {} : { assist: (run, lost) => assist(stage(run, lost)) }) },
+      ({ run, lost, assisted }) => throughLosses(() => fn(stage(run, lost, assisted)), {
+        stop: AbortSignal.any([context.stop, lost]),
+        onLoss: () => { progress.waiting('the connection was lost; trying again'); },
+      }),
     );
   });
 }

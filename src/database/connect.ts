@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { readAddress, type Where } from './address.js';
 import { connectFailure } from './failures.js';
+import { KEEP_ALIVE } from './keep-alive.js';
 import { typeParsers } from './parsers.js';
 import { quieten } from './quiet.js';
 import { asReader, beginStatement, inTransaction, type ReadOptions, type WriteOptions } from './scopes.js';
@@ -22,6 +23,8 @@ export interface Database {
   withSession<T>(fn: (session: WriteSession) => Promise<T>): Promise<T>;
   transaction<T>(fn: (session: WriteSession) => Promise<T>, options?: WriteOptions): Promise<T>;
   readOnly<T>(fn: (session: ReadSession) => Promise<T>, options?: ReadOptions): Promise<T>;
+  /** Drops every connection, whatever it is waiting for: the scopes under way end as with a lost connection. */
+  abandon(): void;
   /** Waits for open scopes, then closes every connection. Safe to call twice. */
   close(): Promise<void>;
 }
@@ -55,7 +58,7 @@ function openPool(url: string, { applicationName, maxConnections, connectTimeout
     connectionString: url,
     application_name: applicationName ?? 'keylift',
     max: maxConnections ?? 10,
-    keepAlive: true,
+    ...KEEP_ALIVE,
     types: typeParsers,
     // The pool waits for what this returns, which its types do not know.
     onConnect: (client): unknown => quieten(client, { timeoutMs: connectTimeoutMs }),
@@ -82,6 +85,9 @@ async function checkAnswer(pool: pg.Pool, timeoutMs: number): Promise<void> {
 
 function databaseOn({ pool, where, timeoutMs }: { pool: pg.Pool; where: Where; timeoutMs: number }): Database {
   let closing: Promise<void> | undefined;
+  const clients = new Set<pg.PoolClient>();
+  pool.on('connect', (client) => clients.add(client));
+  pool.on('remove', (client) => clients.delete(client));
   const withSession = async <T>(fn: (session: WriteSession) => Promise<T>): Promise<T> => {
     if (pool.ending) throw new Error('the database was used after it had been closed');
     const client = await pool.connect().catch((error: unknown) => {
@@ -102,6 +108,11 @@ function databaseOn({ pool, where, timeoutMs }: { pool: pg.Pool; where: Where; t
       withSession((session) => inTransaction(session, beginStatement(options), fn)),
     readOnly: (fn, options = {}) =>
       withSession((session) => inTransaction(session, beginStatement({ ...options, readOnly: true }), asReader(fn))),
+    abandon: () => { clients.forEach((client) => { streamOf(client).destroy(); }); },
     close: () => (closing ??= pool.end()),
   };
 }
+
+/** The socket, which pg's types keep to themselves. */
+const streamOf = (client: pg.PoolClient): { destroy(): void } =>
+  (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream;

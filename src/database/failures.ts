@@ -101,3 +101,7 @@ export function connectionLost(error: unknown, where: Where): UnreachableError {
     hint: 'run the same command again: it goes on where it stopped',
   });
 }
+
+/** Is it about the connection, so that another one may help? */
+export const isLoss = (error: unknown): boolean =>
+  error instanceof UnreachableError && (error.code === 'connection_lost' || error.code === 'database_unreachable');

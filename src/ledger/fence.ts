@@ -23,6 +23,7 @@ export function fenced(database: Database, run: Run): Database {
     where: database.where,
     withSession: (fn) => database.withSession(fn),
     readOnly: (fn, options) => database.readOnly(fn, options),
+    abandon: () => { database.abandon(); },
     close: () => database.close(),
     transaction: (fn, options) =>
       database.transaction(async (session) => {

@@ -1,13 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EXIT } from '../errors.js';
+import { EXIT, UnreachableError } from '../errors.js';
 import type { Database } from '../database/connect.js';
-import { anotherRun, buryOwner, endRun, enterRun, heartbeat, HEARTBEAT_SECONDS, isDeadHere, leaseLost, takeLead, type Owner, type Run, type RunFacts } from './runs.js';
+import { anotherRun, buryOwner, endRun, enterRun, heartbeat, HEARTBEAT_SECONDS, isDeadHere, LEASE_SECONDS, leaseLost, takeLead, type Owner, type Run, type RunFacts } from './runs.js';
 
 const ASK_EVERY_MS = 250;
 
 export interface LeaseOptions {
   facts: RunFacts;
   stop: AbortSignal;
+  /** Told when the database has given no answer for as long as the lease lasts; its connections are dropped then. */
+  onSilence?: () => void;
   /** What to do while another run leads: help it, for one turn. Without it the command is refused. */
   assist?: (run: Run, lost: AbortSignal) => Promise<void>;
 }
@@ -32,7 +34,7 @@ export async function underLease<T>(
 ): Promise<T> {
   const run = await database.transaction((session) => enterRun(session, options.facts));
   const lost = new AbortController();
-  const beat = setInterval(() => { void sendHeartbeat({ database, run, lost }); }, HEARTBEAT_SECONDS * 1000);
+  const beat = setInterval(heartbeats({ database, run, lost, onSilence: () => { database.abandon(); options.onSilence?.(); } }), HEARTBEAT_SECONDS * 1000);
   const end = { exitCode: EXIT.bug as number, result: null as unknown };
   try {
     const assisted = await waitForLead({ database, run, options, lost: lost.signal });
@@ -58,6 +60,28 @@ interface Beat {
   run: Run;
   lost: AbortController;
 }
+
+/**
+ * One heartbeat at a time. A network that swallows everything gives no error, ever: when the first unanswered beat is
+ * older than the lease, the run has lost it.
+ */
+function heartbeats({ onSilence, ...beat }: Beat & { onSilence: () => void }): () => void {
+  let askedAt: number | null = null;
+  return () => {
+    if (askedAt === null) {
+      askedAt = performance.now();
+      void sendHeartbeat(beat).finally(() => { askedAt = null; });
+    } else if (performance.now() - askedAt > LEASE_SECONDS * 1000 && !beat.lost.signal.aborted) {
+      beat.lost.abort(noAnswer());
+      onSilence();
+    }
+  };
+}
+
+const noAnswer = (): UnreachableError =>
+  new UnreachableError('database_silent', `the database has given no answer for ${String(LEASE_SECONDS)} s`, {
+    hint: 'check the network between here and the server, then run the same command again: it goes on where it stopped',
+  });
 
 async function sendHeartbeat({ database, run, lost }: Beat): Promise<void> {
   try {

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex';
 import type pg from 'pg';
+import { KEEP_ALIVE } from '../database/keep-alive.js';
 import { retry } from '../database/retry.js';
 import { readAddress } from '../database/address.js';
 import { connectionLost } from '../database/failures.js';
@@ -22,6 +23,9 @@ const WORTH_ANOTHER_TRY = new Set<string>([SQLSTATE.lockNotAvailable, SQLSTATE.d
 
 const SILENT = { warn: () => undefined, error: () => undefined, debug: () => undefined, deprecate: () => undefined };
 
+/** What Knex holds of pg. */
+type DdlConnection = pg.Client & { processID: number; connection: { stream: { destroy(): void } } };
+
 export interface DdlOptions {
   url: string;
   schema: MappedSchema;
@@ -38,6 +42,8 @@ export class DdlRunner {
   /** Server processes of our connections, for cancelling what they do. */
   private readonly backends = new Set<number>();
 
+  private readonly connections = new Set<DdlConnection>();
+  private lost = false;
   private guard: () => Promise<void> = () => Promise.resolve();
   private prepared = false;
 
@@ -49,25 +55,30 @@ export class DdlRunner {
   }
 
   async up(steps: readonly Migration[]): Promise<void> {
-    const knex = await this.prepare();
+    const knex = await this.telling(() => this.prepare());
     for (const step of steps) await this.attempt(step, () => knex.migrate.up({ name: step.name, ...this.bounded(step) }));
   }
 
-  /** Takes steps back, last first; steps that were never run are passed over. */
+  /** Takes steps back, last first; steps that were never run are passed over, but for what they may have left behind. */
   async down(steps: readonly Migration[]): Promise<void> {
-    const knex = await this.prepare();
+    const knex = await this.telling(() => this.prepare());
     for (const step of [...steps].reverse()) {
       const done = await this.completed();
       if (done.has(step.name)) await this.attempt(step, () => knex.migrate.down({ name: step.name, ...this.bounded(step) }));
+      // A build that was cut off may have left an index that nobody recorded.
+      else if (step.transaction === false) await this.attempt(step, () => step.down(knex, this.options.schema));
     }
   }
 
   async completed(): Promise<Set<string>> {
     const knex = await this.open();
-    const { rows } = await knex.raw<{ rows: { name: string }[] }>(
-      `SELECT name FROM keylift.knex_migrations`,
-    );
+    const { rows } = await this.telling(() => knex.raw<{ rows: { name: string }[] }>(`SELECT name FROM keylift.knex_migrations`));
     return new Set(rows.map((row) => row.name));
+  }
+
+  /** Drops the connection, whatever it is waiting for: what it was asked for ends as a lost connection does. */
+  abandon(): void {
+    for (const connection of this.connections) connection.connection.stream.destroy();
   }
 
   async close(): Promise<void> {
@@ -75,7 +86,30 @@ export class DdlRunner {
   }
 
   private open(): Promise<Knex> {
-    return (this.opened ??= openKnex(this.options, this.backends));
+    return (this.opened ??= openKnex(this.options, (connection) => { this.watch(connection); }));
+  }
+
+  private watch(connection: DdlConnection): void {
+    this.backends.add(connection.processID);
+    this.connections.add(connection);
+    // pg has no code for "terminated unexpectedly"; its error event is what tells.
+    connection.on('error', () => { this.lost = true; });
+    connection.on('end', () => {
+      this.backends.delete(connection.processID);
+      this.connections.delete(connection);
+    });
+  }
+
+  /** Names a lost connection as such. */
+  private async telling<T>(work: () => Promise<T>): Promise<T> {
+    this.lost = false;
+    try {
+      return await work();
+    } catch (error) {
+      this.prepared = false;
+      const unreachable = this.lost || isConnectionLost(error) || (error as Error).name === 'KnexTimeoutError';
+      throw unreachable ? connectionLost(error, readAddress(this.options.url)) : error;
+    }
   }
 
   /** We hold the lease, so a lock row that a killed process left behind is nobody's. */
@@ -107,7 +141,7 @@ export class DdlRunner {
     try {
       stop?.throwIfAborted();
       await this.guard();
-      await retry(run, {
+      await retry(() => this.telling(run), {
         attempts: LOCK_TRIES,
         baseMs: 100,
         maxMs: 5_000,
@@ -115,9 +149,8 @@ export class DdlRunner {
         onRetry: ({ attempt }) => this.options.onRetry?.(step.name, attempt),
       });
     } catch (error) {
-      this.prepared = false;
       if (WORTH_ANOTHER_TRY.has(sqlStateOf(error) ?? '') || isTimeout(error)) stop?.throwIfAborted();
-      throw isConnectionLost(error) ? connectionLost(error, readAddress(this.options.url)) : error;
+      throw error;
     } finally {
       endWatch();
       stop?.removeEventListener('abort', cancel);
@@ -126,16 +159,16 @@ export class DdlRunner {
 }
 
 /** Knex is a sixth of the memory of a process that runs no step: it is loaded for the first one. */
-async function openKnex({ url, schema }: DdlOptions, backends: Set<number>): Promise<Knex> {
+async function openKnex({ url, schema }: DdlOptions, onConnection: (connection: DdlConnection) => void): Promise<Knex> {
   const { default: knexFactory } = await import('knex');
   return knexFactory({
     client: 'pg',
-    connection: { connectionString: url, application_name: DDL_APPLICATION } as Knex.PgConnectionConfig,
+    connection: { connectionString: url, application_name: DDL_APPLICATION, ...KEEP_ALIVE } as Knex.PgConnectionConfig,
     pool: {
       min: 0,
       max: 1,
-      afterCreate: (connection: pg.Client & { processID: number }, done: (error: Error | null, connection: unknown) => void) => {
-        backends.add(connection.processID);
+      afterCreate: (connection: DdlConnection, done: (error: Error | null, connection: unknown) => void) => {
+        onConnection(connection);
         quieten(connection).then(() => { done(null, connection); }, (error: unknown) => { done(error as Error, connection); });
       },
     },

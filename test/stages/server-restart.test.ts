@@ -1,32 +1,11 @@
 import { expect } from 'chai';
-import pg from 'pg';
 import { startEmbeddedServer, type EmbeddedServer } from '../../src/embedded/server.js';
 import { keylift } from '../cli/harness.js';
-import { LEGACY_SCHEMA, type TestDatabase } from '../support/database.js';
 import { assertInvariants } from '../support/invariants.js';
+import { databaseOf } from '../support/own-server.js';
 import { Scenario } from '../support/scenario.js';
 import { plantMany } from '../support/seed.js';
 import { until } from '../support/waiting.js';
-
-/** A database of a server that a test may restart. */
-async function databaseOf(server: EmbeddedServer, name: string): Promise<TestDatabase> {
-  await server.createDatabase(name);
-  const url = server.url(name);
-  const pool = new pg.Pool({ connectionString: url, max: 2, allowExitOnIdle: true });
-  pool.on('error', () => undefined);
-  const query = async <Row extends pg.QueryResultRow>(sql: string, values?: unknown[]) => {
-    const result: pg.QueryResult<Row> | pg.QueryResult<Row>[] = await pool.query<Row>(sql, values);
-    return (Array.isArray(result) ? (result as pg.QueryResult<Row>[]).at(-1)! : result).rows;
-  };
-  await query(LEGACY_SCHEMA);
-  const connect = async () => {
-    const client = new pg.Client({ connectionString: url });
-    client.on('error', () => undefined);
-    await client.connect();
-    return client;
-  };
-  return { name, url, query, connect, drop: () => pool.end() };
-}
 
 describe('migrate through a restart of the server', () => {
   let server: EmbeddedServer;

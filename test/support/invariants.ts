@@ -36,11 +36,18 @@ const FAULTS: Record<string, string> = {
     select batch_no from keylift.batches where open and (select stage from keylift.migration) is distinct from 'expand'`,
 };
 
+export interface InvariantsOptions {
+  /** Where the rows of the legacy table are, as they should be: a table of the same columns. */
+  keys?: string;
+  /** What cannot hold any more, by its name. */
+  except?: readonly string[];
+}
+
 /** What holds whenever a backfill is done and no rollback was begun. */
-export async function assertInvariants(db: TestDatabase): Promise<void> {
+export async function assertInvariants(db: TestDatabase, { keys = 'public.api_keys', except = [] }: InvariantsOptions = {}): Promise<void> {
   const faults: Record<string, string[]> = {};
-  for (const [name, question] of Object.entries(FAULTS)) {
-    const rows = await db.query(question);
+  for (const [name, question] of Object.entries(FAULTS).filter(([name]) => !except.includes(name))) {
+    const rows = await db.query(question.replaceAll('public.api_keys', keys));
     if (rows.length > 0) faults[name] = rows.map((row) => String(Object.values(row)[0]));
   }
   expect(faults).to.deep.equal({});

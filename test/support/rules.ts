@@ -49,12 +49,12 @@ export type Switched = 'none' | 'all' | ReadonlySet<string>;
 
 const ALIVE = '(revoked_at is null and (expires_at is null or expires_at > now()))';
 
-/** Reads what the rules are about. */
-export async function readWorld(db: TestDatabase): Promise<World> {
+/** Reads what the rules are about; `keys` names another table of per-API keys than the legacy one. */
+export async function readWorld(db: TestDatabase, { keys: table = 'public.api_keys' }: { keys?: string } = {}): Promise<World> {
   const keys = await db.query<{ place: string } & Omit<LegacyKey, 'place'>>(`
     select id::text, account_id::text as account, api_id::text as api, token, ${ALIVE} as alive, expires_at::text as expiry,
       row_number() over (order by created_at, id) as place, created_at is not null as dated
-    from public.api_keys order by id`);
+    from ${table} order by id`);
   const apis = await db.query<{ id: string; kind: 'store' | 'custom' }>('select id::text, kind from public.apis');
   const accounts = await db.query<{ id: string }>('select id::text from public.accounts');
   const [{ there }] = (await db.query<{ there: boolean }>(`select to_regclass('public.account_api_keys') is not null as there`)) as [{ there: boolean }];

@@ -1,5 +1,5 @@
-import { KeyliftError } from '../../errors.js';
 import type { Database } from '../../database/connect.js';
+import { isLoss } from '../../database/failures.js';
 import { isRetryable, isTimeout, sqlStateOf } from '../../database/sqlstate.js';
 import type { MappedSchema } from '../../legacy/inspect.js';
 import type { ClaimedRange } from './claim.js';
@@ -14,7 +14,7 @@ export type Consequence = 'smaller' | 'again' | 'reconnect' | 'give_up';
 export function consequenceOf(error: unknown): Consequence {
   if (isTimeout(error)) return 'smaller';
   if (isRetryable(error)) return 'again';
-  if (error instanceof KeyliftError && (error.code === 'connection_lost' || error.code === 'database_unreachable')) return 'reconnect';
+  if (isLoss(error)) return 'reconnect';
   return 'give_up';
 }
 

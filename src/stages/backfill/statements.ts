@@ -28,13 +28,18 @@ export const findRepeated = (l: LegacyFragments): string => `
     SELECT ${l.token} FROM ${l.keys} k WHERE ${l.isPerApiKey} GROUP BY ${l.token} HAVING count(*) > 1))
   ON CONFLICT (key_id) DO NOTHING`;
 
-/** Judges one page of repeated tokens and takes it off the list; returns how many keys it took. */
+/**
+ * Judges one page of repeated tokens and takes it off the list; returns how many keys it took. `settle` takes the rows
+ * it is called for to be the caller's, as a trigger's are: so they are locked first, or a change of one that has not
+ * committed would be judged by both sides without the other.
+ */
 export const settleRepeated = (l: LegacyFragments): string => `
   WITH page AS (
     DELETE FROM keylift.repeated_keys WHERE key_id IN (SELECT key_id FROM keylift.repeated_keys ORDER BY key_id LIMIT $1) RETURNING key_id
+  ), held AS MATERIALIZED (
+    SELECT ${l.token} AS token, ${l.hasToken} AS has_token FROM ${l.keys} k WHERE ${l.id} IN (SELECT key_id FROM page) FOR SHARE OF k
   ), seen AS (
-    SELECT array_agg(page.key_id) AS ids, array_agg(DISTINCT ${l.token}) FILTER (WHERE ${l.hasToken}) AS tokens, count(*) AS keys
-    FROM page LEFT JOIN ${l.keys} k ON ${l.id} = page.key_id
+    SELECT (SELECT array_agg(DISTINCT token) FILTER (WHERE has_token) FROM held) AS tokens, array_agg(key_id) AS ids, count(*) AS keys FROM page
   )
   SELECT keys, CASE WHEN keys > 0 THEN keylift.settle(ids, coalesce(tokens, '{}'))::text END FROM seen`;
 

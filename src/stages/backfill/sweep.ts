@@ -46,11 +46,14 @@ function changedElsewhere(l: LegacyFragments): string {
     AND record_image_ne(ROW(${computed.map((c) => `t.${c.target}`).join(', ')}), ROW(${computed.map((c) => c.source).join(', ')}))`;
 }
 
+/** Judges these keys; their rows are locked first, see `settleRepeated`. */
 const settlePage = (l: LegacyFragments, idType: string): string => `
-  SELECT keylift.settle(array_agg(given.id), coalesce(array_agg(DISTINCT seen.token) FILTER (WHERE length(seen.token) > 0), '{}'))
-  FROM unnest($1::text[]::${idType}[]) AS given (id)
-  LEFT JOIN LATERAL (SELECT ${l.token} AS token FROM ${l.keys} k WHERE ${l.id} = given.id
-    UNION SELECT t.token FROM ${l.target} t WHERE t.id = given.id) seen ON true`;
+  WITH held AS MATERIALIZED (
+    SELECT ${l.token} AS token FROM ${l.keys} k WHERE ${l.id} = ANY ($1::text[]::${idType}[]) FOR SHARE OF k
+  )
+  SELECT keylift.settle($1::text[]::${idType}[], (
+    SELECT coalesce(array_agg(DISTINCT seen.token) FILTER (WHERE length(seen.token) > 0), '{}')
+    FROM (SELECT token FROM held UNION SELECT t.token FROM ${l.target} t WHERE t.id = ANY ($1::text[]::${idType}[])) seen))`;
 
 /** Judges again what time or a new list of holds may have changed. Rows nobody accounts for are the proof's to find. */
 export async function judgeAgain(context: StageContext): Promise<void> {

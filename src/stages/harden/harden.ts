@@ -1,7 +1,7 @@
 import { STEPS } from '../../../migrations/index.js';
 import { SQLSTATE, sqlStateOf } from '../../database/sqlstate.js';
 import type { StageContext } from '../context.js';
-import { sweep } from '../backfill/sweep.js';
+import { settleKeys, sweep } from '../backfill/sweep.js';
 
 const MAX_TRIES = 5;
 
@@ -36,16 +36,19 @@ async function mended(context: StageContext, error: unknown): Promise<boolean> {
   return false;
 }
 
-async function settleDoubleTokens({ database, schema: { legacy: l } }: StageContext): Promise<void> {
-  await database.transaction((session) =>
-    session.query(`
-      SELECT keylift.settle(array_agg(t.id), array_agg(DISTINCT t.token)) FROM ${l.target} t
-      WHERE t.token IN (SELECT token FROM ${l.target} GROUP BY token HAVING count(*) > 1) HAVING count(*) > 0`));
+async function settleDoubleTokens(context: StageContext): Promise<void> {
+  const { target } = context.schema.legacy;
+  await settleThose(context, `SELECT t.id::text AS key_id FROM ${target} t WHERE t.token IN (SELECT token FROM ${target} GROUP BY token HAVING count(*) > 1)`);
 }
 
-async function settleOrphans({ database, schema: { legacy: l } }: StageContext): Promise<void> {
-  await database.transaction((session) =>
-    session.query(`
-      SELECT keylift.settle(array_agg(t.id), array_agg(DISTINCT t.token)) FROM ${l.target} t
-      WHERE t.origin_api_id IS NOT NULL AND NOT EXISTS (SELECT FROM ${l.accounts} o WHERE ${l.accountId} = t.account_id) HAVING count(*) > 0`));
+async function settleOrphans(context: StageContext): Promise<void> {
+  const { legacy: l } = context.schema;
+  await settleThose(context, `
+    SELECT t.id::text AS key_id FROM ${l.target} t
+    WHERE t.origin_api_id IS NOT NULL AND NOT EXISTS (SELECT FROM ${l.accounts} o WHERE ${l.accountId} = t.account_id)`);
+}
+
+async function settleThose(context: StageContext, keys: string): Promise<void> {
+  const { rows } = await context.database.readOnly((session) => session.query<{ key_id: string }>(keys));
+  await settleKeys(context, rows.map((row) => row.key_id));
 }

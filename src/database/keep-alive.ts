@@ -1,0 +1,5 @@
+/**
+ * For every connection: the system asks the other end after ten idle seconds, and again each second, so that a path
+ * that died is noticed while a long statement runs.
+ */
+export const KEEP_ALIVE = { keepAlive: true, keepAliveInitialDelayMillis: 10_000 } as const;
