@@ -62,19 +62,24 @@ interface Beat {
 }
 
 /**
- * One heartbeat at a time. A network that swallows everything gives no error, ever: when the first unanswered beat is
- * older than the lease, the run has lost it.
+ * One heartbeat at a time. A network that swallows everything gives no error, ever: after as many beats without an
+ * answer as the lease lasts, the run has lost it. Beats are counted and not seconds: a process that was stopped and woken
+ * has not listened, and asks again.
  */
 function heartbeats({ onSilence, ...beat }: Beat & { onSilence: () => void }): () => void {
-  let askedAt: number | null = null;
+  let unanswered = 0;
+  let asking = false;
+  const ask = async (): Promise<void> => {
+    asking = true;
+    if (await sendHeartbeat(beat)) unanswered = 0;
+    asking = false;
+  };
   return () => {
-    if (askedAt === null) {
-      askedAt = performance.now();
-      void sendHeartbeat(beat).finally(() => { askedAt = null; });
-    } else if (performance.now() - askedAt > LEASE_SECONDS * 1000 && !beat.lost.signal.aborted) {
+    unanswered += 1;
+    if (unanswered > LEASE_SECONDS / HEARTBEAT_SECONDS && !beat.lost.signal.aborted) {
       beat.lost.abort(noAnswer());
       onSilence();
-    }
+    } else if (!asking) void ask();
   };
 }
 
@@ -83,12 +88,14 @@ const noAnswer = (): UnreachableError =>
     hint: 'check the network between here and the server, then run the same command again: it goes on where it stopped',
   });
 
-async function sendHeartbeat({ database, run, lost }: Beat): Promise<void> {
+/** Whether there was an answer. */
+async function sendHeartbeat({ database, run, lost }: Beat): Promise<boolean> {
   try {
     const kept = await database.transaction((session) => heartbeat(session, run), { statementTimeoutMs: HEARTBEAT_SECONDS * 1000 });
     if (!kept) lost.abort(leaseLost());
+    return true;
   } catch {
-    // The next beat, or the work itself, will tell.
+    return false; // the next beat, or the work itself, will tell
   }
 }
 

@@ -74,7 +74,6 @@ function watchSteps(reached: Reached): void {
 let lastStep: string | undefined;
 
 function watchDriver(reached: Reached): void {
-  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its client
   const send = pg.Client.prototype.query as unknown as (this: pg.Client, ...args: unknown[]) => void;
   const replaced = function (this: pg.Client, ...args: unknown[]): unknown {
     const around = pointsAround(this, textOf(args[0]));
