@@ -122,13 +122,21 @@ const goneKeys = (further: string): string => `(
 const functionHead = ({ searchPath }: MigrationContext): string =>
   `RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, ${searchPath}, pg_temp AS $body$`;
 
+/** Per-API keys that had to stay one for a token that a key born in Settings had, and has no more, are judged anew. */
+const judgeReleased = ({ legacy: l }: MigrationContext, released: string): string => `
+      PERFORM keylift.settle('{}', freed.tokens) FROM (
+        SELECT array_agg(DISTINCT o.token) AS tokens FROM ${released} AND EXISTS (SELECT FROM ${l.keys} k WHERE ${l.token} = o.token)) freed
+      WHERE freed.tokens IS NOT NULL;`;
+
 /** Trigger functions of the new table: they write the legacy rows, whose own triggers then find nothing left to do. */
 export function targetTriggerFunctions(context: MigrationContext): string {
   const { legacy: l } = context;
   const head = functionHead(context);
   return `
     CREATE FUNCTION keylift.mirror_back_update() ${head}
-    BEGIN ${refuseToLose(heldNowhere(context))} ${carryBack(context, l.keys)}
+    BEGIN ${refuseToLose(heldNowhere(context))}
+      ${judgeReleased(context, 'old_rows o JOIN new_rows n ON n.id = o.id WHERE o.origin_api_id IS NULL AND n.token <> o.token')}
+      ${carryBack(context, l.keys)}
     END $body$;
 
     CREATE FUNCTION keylift.mirror_back_delete() ${head}
@@ -140,6 +148,7 @@ export function targetTriggerFunctions(context: MigrationContext): string {
         WHERE d.origin_api_id IS NOT NULL
           AND NOT EXISTS (SELECT FROM ${l.accounts} o WHERE ${l.accountId} = d.account_id)) gone
       WHERE gone.ids IS NOT NULL;
+      ${judgeReleased(context, 'old_rows o WHERE o.origin_api_id IS NULL')}
       RETURN NULL;
     END $body$;
 

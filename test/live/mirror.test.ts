@@ -59,6 +59,16 @@ describe('the mirror', () => {
     await scenario.must('verify');
   });
 
+  for (const [what, sql] of [['another token', `update public.account_api_keys set token = '${tokenOf('other')}' where name = 'born'`], ['no more key', `delete from public.account_api_keys where name = 'born'`]] as const) {
+    it(`judges that key anew once the one born in Settings has ${what}`, async () => {
+      await scenario.db.query(`insert into public.account_api_keys (account_id, name, token) values (1, 'born', '${tokenOf('born')}')`);
+      await scenario.db.query(`insert into public.api_keys (id, account_id, api_id, token) values (4100, 1, 1, '${tokenOf('born')}')`);
+      await scenario.db.query(sql);
+      await rightAtOnce();
+      expect((await scenario.authorize(tokenOf('born'), 2))[0]).to.include({ key_id: '4100', source: 'account' });
+    });
+  }
+
   it('refuses a key born in Settings with a token that a per-API key has', async () => {
     for (const token of [tokenOf(1), tokenOf('half dead')]) {
       const error = await scenario.db.query(`insert into public.account_api_keys (account_id, name, token) values (1, 'born', $1)`, [token]).catch((e: unknown) => e);
