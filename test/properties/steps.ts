@@ -209,7 +209,7 @@ async function finalize(ground: Ground): Promise<Done> {
   migration.state = 'finalized';
   const archived = ground.worlds.flatMap(({ model }) => [...model.keys.keys()].filter((id) => isMoved(model.frozen?.get(id)))).length;
   expectAnswer(ground, ended, { state: 'finalized', archived });
-  return { caughtUp: true };
+  return { caughtUp: ready };
 }
 
 /** After finalize the rows that moved are no more to be planned. */
