@@ -111,7 +111,7 @@ function pointsAround(client: pg.Client, text: string): Around | undefined {
   if (/\bCONCURRENTLY\b/.test(text)) return owner?.step === true ? { before: `${owner.name}: while PostgreSQL works` } : undefined;
   const isDdl = (client as unknown as { connectionParameters: { application_name: string } }).connectionParameters.application_name === 'keylift-ddl';
   if (/^COMMIT;?$/.test(text)) {
-    const name = owner?.name ?? (isDdl ? takeStep() ?? 'knex lock' : undefined);
+    const name = owner?.name ?? (isDdl ? (isConcurrent(lastStep) ? undefined : takeStep()) ?? 'knex lock' : undefined);
     return name === undefined ? undefined : { before: `${name}: before commit`, after: `${name}: after commit` };
   }
   return isDdl && RECORD.test(text) && owner === undefined && isConcurrent(lastStep) ? { after: `${takeStep()!}: after it is recorded` } : undefined;
