@@ -1,7 +1,7 @@
 import { quoteIdentifier } from '../config/identifiers.js';
 import { isSwitched } from '../legacy/cohort.js';
 import { fingerprintOf } from '../legacy/fingerprint.js';
-import { aliveExpression } from '../legacy/fragments.js';
+import { aliveExpression, type LegacyFragments } from '../legacy/fragments.js';
 import { verdicts } from '../legacy/rules.js';
 import { archiveOf, type Scene } from './scene.js';
 
@@ -57,6 +57,9 @@ export function sharingToken(scene: Scene): string {
   ].join(' UNION ');
 }
 
+/** An API's id as its own row spells it, where there is one: to some collations `Ocr` equals `ocr`, to JavaScript never. */
+const apiName = ({ apiId }: LegacyFragments, named: string): string => `coalesce(${apiId}::text, ${named}::text)`;
+
 /** Per-API keys $1, in the order the old rule prefers them. */
 export function sourceRows(scene: Scene): string {
   const { legacy: l, settings } = scene.schema;
@@ -64,7 +67,7 @@ export function sourceRows(scene: Scene): string {
   const archived = archive === null ? 'false' : `EXISTS (SELECT FROM ${archive} z WHERE z.${quoteIdentifier(settings.legacy.keys.id)} = ${l.id})`;
   return `
     SELECT ${l.id}::text AS key_id, CASE WHEN ${archived} THEN 'archive' ELSE 'legacy' END AS stored_in,
-      ${l.account}::text AS account_id, ${l.accountName}::text AS account, ${l.api}::text AS api_id, ${l.slug}::text AS slug,
+      ${l.account}::text AS account_id, ${l.accountName}::text AS account, ${apiName(l, l.api)} AS api_id, ${l.slug}::text AS slug,
       ${l.name}::text AS name, ${fingerprint(l.token, scene)} AS fingerprint, ${l.token} IS NOT NULL AS has_token, ${l.alive} AS alive,
       ${l.createdAt}::text AS created_at, ${l.lastUsedAt}::text AS last_used_at, ${l.revokedAt}::text AS revoked_at, ${l.expiresAt}::text AS expires_at
     FROM ${l.from} WHERE ${l.id} = ${ids(scene)} AND ${l.isPerApiKey} ORDER BY ${l.createdAt}, ${l.id}`;
@@ -89,7 +92,7 @@ export function accountKeys(scene: Scene): string {
   const { legacy: l } = scene.schema;
   return `
     SELECT t.id::text AS key_id, t.account_id::text AS account_id, ${l.accountName}::text AS account, t.name::text AS name,
-      ${fingerprint('t.token', scene)} AS fingerprint, t.scope, t.origin_api_id::text AS api_id, ${l.slug}::text AS slug,
+      ${fingerprint('t.token', scene)} AS fingerprint, t.scope, ${apiName(l, 't.origin_api_id')} AS api_id, ${l.slug}::text AS slug,
       ${aliveExpression('t.revoked_at', 't.expires_at', l.now)} AS alive, t.created_at::text AS created_at,
       t.last_used_at::text AS last_used_at, t.revoked_at::text AS revoked_at, t.expires_at::text AS expires_at
     FROM ${l.target} t LEFT JOIN ${l.apis} a ON ${l.apiId} = t.origin_api_id LEFT JOIN ${l.accounts} o ON ${l.accountId} = t.account_id
