@@ -86,6 +86,8 @@ type Classes = Record<string, number>;
 interface CountedTwins {
   classes: Classes;
   dormant_keys: string;
+  /** A timestamp as PostgreSQL writes it. */
+  dormant_since: string;
   /** Arrays as PostgreSQL writes them, handed back as they came. */
   key_ids: string;
   widened_accounts: string;
@@ -105,10 +107,10 @@ function addClasses(twins: Classes, others: CountedOthers): Classes {
 
 /** The question whether a key is held is only asked where anything is. */
 async function countAllOthers(session: ReadSession, schema: MappedSchema, { holds, twins }: { holds: Holds; twins: CountedTwins }): Promise<CountedOthers> {
-  const held = holds.keyIds.length + holds.accountIds.length > 0 ? planParameters(schema, holds, { first: 3 }) : null;
+  const held = holds.keyIds.length + holds.accountIds.length > 0 ? planParameters(schema, holds, { first: 4 }) : null;
   return session.one<CountedOthers>(
     countOthers(schema.legacy, { holds: held?.source ?? null, idType: schema.types.id, accountType: schema.types.account }),
-    [twins.key_ids, twins.widened_accounts, ...(held?.values ?? [])],
+    [twins.key_ids, twins.widened_accounts, twins.dormant_since, ...(held?.values ?? [])],
   );
 }
 

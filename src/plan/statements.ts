@@ -26,12 +26,13 @@ export interface OthersOptions {
   accountType: string;
 }
 
-const dormant = (lastUsedAt: string): string => `coalesce(${lastUsedAt} < (SELECT now() - interval '${DORMANT_AFTER}'), true)`;
+const dormant = (lastUsedAt: string, since = `(SELECT now() - interval '${DORMANT_AFTER}')`): string => `coalesce(${lastUsedAt} < ${since}, true)`;
 
 /**
  * The keys that share their token, also with a key born in Settings, judged with one another: counts by class, the dormant ones, the accounts that are
  * widened, exceptions, and the ids of all, which the count of the others leaves out. A class is an outcome, an
- * exception's reason, or `widened` for a living key that moves. Arrays come as text: nobody here looks into them.
+ * exception's reason, or `widened` for a living key that moves. Arrays come as text: nobody here looks into them, nor
+ * into the moment before which a last use makes a key dormant.
  */
 export function countTwins(l: LegacyFragments, { holds, tokenIndexed, born }: TwinsOptions): string {
   const rows = `${l.hasToken} AND ${l.token} ${tokenIndexed ? '= ANY (ARRAY(SELECT token FROM repeated))' : 'IN (SELECT token FROM repeated)'}`;
@@ -46,6 +47,7 @@ export function countTwins(l: LegacyFragments, { holds, tokenIndexed, born }: Tw
     )
     SELECT (SELECT coalesce(jsonb_object_agg(class, keys), '{}') FROM (SELECT class, count(*) AS keys FROM together GROUP BY class) c) AS classes,
       (SELECT count(*) FROM together WHERE class = 'widened' AND dormant) AS dormant_keys,
+      (now() - interval '${DORMANT_AFTER}')::text AS dormant_since,
       (SELECT coalesce(array_agg(key_id), '{}')::text FROM together) AS key_ids,
       (SELECT coalesce(array_agg(DISTINCT account_id), '{}')::text FROM together WHERE class = 'widened') AS widened_accounts,
       (SELECT coalesce(jsonb_agg(jsonb_build_object('key_id', key_id::text, 'reason', class)), '[]') FROM (
@@ -57,33 +59,43 @@ export function countTwins(l: LegacyFragments, { holds, tokenIndexed, born }: Tw
 export const CLASSES_BY_THEMSELVES = ['stay', 'missing_api', 'missing_account', 'missing_token', 'missing_created_at', 'hold', 'widened'] as const;
 
 /**
- * All other keys, each a matter of its own: one scan joined to APIs and accounts. The fence (OFFSET 0) keeps a row's
- * class from being found out anew for each count of it. $1: ids to leave out, the twins'; $2: accounts that twins
- * widen already; the holds' parameters follow.
+ * Accounts are counted as bits of words of 64 neighbours: a sixty-fourth of the groups, few enough for workers to
+ * count apart and hand on. Ids that are no integers are words of one.
+ */
+const wordOf = (account: string, type: string): { word: string; bit: string } =>
+  (/^(bigint|integer|smallint)$/.test(type) ? { word: `(${account})::bigint >> 6`, bit: `((${account})::bigint & 63)::int` } : { word: account, bit: '0' });
+
+/**
+ * All other keys, each a matter of its own: one scan joined to APIs and accounts, which workers can share. The
+ * unnest() is a fence: a row's class is found out once, not anew for each use of it, and unlike OFFSET 0 it does not
+ * keep the workers away. $1: ids to leave out, the twins'; $2: accounts that twins widen already; $3: when dormancy
+ * begins; the holds' parameters follow.
  */
 export function countOthers(l: LegacyFragments, { holds, idType, accountType }: OthersOptions): string {
   const held = holds === null ? 'false' : heldByName(l, holds);
+  const { word, bit } = wordOf(l.account, accountType);
+  const twin = wordOf('twin.account_id', accountType);
   return `
-    WITH by_account AS MATERIALIZED (
-      SELECT account_id, count(*) AS keys, ${CLASSES_BY_THEMSELVES.map((name) => `count(*) FILTER (WHERE class = '${name}') AS ${name}`).join(', ')},
-        count(*) FILTER (WHERE dormant AND class = 'widened') AS dormant, array_agg(key_id) FILTER (WHERE class LIKE 'missing%') AS exceptions
+    WITH words AS MATERIALIZED (
+      SELECT word, class, count(*) AS keys, count(*) FILTER (WHERE dormant) AS dormant, bit_or(1::bigint << bit) AS accounts,
+        array_agg(key_id) FILTER (WHERE class LIKE 'missing%') AS exceptions
       FROM (
-        SELECT ${l.id} AS key_id, ${l.account} AS account_id, ${dormant(l.lastUsedAt)} AS dormant,
-          coalesce(${settledByItself(l)}, CASE WHEN ${held} THEN 'hold' WHEN ${l.alive} THEN 'widened' ELSE 'move' END) AS class
+        SELECT ${l.id} AS key_id, ${word} AS word, ${bit} AS bit, ${dormant(l.lastUsedAt, '$3::timestamptz')} AS dormant,
+          unnest(ARRAY[coalesce(${settledByItself(l)}, CASE WHEN ${held} THEN 'hold' WHEN ${l.alive} THEN 'widened' ELSE 'move' END)]) AS class
         FROM ${l.from}
-        WHERE ${l.isPerApiKey} AND NOT (${l.id} IN (SELECT unnest($1::${idType}[])))
-        OFFSET 0) classified
-      GROUP BY account_id
+        WHERE ${l.isPerApiKey} AND NOT (${l.id} IN (SELECT unnest($1::${idType}[])))) classified
+      GROUP BY word, class
     )
-    SELECT ${['keys', 'dormant', ...CLASSES_BY_THEMSELVES].map((name) => `coalesce(sum(${name}), 0) AS ${name}`).join(', ')},
-      count(*) FILTER (WHERE widened > 0) + (
+    SELECT coalesce(sum(keys), 0) AS keys, coalesce(sum(dormant) FILTER (WHERE class = 'widened'), 0) AS dormant,
+      ${CLASSES_BY_THEMSELVES.map((name) => `coalesce(sum(keys) FILTER (WHERE class = '${name}'), 0) AS ${name}`).join(', ')},
+      coalesce(sum(bit_count(accounts::bit(64))) FILTER (WHERE class = 'widened'), 0) + (
         SELECT count(*) FROM unnest($2::${accountType}[]) AS twin (account_id)
-        WHERE NOT EXISTS (SELECT FROM by_account b WHERE b.account_id = twin.account_id AND b.widened > 0)) AS widened_accounts,
+        WHERE NOT EXISTS (SELECT FROM words w WHERE w.class = 'widened' AND w.word = ${twin.word} AND w.accounts & (1::bigint << ${twin.bit}) <> 0)) AS widened_accounts,
       (SELECT count(*) FROM ${l.apis} a WHERE ${l.inStore}) AS store_apis,
       (SELECT coalesce(array_agg(key_id), '{}')::text FROM (
-        SELECT unnest(exceptions) AS key_id FROM by_account WHERE exceptions IS NOT NULL
+        SELECT unnest(exceptions) AS key_id FROM words WHERE exceptions IS NOT NULL
         ORDER BY 1 LIMIT ${String(MAX_EXCEPTIONS_LISTED)}) first) AS exceptions
-    FROM by_account`;
+    FROM words`;
 }
 
 /** All exceptions by key id, at most 10,000: those a row is by itself, by their ids in $1, and the twins found before, as JSON in $2. */

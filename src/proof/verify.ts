@@ -6,16 +6,22 @@ import { ARCHIVE, withArchive } from '../legacy/archive.js';
 import { overSource } from '../legacy/fragments.js';
 import { checkAnswers } from './answers.js';
 import { underLoad } from '../database/under-load.js';
+import { allDone, fewAtOnce } from '../engine/together.js';
 import { addCounters, COUNTERS, MAX_DIFFERENCES, noCounters, type Counters, type Difference, type Doubt, type Proof } from './document.js';
 import { readFinality, type Finality } from './finality.js';
 import { accountsAreGuaranteed, plainRowsOf } from './plain.js';
 import { catchUpEnd, catchUpSources, catchUpTargets, chunkEnd, judgeTwins, proveChunk } from './statements.js';
 
 const CHUNK_ROWS = 250_000;
+/** Each is one session's work; the server's cores are the platform's. */
+const CHUNKS_AT_ONCE = 2;
 const CATCH_UP_ROWS = 20_000;
 /** A doubt is looked at this often again before it is reported. */
 const SECOND_LOOKS = 3;
 const SECOND_LOOK_PAUSE_MS = 200;
+
+/** Ids of a chunk: above the first, up to the second, open where it is null. */
+type Range = [string | null, string | null];
 
 interface ChunkResult {
   counters: Counters;
@@ -37,23 +43,19 @@ export async function prove(database: Database, mapped: MappedSchema, options: V
   const started = performance.now();
   const schema = await database.readOnly((s) => withArchive(s, mapped));
   const finality = await database.readOnly(readFinality);
-  await database.transaction((session) => listTwins(session, schema, finality));
+  const [ranges] = await allDone([rangesOf(database, schema), database.transaction((session) => listTwins(session, schema, finality))]);
   const total = noCounters();
-  const doubts: Doubt[] = [];
-  let chunks = 0;
-  let after: string | null = null;
-  do {
+  const chunks = await fewAtOnce(ranges, CHUNKS_AT_ONCE, async (range) => {
     options.stop?.throwIfAborted();
-    const upto: string | null = await database.readOnly(async (s) =>
-      (await s.one<{ upto: string | null }>(chunkEnd(schema.legacy, schema.types.id), [after, CHUNK_ROWS])).upto);
-    const chunk = await database.readOnly((s) => judgeRange(s, schema, { range: [after, upto], finality }));
-    if (chunk.counters.behind + chunk.counters.ahead > 0) await catchUpLastUse(database, mapped, { after, upto });
+    const chunk = await database.readOnly((s) => judgeRange(s, schema, { range, finality }));
     addCounters(total, chunk.counters);
-    doubts.push(...chunk.differences);
-    chunks += 1;
     options.onProgress?.(total.rows);
-    after = upto;
-  } while (after !== null);
+    return { range, ...chunk };
+  });
+  for (const { range: [after, upto], counters } of chunks) {
+    if (counters.behind + counters.ahead > 0) await catchUpLastUse(database, mapped, { after, upto });
+  }
+  const doubts = chunks.flatMap((chunk) => chunk.differences);
 
   const lasting = await lookAgain(database, schema, { total, doubts, finality });
   const answers = await database.readOnly((s) => checkAnswers(s, schema, finality));
@@ -74,7 +76,7 @@ export async function prove(database: Database, mapped: MappedSchema, options: V
     authorization,
     differences: all.slice(0, MAX_DIFFERENCES),
     rows: counters.rows,
-    chunks,
+    chunks: chunks.length,
     asked: answers.asked,
     seconds: Math.round(performance.now() - started) / 1000,
   };
@@ -83,6 +85,17 @@ export async function prove(database: Database, mapped: MappedSchema, options: V
 const isClean = (keys: Proof['keys'], a: Proof['authorization']): boolean =>
   keys.missing + keys.extra + keys.different + a.lost + a.gained_custom + a.gained_foreign + a.revived === 0 &&
   a.gained_store === a.predicted_gained_store;
+
+/** Cuts the ids into chunks; the last one is open-ended, so that it holds what is made meanwhile. */
+async function rangesOf(database: Database, { legacy, types }: MappedSchema): Promise<Range[]> {
+  const ranges: Range[] = [];
+  for (let after: string | null = null; ;) {
+    const { upto } = await database.readOnly((s) => s.one<{ upto: string | null }>(chunkEnd(legacy, types.id), [after, CHUNK_ROWS]));
+    ranges.push([after, upto]);
+    if (upto === null) return ranges;
+    after = upto;
+  }
+}
 
 async function listTwins(session: WriteSession, { legacy }: MappedSchema, finality: Finality): Promise<void> {
   await session.query('DELETE FROM keylift.proof_twins');
@@ -93,7 +106,7 @@ async function listTwins(session: WriteSession, { legacy }: MappedSchema, finali
 async function judgeRange(
   session: ReadSession,
   schema: MappedSchema,
-  { range, finality }: { range: [string | null, string | null]; finality: Finality },
+  { range, finality }: { range: Range; finality: Finality },
 ): Promise<ChunkResult> {
   const { legacy: l, types } = schema;
   if (finality.purged) return runChunk(session, schema, { rows: 'range', values: range, finality });

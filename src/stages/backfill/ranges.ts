@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isRetryable } from '../../database/sqlstate.js';
+import { allDone } from '../../engine/together.js';
 import type { StageContext } from '../context.js';
 import { underLoad } from '../../database/under-load.js';
 import { RETRY_FAILED } from './failures.js';
@@ -15,8 +16,7 @@ const PAUSE_MS = 500;
 export async function prepareRanges(context: StageContext): Promise<void> {
   const { judged } = await context.database.readOnly((s) => s.one<{ judged: boolean }>('SELECT twins_judged AS judged FROM keylift.migration'));
   // Both read the whole table and neither needs the other.
-  const [cutting, searching] = await Promise.allSettled([cut(context), judged ? undefined : searchRepeated(context)]);
-  for (const outcome of [cutting, searching]) if (outcome.status === 'rejected') throw outcome.reason;
+  await allDone([cut(context), judged ? Promise.resolve() : searchRepeated(context)]);
   if (!judged) await settleAllRepeated(context);
   await context.database.transaction((session) => session.query(RETRY_FAILED));
 }

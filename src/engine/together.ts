@@ -1,0 +1,32 @@
+import pLimit from 'p-limit';
+
+/**
+ * Waits for all, also when one fails: what is under way uses the session or the tables that the caller will give up.
+ *
+ * @throws the first error, in the order given
+ */
+export async function allDone<T extends readonly unknown[]>(work: { [K in keyof T]: Promise<T[K]> }): Promise<T> {
+  const ended = await Promise.allSettled(work);
+  for (const outcome of ended) if (outcome.status === 'rejected') throw outcome.reason;
+  return ended.map((outcome) => (outcome as PromiseFulfilledResult<unknown>).value) as unknown as T;
+}
+
+/**
+ * `work` on each item, so many at once; answers stand in the order of the items. After an error no further item is
+ * begun.
+ *
+ * @throws the first error, once all that is under way has ended
+ */
+export async function fewAtOnce<Item, Answer>(items: readonly Item[], atOnce: number, work: (item: Item) => Promise<Answer>): Promise<Answer[]> {
+  const limit = pLimit(atOnce);
+  const failure: { error?: unknown } = {};
+  return allDone(items.map((item) => limit(async () => {
+    if ('error' in failure) throw failure.error;
+    try {
+      return await work(item);
+    } catch (error) {
+      if (!('error' in failure)) failure.error = error;
+      throw failure.error;
+    }
+  })));
+}
