@@ -12,6 +12,8 @@ import { STORY_NAMES } from './stories.js';
 const ONLY = new RegExp(process.env.KEYLIFT_FIRE ?? '');
 /** Every failpoint in every story that comes by it, also where all stories are alike. */
 const ALL = process.env.KEYLIFT_FIRE_ALL === '1';
+/** So many faults for a failpoint, another one for each in turn; without it every one that fits. */
+const FAULTS_EACH = Number(process.env.KEYLIFT_FIRE_FAULTS_EACH ?? Infinity);
 /** Cells at once, each lane with a server of its own. */
 const LANES = Number(process.env.KEYLIFT_FIRE_LANES ?? Math.min(4, os.availableParallelism()));
 
@@ -21,9 +23,11 @@ interface Entry {
 }
 
 const FAILPOINTS = allFailpoints().filter(({ name }) => !passedOver(name));
-const ENTRIES: Entry[] = FAILPOINTS.flatMap((failpoint) => Object.entries(FAULTS)
-  .filter(([fault, { fits }]) => fits(failpoint) && ONLY.test(`${failpoint.name}: ${fault}`))
-  .map(([fault]) => ({ failpoint, fault })));
+const ENTRIES: Entry[] = FAILPOINTS.flatMap((failpoint, place) => {
+  const fitting = Object.entries(FAULTS).filter(([, { fits }]) => fits(failpoint)).map(([fault]) => ({ failpoint, fault }));
+  const inTurn = [...fitting.slice(place % fitting.length), ...fitting.slice(0, place % fitting.length)];
+  return inTurn.slice(0, FAULTS_EACH).filter(({ fault }) => ONLY.test(`${failpoint.name}: ${fault}`));
+});
 
 describe('the crash matrix', function () {
   this.timeout(600_000);
