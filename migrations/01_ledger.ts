@@ -36,6 +36,8 @@ export const ledgerTables = ({ legacy: l, types }: MigrationContext): string => 
     heartbeat_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     lease_until timestamptz NOT NULL DEFAULT clock_timestamp(),
     ended_at timestamptz,
+    -- What its command line asked for: how far, how many batches at once, how long each.
+    pace jsonb,
     waiting_for text,
     waiting_kind text,
     waiting_since timestamptz,

@@ -40,6 +40,21 @@ function version(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
+const LEAVE_WITHIN_MS = 3_000;
+
+/** The second signal waits for nobody, not even for a server that does not answer: what still hangs then is ended. */
+function onSignal(listener: (signal: NodeJS.Signals) => void): () => void {
+  const signals = ['SIGINT', 'SIGTERM'] as const;
+  let heard = 0;
+  const hear = (signal: NodeJS.Signals): void => {
+    heard += 1;
+    if (heard === 2) setTimeout(() => process.exit(EXIT.interrupted), LEAVE_WITHIN_MS).unref();
+    listener(signal);
+  };
+  signals.forEach((signal) => process.on(signal, hear));
+  return () => { signals.forEach((signal) => process.off(signal, hear)); };
+}
+
 function processIo(): Io {
   return {
     stdout: process.stdout,
@@ -49,11 +64,7 @@ function processIo(): Io {
     cwd: process.cwd(),
     // undefined, not false, for a pipe
     isTTY: { stdin: Boolean(process.stdin.isTTY), stdout: Boolean(process.stdout.isTTY), stderr: Boolean(process.stderr.isTTY) },
-    onSignal: (listener) => {
-      const signals = ['SIGINT', 'SIGTERM'] as const;
-      signals.forEach((signal) => process.on(signal, listener));
-      return () => { signals.forEach((signal) => process.off(signal, listener)); };
-    },
+    onSignal,
   };
 }
 

@@ -2,6 +2,7 @@ import type { Settings } from '../config/settings.js';
 import type { Database, OpenOptions } from '../database/connect.js';
 import type { ExitCode } from '../errors.js';
 import type { Logger } from '../logging/logger.js';
+import type { Terminal } from '../terminal/terminal.js';
 import type { Io } from './io.js';
 
 /** What every command's `run` gets beside its own arguments. */
@@ -13,6 +14,11 @@ export interface CommandContext {
   /** The database of --database-url or DATABASE_URL; closed when the command has ended. UsageError without a URL. */
   openDatabase(options?: OpenOptions): Promise<Database>;
   logger: Logger;
+  /** For --log-file alone: what the terminal shows as a picture. */
+  fileLogger: Logger;
+  /** --log-level asks for warnings at most: no picture either. */
+  quiet: boolean;
+  terminal: Terminal;
   /** stdout is one JSON document, printed by printAnswer. */
   json: boolean;
   /** The answer under --json: once, as one document. */

@@ -42,6 +42,7 @@ export const GLOBAL_FLAGS: Record<string, Flag> = {
   config: { describe: 'configuration file (KEYLIFT_CONFIG; else keylift.config.json)', value: 'FILE', read: file },
   'database-url': { describe: 'postgres://… (better: DATABASE_URL, which ps does not show)', value: 'URL', read: word },
   json: { describe: 'stdout is one JSON document, the rest goes to stderr' },
+  'no-color': { describe: 'no colour on a terminal, as with NO_COLOR' },
   'log-file': { describe: 'append the log as JSON lines', value: 'FILE', read: file },
   'log-level': { describe: 'error, warn, info or debug; default info', value: 'LEVEL', read: oneOf(LOG_LEVELS) },
 };

@@ -1,9 +1,10 @@
 import type { Configuration } from '../config/load.js';
 import { secretsIn } from '../config/redact.js';
 import type { Database } from '../database/connect.js';
-import { UsageError, type ExitCode } from '../errors.js';
+import { InterruptedError, UsageError, type ExitCode } from '../errors.js';
 import type { Log } from '../logging/log.js';
 import type { LogLevel } from '../logging/logger.js';
+import type { Terminal } from '../terminal/terminal.js';
 import type { CommandContext, Run } from './context.js';
 import type { CommandDefinition } from './definition.js';
 import type { Io } from './io.js';
@@ -18,6 +19,7 @@ export interface Globals {
   json: boolean;
   logFile?: string | undefined;
   logLevel?: LogLevel | undefined;
+  noColor: boolean;
 }
 
 export type LoadHandler = (name: string) => Promise<Run<Arguments>>;
@@ -34,16 +36,19 @@ export interface Task {
 export async function dispatch(task: Task): Promise<ExitCode> {
   const { globals, io } = task;
   const secrets = knownSecrets(globals, io.env);
-  const signals = listenForStop(io);
+  const { Terminal } = await import('../terminal/terminal.js');
+  const terminal = new Terminal(io, { noColour: globals.noColor });
+  const signals = listenForStop({ onSignal: io.onSignal.bind(io), stderr: terminal.stderr });
   let log: Log | undefined;
   try {
     const { openLog } = await import('../logging/log.js');
-    log = openLog({ stderr: io.stderr, level: globals.logLevel ?? 'info', file: globals.logFile, secrets });
-    return await runCommand(task, { log, signals });
-  } catch (error) {
+    log = openLog({ stderr: terminal.stderr, level: globals.logLevel ?? 'info', file: globals.logFile, secrets });
+    return await runCommand(task, { log, signals, terminal });
+  } catch (thrown) {
+    const error = signals.stopNow.aborted ? await afterStopNow(thrown) : thrown;
     const told = await describeError(error, { debug: globals.logLevel === 'debug', secrets });
-    io.stderr.write(told.text);
-    log?.record(told.error.message, { code: told.error.code, exit_code: told.exitCode, ...told.error.facts });
+    terminal.stderr.write(told.text);
+    log?.fileOnly.error(told.error.message, { code: told.error.code, exit_code: told.exitCode, ...told.error.facts });
     return told.exitCode;
   } finally {
     signals.close();
@@ -53,7 +58,7 @@ export async function dispatch(task: Task): Promise<ExitCode> {
 
 async function runCommand(
   { definition, args, globals, io, loadHandler }: Task,
-  { log, signals }: { log: Log; signals: ReturnType<typeof listenForStop> },
+  { log, signals, terminal }: { log: Log; signals: ReturnType<typeof listenForStop>; terminal: Terminal },
 ): Promise<ExitCode> {
   const { loadConfiguration, unreadConfiguration } = await import('../config/load.js');
   const read = definition.readsConfiguration === false ? unreadConfiguration : loadConfiguration;
@@ -65,16 +70,48 @@ async function runCommand(
     ...configuration,
     ...outputs(io, globals),
     logger: log.logger,
+    fileLogger: log.fileOnly,
+    quiet: ['warn', 'error'].includes(globals.logLevel ?? ''),
+    terminal,
     stop: signals.stop,
     stopNow: signals.stopNow,
     openDatabase: opener(configuration, databases),
   };
+  const endStop = whenStoppedNow(signals.stopNow, databases);
   try {
     const run = await loadHandler(definition.name);
     return await run(context, args);
   } finally {
+    endStop();
+    terminal.end();
     await Promise.all(databases.map((database) => database.close()));
   }
+}
+
+const CANCEL_EVERY_MS = 500;
+
+/** The second signal: whatever the server does for this command is cancelled, until the command has ended. */
+function whenStoppedNow(stopNow: AbortSignal, databases: readonly Database[]): () => void {
+  let again: NodeJS.Timeout | undefined;
+  const cancel = (): void => { databases.forEach((database) => void database.cancelRunning()); };
+  const begin = (): void => {
+    cancel();
+    again = setInterval(cancel, CANCEL_EVERY_MS);
+  };
+  stopNow.addEventListener('abort', begin, { once: true });
+  return () => {
+    stopNow.removeEventListener('abort', begin);
+    clearInterval(again);
+  };
+}
+
+/** A statement that the second signal cancelled is no failure of the database. */
+async function afterStopNow(error: unknown): Promise<unknown> {
+  const { isTimeout } = await import('../database/sqlstate.js');
+  if (!isTimeout(error)) return error;
+  return new InterruptedError('stopped at once; what was not committed is rolled back', {
+    hint: 'run the same command again: it goes on where it stopped', cause: error,
+  });
 }
 
 function opener({ databaseUrl }: Configuration, opened: Database[]): CommandContext['openDatabase'] {

@@ -5,13 +5,12 @@ import { finalize, purge } from '../stages/finalize/finalize.js';
 import { confirm } from './confirm.js';
 import type { Run } from './context.js';
 import type { FinalizeArguments } from './definitions/moving.js';
-import { openMigration, withRun } from './migration.js';
+import { openMigration, placeOf, withRun } from './migration.js';
 
 export const run: Run<FinalizeArguments> = async (context, args) => {
   const opened = await openMigration(context);
   await opened.database.readOnly((session) => requireState(session, 'finalize'));
-  const { host, port, database } = opened.database.where;
-  const place = `${database} on ${host}:${String(port)}`;
+  const place = placeOf(opened.database);
   await confirm(context, {
     question: args.purge ? `Delete the archive of ${place} for good?` : `Archive the moved per-API rows of ${place}?`,
     lines: args.purge

@@ -10,7 +10,7 @@ import { ensureLedger, migrate } from '../stages/migrate.js';
 import { confirm } from './confirm.js';
 import type { CommandContext, Run } from './context.js';
 import type { MigrateArguments } from './definitions/moving.js';
-import { DEFAULT_PACE, openMigration, withDdl, withRun, type Opened } from './migration.js';
+import { DEFAULT_PACE, openMigration, placeOf, withDdl, withRun, type Opened } from './migration.js';
 
 export const run: Run<MigrateArguments> = async (context, args) => {
   if (args.dryRun) {
@@ -21,7 +21,8 @@ export const run: Run<MigrateArguments> = async (context, args) => {
   const holds = args.holds === undefined ? undefined : await opened.database.readOnly((s) => readHolds(s, args.holds!, opened.schema));
   await checkGates(opened);
   await ask(context, opened, args);
-  await withDdl(context, opened.schema, (ddl) => ensureLedger({ database: opened.database, ddl }));
+  await withDdl(context, opened, (ddl) => ensureLedger({ database: opened.database, ddl }));
+  const until = args.until ?? 'switch';
   const pace = {
     concurrency: args.concurrency ?? DEFAULT_PACE.concurrency,
     batchSize: args.batchSize ?? DEFAULT_PACE.batchSize,
@@ -29,8 +30,8 @@ export const run: Run<MigrateArguments> = async (context, args) => {
     maxLag: args.maxLag === undefined ? null : args.maxLag / 1000,
     maxActive: args.maxActive ?? null,
   };
-  const report = await withRun(context, opened, { command: 'migrate', pace, assist: assistBackfill }, async (stage) => {
-    const result = await migrate(stage, { until: args.until ?? 'switch', holds });
+  const report = await withRun(context, opened, { command: 'migrate', pace, until, assist: assistBackfill }, async (stage) => {
+    const result = await migrate(stage, { until, holds });
     return { exitCode: result.exceptions > 0 ? EXIT.exceptions : EXIT.done, result };
   });
   if (context.json) context.printAnswer(report);
@@ -49,8 +50,7 @@ async function checkGates({ database, schema }: Opened): Promise<void> {
 
 /** Where a person can answer, the plan's numbers come first; --yes has seen them already. */
 async function ask(context: CommandContext, { database, schema }: Opened, args: MigrateArguments): Promise<void> {
-  const { host, port, database: name } = database.where;
-  const question = `Migrate ${name} on ${host}:${String(port)}${args.until === undefined ? '' : `, up to ${args.until}`}?`;
+  const question = `Migrate ${placeOf(database)} as ${database.where.user}${args.until === undefined ? '' : `, up to ${args.until}`}?`;
   if (args.yes || !context.io.isTTY.stdin) {
     await confirm(context, { question, yes: args.yes });
     return;
@@ -59,5 +59,12 @@ async function ask(context: CommandContext, { database, schema }: Opened, args: 
     const holds = args.holds === undefined ? await holdsOfLedger(session) : await readHolds(session, args.holds, schema);
     return planMove(session, schema, { holds, batchSize: args.batchSize ?? DEFAULT_PACE.batchSize });
   }, { isolation: 'repeatable read' });
-  await confirm(context, { question, yes: false, lines: [planText(plan), 'All of this can be taken back: keylift rollback.'] });
+  const lines = [planText(plan, { brief: true }), ...(await begunText(database)), 'Irreversible: nothing, until finalize --purge. keylift rollback takes all of it back.'];
+  await confirm(context, { question, yes: false, lines });
+}
+
+/** A migration that was begun goes on where it stands. */
+async function begunText(database: Opened['database']): Promise<string[]> {
+  const state = await database.readOnly(readState);
+  return state?.stage == null || state.state !== 'active' ? [] : [`Begun already: it goes on behind ${state.stage}.`];
 }

@@ -5,12 +5,14 @@ import type { Database } from '../database/connect.js';
 import { fenced, requireLease } from '../ledger/fence.js';
 import { underLease } from '../ledger/lease.js';
 import { throughLosses } from '../ledger/reconnect.js';
-import type { Run, RunFacts } from '../ledger/runs.js';
-import { readState, requireSettings } from '../ledger/state.js';
+import type { Run, RunFacts, RunPace } from '../ledger/runs.js';
+import { readState, requireSettings, type Stage } from '../ledger/state.js';
 import type { MappedSchema } from '../legacy/inspect.js';
 import { inspectMapping } from '../legacy/fit.js';
-import type { StageContext, StageOptions } from '../stages/context.js';
+import type { Progress, StageContext, StageOptions } from '../stages/context.js';
 import { DdlRunner } from '../stages/ddl.js';
+import { readStatus } from '../status/status.js';
+import type { LivePicture } from '../terminal/live.js';
 import type { CommandContext } from './context.js';
 import { progressOn } from './progress.js';
 
@@ -47,6 +49,8 @@ export function version(): string {
 export interface Work {
   command: string;
   pace?: Partial<StageOptions>;
+  /** The last stage it goes through; a command that goes through stages is shown as a picture where there is a terminal. */
+  until?: Stage;
   /** One turn of help for a run that leads elsewhere; without it a second run is refused. */
   assist?: (stage: StageContext) => Promise<void>;
 }
@@ -61,9 +65,11 @@ export async function withRun<T>(
   work: Work,
   fn: (stage: StageContext) => Promise<{ exitCode: number; result: T }>,
 ): Promise<T> {
-  const facts: RunFacts = { command: work.command, version: version() };
-  const progress = progressOn(context);
-  return withDdl(context, schema, (ddl) => {
+  const options = { ...DEFAULT_PACE, ...work.pace };
+  const facts: RunFacts = { command: work.command, version: version(), pace: paceOf(options, work.until) };
+  const picture = work.until === undefined || context.quiet ? undefined : await beginPicture(context, { database, schema });
+  const progress = picture?.progress ?? progressOn(context);
+  const ran = withDdl(context, { schema, progress }, (ddl) => {
     const stage = (run: Run, lost: AbortSignal, assisted = false): StageContext => {
       ddl.guardWith(() => database.readOnly((session) => requireLease(session, run)));
       return {
@@ -72,7 +78,7 @@ export async function withRun<T>(
         ddl,
         run,
         assisted,
-        options: { ...DEFAULT_PACE, ...work.pace },
+        options,
         progress,
         stop: AbortSignal.any([context.stop, lost]),
       };
@@ -87,17 +93,38 @@ export async function withRun<T>(
       }),
     );
   });
+  return ran.finally(() => picture?.end());
 }
 
+const paceOf = ({ concurrency, batchSeconds, maxLag }: StageOptions, until: Stage | undefined): RunPace =>
+  ({ until: until ?? null, concurrency, batch_time: batchSeconds, max_lag: maxLag });
+
+/** A picture where the terminal can show one; the log file is told as ever. */
+async function beginPicture(context: CommandContext, { database, schema }: Opened): Promise<LivePicture | undefined> {
+  const { paintRun } = await import('../terminal/live.js');
+  return paintRun({
+    terminal: context.terminal,
+    place: placeOf(database),
+    read: () => database.readOnly((session) => readStatus(session, schema)),
+    log: progressOn({ logger: context.fileLogger }),
+  });
+}
+
+/** `shop on db.example:5432`. */
+export const placeOf = ({ where: { database, host, port } }: Database): string => `${database} on ${host}:${String(port)}`;
+
 /** A DDL runner for the time of `fn`. */
-export async function withDdl<T>(context: CommandContext, schema: MappedSchema, fn: (ddl: DdlRunner) => Promise<T>): Promise<T> {
-  const progress = progressOn(context);
+export async function withDdl<T>(
+  context: CommandContext,
+  { schema, progress = progressOn(context) }: { schema: MappedSchema; progress?: Progress },
+  fn: (ddl: DdlRunner) => Promise<T>,
+): Promise<T> {
   const ddl = new DdlRunner({
     url: context.databaseUrl!,
     schema,
     stop: context.stop,
     onWait: (reason) => { progress.waiting(reason); },
-    onRetry: (step, attempt) => { context.logger.warn(`waiting for a lock to run ${step}`, { step, attempt }); },
+    onRetry: (step) => { progress.waiting(`another session holds a lock that step ${step} needs`); },
   });
   try {
     return await fn(ddl);

@@ -1,16 +1,25 @@
+import { counted, grouped } from '../report/text.js';
 import type { Progress } from '../stages/context.js';
 import type { CommandContext } from './context.js';
 
-const EVERY_MS = 2_000;
+/** Lines are this far apart at least and at most; in between, a tenth of what the run has taken so far. */
+const LEAST_MS = 2_000;
+const MOST_MS = 30_000;
 
 /** Progress as log lines on stderr: each stage, each reason to wait once, and the count of rows now and then. */
 export function progressOn({ logger }: Pick<CommandContext, 'logger'>, now: () => number = () => performance.now()): Progress {
   let rows = 0;
   let moved = 0;
-  let told = now();
+  let began = now();
+  let told = began;
   let reason = '';
+  const gap = (): number => Math.min(MOST_MS, Math.max(LEAST_MS, (now() - began) / 10));
   return {
-    stage: (stage) => { logger.info(`stage ${stage}`, { stage }); },
+    stage: (stage) => {
+      began = told = now();
+      logger.info(`stage ${stage}`, { stage });
+    },
+    looked: (keys) => { logger.info(`  ${counted(keys, 'key')} looked at`, { keys }); },
     note: (text) => { logger.info(`  ${text}`); },
     waiting: (why) => {
       if (why !== reason) logger.info(`  waiting: ${why}`, { reason: why });
@@ -21,9 +30,10 @@ export function progressOn({ logger }: Pick<CommandContext, 'logger'>, now: () =
       moved += report.moved;
       reason = '';
       logger.debug('batch', { ...report });
-      if (now() - told < EVERY_MS) return;
+      if (now() - told < gap()) return;
       told = now();
-      logger.info(`  ${String(rows)} keys looked at, ${String(moved)} moved`, { rows, moved });
+      const rate = Math.round(rows / ((told - began) / 1000));
+      logger.info(`  ${counted(rows, 'key')} looked at, ${grouped(moved)} moved, ${grouped(rate)} rows/s`, { rows, moved, rows_per_second: rate });
     },
   };
 }

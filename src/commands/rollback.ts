@@ -6,7 +6,7 @@ import { confirm } from './confirm.js';
 import type { CommandContext, Run } from './context.js';
 import type { RollbackArguments } from './definitions/moving.js';
 import { readAccounts } from './accounts.js';
-import { openMigration, withRun, type Opened } from './migration.js';
+import { openMigration, placeOf, withRun, type Opened } from './migration.js';
 
 export const run: Run<RollbackArguments> = async (context, args) => {
   const opened = await openMigration(context);
@@ -20,9 +20,8 @@ async function takeBack(context: CommandContext, opened: Opened, args: RollbackA
   const { database, schema } = opened;
   const accounts = args.accounts === undefined ? undefined : await readAccounts(opened, args.accounts);
   if (!(await database.readOnly(canRollBack))) return { rolled_back: false, accounts: null, removed: 0, born_in_settings: await bornKeys(database, schema) };
-  const { host, port, database: name } = database.where;
   await confirm(context, {
-    question: `Take ${accounts === undefined ? 'the migration' : `${String(accounts.length)} accounts`} of ${name} on ${host}:${String(port)} back?`,
+    question: `Take ${accounts === undefined ? 'the migration' : `${String(accounts.length)} accounts`} of ${placeOf(database)} back?`,
     lines: [`${accounts === undefined ? 'Every account' : 'Each of them'} is answered by its per-API keys again; what people did since is kept.`],
     yes: args.yes,
   });

@@ -13,10 +13,11 @@ export function listenForStop({ onSignal, stderr }: Pick<Io, 'onSignal' | 'stder
   const stopNow = new AbortController();
   const close = onSignal((signal) => {
     if (!stop.signal.aborted) {
-      stderr.write(`${signal}: finishing what is begun; once more to leave at once\n`);
+      stderr.write(`${signal}: finishing what is begun; once more leaves at once. Both can be resumed\n`);
       stop.abort();
       return;
     }
+    stderr.write(`${signal} again: leaving at once; what is not committed is rolled back\n`);
     stopNow.abort();
     close();
   });

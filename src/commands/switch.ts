@@ -7,15 +7,16 @@ import { readAccounts } from './accounts.js';
 import { confirm } from './confirm.js';
 import type { Run } from './context.js';
 import type { SwitchArguments } from './definitions/moving.js';
-import { openMigration, withRun, type Opened } from './migration.js';
+import { openMigration, placeOf, withRun, type Opened } from './migration.js';
 
 export const run: Run<SwitchArguments> = async (context, args) => {
   const opened = await openMigration(context);
   const scope = await scopeOf(opened, args);
   await opened.database.readOnly((session) => requireState(session, 'switch'));
+  const place = placeOf(opened.database);
   const who = args.cohort?.text ?? (scope.kind === 'accounts' ? `${String(scope.ids.length)} accounts` : 'every account');
   await confirm(context, {
-    question: args.back ? `Answer ${who} by per-API keys again?` : `Answer ${who} from Settings?`,
+    question: args.back ? `Answer ${who} of ${place} by per-API keys again?` : `Answer ${who} of ${place} from Settings?`,
     lines: args.back ? [] : ['From this moment on their keys open every store API. switch --back takes it back.'],
     yes: args.yes,
   });

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { readAddress, type Where } from './address.js';
+import { cancelBackends } from './cancel.js';
 import { connectFailure } from './failures.js';
 import { KEEP_ALIVE } from './keep-alive.js';
 import { typeParsers } from './parsers.js';
@@ -25,6 +26,8 @@ export interface Database {
   readOnly<T>(fn: (session: ReadSession) => Promise<T>, options?: ReadOptions): Promise<T>;
   /** Drops every connection, whatever it is waiting for: the scopes under way end as with a lost connection. */
   abandon(): void;
+  /** Has the server cancel what open scopes are running: their statements fail with SQLSTATE 57014. Never throws. */
+  cancelRunning(): Promise<void>;
   /** Waits for open scopes, then closes every connection. Safe to call twice. */
   close(): Promise<void>;
 }
@@ -37,7 +40,7 @@ export async function openDatabase(url: string, options: OpenOptions = {}): Prom
   const where = readAddress(url);
   const timeoutMs = options.connectTimeoutMs ?? 10_000;
   const pool = openPool(url, { ...options, connectTimeoutMs: timeoutMs });
-  const database = databaseOn({ pool, where, timeoutMs });
+  const database = databaseOn({ pool, url, where, timeoutMs });
   try {
     await checkAnswer(pool, timeoutMs);
   } catch (error) {
@@ -83,7 +86,8 @@ async function checkAnswer(pool: pg.Pool, timeoutMs: number): Promise<void> {
   );
 }
 
-function databaseOn({ pool, where, timeoutMs }: { pool: pg.Pool; where: Where; timeoutMs: number }): Database {
+function databaseOn({ pool, url, where, timeoutMs }: { pool: pg.Pool; url: string; where: Where; timeoutMs: number }): Database {
+  const backends = new Set<number>();
   let closing: Promise<void> | undefined;
   const clients = new Set<pg.PoolClient>();
   pool.on('connect', (client) => clients.add(client));
@@ -94,9 +98,12 @@ function databaseOn({ pool, where, timeoutMs }: { pool: pg.Pool; where: Where; t
       throw connectFailure(error, where, { timeoutMs });
     });
     const line = openLine(client, where);
+    const backend = processIdOf(client);
+    backends.add(backend);
     try {
       return await fn(line.session);
     } finally {
+      backends.delete(backend);
       line.close();
       client.release(line.isLost() || client.getTransactionStatus() !== 'I');
     }
@@ -109,6 +116,7 @@ function databaseOn({ pool, where, timeoutMs }: { pool: pg.Pool; where: Where; t
     readOnly: (fn, options = {}) =>
       withSession((session) => inTransaction(session, beginStatement({ ...options, readOnly: true }), asReader(fn))),
     abandon: () => { clients.forEach((client) => { streamOf(client).destroy(); }); },
+    cancelRunning: () => cancelBackends(url, backends),
     close: () => (closing ??= pool.end()),
   };
 }
@@ -116,3 +124,5 @@ function databaseOn({ pool, where, timeoutMs }: { pool: pg.Pool; where: Where; t
 /** The socket, which pg's types keep to themselves. */
 const streamOf = (client: pg.PoolClient): { destroy(): void } =>
   (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream;
+/** pg keeps it, and its types do not tell. */
+const processIdOf = (client: pg.PoolClient): number => (client as unknown as { processID: number }).processID;

@@ -74,5 +74,6 @@ function stagesTo(say: (text: string) => void): Progress {
     batch: () => undefined,
     waiting: () => undefined,
     note: () => undefined,
+    looked: () => undefined,
   };
 }

@@ -24,6 +24,7 @@ export function fenced(database: Database, run: Run): Database {
     withSession: (fn) => database.withSession(fn),
     readOnly: (fn, options) => database.readOnly(fn, options),
     abandon: () => { database.abandon(); },
+    cancelRunning: () => database.cancelRunning(),
     close: () => database.close(),
     transaction: (fn, options) =>
       database.transaction(async (session) => {

@@ -16,6 +16,18 @@ export interface Run {
 export interface RunFacts {
   command: string;
   version: string;
+  pace?: RunPace;
+}
+
+/** What the run's command line asked for, for whoever watches it from elsewhere; `tune` overrides it. */
+export interface RunPace {
+  /** The last stage it is to go through; null for a command that goes through none. */
+  until: string | null;
+  concurrency: number;
+  /** Seconds. */
+  batch_time: number;
+  /** Seconds. */
+  max_lag: number | null;
 }
 
 /** Who holds the lease that keeps two operators from steering at once. */
@@ -31,9 +43,9 @@ export interface Owner {
 /** Enters a run in the ledger, with a lease of its own: a batch is only written while it lasts. */
 export async function enterRun(session: WriteSession, facts: RunFacts): Promise<Run> {
   const { run_id: runId } = await session.one<{ run_id: string }>(
-    `INSERT INTO keylift.runs (command, host, pid, version, attempt, lease_until)
-     VALUES ($1, $2, $3, $4, (SELECT attempt FROM keylift.migration), clock_timestamp() + make_interval(secs => $5)) RETURNING run_id`,
-    [facts.command, hostname(), process.pid, facts.version, LEASE_SECONDS],
+    `INSERT INTO keylift.runs (command, host, pid, version, attempt, lease_until, pace)
+     VALUES ($1, $2, $3, $4, (SELECT attempt FROM keylift.migration), clock_timestamp() + make_interval(secs => $5), $6) RETURNING run_id`,
+    [facts.command, hostname(), process.pid, facts.version, LEASE_SECONDS, facts.pace === undefined ? null : JSON.stringify(facts.pace)],
   );
   return { runId, leads: false };
 }

@@ -17,8 +17,8 @@ export interface LogOptions {
 
 export interface Log {
   logger: Logger;
-  /** An entry for the file alone, for what stderr has been told in other words. */
-  record: Logger['error'];
+  /** For the file alone: what the terminal is told in other words, or shown as a picture. */
+  fileOnly: Logger;
   /** Resolves when the file has everything. */
   close(): Promise<void>;
 }
@@ -46,9 +46,11 @@ export function openLog({ stderr, level = 'info', file, secrets = [], now = () =
     // The facts stay below a key of their own: winston would glue a fact called `message` to the message.
     log.log({ level: entryLevel, message, facts, fileOnly, time: now().toISOString() });
   };
+  const loggerOf = (fileOnly: boolean): Logger =>
+    Object.fromEntries(LOG_LEVELS.map((name) => [name, write(name, fileOnly)])) as unknown as Logger;
   return {
-    logger: Object.fromEntries(LOG_LEVELS.map((name) => [name, write(name, false)])) as unknown as Logger,
-    record: write('error', true),
+    logger: loggerOf(false),
+    fileOnly: loggerOf(true),
     close: () => close(log, stream),
   };
 }

@@ -16,12 +16,14 @@ const SHOWN = 20;
 
 /** What --rehearse and --notice add. */
 export interface PlanExtras {
+  /** For a question: what is to be listed is counted only, so that all of it fits a screen. */
+  brief?: boolean;
   rehearsal?: Rehearsal;
   notice?: Notice;
 }
 
 /** The plan as a person reads it. */
-export function planText(plan: Plan, { rehearsal, notice }: PlanExtras = {}): string {
+export function planText(plan: Plan, { rehearsal, notice, brief = false }: PlanExtras = {}): string {
   return [
     counted(plan.total, 'per-API key'),
     table(Object.entries(MEANING).map(([outcome, meaning]) => [outcome, plan.outcomes[outcome as keyof Plan['outcomes']], meaning])),
@@ -30,7 +32,7 @@ export function planText(plan: Plan, { rehearsal, notice }: PlanExtras = {}): st
     wrap(workText(plan, rehearsal), FURTHER),
     ...(rehearsal === undefined ? [] : [wrap(rehearsalText(rehearsal), FURTHER)]),
     ...(notice === undefined ? [] : [`Notice: ${counted(notice.keys, 'key')} to tell customers about, in ${notice.file}`]),
-    ...exceptionLines(plan),
+    ...(brief ? exceptionCounts(plan) : exceptionLines(plan)),
     '',
   ].join('\n');
 }
@@ -51,6 +53,12 @@ function workText(plan: Plan, rehearsal: Rehearsal | undefined): string {
 function rehearsalText(r: Rehearsal): string {
   if (r.rows_per_second === null) return 'Rehearsal: nothing to copy.';
   return `Rehearsal: ${counted(r.rows, 'key')} in ${String(r.seconds)} s, ${grouped(r.moved)} of them copied, ${grouped(r.rows_per_second)} keys a second; rolled back.`;
+}
+
+function exceptionCounts({ exceptions_by_reason: reasons, outcomes }: Plan): string[] {
+  if (outcomes.exception === 0) return [];
+  const counts = Object.entries(reasons).map(([reason, count]) => `${reason} ${grouped(count)}`).join(', ');
+  return [wrap(`Exceptions: ${counts}; keylift plan lists them.`, FURTHER)];
 }
 
 function exceptionLines(plan: Plan): string[] {

@@ -1,5 +1,5 @@
 import type { Status } from '../status/status.js';
-import { grouped } from './text.js';
+import { elapsed, grouped } from './text.js';
 import { wrap } from './wrap.js';
 
 /** Where the migration stands, as a person reads it. */
@@ -18,7 +18,7 @@ const INDENTED = { first: '  ', rest: '    ' };
 
 function paceText({ rows_per_second: rate, seconds_left: left }: Status): string {
   if (rate === null) return '';
-  return `, ${grouped(rate)} rows/s${left === null ? '' : `, about ${grouped(left)} s left`}`;
+  return `, ${grouped(rate)} rows/s${left === null ? '' : `, about ${elapsed(left)} left`}`;
 }
 
 /** The same in one line, for a log that follows a run. */

@@ -6,15 +6,20 @@ export interface WrapOptions {
   first?: string;
   /** Set before every further line. */
   rest?: string;
+  /** Default 80. */
+  columns?: number;
+  /** Words longer than a line are cut; where lines are counted, none may run over. */
+  cut?: boolean;
 }
 
-/** Words laid out in lines of at most 80 columns; a word that is longer stands alone, uncut. */
-export function wrap(text: string, { first = '', rest = '' }: WrapOptions = {}): string {
+/** Words laid out in lines of at most so many columns; a word that is longer stands alone, uncut unless asked for. */
+export function wrap(text: string, { first = '', rest = '', columns = COLUMNS, cut = false }: WrapOptions = {}): string {
   const lines: string[] = [];
   let line = first;
   let empty = true;
-  for (const word of text.split(' ')) {
-    if (!empty && [...line].length + 1 + [...word].length > COLUMNS) {
+  const words = text.split(' ').flatMap((word) => (cut ? pieces(word, Math.max(1, columns - rest.length)) : [word]));
+  for (const word of words) {
+    if (!empty && [...line].length + 1 + [...word].length > columns) {
       lines.push(line);
       line = rest;
       empty = true;
@@ -23,4 +28,9 @@ export function wrap(text: string, { first = '', rest = '' }: WrapOptions = {}):
     empty = false;
   }
   return [...lines, line].join('\n');
+}
+
+function pieces(word: string, length: number): string[] {
+  const letters = [...word];
+  return Array.from({ length: Math.max(1, Math.ceil(letters.length / length)) }, (_, at) => letters.slice(at * length, (at + 1) * length).join(''));
 }

@@ -38,7 +38,7 @@ export interface MoveOptions {
 /** A scratch database is small; two at once, so that a case meets what concurrency brings. */
 const PACE: StageOptions = { concurrency: 2, batchSize: 20_000, batchSeconds: 0.5, maxLag: null, maxActive: null };
 
-const QUIET: Progress = { stage: () => undefined, batch: () => undefined, waiting: () => undefined, note: () => undefined };
+const QUIET: Progress = { stage: () => undefined, batch: () => undefined, waiting: () => undefined, note: () => undefined, looked: () => undefined };
 
 /** Opens the database and gives `fn` the move on it. The legacy tables must be there. */
 export async function withMove<T>(options: MoveOptions, fn: (move: Move) => Promise<T>): Promise<T> {

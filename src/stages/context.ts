@@ -9,6 +9,8 @@ export interface Progress {
   stage(stage: string): void;
   batch(report: BatchReport): void;
   waiting(reason: string): void;
+  /** Keys that a stage without batches has been through so far. */
+  looked(keys: number): void;
   note(text: string): void;
 }
 

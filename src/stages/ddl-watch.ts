@@ -53,17 +53,3 @@ async function look(url: string, backends: ReadonlySet<number>): Promise<Blocker
 
 const reasonOf = ({ pid, name, seconds }: Blocker): string =>
   `process ${String(pid)} (${name}), in a transaction for ${String(seconds)} s, has to end before this step can go on`;
-
-/** Ends what these server processes are doing, from a connection of its own; a failure only means a later end. */
-export async function cancelBackends(url: string, backends: ReadonlySet<number>): Promise<void> {
-  const client = new pg.Client({ connectionString: url, application_name: 'keylift-cancel' });
-  client.on('error', () => undefined);
-  try {
-    await client.connect();
-    await client.query('SELECT pg_cancel_backend(pid) FROM unnest($1::int[]) AS ours (pid)', [[...backends]]);
-  } catch {
-    // The step ends by itself, later.
-  } finally {
-    await client.end().catch(() => undefined);
-  }
-}

@@ -8,7 +8,8 @@ import { quieten } from '../database/quiet.js';
 import { isConnectionLost, isTimeout, SQLSTATE, sqlStateOf } from '../database/sqlstate.js';
 import { MIGRATION_TABLES, migrationSource } from '../../migrations/index.js';
 import type { Migration } from '../../migrations/context.js';
-import { cancelBackends, watchWaiting } from './ddl-watch.js';
+import { cancelBackends } from '../database/cancel.js';
+import { watchWaiting } from './ddl-watch.js';
 import type { MappedSchema } from '../legacy/inspect.js';
 
 /**

@@ -85,7 +85,7 @@ async function tidy(context: StageContext, { before, until }: { before: Stage | 
 
 /** The verify stage: the proof is kept in the ledger, and a difference stops the migration where it stands. */
 export async function proveOrStop({ database, schema, run, stop, progress }: StageContext): Promise<Proof> {
-  const proof = await prove(database, schema, { stop, onProgress: (rows) => { progress.note(`proved ${String(rows)} keys`); } });
+  const proof = await prove(database, schema, { stop, onProgress: (rows) => { progress.looked(rows); } });
   await database.transaction((session) => keepProof(session, { proof, runId: run.runId }));
   if (!proof.ok) {
     throw new DifferencesError('proof_failed', 'the proof found differences; no account was switched by this run', {

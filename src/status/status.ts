@@ -1,7 +1,10 @@
 import type { ReadSession } from '../database/session.js';
-import { readState, type LedgerState } from '../ledger/state.js';
+import { readState, type LedgerState, type Stage } from '../ledger/state.js';
 import { withArchive } from '../legacy/archive.js';
 import type { MappedSchema } from '../legacy/inspect.js';
+import { readFacts, type Facts } from './facts.js';
+import { readSurroundings, type Surroundings } from './surroundings.js';
+import { rateOf, secondsLeft } from './time-left.js';
 
 export type RunState = 'idle' | 'running' | 'paused' | 'waiting' | 'done' | 'rolled_back';
 
@@ -12,13 +15,28 @@ export interface Status {
   /** Keys moved so far, and per-API keys in all. */
   moved: number;
   total: number;
+  /** Keys that batches have accounted for, moved or not. */
+  looked_at: number;
   /** Why nothing moves, or what to do next; null while all is well. */
   reason: string | null;
   rows_per_second: number | null;
+  /** Null until batches enough have run at a steady pace. */
   seconds_left: number | null;
+  /** What the last batches took on average. */
+  batch_seconds: number | null;
+  /** Batches at once, for each run. */
+  concurrency: number | null;
+  /** How far the furthest replica is behind; null where there is none, or this role may not look. */
+  lag_seconds: number | null;
+  /** What the run is at beside batches: an index that is built. */
+  doing: string | null;
+  batches: { done: number; open: number; failed: number };
+  /** Stages completed, and what they took. */
+  stages: { stage: Stage; seconds: number }[];
   switched: 'none' | 'some' | 'all';
   exceptions: number;
-  run: { id: string; command: string; host: string; pid: number; started_at: string } | null;
+  /** The run that leads; `runs` counts those that help it, too. */
+  run: { id: string; command: string; host: string; pid: number; started_at: string; until: string | null; runs: number } | null;
 }
 
 /** Reads the ledger; writes nothing and creates nothing, also where keylift was never installed. */
@@ -34,43 +52,18 @@ export async function readStatus(session: ReadSession, schema: MappedSchema): Pr
       reason: state === null ? 'nothing was migrated yet' : 'taken back; migrate starts afresh',
     };
   }
-  const facts = await session.one<Facts>(FACTS);
-  return describe(state, facts, await countKeys(session, schema, facts));
+  const facts = await readFacts(session);
+  const surroundings = facts.run_id === null ? NOBODY : await readSurroundings(session, l.target);
+  return describe({ state, facts, surroundings, counts: await countKeys(session, schema, facts) });
 }
 
 const NOTHING: Status = {
-  stage: null, state: 'idle', moved: 0, total: 0, reason: null, rows_per_second: null, seconds_left: null,
-  switched: 'none', exceptions: 0, run: null,
+  stage: null, state: 'idle', moved: 0, total: 0, looked_at: 0, reason: null, rows_per_second: null, seconds_left: null, batch_seconds: null,
+  concurrency: null, lag_seconds: null, doing: null, batches: { done: 0, open: 0, failed: 0 }, stages: [], switched: 'none', exceptions: 0, run: null,
 };
 
-interface Facts {
-  open: string;
-  failed: string;
-  done_rows: string;
-  done_moved: string;
-  rate: number | null;
-  exceptions: string;
-  mode: Status['switched'];
-  paused: boolean;
-  run_id: string | null;
-  command: string;
-  host: string;
-  pid: number;
-  started_at: string;
-  waiting_for: string | null;
-}
-
-const FACTS = `
-  SELECT b.*, (SELECT count(*) FROM keylift.outcomes WHERE outcome = 'exception') AS exceptions,
-    (SELECT mode FROM keylift.switch_rule) AS mode, c.paused, r.run_id, r.command, r.host, r.pid, r.started_at::text AS started_at, r.waiting_for
-  FROM (
-    SELECT count(*) FILTER (WHERE open) AS open, count(*) FILTER (WHERE state = 'failed') AS failed,
-      coalesce(sum(rows) FILTER (WHERE state = 'done'), 0) AS done_rows, coalesce(sum(moved) FILTER (WHERE state = 'done'), 0) AS done_moved,
-      sum(rows) FILTER (WHERE finished_at > clock_timestamp() - interval '30 seconds')
-        / greatest(1, extract(epoch FROM clock_timestamp() - min(finished_at - make_interval(secs => seconds)) FILTER (WHERE finished_at > clock_timestamp() - interval '30 seconds'))) AS rate
-    FROM keylift.batches) b
-  CROSS JOIN keylift.control c
-  LEFT JOIN keylift.runs r ON r.run_id = c.owner AND c.owned_until > clock_timestamp()`;
+/** At rest nobody waits for a replica or an index. */
+const NOBODY: Surroundings = { lag: null, building: null };
 
 async function countKeys(session: ReadSession, mapped: MappedSchema, facts: Facts): Promise<{ moved: number; total: number }> {
   // Finalized rows count as what they were: per-API keys that moved.
@@ -88,20 +81,45 @@ async function countKeys(session: ReadSession, mapped: MappedSchema, facts: Fact
   return { moved: Number(row.moved), total: Number(row.total) };
 }
 
-function describe(state: LedgerState, facts: Facts, counts: { moved: number; total: number }): Status {
-  const running = facts.run_id !== null;
-  const rate = running && facts.rate !== null ? Math.round(Number(facts.rate)) : null;
+interface World {
+  state: LedgerState;
+  facts: Facts;
+  surroundings: Surroundings;
+  counts: { moved: number; total: number };
+}
+
+function describe({ state, facts, surroundings, counts }: World): Status {
   return {
     ...counts,
+    ...(facts.run_id === null ? { rows_per_second: null, seconds_left: null, batch_seconds: null, concurrency: null } : paceOf(facts, counts)),
+    looked_at: Number(facts.done_rows),
     stage: state.stage,
     state: stateOf(state, facts),
     reason: reasonOf(state, facts),
-    rows_per_second: rate,
-    seconds_left: rate !== null && rate > 0 ? Math.ceil(Math.max(0, counts.total - Number(facts.done_rows)) / rate) : null,
+    lag_seconds: surroundings.lag,
+    doing: surroundings.building,
+    batches: { done: Number(facts.done), open: Number(facts.open) - Number(facts.failed), failed: Number(facts.failed) },
+    stages: facts.stages,
     switched: facts.mode,
     exceptions: Number(facts.exceptions),
-    run: running ? { id: facts.run_id!, command: facts.command, host: facts.host, pid: facts.pid, started_at: facts.started_at } : null,
+    run: runOf(facts),
   };
+}
+
+function paceOf(facts: Facts, { total }: { total: number }): Pick<Status, 'rows_per_second' | 'seconds_left' | 'batch_seconds' | 'concurrency'> {
+  const longer = { batches: Number(facts.longer_batches), rows: Number(facts.longer_rows), seconds: facts.longer_seconds };
+  const latest = { batches: Number(facts.latest_batches), rows: Number(facts.latest_rows), seconds: facts.latest_seconds };
+  const rate = rateOf(longer);
+  return {
+    rows_per_second: rate === null ? null : Math.round(rate),
+    seconds_left: Number(facts.open) === 0 ? null : secondsLeft(total - Number(facts.done_rows), { longer, latest }),
+    batch_seconds: facts.batch_seconds === null ? null : Math.round(facts.batch_seconds * 1000) / 1000,
+    concurrency: facts.concurrency,
+  };
+}
+
+function runOf({ run_id: id, command, host, pid, started_at, pace, runs }: Facts): Status['run'] {
+  return id === null ? null : { id, command, host, pid, started_at, until: pace?.until ?? null, runs: Number(runs) };
 }
 
 function stateOf(state: LedgerState, facts: Facts): RunState {

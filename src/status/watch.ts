@@ -5,6 +5,9 @@ import type { Status } from './status.js';
 const EVERY_MS = 1_000;
 const REST_FACTOR = 9;
 
+/** Milliseconds to leave the database alone after a look that took so many. */
+export const restAfter = (tookMs: number): number => Math.max(EVERY_MS - tookMs, tookMs * REST_FACTOR);
+
 export interface Watch {
   read: () => Promise<Status>;
   show: (status: Status) => void;
@@ -28,7 +31,7 @@ export async function watch({ read, show, stop, sleep, now }: Watch): Promise<vo
     show(status);
     if (status.run === null) return;
     const tookMs = now() - began;
-    await sleep(Math.max(EVERY_MS - tookMs, tookMs * REST_FACTOR), stop).catch((error: unknown) => {
+    await sleep(restAfter(tookMs), stop).catch((error: unknown) => {
       if (!stop.aborted) throw error;
     });
   }

@@ -98,7 +98,7 @@ describe('dispatch', () => {
       },
     });
     expect(seen).to.deep.equal([true, false, true, true]);
-    expect([exitCode, stderr]).to.deep.equal([130, 'SIGINT: finishing what is begun; once more to leave at once\nkeylift: stopped between two batches\n']);
+    expect([exitCode, stderr]).to.deep.equal([130, 'SIGINT: finishing what is begun; once more leaves at once. Both can be resumed\nSIGTERM again: leaving at once; what is not committed is rolled back\nkeylift: stopped between two batches\n']);
   });
 });
 

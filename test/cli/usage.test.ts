@@ -26,7 +26,7 @@ const CONTRACT: Record<string, string[]> = {
 describe('the command line', () => {
   it('has the contract\'s commands and flags, and no others', () => {
     expect(Object.fromEntries(COMMANDS.map(({ name, flags }) => [name, Object.keys(flags)]))).to.deep.equal(CONTRACT);
-    expect(Object.keys(GLOBAL_FLAGS)).to.deep.equal(['config', 'database-url', 'json', 'log-file', 'log-level']);
+    expect(Object.keys(GLOBAL_FLAGS)).to.deep.equal(['config', 'database-url', 'json', 'no-color', 'log-file', 'log-level']);
   });
 
   for (const { name, flags, examples, exits } of COMMANDS) {

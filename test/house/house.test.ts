@@ -5,7 +5,7 @@ import { circles, sourcesOf, type Source } from './sources.js';
 /** Each may import what stands before it. A new folder finds its place here first. */
 const LAYERS = [
   'errors.ts', 'engine', 'config', 'logging', 'database', 'embedded', 'input', 'output', 'legacy', 'preflight', 'migrations',
-  'plan', 'ledger', 'setup', 'proof', 'stages', 'status', 'explain', 'chronicle', 'report', 'snapshot', 'demo', 'commands', 'cli.ts',
+  'plan', 'ledger', 'setup', 'proof', 'stages', 'status', 'explain', 'chronicle', 'report', 'terminal', 'snapshot', 'demo', 'commands', 'cli.ts',
 ];
 
 /** Programs of their own: they end themselves. */

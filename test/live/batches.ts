@@ -23,7 +23,7 @@ export class Batches {
     const context = {
       database, schema, run, assisted: false,
       options: { concurrency: 1, batchSize: keys, batchSeconds: 60, maxLag: null, maxActive: null },
-      progress: { stage: quiet, batch: quiet, waiting: quiet, note: quiet },
+      progress: { stage: quiet, batch: quiet, waiting: quiet, note: quiet, looked: quiet },
       stop: new AbortController().signal,
     };
     await prepareRanges(context as unknown as StageContext);

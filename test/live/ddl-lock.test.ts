@@ -66,7 +66,7 @@ describe('DDL beside a long reader', () => {
       }
       const { exitCode, stderr } = await running.ended;
       expect(exitCode, stderr).to.equal(exit);
-      expect(stderr, 'it says what it waits for').to.match(/waiting for a lock/);
+      expect(stderr, 'it says what it waits for').to.match(/waiting: another session holds a lock that step \w+ needs/);
       expect(worst.calls).to.be.greaterThan(50);
       expect(worst.write, 'milliseconds of the slowest write').to.be.lessThan(LOCK_TIMEOUT_MS * TABLES + MARGIN_MS);
       expect(worst.read, 'milliseconds of the slowest read').to.be.lessThan(LOCK_TIMEOUT_MS * TABLES + MARGIN_MS);

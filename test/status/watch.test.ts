@@ -1,9 +1,9 @@
 import os from 'node:os';
 import { PassThrough } from 'node:stream';
+import { stripVTControlCharacters } from 'node:util';
 import { expect } from 'chai';
 import { main } from '../../src/cli.js';
 import { InterruptedError } from '../../src/errors.js';
-import { repainter } from '../../src/report/repaint.js';
 import { statusText } from '../../src/report/status-text.js';
 import type { Status } from '../../src/status/status.js';
 import { watch } from '../../src/status/watch.js';
@@ -11,9 +11,10 @@ import { MOTLEY } from '../support/motley.js';
 import { Scenario } from '../support/scenario.js';
 import { gateAt, until } from '../support/waiting.js';
 
-const RUN = { id: '00000000-0000-0000-0000-000000000000', command: 'migrate', host: 'a-machine-with-a-long-name.example', pid: 4_194_304, started_at: '2026-01-02 03:04:05.678901+00' };
+const RUN = { id: '00000000-0000-0000-0000-000000000000', command: 'migrate', host: 'a-machine-with-a-long-name.example', pid: 4_194_304, started_at: '2026-01-02 03:04:05.678901+00', until: 'switch', runs: 1 };
 const AT_WORK: Status = {
-  stage: 'expand', state: 'running', moved: 1_234_567, total: 98_765_432, reason: null, rows_per_second: 123_456, seconds_left: 790,
+  stage: 'expand', state: 'running', moved: 1_234_567, total: 98_765_432, looked_at: 1_300_000, reason: null, rows_per_second: 123_456, seconds_left: 790,
+  batch_seconds: 0.512, concurrency: 4, lag_seconds: 0.25, doing: null, batches: { done: 26, open: 1_949, failed: 0 }, stages: [{ stage: 'expand', seconds: 0.42 }],
   switched: 'none', exceptions: 12_345, run: RUN,
 };
 const DONE: Status = { ...AT_WORK, stage: 'switch', state: 'done', moved: 98_765_432, run: null, rows_per_second: null, seconds_left: null, switched: 'all' };
@@ -61,15 +62,6 @@ describe('watching', () => {
     const error = await go().then(() => undefined, (thrown: unknown) => thrown);
     expect(error).to.be.instanceOf(InterruptedError);
     expect(shown.length).to.equal(3);
-  });
-
-  it('paints in place, over as many rows as the terminal needed', () => {
-    let painted = '';
-    const paint = repainter((text) => { painted += text; }, () => 10);
-    paint('one\n');
-    paint('a line of twenty-five ...\nb\n');
-    paint('end\n');
-    expect(painted).to.equal('one\n\u001b[1A\r\u001b[Ja line of twenty-five ...\nb\n\u001b[4A\r\u001b[Jend\n');
   });
 
   it('fits 80 columns', () => {
@@ -122,16 +114,23 @@ describe('status --watch', () => {
   });
 
   it('repaints on a terminal, and ends with 130 at Ctrl-C', async () => {
-    const { ended, said, interrupt, finish } = await watched({}, true);
+    const { ended, said, interrupt, finish } = await watched({ LANG: 'C' }, true);
     await until('a second picture', () => said().includes('\u001b['));
     interrupt();
     expect(await ended).to.equal(130);
-    expect(said()).to.match(/^(running|waiting); last stage completed: expand\n[^]*\u001b\[\d+A\r\u001b\[J(running|waiting); /);
+    expect(stripVTControlCharacters(said())).to.match(/^keylift migrate, (running|waiting): [^]*\[x\] expand +[\d.]+ s\n {2}\[[>=]\] backfill\n +[#-]+ +\d+% {2}\d+ of \d+ keys\n/);
     await finish();
   });
 
-  it('writes plain lines there with NO_COLOR', async () => {
+  it('shows the same without colour, with NO_COLOR', async () => {
     const { ended, said, finish } = await watched({ NO_COLOR: '1' }, true);
+    await finish();
+    expect(await ended).to.equal(0);
+    expect(said()).to.include('keylift migrate').and.not.match(/\u001b\[[\d;]*m/);
+  });
+
+  it('writes plain lines where the terminal is dumb', async () => {
+    const { ended, said, finish } = await watched({ TERM: 'dumb' }, true);
     await finish();
     expect(await ended).to.equal(0);
     expect(said()).to.match(/^(running|waiting); stage expand; /).and.not.include('\u001b');

@@ -134,6 +134,8 @@ class Copier {
     const { database, schema, progress } = this.context;
     switch (consequenceOf(error)) {
       case 'smaller':
+        // The operator's second Ctrl-C cancels statements, which says nothing against the range.
+        this.context.stop.throwIfAborted();
         progress.note(`a batch took too long and is tried again in ${ranges.length > 1 ? 'smaller parts' : 'halves'}`);
         break;
       case 'again':
