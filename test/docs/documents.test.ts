@@ -57,7 +57,7 @@ describe('README.md', () => {
   const readme = readDocument('README.md');
 
   it('shows the default configuration as it is', () => {
-    const [, text] = /```json\n(.*?)```/s.exec(readme)!;
+    const [, text] = /```json keylift\.config\.json\n(.*?)```/s.exec(readme)!;
     expect(JSON.parse(text!)).to.deep.equal(DEFAULT_SETTINGS);
   });
 
@@ -79,7 +79,7 @@ describe('README.md', () => {
 });
 
 describe('documents', () => {
-  for (const name of ['README.md', 'runbook.md', 'CHANGELOG.md']) {
+  for (const name of ['README.md', 'runbook.md', 'CHANGELOG.md', 'CONTRIBUTING.md']) {
     it(`${name}: every link leads somewhere`, () => {
       for (const { file, anchor } of linksOf(readDocument(name))) {
         expect(existsSync(path.join(packageRoot(), file)), `${file} in ${name}`).to.equal(true);

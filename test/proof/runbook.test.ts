@@ -7,7 +7,7 @@ import { KIND_NAMES, KINDS } from '../../src/proof/replay/kinds.js';
 import { readDocument } from '../docs/headings.js';
 
 const section = (name: string): string => new RegExp(`\n## ${name}\n(.*?)\n## `, 's').exec(readDocument('runbook.md'))![1]!;
-const example = (name: string): string => /```json\n(.*?)```/s.exec(section(name))![1]!;
+const example = (name: string): string => /```json \S+\n(.*?)```/s.exec(section(name))![1]!;
 
 describe('the runbook on replay and probe', () => {
   it('has every kind of difference, explained as the code has it', () => {

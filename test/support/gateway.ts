@@ -37,14 +37,24 @@ const API = `
 
 const PATH = /^\/v1\/products\/([^/?]+)\/([^/?]+)\/v[\d.]+\/predict(?:\?.*)?$/;
 
-export async function startGateway({ url, asks, tls }: { url: string; asks: Question; tls?: Certificate }): Promise<Gateway> {
+export interface GatewayOptions {
+  url: string;
+  asks: Question;
+  tls?: Certificate;
+  /** A request that is let in without a document is answered with 400, as the platform does. */
+  needsDocument?: boolean;
+}
+
+export async function startGateway({ url, asks, tls, needsDocument = false }: GatewayOptions): Promise<Gateway> {
   const pool = new pg.Pool({ connectionString: url, max: 4, application_name: 'gateway' });
   pool.on('error', () => undefined);
   const state = { asks, answered: [] as Gateway['answered'] };
   const answer = (request: http.IncomingMessage, response: http.ServerResponse): void => {
     // The document goes nowhere, but a client wants it taken.
-    request.resume().once('end', () => {
-      statusOf(pool, request, state.asks).catch(() => 500).then((status) => {
+    let bytes = 0;
+    request.on('data', (chunk: Buffer) => { bytes += chunk.length; }).once('end', () => {
+      statusOf(pool, request, state.asks).catch(() => 500).then((letIn) => {
+        const status = letIn === 201 && needsDocument && bytes === 0 ? 400 : letIn;
         state.answered.push({ path: request.url ?? '', status });
         response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(bodyOf(status, request.url ?? '')));
       }, () => undefined);
