@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { expect } from 'chai';
 import { COMMANDS } from '../../src/commands/definitions/all.js';
@@ -6,14 +6,7 @@ import { EXIT_MEANINGS } from '../../src/commands/definition.js';
 import { DEFAULT_SETTINGS } from '../../src/config/defaults.js';
 import { packageRoot } from '../../src/config/package-root.js';
 import { anchorsOf, linksOf, readDocument } from './headings.js';
-
-const SOURCES = ['src', 'migrations'].flatMap((folder) =>
-  readdirSync(path.join(packageRoot(), folder), { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.ts'))
-    .map((file) => readFileSync(path.join(packageRoot(), folder, file), 'utf8')));
-
-const found = (pattern: RegExp, make: (match: string) => string = (match) => match): string[] =>
-  [...new Set(SOURCES.flatMap((text) => [...text.matchAll(pattern)].map((match) => make(match[1]!))))].sort();
+import { foundInSources, sentAnchors } from './sent.js';
 
 describe('runbook.md', () => {
   const runbook = readDocument('runbook.md');
@@ -21,11 +14,7 @@ describe('runbook.md', () => {
 
   it('has no heading twice', () => { expect(anchors).to.deep.equal([...new Set(anchors)]); });
 
-  const sent = [
-    ...found(/\banchor: '([a-z-]+)'/g),
-    ...found(/runbook(?:\.md)?#([a-z-]+)/g),
-    ...found(/\bgate: '([a-z_]+)'/g, (gate) => `gate-${gate.replaceAll('_', '-')}`),
-  ];
+  const sent = sentAnchors();
 
   it('is where the messages of the code send a reader', () => {
     expect(sent).to.include.members(['exceptions', 'lists', 'another-run', 'gate-rights']);
@@ -33,14 +22,14 @@ describe('runbook.md', () => {
   });
 
   it('is sent to by name, or this test does not see it', () => {
-    const others = found(/\banchor: ?([^'\s][^,}\n]*)/g).filter((text) => !/^(string|`gate-\$\{)/.test(text));
+    const others = foundInSources(/\banchor: ?([^'\s][^,}\n]*)/g).filter((text) => !/^(string|`gate-\$\{)/.test(text));
     expect(others).to.deep.equal([]);
   });
 
   it('explains every error by its code', () => {
     const codes = [
-      ...found(/new (?:Usage|Refused|Unreachable|Differences|Keylift)Error\(\s*'([a-z_]+)'/g),
-      ...found(/(?:cannotEmbed|embeddedFailed)\(\s*'([a-z_]+)'/g, (reason) => `embedded_${reason}`),
+      ...foundInSources(/new (?:Usage|Refused|Unreachable|Differences|Keylift)Error\(\s*'([a-z_]+)'/g),
+      ...foundInSources(/(?:cannotEmbed|embeddedFailed)\(\s*'([a-z_]+)'/g, (reason) => `embedded_${reason}`),
       'interrupted',
     ];
     expect(codes).to.include.members(['usage', 'another_run', 'embedded_not_installed']);

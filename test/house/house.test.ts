@@ -1,6 +1,9 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
 import { expect } from 'chai';
 import { ALL_STEPS } from '../../migrations/index.js';
-import { circles, sourcesOf, type Source } from './sources.js';
+import { circles, layerOf, sourcesBelow, sourcesOf, upwards, type Source } from './sources.js';
 
 /** Each may import what stands before it. A new folder finds its place here first. */
 const LAYERS = [
@@ -11,8 +14,6 @@ const LAYERS = [
 /** Programs of their own: they end themselves. */
 const PROGRAMS = ['src/cli.ts', 'src/embedded/watchdog-program.ts'];
 const LONGEST = 250;
-
-const layerOf = (name: string): string => (name.startsWith('src/') ? name.split('/')[1]! : name.split('/')[0]!);
 
 /** Lines of a file that match, as `file:line`. */
 function places({ name, text }: Source, pattern: RegExp): string[] {
@@ -27,10 +28,7 @@ describe('the house', () => {
   });
 
   it('imports downwards only', () => {
-    const upwards = sources.flatMap(({ name, imports }) => imports
-      .filter((other) => LAYERS.indexOf(layerOf(other)) > LAYERS.indexOf(layerOf(name)))
-      .map((other) => `${name} imports ${other}`));
-    expect(upwards).to.deep.equal([]);
+    expect(upwards(sources, LAYERS)).to.deep.equal([]);
   });
 
   it('imports what exists', () => {
@@ -89,5 +87,34 @@ describe('the house\'s own rules', () => {
     expect(circles([source('a', 'b'), source('b', 'c'), source('c', 'a'), source('d', 'a')])).to.deep.equal([['a', 'b', 'c', 'a']]);
     expect(circles([source('a', 'a')])).to.deep.equal([['a', 'a']]);
     expect(circles([source('a', 'b', 'c'), source('b', 'c'), source('c')])).to.deep.equal([]);
+  });
+
+  describe('on a made-up tree', () => {
+    const TREE = {
+      'src/low/bottom.ts': `import path from 'node:path';\nexport const bottom = path.sep;\n`,
+      'src/low/one.ts': `import type { Two } from './two.js';\nexport type One = Two;\n`,
+      'src/low/two.ts': `export { three as Two } from './deep/three.js';\n`,
+      'src/low/deep/three.ts': `export const three = async () => import('../one.js');\n// import '../../high/top.js' is a remark\n`,
+      'src/high/top.ts': `import { bottom } from '../low/bottom.js';\nexport const top = bottom;\n`,
+      'src/low/riser.ts': `import { top } from '../high/top.js';\nexport const riser = top;\n`,
+    };
+    let sources: Source[];
+    before(async () => {
+      const root = await mkdtemp(path.join(os.tmpdir(), 'keylift-house-'));
+      for (const [name, text] of Object.entries(TREE)) {
+        await mkdir(path.dirname(path.join(root, name)), { recursive: true });
+        await writeFile(path.join(root, name), text);
+      }
+      sources = sourcesBelow(root, ['src']);
+      await rm(root, { recursive: true });
+    });
+
+    it('find the circle through a type, a re-export and a dynamic import', () => {
+      expect(circles(sources)).to.deep.equal([['src/low/deep/three.ts', 'src/low/one.ts', 'src/low/two.ts', 'src/low/deep/three.ts']]);
+    });
+
+    it('find the import that points up, and no other', () => {
+      expect(upwards(sources, ['low', 'high'])).to.deep.equal(['src/low/riser.ts imports src/high/top.ts']);
+    });
   });
 });

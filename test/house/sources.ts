@@ -13,20 +13,31 @@ export interface Source {
   imports: string[];
 }
 
-/** All TypeScript files below these folders. */
-export function sourcesOf(...folders: string[]): Source[] {
-  return folders.flatMap((folder) => readdirSync(path.join(ROOT, folder), { recursive: true, encoding: 'utf8' }).sort()
+/** All TypeScript files below these folders of the repository. */
+export const sourcesOf = (...folders: string[]): Source[] => sourcesBelow(ROOT, folders);
+
+/** All TypeScript files below these folders of a tree, by their names in it. */
+export function sourcesBelow(root: string, folders: readonly string[]): Source[] {
+  return folders.flatMap((folder) => readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' }).sort()
     .filter((name) => name.endsWith('.ts'))
-    .map((name) => readSource(path.join(folder, name))));
+    .map((name) => readSource(root, path.join(folder, name))));
 }
 
-function readSource(name: string): Source {
-  const text = readFileSync(path.join(ROOT, name), 'utf8');
+function readSource(root: string, name: string): Source {
+  const text = readFileSync(path.join(root, name), 'utf8');
   const imports = ts.preProcessFile(text).importedFiles
     .filter(({ fileName }) => fileName.startsWith('.'))
     .map(({ fileName }) => path.join(path.dirname(name), fileName).replace(/\.js$/, '.ts'));
   return { name, text, imports };
 }
+
+/** The folder below `src` that a file is in, or a folder beside it: `src/plan/holds.ts` is of `plan`. */
+export const layerOf = (name: string): string => (name.startsWith('src/') ? name.split('/')[1]! : name.split('/')[0]!);
+
+/** Imports of what stands further down in the list of layers, as sentences. */
+export const upwards = (sources: readonly Source[], layers: readonly string[]): string[] => sources.flatMap(({ name, imports }) => imports
+  .filter((other) => layers.indexOf(layerOf(other)) > layers.indexOf(layerOf(name)))
+  .map((other) => `${name} imports ${other}`));
 
 /** Circles of imports, each as the files on its way. */
 export function circles(sources: readonly Source[]): string[][] {
