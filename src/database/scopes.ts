@@ -4,12 +4,14 @@ export type Isolation = 'read committed' | 'repeatable read' | 'serializable';
 
 export interface ReadOptions {
   isolation?: 'read committed' | 'repeatable read';
+  /** Default: no limit. */
   statementTimeoutMs?: number;
   lockTimeoutMs?: number;
 }
 
 export interface WriteOptions {
   isolation?: Isolation;
+  /** Default: no limit. */
   statementTimeoutMs?: number;
   lockTimeoutMs?: number;
   /** The commit does not wait for the disk: only for work that a rerun would do again. */
@@ -25,7 +27,8 @@ export function beginStatement(options: WriteOptions & { readOnly?: boolean }): 
       : `BEGIN TRANSACTION READ WRITE, ISOLATION LEVEL ${isolation}`,
     // Timestamps travel as text, so a role's own date style must not reach them.
     `SET LOCAL datestyle = 'ISO'`,
-    ...setting('statement_timeout', options.statementTimeoutMs),
+    // What the role or the database says is meant for the platform's statements; ours know how long they may take.
+    ...setting('statement_timeout', options.statementTimeoutMs ?? 0),
     ...setting('lock_timeout', options.lockTimeoutMs),
     ...(options.asynchronousCommit === true ? ['SET LOCAL synchronous_commit = off'] : []),
   ].join('; ');

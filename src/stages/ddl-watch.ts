@@ -2,12 +2,21 @@ import pg from 'pg';
 
 const LOOK_EVERY_MS = 2_000;
 
+/**
+ * Our server processes at work, by a name that no other run has: the process id a connection is told at its start is
+ * the pooler's invention where there is one, and may be another session's.
+ */
+const OURS = `pg_catalog.pg_stat_activity ours
+  WHERE ours.datname = current_database() AND starts_with(ours.application_name, $1) AND ours.state = 'active'`;
+
 /** Sessions that a waiting DDL step waits for: who, and for how long they have been in their transaction. */
 const BLOCKERS = `
   SELECT b.pid, coalesce(nullif(b.application_name, ''), b.usename, '?') AS name,
     coalesce(extract(epoch FROM clock_timestamp() - b.xact_start)::int, 0) AS seconds
-  FROM unnest($1::int[]) AS ours (pid), unnest(pg_blocking_pids(ours.pid)) AS blocking (pid)
+  FROM (SELECT ours.pid FROM ${OURS}) ours, unnest(pg_blocking_pids(ours.pid)) AS blocking (pid)
   JOIN pg_catalog.pg_stat_activity b ON b.pid = blocking.pid ORDER BY b.xact_start LIMIT 1`;
+
+const CANCEL = `SELECT pg_cancel_backend(ours.pid) FROM ${OURS}`;
 
 interface Blocker {
   pid: number;
@@ -17,8 +26,8 @@ interface Blocker {
 
 export interface WatchOptions {
   url: string;
-  /** Server processes whose waiting is looked at. */
-  backends: ReadonlySet<number>;
+  /** The name of the sessions whose waiting is looked at. */
+  application: string;
   onWait: (reason: string) => void;
 }
 
@@ -26,12 +35,12 @@ export interface WatchOptions {
  * Tells, while a DDL step runs, whom it waits for: an index built CONCURRENTLY waits for every older transaction,
  * and an operator must not take that for a hang. Returns a function that ends the watch.
  */
-export function watchWaiting({ url, backends, onWait }: WatchOptions): () => void {
+export function watchWaiting({ url, application, onWait }: WatchOptions): () => void {
   let looking = false;
   const timer = setInterval(() => {
-    if (looking || backends.size === 0) return;
+    if (looking) return;
     looking = true;
-    void look(url, backends)
+    void look(url, application)
       .then((blocker) => { if (blocker !== undefined) onWait(reasonOf(blocker)); }, () => undefined)
       .finally(() => { looking = false; });
   }, LOOK_EVERY_MS);
@@ -40,12 +49,12 @@ export function watchWaiting({ url, backends, onWait }: WatchOptions): () => voi
 }
 
 /** Asks in a connection of its own, since the watched one is busy. */
-async function look(url: string, backends: ReadonlySet<number>): Promise<Blocker | undefined> {
+async function look(url: string, application: string): Promise<Blocker | undefined> {
   const client = new pg.Client({ connectionString: url, application_name: 'keylift-watch' });
   client.on('error', () => undefined);
   try {
     await client.connect();
-    return (await client.query<Blocker>(BLOCKERS, [[...backends]])).rows[0];
+    return (await client.query<Blocker>(BLOCKERS, [application])).rows[0];
   } finally {
     await client.end().catch(() => undefined);
   }
@@ -53,3 +62,17 @@ async function look(url: string, backends: ReadonlySet<number>): Promise<Blocker
 
 const reasonOf = ({ pid, name, seconds }: Blocker): string =>
   `process ${String(pid)} (${name}), in a transaction for ${String(seconds)} s, has to end before this step can go on`;
+
+/** Ends what the sessions of this name are doing, from a connection of its own; a failure only means a later end. */
+export async function cancelSessions(url: string, application: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url, application_name: 'keylift-cancel' });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    await client.query(CANCEL, [application]);
+  } catch {
+    // The step ends by itself, later.
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}

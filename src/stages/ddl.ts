@@ -1,15 +1,15 @@
+import { randomUUID } from 'node:crypto';
 import type { Knex } from 'knex';
-import type pg from 'pg';
+import { UnreachableError } from '../errors.js';
 import { KEEP_ALIVE } from '../database/keep-alive.js';
 import { retry } from '../database/retry.js';
 import { readAddress } from '../database/address.js';
 import { connectionLost } from '../database/failures.js';
-import { quieten } from '../database/quiet.js';
 import { isConnectionLost, isTimeout, SQLSTATE, sqlStateOf } from '../database/sqlstate.js';
 import { MIGRATION_TABLES, migrationSource } from '../../migrations/index.js';
 import type { Migration } from '../../migrations/context.js';
-import { cancelBackends } from '../database/cancel.js';
-import { watchWaiting } from './ddl-watch.js';
+import { prepareSession, type DdlConnection } from './ddl-session.js';
+import { cancelSessions, watchWaiting } from './ddl-watch.js';
 import type { MappedSchema } from '../legacy/inspect.js';
 
 /**
@@ -24,9 +24,6 @@ const WORTH_ANOTHER_TRY = new Set<string>([SQLSTATE.lockNotAvailable, SQLSTATE.d
 
 const SILENT = { warn: () => undefined, error: () => undefined, debug: () => undefined, deprecate: () => undefined };
 
-/** What Knex holds of pg. */
-type DdlConnection = pg.Client & { processID: number; connection: { stream: { destroy(): void } } };
-
 export interface DdlOptions {
   url: string;
   schema: MappedSchema;
@@ -40,9 +37,8 @@ export interface DdlOptions {
 /** Runs DDL steps through Knex, one at a time, each retried while a lock cannot be had in time. */
 export class DdlRunner {
   private opened: Promise<Knex> | undefined;
-  /** Server processes of our connections, for cancelling what they do. */
-  private readonly backends = new Set<number>();
-
+  /** Nobody else's sessions have this name, so that what they do can be watched and cancelled. */
+  private readonly application = `${DDL_APPLICATION} ${randomUUID().slice(0, 8)}`;
   private readonly connections = new Set<DdlConnection>();
   private lost = false;
   private guard: () => Promise<void> = () => Promise.resolve();
@@ -87,18 +83,14 @@ export class DdlRunner {
   }
 
   private open(): Promise<Knex> {
-    return (this.opened ??= openKnex(this.options, (connection) => { this.watch(connection); }));
+    return (this.opened ??= openKnex(this.options, async (connection) => { this.watch(connection); await prepareSession(connection, this.application); }));
   }
 
   private watch(connection: DdlConnection): void {
-    this.backends.add(connection.processID);
     this.connections.add(connection);
     // pg has no code for "terminated unexpectedly"; its error event is what tells.
     connection.on('error', () => { this.lost = true; });
-    connection.on('end', () => {
-      this.backends.delete(connection.processID);
-      this.connections.delete(connection);
-    });
+    connection.on('end', () => { this.connections.delete(connection); });
   }
 
   /** Names a lost connection as such. */
@@ -136,8 +128,8 @@ export class DdlRunner {
   private async attempt(step: Migration, run: () => Promise<unknown>): Promise<void> {
     const { stop } = this.options;
     // A step that waits for a lock, or builds an index, would make the operator's stop wait with it.
-    const cancel = (): void => { void cancelBackends(this.options.url, this.backends); };
-    const endWatch = watchWaiting({ url: this.options.url, backends: this.backends, onWait: (reason) => this.options.onWait?.(reason) });
+    const cancel = (): void => { void cancelSessions(this.options.url, this.application); };
+    const endWatch = watchWaiting({ url: this.options.url, application: this.application, onWait: (reason) => this.options.onWait?.(reason) });
     stop?.addEventListener('abort', cancel, { once: true });
     try {
       stop?.throwIfAborted();
@@ -151,7 +143,7 @@ export class DdlRunner {
       });
     } catch (error) {
       if (WORTH_ANOTHER_TRY.has(sqlStateOf(error) ?? '') || isTimeout(error)) stop?.throwIfAborted();
-      throw error;
+      throw isTimeout(error) ? cutOff(step, error) : error;
     } finally {
       endWatch();
       stop?.removeEventListener('abort', cancel);
@@ -160,7 +152,7 @@ export class DdlRunner {
 }
 
 /** Knex is a sixth of the memory of a process that runs no step: it is loaded for the first one. */
-async function openKnex({ url, schema }: DdlOptions, onConnection: (connection: DdlConnection) => void): Promise<Knex> {
+async function openKnex({ url, schema }: DdlOptions, onConnection: (connection: DdlConnection) => Promise<void>): Promise<Knex> {
   const { default: knexFactory } = await import('knex');
   return knexFactory({
     client: 'pg',
@@ -169,11 +161,19 @@ async function openKnex({ url, schema }: DdlOptions, onConnection: (connection: 
       min: 0,
       max: 1,
       afterCreate: (connection: DdlConnection, done: (error: Error | null, connection: unknown) => void) => {
-        onConnection(connection);
-        quieten(connection).then(() => { done(null, connection); }, (error: unknown) => { done(error as Error, connection); });
+        onConnection(connection).then(() => { done(null, connection); }, (error: unknown) => { done(error as Error, connection); });
       },
     },
     log: SILENT,
     migrations: { ...MIGRATION_TABLES, migrationSource: migrationSource(() => Promise.resolve(schema)) },
   });
 }
+
+/** Nobody asked us to stop: somebody ended the statement, or a limit that could not be lifted. */
+const cutOff = (step: Migration, cause: unknown): UnreachableError =>
+  new UnreachableError('step_cut_off', `the step ${step.name} was cut off: by a statement_timeout, or by somebody who cancelled it`, {
+    facts: { step: step.name, sqlstate: sqlStateOf(cause) },
+    hint: 'Run the same command again. Behind a pooler, first lift the limit for the role: ALTER ROLE … SET statement_timeout = 0.',
+    anchor: 'step-cut-off',
+    cause,
+  });

@@ -1,63 +1,10 @@
 import { expect } from 'chai';
-import type pg from 'pg';
+import { Platform } from '../support/platform.js';
 import { Scenario } from '../support/scenario.js';
 import { plantMany } from '../support/seed.js';
 import { assertInvariants } from '../support/invariants.js';
 
 const KEYS = 2_000;
-
-/** What a platform may be told while somebody else writes the same rows, or while a table is not there yet or any more. */
-const TOLERATED = new Set(['40P01', '40001', '23505', '55000', '42P01']);
-
-/** What the old release does in the legacy table, and the new one in Settings; `$1` is a random key, `$2` a random text. */
-const WRITES = [
-  `insert into public.api_keys (account_id, api_id, name, token, created_at) values (1 + $1::bigint % 20, 1 + $1::bigint % 3, $2::text, 'live ' || $2::text, now())`,
-  `insert into public.api_keys (account_id, api_id, name, token, created_at) select account_id, 1 + $1::bigint % 3, $2::text, token, now() from public.api_keys where id = $1::bigint`,
-  `update public.api_keys set name = $2::text where id = $1::bigint`,
-  `update public.api_keys set revoked_at = now() where id = $1::bigint and $2::text is not null`,
-  `update public.api_keys set revoked_at = null where id = $1::bigint and $2::text is not null`,
-  `update public.api_keys set api_id = 1 + (api_id % 4) where id = $1::bigint and $2::text is not null`,
-  `update public.api_keys set token = 'turned ' || $2::text where id = $1::bigint`,
-  `update public.api_keys set last_used_at = now() where id = $1::bigint and $2::text is not null`,
-  `delete from public.api_keys where id = $1::bigint and $2::text is not null`,
-  `update public.account_api_keys set name = $2::text where id = $1::bigint`,
-  `update public.account_api_keys set revoked_at = now() where id = $1::bigint and $2::text is not null`,
-  `update public.account_api_keys set last_used_at = now() where id = $1::bigint and $2::text is not null`,
-  `insert into public.account_api_keys (account_id, name, token) values (1 + $1::bigint % 20, $2::text, 'born ' || $2::text)`,
-  `delete from public.account_api_keys where id = $1::bigint and $2::text is not null`,
-];
-
-/** Two sessions of the platform at work until told to stop. */
-class Platform {
-  written = 0;
-  readonly refused: unknown[] = [];
-  private over = false;
-  private constructor(private readonly sessions: Promise<void>[] = []) {}
-
-  static async start(scenario: Scenario): Promise<Platform> {
-    const platform = new Platform();
-    for (const client of [await scenario.db.connect(), await scenario.db.connect()]) platform.sessions.push(platform.write(client));
-    return platform;
-  }
-
-  async stop(): Promise<void> {
-    this.over = true;
-    await Promise.all(this.sessions);
-  }
-
-  private async write(client: pg.Client): Promise<void> {
-    while (!this.over) {
-      const statement = WRITES[Math.floor(Math.random() * WRITES.length)]!;
-      try {
-        await client.query(statement, [String(1 + Math.floor(Math.random() * KEYS)), Math.random().toString(36).slice(2)]);
-        this.written += 1;
-      } catch (error) {
-        if (!TOLERATED.has((error as { code: string }).code)) this.refused.push(error);
-      }
-      await new Promise((resolve) => setTimeout(resolve, 4)); // the pace of a platform, not a wait for anything
-    }
-  }
-}
 
 /** Comes to the end of a stage, or half way through the last. */
 const STAGES: Record<string, (scenario: Scenario) => Promise<void>> = {
@@ -94,7 +41,7 @@ describe('every stage, with the platform writing to both tables', () => {
       const scenario = await Scenario.open();
       try {
         await plantMany(scenario.db, { keys: KEYS });
-        const platform = await Platform.start(scenario);
+        const platform = await Platform.start(scenario.db, { keys: KEYS });
         try {
           await scenario.must('plan', 0, 6);
           await come(scenario);

@@ -94,7 +94,7 @@ describe('migrate, interrupted', () => {
     await writer.query(`begin; insert into public.account_api_keys (account_id, name, token) values (4, 'x', 'not committed')`);
     const migration = scenario.start('migrate --yes');
     await until('the build to wait for the writer', async () => (await waitingSessions(scenario.db)) > 0);
-    await scenario.db.query(`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'keylift-ddl'`);
+    await scenario.db.query(`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name like 'keylift-ddl%'`);
     await writer.query('rollback');
     const { exitCode, stderr } = await migration.ended;
     expect(exitCode, stderr).to.equal(6);

@@ -33,6 +33,8 @@ export interface ScenarioOptions extends TestDatabaseOptions {
   /** Another database than one of the suite's server. */
   database?: TestDatabase;
   holds?: HeldIds;
+  /** The URL that commands get for a database, where it is not the database's own: that of a pooler before it. */
+  through?: (database: string) => string;
 }
 
 /** One migration in a database of its own: seeds it, runs commands against it, reads what gateways and people see. */
@@ -40,10 +42,15 @@ export class Scenario {
   /** Written files go here. */
   #folder: string | undefined;
 
-  private constructor(readonly db: TestDatabase, readonly held: HeldIds) {}
+  /** What commands get as DATABASE_URL. */
+  readonly url: string;
 
-  static async open({ database, holds = NOBODY_HELD, ...options }: ScenarioOptions = {}): Promise<Scenario> {
-    return new Scenario(database ?? (await createTestDatabase(options)), holds);
+  private constructor(readonly db: TestDatabase, readonly held: HeldIds, through: ScenarioOptions['through']) {
+    this.url = through?.(db.name) ?? db.url;
+  }
+
+  static async open({ database, holds = NOBODY_HELD, through, ...options }: ScenarioOptions = {}): Promise<Scenario> {
+    return new Scenario(database ?? (await createTestDatabase(options)), holds, through);
   }
 
   /** A scenario with this seed in it. */
@@ -78,7 +85,7 @@ export class Scenario {
   }
 
   /** Starts a command in this process. */
-  start(line: string | readonly string[], { url = this.db.url }: { url?: string } = {}): Running {
+  start(line: string | readonly string[], { url = this.url }: { url?: string } = {}): Running {
     const streams = { stdout: new PassThrough(), stderr: new PassThrough() };
     const said = { stdout: '', stderr: '' };
     for (const name of ['stdout', 'stderr'] as const) streams[name].on('data', (chunk: Buffer) => { said[name] += chunk.toString(); });

@@ -1,0 +1,17 @@
+import type pg from 'pg';
+import { quieten } from '../database/quiet.js';
+
+/** What Knex holds of pg. `processID` is the server process that the connection was told of at its start. */
+export type DdlConnection = pg.Client & { processID: number; connection: { stream: { destroy(): void } } };
+
+/**
+ * Makes a new connection ready for DDL. It gets its name here, whatever the URL says. A build CONCURRENTLY runs outside
+ * of any transaction, where SET LOCAL does nothing: limits that role or database put on statements are lifted for the
+ * session, as long as it is ours. A pooler lends it to somebody else next.
+ */
+export async function prepareSession(connection: DdlConnection, application: string): Promise<void> {
+  await quieten(connection);
+  await connection.query(`SET application_name = '${application}'`);
+  const { rows: [row] } = await connection.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  if (row!.pid === connection.processID) await connection.query('SET statement_timeout = 0; SET lock_timeout = 0');
+}
