@@ -29,6 +29,11 @@ export function describeDatabaseError(error: unknown): KeyliftError {
       ...details, hint: 'connect to the primary, with a role that may write',
     });
   }
+  if (error.code === SQLSTATE.diskFull) {
+    return new UnreachableError('disk_full', `the database has no room left: ${message}`, {
+      ...details, hint: 'make room on the server, then run the same command again: it goes on where it stopped', anchor: 'disk-full',
+    });
+  }
   if (isRetryable(error) || isTimeout(error) || error.code?.startsWith('53') === true) {
     return new UnreachableError('database_busy', `the database gave up: ${message}`, {
       ...details, hint: 'run the same command again when there is less load: it goes on where it stopped',

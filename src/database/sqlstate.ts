@@ -20,6 +20,7 @@ export const SQLSTATE = {
   undefinedColumn: '42703',
   duplicateTable: '42P07',
   invalidSchema: '3F000',
+  diskFull: '53100',
   tooManyConnections: '53300',
   lockNotAvailable: '55P03',
   queryCanceled: '57014',

@@ -151,6 +151,25 @@ suite(`through PgBouncer in transaction mode (${PGBOUNCER ?? 'skipped: pgbouncer
     await lastWord(next, { 'batches done before': done });
   });
 
+  it('finishes under a statement timeout of 50 ms, but for a build that has to wait: that one says what to do', async () => {
+    const hasty = await startPooler({ poolSize: POOL_SIZE, connectQuery: 'set statement_timeout = 50' });
+    try {
+      scenario = await Scenario.open({ through: (database) => hasty.url(database) });
+      await plantMany(scenario.db, { keys: KEYS });
+      await scenario.must('migrate --yes --until backfill');
+      const writer = await scenario.db.connect();
+      await writer.query(`begin; insert into public.account_api_keys (account_id, name, token) values (4, 'x', 'not committed')`);
+      const { stderr } = await scenario.must('migrate --yes', 5);
+      expect(stderr).to.include('06_token_index was cut off').and.include('see runbook.md#step-cut-off').and.not.match(/\n +at /);
+      await writer.query('rollback');
+      // As the runbook has it: the limit lifted, and new server connections.
+      await hasty.stop();
+      await lastWord(await Scenario.open({ database: scenario.db, through }));
+    } finally {
+      await hasty.stop();
+    }
+  });
+
   it('leaves nothing behind in the sessions it had', async () => {
     await openMotley();
     await scenario.must('migrate --yes', 6);

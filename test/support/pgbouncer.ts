@@ -34,9 +34,11 @@ export interface Pooler {
 export interface PoolerOptions {
   /** Server connections a database at most: fewer than keylift opens, so that they have to be shared. */
   poolSize: number;
+  /** What every server connection begins with, as settings of a role would have it. */
+  connectQuery?: string;
 }
 
-export async function startPooler({ poolSize }: PoolerOptions): Promise<Pooler> {
+export async function startPooler(options: PoolerOptions): Promise<Pooler> {
   const runAs = findRunAs();
   const directory = await mkdtemp(path.join(os.tmpdir(), 'keylift-pgbouncer-'));
   const watchdog = new Watchdog(directory);
@@ -44,7 +46,7 @@ export async function startPooler({ poolSize }: PoolerOptions): Promise<Pooler> 
   if (runAs !== undefined) for (const file of [directory, files.users]) await chown(file, runAs.uid, runAs.gid);
   for (let attempt = 1; ; attempt += 1) {
     const port = await freePort();
-    await writeFile(files.settings, settings({ port, users: files.users, poolSize }));
+    await writeFile(files.settings, settings({ ...options, port, users: files.users }));
     const running = await watchdog.run({ file: 'pgbouncer', args: ['--quiet', files.settings], cwd: directory, log: path.join(directory, 'log'), runAs });
     if (await answers(running, port)) return pooler({ port, watchdog });
     // Another program may have taken the port between our look and its bind.
@@ -84,11 +86,11 @@ async function writeFiles(directory: string): Promise<{ settings: string; users:
   return { settings: path.join(directory, 'pgbouncer.ini'), users };
 }
 
-function settings({ port, users, poolSize }: PoolerOptions & { port: number; users: string }): string {
+function settings({ port, users, poolSize, connectQuery }: PoolerOptions & { port: number; users: string }): string {
   const server = new URL(serverUrl());
   return `
 [databases]
-* = host=${server.hostname} port=${server.port || '5432'}
+* = host=${server.hostname} port=${server.port || '5432'}${connectQuery === undefined ? '' : ` connect_query='${connectQuery}'`}
 [pgbouncer]
 listen_addr = ${HOST}
 listen_port = ${String(port)}
