@@ -4,6 +4,8 @@ import type { Database } from '../database/connect.js';
 import { anotherRun, buryOwner, endRun, enterRun, heartbeat, HEARTBEAT_SECONDS, isDeadHere, LEASE_SECONDS, leaseLost, takeLead, type Owner, type Run, type RunFacts } from './runs.js';
 
 const ASK_EVERY_MS = 250;
+/** An owner whose heartbeat stands still for as long as a lease, and a little, is gone. */
+const SILENCE_MS = (LEASE_SECONDS + HEARTBEAT_SECONDS) * 1000;
 
 export interface LeaseOptions {
   facts: RunFacts;
@@ -101,25 +103,39 @@ async function sendHeartbeat({ database, run, lost }: Beat): Promise<boolean> {
 
 /** Resolves when this run leads: true when it helped another one before. */
 async function waitForLead({ database, run, options, lost }: { database: Database; run: Run; options: LeaseOptions; lost: AbortSignal }): Promise<boolean> {
-  let first = null as Owner | null;
+  let seen: Sight | null = null;
   let assisted = false;
   for (;;) {
     options.stop.throwIfAborted();
     lost.throwIfAborted();
     const owner = await database.transaction((session) => takeLead(session, run));
     if (owner === null) return assisted;
-    if (isDeadHere(owner)) {
+    seen = sightOf(owner, seen);
+    // Beside its lease, by the server's clock, its silence is measured by our own: the server's may have been set back.
+    if (isDeadHere(owner) || performance.now() - seen.since > SILENCE_MS) {
       await database.transaction((session) => buryOwner(session, owner));
       continue;
     }
-    first = first?.run_id === owner.run_id ? first : owner;
     // A heartbeat that moves is a living owner; one that stands still is waited out.
-    const alive = owner.heartbeat_at !== first.heartbeat_at;
-    if (alive && options.assist === undefined) throw anotherRun(owner);
+    if (seen.beats > 0 && options.assist === undefined) throw anotherRun(owner);
     if (options.assist !== undefined) {
       await options.assist(run, lost);
       assisted = true;
     }
     await sleep(ASK_EVERY_MS);
   }
+}
+
+interface Sight {
+  owner: Owner;
+  /** When this heartbeat was seen first, by the clock of this process that nobody sets. */
+  since: number;
+  /** How often the heartbeat has moved before our eyes. */
+  beats: number;
+}
+
+function sightOf(owner: Owner, before: Sight | null): Sight {
+  if (before?.owner.run_id !== owner.run_id) return { owner, since: performance.now(), beats: 0 };
+  if (before.owner.heartbeat_at === owner.heartbeat_at) return before;
+  return { owner, since: performance.now(), beats: before.beats + 1 };
 }

@@ -65,12 +65,14 @@ export async function takeLead(session: WriteSession, run: Run): Promise<Owner |
   );
 }
 
-/** Ends the run of an owner known to be dead; its lease ends with it. */
+/** Ends the run of an owner known to be dead, unless it has given a sign of life since; its lease ends with it. */
 export async function buryOwner(session: WriteSession, owner: Owner): Promise<void> {
   await session.query(
-    `WITH dead AS (UPDATE keylift.runs SET ended_at = clock_timestamp(), lease_until = clock_timestamp() WHERE run_id = $1 AND ended_at IS NULL)
-     UPDATE keylift.control SET owned_until = clock_timestamp() - interval '1 second' WHERE owner = $1`,
-    [owner.run_id],
+    `WITH dead AS (
+       UPDATE keylift.runs SET ended_at = clock_timestamp(), lease_until = clock_timestamp()
+       WHERE run_id = $1 AND ended_at IS NULL AND heartbeat_at = $2 RETURNING run_id)
+     UPDATE keylift.control SET owned_until = clock_timestamp() - interval '1 second' FROM dead WHERE owner = dead.run_id`,
+    [owner.run_id, owner.heartbeat_at],
   );
 }
 

@@ -13,9 +13,9 @@ export interface Child {
   output(): { stdout: string; stderr: string };
 }
 
-export function startChild(line: string, { url }: { url: string }): Child {
+export function startChild(line: string, { url, env }: { url: string; env?: Record<string, string> }): Child {
   const child = spawn(process.execPath, ['--import', TSX, CLI, ...line.split(' ')], {
-    cwd: path.dirname(CLI), env: { ...process.env, DATABASE_URL: url }, stdio: ['ignore', 'pipe', 'pipe'],
+    cwd: path.dirname(CLI), env: { ...process.env, ...env, DATABASE_URL: url }, stdio: ['ignore', 'pipe', 'pipe'],
   });
   const said = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) child[name].on('data', (chunk: Buffer) => { said[name] += chunk.toString(); });
