@@ -7,7 +7,7 @@ import { Scenario } from '../support/scenario.js';
 import { plantMany } from '../support/seed.js';
 import { FAKETIME, processClock } from '../support/set-clock.js';
 import { gateAt, until, waitingSessions } from '../support/waiting.js';
-import { lastWord, tell } from './last-word.js';
+import { lastWord, tell } from './verdict.js';
 
 const KEYS = 1_500;
 const PACE = '--batch-size 100 --concurrency 1';
