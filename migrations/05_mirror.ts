@@ -17,12 +17,13 @@ export const mirror: Migration = {
       -- The number is in a function, which every session sees at once, and in a row, which an older snapshot does not.
       UPDATE keylift.migration SET mirror = mirror + 1;
       DO $do$ BEGIN
-        EXECUTE format('CREATE FUNCTION keylift.mirror_number() RETURNS integer LANGUAGE sql IMMUTABLE AS %L', (SELECT 'SELECT ' || mirror FROM keylift.migration));
+        EXECUTE format('CREATE FUNCTION keylift.mirror_number() RETURNS integer LANGUAGE sql IMMUTABLE RETURN %s', (SELECT mirror FROM keylift.migration));
       END $do$;
       ${settleFunction(context)}
       ${legacyTriggerFunctions(context)}
       ${targetTriggerFunctions(context)}
       ${functions.map((f) => `REVOKE ALL ON FUNCTION keylift.${f} FROM PUBLIC;`).join('\n')}
+      REVOKE ALL ON TYPE keylift.verdict FROM PUBLIC;
       ${mirrorTriggers(context)}
       -- Nothing in the new table dies before harden; vacuuming it meanwhile would only compete with the copy.
       ALTER TABLE ${l.target} SET (autovacuum_enabled = false);

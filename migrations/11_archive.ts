@@ -28,7 +28,7 @@ export const archive: Migration = {
       CREATE TABLE IF NOT EXISTS ${ARCHIVE} (LIKE ${l.keys}, PRIMARY KEY (${id}));
       ${archiveTriggerFunctions(context, ARCHIVE)}
       CREATE FUNCTION keylift.refuse_store_key() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-      SET search_path = pg_catalog, ${searchPath}, pg_temp AS $body$
+      SET search_path = ${searchPath} AS $body$
       BEGIN
         IF TG_OP = 'UPDATE' THEN
           -- Last use is written at every call.

@@ -47,7 +47,7 @@ const refuseRepeated = ({ legacy: l, types }: MigrationContext): string => (type
 /** Trigger functions of the legacy table: each hands the ids and tokens it saw to `keylift.settle`. */
 export function legacyTriggerFunctions(context: MigrationContext): string {
   const { legacy: l, types, searchPath } = context;
-  const head = `RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, ${searchPath}, pg_temp AS $body$`;
+  const head = `RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = ${searchPath} AS $body$`;
   const seen = (...sources: string[]): string => `
       SELECT array_agg(DISTINCT id), array_agg(DISTINCT token) FILTER (WHERE length(token) > 0) INTO ids, tokens
       FROM (${sources.map((s) => `SELECT ${l.id} AS id, ${l.token} AS token FROM ${s}`).join(' UNION ALL ')}) seen;
@@ -120,7 +120,7 @@ const goneKeys = (further: string): string => `(
           WHERE x.outcome = 'merge' AND d.origin_api_id IS NOT NULL ${further}) m`;
 
 const functionHead = ({ searchPath }: MigrationContext): string =>
-  `RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, ${searchPath}, pg_temp AS $body$`;
+  `RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = ${searchPath} AS $body$`;
 
 /** Per-API keys that had to stay one for a token that a key born in Settings had, and has no more, are judged anew. */
 const judgeReleased = ({ legacy: l }: MigrationContext, released: string): string => `

@@ -35,7 +35,7 @@ const head = ({ types, searchPath }: MigrationContext): string => `
     RETURNS TABLE (key_id ${types.id}, account_id ${types.account}, source text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
     -- A session that planned its lookups while the tables were small must not go on reading them whole.
-    SET search_path = pg_catalog, ${searchPath}, pg_temp SET enable_seqscan = off AS $body$
+    SET search_path = ${searchPath} SET enable_seqscan = off AS $body$
     #variable_conflict use_column
     DECLARE
       -- Parameters take the collation of their arguments, and tokens and API ids need not have the same.

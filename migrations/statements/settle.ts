@@ -40,7 +40,7 @@ export function settleFunction(context: MigrationContext): string {
     END $body$;
 
     CREATE FUNCTION keylift.settle(touched_ids ${types.id}[], touched_tokens ${types.token}[]) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, ${searchPath}, pg_temp AS $body$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = ${searchPath} AS $body$
     DECLARE
       migration_state text;
       -- Parameters take the collation of their arguments, and ids and tokens need not have the same.
@@ -97,7 +97,7 @@ function judgement({ legacy: l, types, searchPath }: MigrationContext, options: 
             AND record_image_ne(ROW(${columns.map((c) => `t.${c.target}`).join(', ')}), ROW(${columns.map((c) => c.source).join(', ')}))`;
   return `
     CREATE FUNCTION keylift.${options.name}(touched_ids ${types.id}[], touched_tokens ${types.token}[]) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, ${searchPath}, pg_temp ${options.settings} AS $body$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = ${searchPath} ${options.settings} AS $body$
     #variable_conflict use_column
     DECLARE
       verdicts keylift.verdict[];

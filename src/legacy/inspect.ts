@@ -2,6 +2,7 @@ import type { ReadSession } from '../database/session.js';
 import { quoteIdentifier } from '../config/identifiers.js';
 import type { Settings } from '../config/settings.js';
 import { keyColumns, partitionsOf, type KeyColumn, type Partition } from './columns.js';
+import { searchPathOf } from './search-path.js';
 import { keyIsUnique } from './unique-key.js';
 import { carriedUniques, type CarriedUnique } from './uniques.js';
 import { inZone, legacyFragments, nowIn, type LegacyFragments, type WritableValue } from './fragments.js';
@@ -46,7 +47,7 @@ export interface CarriedColumn {
   computed: boolean;
 }
 
-/** The operator's schema as found. `searchPath` is what names inside `{ "sql": … }` expressions were meant for; quoted. */
+/** The operator's schema as found. `searchPath` is where installed functions look names up; quoted. */
 export interface MappedSchema {
   settings: Settings;
   legacy: LegacyFragments;
@@ -74,7 +75,7 @@ export async function inspectLegacy(session: ReadSession, settings: Settings): P
   return {
     settings,
     legacy: zoned({ ...pure, writable: writableOf(pure, columns) }, { settings, type: found.expires_at! }),
-    searchPath: found.path ?? 'public',
+    searchPath: await searchPathOf(session, pure, { settings, path: found.path ?? 'public' }),
     carried: settings.legacy.keys.carry.map((name) => columns.find((c) => c.name === name)!)
       .map((c) => ({ name: quoteIdentifier(c.name), default: c.default, computed: c.computed })),
     uniques: (await carriedUniques(session, settings)).carried,

@@ -1,0 +1,48 @@
+import type { Expression, Settings } from '../config/settings.js';
+import type { ReadSession } from '../database/session.js';
+import { sqlStateOf } from '../database/sqlstate.js';
+import type { LegacyFragments } from './fragments.js';
+
+const ALONE = 'pg_catalog, pg_temp';
+/** SQLSTATE class of names that mean nothing, and of types that do not fit what they mean. */
+const MEANS_NOTHING = /^(42|3F)/;
+
+/**
+ * Where the functions keylift installs look names up, quoted, for `SET search_path`. They run with the operator's
+ * rights, and whoever may create in one of these schemas could slip them a function that fits better than PostgreSQL's
+ * own. So it is pg_catalog alone wherever the mapping means the same there; else also `path`, the operator's own.
+ */
+export async function searchPathOf(session: ReadSession, l: LegacyFragments, { settings, path }: { settings: Settings; path: string }): Promise<string> {
+  const apart = expressionsOf(settings).some((sql) => /\bselect\b/i.test(sql)) || (await hasForeignTypes(session, l)) || !(await readsAlone(session, l));
+  return apart ? `pg_catalog, ${path}, pg_temp` : ALONE;
+}
+
+function expressionsOf({ legacy: { keys, apis, accounts } }: Settings): string[] {
+  const values: (Expression | null)[] = [...Object.values(keys), ...Object.values(apis), ...Object.values(accounts)] as never;
+  return values.flatMap((value) => (value !== null && typeof value === 'object' && 'sql' in value ? [value.sql] : []));
+}
+
+/** A type from elsewhere brings its operators along: citext compares otherwise than the text it can be taken for. */
+async function hasForeignTypes(session: ReadSession, l: LegacyFragments): Promise<boolean> {
+  const { foreign } = await session.one<{ foreign: boolean }>(
+    `SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+       WHERE a.attrelid = ANY ($1::text[]::regclass[]) AND a.attnum > 0 AND t.typnamespace <> 'pg_catalog'::regnamespace) AS foreign`,
+    [[l.keys, l.apis, l.accounts]],
+  );
+  return foreign;
+}
+
+/** Whether every expression can be read with the names of pg_catalog. */
+async function readsAlone(session: ReadSession, l: LegacyFragments): Promise<boolean> {
+  const values = [l.id, l.token, l.name, l.createdAt, l.lastUsedAt, l.revokedAt, l.expiresAt, l.api, l.account, l.inStore, l.isPerApiKey, l.hasToken, l.alive];
+  await session.query(`SAVEPOINT apart; SET LOCAL search_path = ${ALONE}`);
+  try {
+    await session.query(`SELECT ${values.join(', ')} FROM ${l.from} WHERE false; SELECT ${l.slug}, ${l.accountName} FROM ${l.apis} a, ${l.accounts} o WHERE false`);
+    return true;
+  } catch (error) {
+    if (MEANS_NOTHING.test(sqlStateOf(error) ?? '')) return false;
+    throw error;
+  } finally {
+    await session.query('ROLLBACK TO SAVEPOINT apart');
+  }
+}

@@ -1,0 +1,138 @@
+import { expect } from 'chai';
+import { keylift } from '../cli/harness.js';
+import { useTestDatabase } from '../support/database.js';
+import { rolesOf, type RoleName } from './roles.js';
+
+/** Objects whose every right a role has, of its own or through others, PUBLIC among them. */
+const RIGHTS = `
+  select format('%s on %s', string_agg(privilege, ', ' order by place), thing) as may from (
+    select 'schema ' || n.nspname as thing, p.privilege, p.place from pg_namespace n, unnest('{USAGE,CREATE}'::text[]) with ordinality as p (privilege, place)
+      where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and has_schema_privilege($1, n.oid, p.privilege)
+    union all select format('%I.%I', n.nspname, c.relname), p.privilege, p.place from pg_class c join pg_namespace n on n.oid = c.relnamespace,
+      unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) with ordinality as p (privilege, place)
+      where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and c.relkind in ('r', 'p', 'v', 'm', 'f') and has_table_privilege($1, c.oid, p.privilege)
+    union all select 'sequence ' || format('%I.%I', n.nspname, c.relname), p.privilege, p.place from pg_class c join pg_namespace n on n.oid = c.relnamespace,
+      unnest('{USAGE,SELECT,UPDATE}'::text[]) with ordinality as p (privilege, place)
+      where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and c.relkind = 'S' and has_sequence_privilege($1, c.oid, p.privilege)
+    union all select 'function ' || format('%I.%I', n.nspname, f.proname), 'EXECUTE', 1 from pg_proc f join pg_namespace n on n.oid = f.pronamespace
+      where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and has_function_privilege($1, f.oid, 'EXECUTE')) r
+  group by thing order by thing`;
+
+/** What keylift made and granted to everybody. Row types of tables follow their tables. */
+const PUBLIC = `
+  select 'schema ' || n.nspname as thing from pg_namespace n, aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) a where n.nspname = 'keylift' and a.grantee = 0
+  union all select c.oid::regclass::text from pg_class c, aclexplode(coalesce(c.relacl, acldefault(case c.relkind when 'S' then 's'::"char" else 'r' end, c.relowner))) a
+    where (c.relnamespace = to_regnamespace('keylift') or c.oid = to_regclass('public.account_api_keys')) and a.grantee = 0
+  union all select f.oid::regprocedure::text from pg_proc f, aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) a
+    where f.pronamespace = to_regnamespace('keylift') and a.grantee = 0
+  union all select t.oid::regtype::text from pg_type t join pg_class c on c.oid = t.typrelid, aclexplode(coalesce(t.typacl, acldefault('T', t.typowner))) a
+    where t.typnamespace = to_regnamespace('keylift') and c.relkind = 'c' and a.grantee = 0`;
+
+/** Functions of keylift whose names are neither resolved when they are made nor sought in pg_catalog alone. */
+const UNPINNED = `
+  select oid::regprocedure::text as function, proconfig from pg_proc where pronamespace = to_regnamespace('keylift') and prosqlbody is null
+    and not coalesce(proconfig, '{}') @> '{"search_path=pg_catalog, pg_temp"}'`;
+
+const EVERY_STATION = ['migrate --yes --until expand', 'migrate --yes --until backfill', 'migrate --yes --until harden', 'migrate --yes', 'finalize --yes', 'rollback --yes'];
+
+describe('rights', () => {
+  const database = useTestDatabase({ each: true });
+  const roles = rolesOf(database);
+
+  beforeEach(async () => {
+    await database().query(`
+      revoke create on schema public from public; -- as PostgreSQL has it since 15
+      create table public.invoices (id bigint);
+      insert into public.accounts (id, kind, name) values (1, 'user', 'Ada');
+      insert into public.apis (id, slug, name, kind) values (1, 'invoices', 'Invoices', 'store'), (2, 'passport', 'Passport', 'store');
+      insert into public.api_keys (account_id, api_id, name, token) values (1, 1, 'one', 'token-1'), (1, 2, 'two', 'token-2')`);
+    await roles.make('planner');
+    await roles.make('operator');
+  });
+
+  const asOperator = async (line: string): Promise<void> => {
+    const { exitCode, stderr } = await keylift(line, { env: { DATABASE_URL: roles.url('operator') } });
+    expect([line, exitCode], stderr).to.deep.equal([line, 0]);
+  };
+  const rights = async (role: RoleName): Promise<string[]> =>
+    (await database().query<{ may: string }>(RIGHTS, [decodeURIComponent(new URL(roles.url(role)).username)])).map(({ may }) => may);
+  const refusal = async (role: RoleName, sql: string): Promise<string> =>
+    roles.query(role, sql).then(() => 'done', (error: unknown) => (error as { code: string }).code);
+
+  const PLANNER = ['SELECT on public.accounts', 'SELECT on public.api_keys', 'SELECT on public.apis', 'USAGE on schema public'];
+  const GATEWAY = ['EXECUTE on function keylift.authorize', 'SELECT on keylift.per_api_keys', 'USAGE on schema keylift', 'USAGE on schema public'];
+  const ALL_FOUR = 'SELECT, INSERT, UPDATE, DELETE';
+  const PLATFORM = [`${ALL_FOUR} on public.account_api_keys`, `${ALL_FOUR} on public.api_keys`, 'USAGE on schema public'];
+
+  it('planner, gateway and platform have what the runbook grants, and nothing else at any station', async () => {
+    await roles.make('platform');
+    for (const line of EVERY_STATION) {
+      await asOperator(line);
+      if (line === EVERY_STATION[0]) {
+        await roles.make('gateway');
+        await roles.grantTarget();
+      }
+      expect(await rights('planner'), line).to.deep.equal(PLANNER);
+      expect(await rights('gateway'), line).to.deep.equal(GATEWAY);
+      expect(await rights('platform'), line).to.deep.equal(PLATFORM);
+    }
+  });
+
+  it('the operator is no superuser, and has rights on nothing that is not keylift\'s or the key table\'s', async () => {
+    await asOperator('migrate --yes');
+    const name = decodeURIComponent(new URL(roles.url('operator')).username);
+    expect(await database().query('select rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls from pg_roles where rolname = $1', [name]))
+      .to.deep.equal([{ rolsuper: false, rolcreaterole: false, rolcreatedb: false, rolreplication: false, rolbypassrls: false }]);
+    const beyond = (await rights('operator')).filter((may) => !/keylift|api_keys/.test(may));
+    expect(beyond).to.deep.equal(['SELECT, REFERENCES on public.accounts', 'SELECT on public.apis', 'USAGE, CREATE on schema public']);
+    expect(await refusal('operator', 'select from public.invoices')).to.equal('42501');
+  });
+
+  it('nothing is granted to PUBLIC and every function pins where its names are sought, at every station', async () => {
+    for (const line of EVERY_STATION) {
+      await asOperator(line);
+      expect(await database().query(PUBLIC), line).to.deep.equal([]);
+      expect(await database().query(UNPINNED), line).to.deep.equal([]);
+      expect(await database().query(`select from pg_proc where pronamespace = 'keylift'::regnamespace`)).to.not.have.length(0);
+    }
+  });
+
+  it('a gateway calls nothing but authorize, and writes nothing', async () => {
+    await asOperator('migrate --yes');
+    await roles.make('gateway');
+    for (const sql of [
+      `select keylift.settle('{1}', '{}')`, `select keylift.settle_few('{1}', '{}')`, `select keylift.await_batches('{1}')`, 'select keylift.mirror_number()',
+      `insert into public.account_api_keys (account_id, name, token) values (1, 'mine', 'mine')`,
+      'update keylift.switch_rule set mode = \'all\'', 'select from keylift.outcomes', 'create table keylift.mine (id int)', 'create table public.mine (id int)',
+    ]) expect(await refusal('gateway', sql), sql).to.equal('42501');
+  });
+
+  it('a planner changes nothing and calls nothing', async () => {
+    await asOperator('migrate --yes');
+    for (const sql of [
+      `select keylift.authorize('token-1', 1)`, 'select from keylift.per_api_keys', 'select from keylift.runs', 'select from public.account_api_keys', 'select from public.invoices',
+      `update public.api_keys set revoked_at = now()`, 'create table public.mine (id int)', 'create schema mine',
+    ]) expect(await refusal('planner', sql), sql).to.equal('42501');
+  });
+
+  it('whoever may make functions in public, or temporary things, gets none of them called with the operator\'s rights', async () => {
+    // Better fits than PostgreSQL's own, for arguments as keylift's functions have them, and tables of the same names.
+    const trap = (name: string, takes: string, gives: string, answer: string): string => `
+      create function public.${name}(${takes}) returns ${gives} language plpgsql as $$ begin insert into public.caught values (current_user, '${name}'); return ${answer}; end $$`;
+    await database().query(`
+      create table public.caught (who text, what text); grant insert, select on public.caught to public;
+      ${trap('cardinality', 'bigint[]', 'integer', '0')}; ${trap('cardinality', 'text[]', 'integer', '0')}; ${trap('length', 'varchar', 'integer', '1')};
+      ${trap('array_length', 'bigint[], integer', 'integer', '0')}; ${trap('to_jsonb', 'public.api_keys', 'jsonb', "'{}'")}`);
+    for (const line of EVERY_STATION.slice(0, 4)) await asOperator(line);
+    await roles.make('gateway');
+    await roles.make('platform');
+    const shadows = `create temporary table api_keys (id int); create temporary table apis (id int); create temporary table account_api_keys (id int);
+      create function pg_temp.cardinality(bigint[]) returns integer language sql as 'select 0';`;
+    await roles.query('platform', `${shadows} update public.api_keys set name = 'renamed' where token = 'token-1';
+      insert into public.api_keys (account_id, api_id, token) values (1, 2, 'token-3'), (1, 1, 'token-3'); delete from public.api_keys where token = 'token-2'`);
+    expect(await roles.query('gateway', `${shadows} select source from keylift.authorize('token-1', 2)`)).to.deep.equal([{ source: 'account' }]);
+    expect(await database().query('select token, name from public.account_api_keys order by token'))
+      .to.deep.equal([{ token: 'token-1', name: 'renamed' }, { token: 'token-3', name: null }]);
+    expect(await database().query('select who, what from public.caught')).to.deep.equal([]);
+  });
+});
