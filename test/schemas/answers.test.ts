@@ -129,7 +129,8 @@ describe('answers under --json', () => {
     it('of a database keylift never saw', async () => {
       await load('story');
       expect(await ask('status', 'status')).to.deep.equal({
-        stage: null, state: 'idle', moved: 0, total: 4, reason: 'nothing was migrated yet', rows_per_second: null, seconds_left: null,
+        stage: null, state: 'idle', moved: 0, total: 4, looked_at: 0, reason: 'nothing was migrated yet', rows_per_second: null, seconds_left: null,
+        batch_seconds: null, concurrency: null, lag_seconds: null, doing: null, batches: { done: 0, open: 0, failed: 0 }, stages: [],
         switched: 'none', exceptions: 0, run: null,
       });
       expect(await database().query(`select from pg_namespace where nspname = 'keylift'`)).to.have.length(0);
