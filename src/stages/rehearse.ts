@@ -94,4 +94,5 @@ async function oneBatch(
 const tooLate = (): RefusedError =>
   new RefusedError('rehearsal_too_late', 'a ledger of keylift stands in this database already: there is nothing to rehearse', {
     hint: 'Look at the pace of the real thing with keylift status, or rehearse on a copy of the database.',
+    anchor: 'too-late-to-rehearse',
   });

@@ -17,6 +17,8 @@ const ELSEWHERE: Record<string, string> = {
   'gate-standby': 'test/preflight: no server here is a standby',
   'gate-long-transactions': 'test/preflight: a block would have to wait for five minutes',
   'gate-disk': 'test/preflight: no disk here is full',
+  'disk-full': 'test/fire: a small file system that fills',
+  'step-cut-off': 'test/fire: a limit on statements',
   exceptions: 'a plan that names them exits 6 in every chapter',
   roles: 'test/exit-codes: each role is kept from what it may not do',
   probe: 'test/proof: certificates and files with faults',

@@ -6,7 +6,8 @@ export const CANARY = `${TOKEN_MARK}canary`;
 
 /**
  * The shop that the documents speak of: 3,000 accounts with three plain keys each, 1711 and 90210 among them; the
- * canary is key 4711; account 1 has built a custom API. It belongs to shop_owner, and shop_platform writes its keys.
+ * canary is key 4711; account 1 has built a custom API. Its keys belong to shop_owner, and shop_platform writes them;
+ * accounts and APIs are somebody else's.
  */
 export const SHOP = `
   ${LEGACY_SCHEMA}
@@ -22,7 +23,7 @@ export const SHOP = `
     (4711, 7, 1, 'invoice-api-key', '${CANARY}', '2021-03-04 05:06:07.123456+00'), (4712, 1, 5, 'form-api-key', '${TOKEN_MARK}form', '2021-03-05+00'),
     (4713, 8, 1, 'invoices', '${TOKEN_MARK}twins', '2021-03-06+00'), (4714, 8, 2, 'receipts', '${TOKEN_MARK}twins', '2021-03-07+00');
   select setval(pg_get_serial_sequence('public.api_keys', 'id'), 100000), setval(pg_get_serial_sequence('public.accounts', 'id'), 3000);
-  alter table public.accounts owner to shop_owner; alter table public.apis owner to shop_owner; alter table public.api_keys owner to shop_owner;
+  alter table public.api_keys owner to shop_owner;
   grant select, insert, update, delete on public.api_keys to shop_platform;
 `;
 

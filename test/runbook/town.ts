@@ -121,7 +121,7 @@ export class Town {
     await writeFile(path.join(this.shell.folder, 'private-ca.pem'), authority.ca);
     await writeFile(path.join(this.shell.folder, 'sample.pdf'), '%PDF-1.4\n');
     // As in a checkout, where the commands are meant to be run.
-    for (const name of ['fixtures', 'knexfile.js']) await symlink(path.join(packageRoot(), name), path.join(this.shell.folder, name));
+    for (const name of ['fixtures', 'knexfile.js', 'node_modules']) await symlink(path.join(packageRoot(), name), path.join(this.shell.folder, name));
   }
 }
 

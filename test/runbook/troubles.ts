@@ -39,9 +39,10 @@ const brokenOff: Trouble = async (town) => {
   return undefined;
 };
 
-const REFUSES_ONE_KEY = `
-  create function public.refuses_one_key() returns trigger language plpgsql as $$ begin raise exception 'not this one'; end $$;
-  create trigger refuses_one_key before insert on public.account_api_keys for each row when (new.id = 50) execute function public.refuses_one_key()`;
+const TAKES_TOO_LONG = `
+  create function public.takes_too_long() returns trigger language plpgsql as $$
+    begin raise exception 'canceling statement due to statement timeout' using errcode = 'query_canceled'; end $$;
+  create trigger takes_too_long before insert on public.account_api_keys for each row when (new.id = 50) execute function public.takes_too_long()`;
 
 /** What a block of the runbook finds when it begins, by the words of its mark. */
 export const TROUBLES: Record<string, Trouble> = {
@@ -54,9 +55,10 @@ export const TROUBLES: Record<string, Trouble> = {
   'the new table\'s name is taken': sql('create table public.account_api_keys (id int); alter table public.account_api_keys owner to shop_owner'),
   'an index is invalid': sql(`update pg_index set indisvalid = false where indexrelid = 'public.api_keys_token'::regclass`),
   'the column of the tokens has another name': sql('alter table public.api_keys rename column token to secret'),
+  'nobody may make temporary tables': sql('revoke temporary on database shop from public'),
   'somebody else\'s run is at work': atWork,
   'somebody wrote past the mirror': migrated('harden', `set session_replication_role = replica; update public.api_keys set revoked_at = now() where id = 70000`),
-  'the server does not take one key': migrated('expand', REFUSES_ONE_KEY),
+  'one key takes too long': migrated('expand', TAKES_TOO_LONG),
   'a rollback broke off': brokenOff,
   'a table points at the keys': sql(`create table public.usage (key_id bigint references public.api_keys (id), calls int); alter table public.usage owner to shop_owner;
     insert into public.usage values (10, 5)`),
