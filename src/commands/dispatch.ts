@@ -36,9 +36,12 @@ export interface Task {
 export async function dispatch(task: Task): Promise<ExitCode> {
   const { globals, io } = task;
   const secrets = knownSecrets(globals, io.env);
+  // Before anything is waited for: a signal that comes first is not to be lost.
+  let said = (text: string): void => { io.stderr.write(text); };
+  const signals = listenForStop({ onSignal: io.onSignal.bind(io), say: (text) => { said(text); } });
   const { Terminal } = await import('../terminal/terminal.js');
   const terminal = new Terminal(io, { noColour: globals.noColor });
-  const signals = listenForStop({ onSignal: io.onSignal.bind(io), stderr: terminal.stderr });
+  said = (text) => { terminal.stderr.write(text); };
   let log: Log | undefined;
   try {
     const { openLog } = await import('../logging/log.js');

@@ -7,17 +7,22 @@ export interface StopSignals {
   close: () => void;
 }
 
+export interface StopOptions extends Pick<Io, 'onSignal'> {
+  /** Answers the person who asked. */
+  say: (text: string) => void;
+}
+
 /** The first SIGINT or SIGTERM asks to stop, the second to leave at once; a third one finds nobody listening. */
-export function listenForStop({ onSignal, stderr }: Pick<Io, 'onSignal' | 'stderr'>): StopSignals {
+export function listenForStop({ onSignal, say }: StopOptions): StopSignals {
   const stop = new AbortController();
   const stopNow = new AbortController();
   const close = onSignal((signal) => {
     if (!stop.signal.aborted) {
-      stderr.write(`${signal}: finishing what is begun; once more leaves at once. Both can be resumed\n`);
+      say(`${signal}: finishing what is begun; once more leaves at once. Both can be resumed\n`);
       stop.abort();
       return;
     }
-    stderr.write(`${signal} again: leaving at once; what is not committed is rolled back\n`);
+    say(`${signal} again: leaving at once; what is not committed is rolled back\n`);
     stopNow.abort();
     close();
   });
