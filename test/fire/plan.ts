@@ -39,12 +39,16 @@ export async function recordStories(lane: Lane, names: readonly StoryName[] = ST
   return record;
 }
 
+/** After expand there is no index but that of the legacy table: dropping the others, IF EXISTS, waits for nobody. */
+const waitsForNobody = (failpoint: string, story: StoryName): boolean =>
+  story === 'rollback from expand' && / down: while/.test(failpoint) && !failpoint.startsWith('04_');
+
 /**
  * The cells of one failpoint and one fault. Where several stories come by, one of them is taken, another for each fault
  * and failpoint in turn; `all` takes every one.
  */
 export function cellsOf({ failpoint, fault, record, all }: { failpoint: Failpoint; fault: string; record: Recorded; all: boolean }): Cell[] {
-  const stories = [...record].filter(([, passed]) => passed.has(failpoint.name)).map(([name]) => name);
+  const stories = [...record].filter(([name, passed]) => passed.has(failpoint.name) && !waitsForNobody(failpoint.name, name)).map(([name]) => name);
   const place = Object.keys(FAULTS).indexOf(fault) + allFailpoints().findIndex(({ name }) => name === failpoint.name);
   const chosen = all || ANOTHER_EACH_TIME.test(failpoint.name) ? stories : stories.slice(place % stories.length).slice(0, 1);
   return chosen.map((story) => ({ failpoint, fault, story, time: middle(record.get(story)!.get(failpoint.name)!) }));
