@@ -1,9 +1,10 @@
 import { parseTableName } from '../src/config/identifiers.js';
 import { derivedName } from '../src/legacy/copy.js';
+import { notEmpty } from '../src/legacy/fragments.js';
 import { execute, type Migration, type MigrationContext } from './context.js';
 
 /** Constraint names and definitions of the new table. */
-export function constraintsOf({ legacy: l, settings }: MigrationContext): { name: string; definition: string }[] {
+export function constraintsOf({ legacy: l, settings, types }: MigrationContext): { name: string; definition: string }[] {
   const { name } = parseTableName(settings.target.table);
   const accountId = l.accountId.replace(/^o\./, '');
   return [
@@ -13,7 +14,7 @@ export function constraintsOf({ legacy: l, settings }: MigrationContext): { name
       definition: `FOREIGN KEY (account_id) REFERENCES ${l.accounts} (${accountId}) ON DELETE CASCADE`,
     },
     { name: derivedName(name, 'scope_check'), definition: `CHECK (scope = 'store_apis')` },
-    { name: derivedName(name, 'token_check'), definition: `CHECK (length(token) > 0)` },
+    { name: derivedName(name, 'token_check'), definition: `CHECK (${notEmpty('token', types.token)})` },
   ];
 }
 

@@ -81,7 +81,7 @@ export function authorizeWithSwitch(context: MigrationContext): string {
         IF FOUND THEN source := 'per_api'; RETURN NEXT; END IF;
         RETURN;
       END IF;
-      SELECT r.mode, r.cohorts, r.mode = 'all' AND EXISTS (SELECT FROM keylift.overlaps) AS overlapping INTO rule FROM keylift.switch_rule r;
+      SELECT r.mode, r.cohorts, r.mode <> 'none' AND EXISTS (SELECT FROM keylift.overlaps) AS overlapping INTO rule FROM keylift.switch_rule r;
       IF rule.mode = 'none' THEN ${perApiLookup(context)}
         IF FOUND THEN source := 'per_api'; RETURN NEXT; RETURN; END IF;
         ${accountKey('AND t.origin_api_id IS NULL')}
@@ -90,6 +90,16 @@ export function authorizeWithSwitch(context: MigrationContext): string {
       END IF;
       IF rule.mode = 'all' AND NOT rule.overlapping THEN ${accountKey()}
         IF FOUND THEN source := 'account'; RETURN NEXT; RETURN; END IF;
+      ELSIF NOT rule.overlapping THEN
+        -- Nothing left behind shares its token with an account key: what holds this one answers by itself.
+        SELECT t.id, t.account_id, t.origin_api_id IS NULL OR ${isSwitched('t.account_id', 'rule.cohorts')} AS switched INTO per_account
+        FROM ${l.target} t WHERE t.token = asked_token AND ${aliveTarget(l)};
+        IF per_account.switched THEN
+          key_id := per_account.id; account_id := per_account.account_id; source := 'account'; RETURN NEXT; RETURN;
+        ELSIF FOUND THEN ${perApiLookup(context)}
+          IF FOUND THEN source := 'per_api'; RETURN NEXT; END IF;
+          RETURN;
+        END IF;
       END IF;
       SELECT ${l.id} AS id, ${l.account} AS account_id, ${l.createdAt} AS created_at INTO per_api
         FROM ${l.from}

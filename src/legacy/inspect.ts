@@ -5,7 +5,7 @@ import { keyColumns, partitionsOf, type KeyColumn, type Partition } from './colu
 import { searchPathOf } from './search-path.js';
 import { keyIsUnique } from './unique-key.js';
 import { carriedUniques, type CarriedUnique } from './uniques.js';
-import { inZone, legacyFragments, nowIn, type LegacyFragments, type WritableValue } from './fragments.js';
+import { inZone, legacyFragments, notEmpty, nowIn, type LegacyFragments, type WritableValue } from './fragments.js';
 
 /** PostgreSQL type names of the mapped values, without domains, length or precision, as a function's parameter wants them. */
 export interface LegacyTypes {
@@ -74,7 +74,7 @@ export async function inspectLegacy(session: ReadSession, settings: Settings): P
   const id = columns.find((c) => c.name === settings.legacy.keys.id)!;
   return {
     settings,
-    legacy: zoned({ ...pure, writable: writableOf(pure, columns) }, { settings, type: found.expires_at! }),
+    legacy: zoned({ ...pure, hasToken: `(${notEmpty(pure.token, found.token!)}) IS TRUE`, writable: writableOf(pure, columns) }, { settings, type: found.expires_at! }),
     searchPath: await searchPathOf(session, pure, { settings, path: found.path ?? 'public' }),
     carried: settings.legacy.keys.carry.map((name) => columns.find((c) => c.name === name)!)
       .map((c) => ({ name: quoteIdentifier(c.name), default: c.default, computed: c.computed })),

@@ -51,8 +51,10 @@ export async function planMove(session: ReadSession, schema: MappedSchema, optio
   const held = planParameters(schema, options.holds);
   const born = await bornKeysTable(session, schema);
   const twins = await session.one<CountedTwins>(countTwins(l, { holds: held.source, tokenIndexed: types.tokenIndexed, born }), held.values);
-  // A hash of all accounts is what the scan wants; the server's own work_mem comes back with the transaction's end.
+  // A hash of all accounts and of the few groups is what the scan wants; the server's own settings come back with the
+  // transaction's end.
   await session.query(`SET LOCAL work_mem = '64MB'`);
+  await session.query('SET LOCAL enable_sort = off');
   const others = await countAllOthers(session, schema, { holds: options.holds, twins });
   const classes = addClasses(twins.classes, others);
   const count = (name: string): number => classes[name] ?? 0;
