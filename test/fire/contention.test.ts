@@ -19,30 +19,29 @@ describe('rows that everybody wants', function () {
   });
   afterEach(() => scenario.close());
 
-  it('one key that four sessions write without a pause: every command comes to its end, and so do they', async () => {
-    await scenario.must('migrate --yes --until expand');
-    const heat = new Heat();
-    const writers = [
-      `update public.api_keys set last_used_at = clock_timestamp() where id = ${HOT}`,
-      `update public.api_keys set name = 'name ' || random() where id = ${HOT}`,
-      `update public.account_api_keys set last_used_at = clock_timestamp() where id = ${HOT}`,
-      `update public.account_api_keys set name = 'name ' || random() where id = ${HOT}`,
-    ].map(async (sql) => heat.write(await scenario.db.connect(), sql));
-    const written: number[] = [];
-    try {
-      for (const line of CYCLE) {
-        const before = heat.written;
-        await scenario.must(line);
-        written.push(heat.written - before);
+  // Not both at once: whoever writes one key in both tables without a pause runs into deadlocks of its own making.
+  for (const table of ['public.api_keys', 'public.account_api_keys']) {
+    it(`one key that four sessions write in ${table} without a pause: every command comes to its end, and so do they`, async () => {
+      await scenario.must('migrate --yes --until expand');
+      const heat = new Heat();
+      const change = [`last_used_at = clock_timestamp()`, `name = 'name ' || random()`];
+      const writers = [...change, ...change].map(async (set) => heat.write(await scenario.db.connect(), `update ${table} set ${set} where id = ${HOT}`));
+      const written: number[] = [];
+      try {
+        for (const line of CYCLE) {
+          const before = heat.written;
+          await scenario.must(line);
+          written.push(heat.written - before);
+        }
+      } finally {
+        heat.over = true;
+        await Promise.all(writers);
       }
-    } finally {
-      heat.over = true;
-      await Promise.all(writers);
-    }
-    expect(heat.refused.slice(0, 3)).to.deep.equal([]);
-    expect(Math.min(...written), 'writes beside the command that let the fewest through').to.be.greaterThan(0);
-    await lastWord(scenario, { 'writes of one row': heat.written, 'told to try again': heat.again });
-  });
+      expect(heat.refused.slice(0, 3)).to.deep.equal([]);
+      expect(Math.min(...written), 'writes beside the command that let the fewest through').to.be.greaterThan(0);
+      await lastWord(scenario, { 'writes of one row': heat.written, 'told to try again': heat.again });
+    });
+  }
 
   it('a session that takes two rows the other way round: keylift is the one to give way, and comes to its end', async () => {
     await scenario.must('migrate --yes --until verify');
