@@ -3,9 +3,10 @@ import { readFileSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import v8 from 'node:v8';
-import { COMMANDS } from './commands/definitions/all.js';
+import { COMMANDS, GROUPS } from './commands/definitions/all.js';
 import { dispatch, type Globals, type LoadHandler } from './commands/dispatch.js';
 import type { Io } from './commands/io.js';
+import { overview } from './commands/overview.js';
 import { parseInvocation } from './commands/parse.js';
 import { describeError } from './commands/print-error.js';
 import { packageRoot } from './config/package-root.js';
@@ -21,7 +22,7 @@ const loadHandler: LoadHandler = async (name) => {
 /** The whole program in one call: reads the command line (without node and script), runs it, answers its exit code. */
 export async function main(argv: readonly string[], io: Io, options: { loadHandler?: LoadHandler } = {}): Promise<ExitCode> {
   try {
-    const invocation = parseInvocation(argv, { cwd: io.cwd, version: version(), commands: COMMANDS });
+    const invocation = parseInvocation(argv, { cwd: io.cwd, version: version(), commands: COMMANDS, overview: overview(GROUPS) });
     if (invocation.kind === 'text') {
       io.stdout.write(invocation.text);
       return EXIT.done;

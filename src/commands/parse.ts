@@ -8,6 +8,8 @@ export interface ParseWorld {
   cwd: string;
   version: string;
   commands: readonly CommandDefinition[];
+  /** What `keylift --help` prints. */
+  overview: string;
 }
 
 /** What a command line asks for: a text (help, version), or a command with its arguments. */
@@ -38,12 +40,16 @@ export function parseInvocation(given: readonly string[], world: ParseWorld): In
     if (error instanceof ParserFault) throw usage([error.message], { argv, world });
     throw error;
   }
-  if (chosen === undefined) return { kind: 'text', text: `${text}\n` };
+  if (chosen === undefined) return { kind: 'text', text: asksForOverview(argv, world) ? world.overview : `${text}\n` };
   const { definition, raw } = chosen;
   const { faults, args, globals } = readArguments(definition, raw, world);
   if (faults.length > 0) throw usage(faults, { argv, world });
   return { kind: 'command', definition, args, globals };
 }
+
+/** Only flags, and help among them. */
+const asksForOverview = (argv: readonly string[], { commands }: ParseWorld): boolean =>
+  argv.includes('--help') && !argv.includes('--version') && !argv.some((word) => commands.some(({ name }) => name === word));
 
 function usage(faults: string[], { argv, world }: { argv: readonly string[]; world: ParseWorld }): UsageError {
   const command = world.commands.find(({ name }) => argv.includes(name))?.name;
@@ -56,10 +62,10 @@ function buildParser(
 ): Argv {
   const parser = yargs([])
     .scriptName('keylift')
-    .usage('keylift <command>\n\nMoves per-API keys into account Settings on a live PostgreSQL; no client changes anything.')
+    .usage('keylift <command>')
     // A translated help would be another help than the documented one.
     .locale('en')
-    .wrap(110)
+    .wrap(80)
     .parserConfiguration({
       'parse-numbers': false, // a key's id may be larger than a number holds
       'parse-positional-numbers': false,
@@ -74,7 +80,6 @@ function buildParser(
     .demandCommand(1, 'name a command')
     .version(world.version)
     .help()
-    .epilogue(`Exit codes:\n${exitLines(Object.keys(EXIT_MEANINGS).map(Number) as CommandDefinition['exits'])}`)
     .fail((message: string | null, error: Error | undefined) => {
       throw error === undefined || error.name === 'YError' ? new ParserFault(message ?? error?.message ?? '') : error;
     });
@@ -94,8 +99,7 @@ function addCommand(parser: Argv, definition: CommandDefinition, choose: Paramet
       for (const [name, flag] of Object.entries(definition.flags)) addFlag(command, name, flag, `${definition.name} flags:`);
       for (const [name, flag] of Object.entries(GLOBAL_FLAGS)) addFlag(command, name, flag, EVERY);
       command.group(['help', 'version'], EVERY);
-      for (const [line, does] of definition.examples) command.example(`$0 ${line}`, does);
-      return command.epilogue(`Exit codes:\n${exitLines(definition.exits)}`);
+      return command.epilogue(`Examples:\n${exampleLines(definition)}\n\nExit codes:\n${exitLines(definition.exits)}`);
     },
     (raw) => { choose(definition, raw); },
   );
@@ -109,6 +113,10 @@ function addFlag(command: Argv, name: string, flag: Flag, group: string): void {
       : { type: 'boolean', describe: flag.describe, group },
   );
 }
+
+/** A line each, uncut: they are there to be copied. */
+const exampleLines = ({ examples }: CommandDefinition): string =>
+  examples.map(([line, does]) => `  keylift ${line}\n      ${does}`).join('\n');
 
 function exitLines(exits: CommandDefinition['exits']): string {
   return [...exits].sort((a, b) => a - b).map((code) => `  ${String(code).padStart(3)}  ${EXIT_MEANINGS[code]}`).join('\n');

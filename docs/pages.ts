@@ -1,0 +1,61 @@
+import { COMMANDS, GROUPS } from '../src/commands/definitions/all.js';
+import { EXIT_MEANINGS, GLOBAL_FLAGS, isValued, type CommandDefinition, type Flag } from '../src/commands/definition.js';
+import { overview } from '../src/commands/overview.js';
+
+const BEGIN = '<!-- usage: generated from --help -->';
+const END = '<!-- /usage -->';
+
+/** Every file that is made from the definitions of the commands, by its path: a page a command, and README's usage. */
+export function generated(read: (file: string) => string): Record<string, string> {
+  return {
+    'README.md': withUsage(read('README.md')),
+    ...Object.fromEntries(COMMANDS.map((definition) => [pageOf(definition), page(definition)])),
+  };
+}
+
+const pageOf = ({ name }: CommandDefinition): string => `docs/commands/${name}.md`;
+
+function withUsage(readme: string): string {
+  const [before, rest] = readme.split(BEGIN);
+  const after = rest?.split(END)[1];
+  if (before === undefined || after === undefined) throw new Error(`README.md lacks ${BEGIN} or ${END}`);
+  const pages = COMMANDS.map((definition) => `[${definition.name}](${pageOf(definition)})`).join(', ');
+  return `${before}${BEGIN}\n\n\`\`\`text\n${overview(GROUPS)}\`\`\`\n\nA page each: ${pages}.\n\n${END}${after}`;
+}
+
+function page(definition: CommandDefinition): string {
+  const { name, describe, positionals = {}, flags, examples, exits } = definition;
+  return [
+    '<!-- made by npm run docs from the definitions of the commands; not to be edited -->',
+    '',
+    `# keylift ${name}`,
+    '',
+    `${describe}.`,
+    '',
+    '```text',
+    ['keylift', name, ...Object.keys(positionals).map((word) => `<${word}>`), '[flags]'].join(' '),
+    '```',
+    '',
+    ...table('argument', Object.entries(positionals).map(([word, flag]) => [`\`<${word}>\``, flag])),
+    ...table('flag', Object.entries(flags).map(([word, flag]) => [spelled(word, flag), flag])),
+    ...table('flag of every command', Object.entries(GLOBAL_FLAGS).map(([word, flag]) => [spelled(word, flag), flag])),
+    '## Examples',
+    '',
+    ...examples.flatMap(([line, does]) => [`\`keylift ${line}\`: ${does}.`, '']),
+    '## Exit codes',
+    '',
+    '| code | means |',
+    '|---|---|',
+    ...[...exits].sort((a, b) => a - b).map((code) => `| ${String(code)} | ${EXIT_MEANINGS[code]} |`),
+    '',
+    'What a message says, and what to do about it: [runbook](../../runbook.md#messages).',
+    '',
+  ].join('\n');
+}
+
+const spelled = (name: string, flag: Flag): string => `\`--${name}${isValued(flag) ? ` ${flag.value}` : ''}\``;
+
+function table(head: string, rows: readonly (readonly [string, Flag])[]): string[] {
+  if (rows.length === 0) return [];
+  return [`| ${head} | |`, '|---|---|', ...rows.map(([word, { describe }]) => `| ${word} | ${describe.replaceAll('|', '\\|')} |`), ''];
+}

@@ -1,0 +1,41 @@
+import { EXIT, type ExitCode } from '../errors.js';
+import { wrap } from '../report/wrap.js';
+import type { CommandDefinition } from './definition.js';
+
+/** A part of the operator's path, and its commands. */
+export interface Group {
+  title: string;
+  commands: readonly { definition: CommandDefinition; brief: string }[];
+}
+
+const COLUMNS = 79;
+/** A code stays on one line with its meaning. */
+const HARD = '\u00a0';
+
+const BRIEFLY: Record<ExitCode, string> = {
+  [EXIT.done]: 'done',
+  [EXIT.bug]: 'unexpected error',
+  [EXIT.usage]: 'usage or configuration',
+  [EXIT.refused]: 'refused',
+  [EXIT.differences]: 'differences',
+  [EXIT.unreachable]: 'unreachable, or work left',
+  [EXIT.exceptions]: 'exceptions wait',
+  [EXIT.interrupted]: 'interrupted',
+};
+const EXIT_CODES = Object.entries(BRIEFLY).map(([code, meaning]) => `${code} ${meaning}`.replaceAll(' ', HARD)).join('; ');
+
+/** `keylift --help`: every command by the operator's path, on one screen of 80 × 24. */
+export function overview(groups: readonly Group[]): string {
+  const titles = Math.max(...groups.map(({ title }) => title.length)) + 2;
+  const names = Math.max(...groups.flatMap(({ commands }) => commands.map(({ definition }) => definition.name.length))) + 2;
+  return [
+    'keylift <command>: per-API keys into account Settings, on a live PostgreSQL',
+    '',
+    ...groups.flatMap(({ title, commands }) => commands.map(({ definition: { name }, brief }, at) =>
+      `${(at === 0 ? title : '').padEnd(titles)}${name.padEnd(names)}${brief}`)),
+    '',
+    'keylift <command> --help shows its flags, examples and exit codes.',
+    wrap(`Exit codes: ${EXIT_CODES}`, { rest: '  ', columns: COLUMNS }).replaceAll(HARD, ' '),
+    '',
+  ].join('\n');
+}
