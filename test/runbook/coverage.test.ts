@@ -47,7 +47,7 @@ describe('the rehearsal of the documents', () => {
 
   it('knows every language there is, and the name of every file that is shown', () => {
     for (const { document, line, language, file } of [...README, ...RUNBOOK]) {
-      expect(['sh', 'sql', 'json', 'csv'], `${document}:${String(line)}`).to.include(language);
+      expect(['sh', 'sql', 'json', 'csv', 'text'], `${document}:${String(line)}`).to.include(language);
       if (['json', 'csv'].includes(language)) expect(file, `${document}:${String(line)}`).to.match(/\./);
     }
   });
@@ -67,7 +67,7 @@ describe('the rehearsal of the documents', () => {
       const lines = [...readDocument(name).replace(/^```.*?^```$/gms, '').matchAll(/`(?:npx )?keylift ([a-z][^`]*)`/g)].map(([, line]) => line!);
       for (const line of lines.filter((text) => !/[<…]/.test(text))) {
         const argv = line.replace('P%', '5%').split(/\s+/);
-        expect(() => parseInvocation(argv, { cwd: '/', version: '0', commands: COMMANDS }), line).to.not.throw();
+        expect(() => parseInvocation(argv, { cwd: '/', version: '0', commands: COMMANDS, overview: '' }), line).to.not.throw();
       }
     });
   }

@@ -9,13 +9,18 @@ import { gateAt, until, waitingSessions } from '../support/waiting.js';
 const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 const CTRL_C = '\u0003';
 
+/** A test that fails leaves its terminal open, and the program in it at work. */
+const open = new Set<() => void>();
+
 /** The program on a terminal of its own, as `script` of util-linux makes one: Ctrl-C is a key there. */
 function onTerminal(line: string, { url, env = {} }: { url: string; env?: Record<string, string> }) {
   const command = `stty columns 80 rows 24; exec ${process.execPath} --import ${import.meta.resolve('tsx')} ${CLI} ${line}`;
-  const { NO_COLOR: _, ...inherited } = process.env;
   const child = spawn('script', ['--quiet', '--flush', '--return', '--command', command, '/dev/null'], {
-    env: { ...inherited, DATABASE_URL: url, LC_ALL: 'C.UTF-8', TERM: 'xterm', SHELL: '/bin/sh', ...env }, stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, NO_COLOR: undefined, DATABASE_URL: url, LC_ALL: 'C.UTF-8', TERM: 'xterm', SHELL: '/bin/sh', ...env }, stdio: ['pipe', 'pipe', 'inherit'],
   });
+  const close = (): void => { child.kill('SIGKILL'); };
+  open.add(close);
+  child.once('close', () => open.delete(close));
   let said = '';
   child.stdout.on('data', (chunk: Buffer) => { said += chunk.toString(); });
   return {
@@ -29,7 +34,10 @@ function onTerminal(line: string, { url, env = {} }: { url: string; env?: Record
 describe('migrate on a terminal', () => {
   let scenario: Scenario;
   beforeEach(async () => { scenario = await Scenario.of(MOTLEY); });
-  afterEach(() => scenario.close());
+  afterEach(() => {
+    open.forEach((close) => { close(); });
+    return scenario.close();
+  });
 
   it('asks once, with place, numbers and what cannot be taken back, then shows its stages to the end', async () => {
     const terminal = onTerminal('migrate', { url: scenario.db.url });

@@ -21,7 +21,7 @@ export const GROUPS: readonly Group[] = [
     commands: [
       { definition: migrate, brief: 'all stages up to the switch; run again, it resumes' },
       { definition: verify, brief: 'the proof that no client has to change anything' },
-      { definition: switchAccounts, brief: 'answer accounts from Settings, or back: all, a cohort, a list' },
+      { definition: switchAccounts, brief: 'answer accounts from Settings, or back; all, or a cohort' },
       { definition: rollback, brief: 'everything back to the per-API keys' },
     ],
   },
