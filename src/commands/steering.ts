@@ -1,25 +1,21 @@
 import { EXIT, type ExitCode } from '../errors.js';
 import { steer, type Control } from '../ledger/control.js';
 import { recordEvent } from '../ledger/events.js';
+import { changesOf, steeringText, type SteeringWords } from '../report/steering-text.js';
 import type { CommandContext } from './context.js';
 
-/** Changes a run's steering and answers with what was changed and what holds now. */
+/** Changes a run's steering and answers with what was changed and what holds now: schemas/steering.schema.json. */
 export async function changeSteering(
   context: CommandContext,
-  { kind, change, done }: { kind: string; change: Partial<Control>; done: string },
+  { kind, change, words }: { kind: string; change: Partial<Control>; words: SteeringWords },
 ): Promise<ExitCode> {
   const database = await context.openDatabase();
-  const control = await database.transaction(async (session) => {
-    const now = await steer(session, change);
+  const steered = await database.transaction(async (session) => {
+    const outcome = await steer(session, change);
     await recordEvent(session, { kind, facts: change });
-    return now;
+    return outcome;
   });
-  if (context.json) context.printAnswer(control);
-  else context.write(`${done}\n${controlText(control)}\n`);
+  if (context.json) context.printAnswer({ ...steered.after, changed: changesOf(steered) });
+  else context.write(steeringText(steered, words));
   return EXIT.done;
-}
-
-function controlText(c: Control): string {
-  const own = (value: number | null, unit = ''): string => (value === null ? "the run's own" : `${String(value)}${unit}`);
-  return `  ${c.paused ? 'paused' : 'not paused'}; concurrency: ${own(c.concurrency)}; batch time: ${own(c.batch_time, ' s')}; max lag: ${own(c.max_lag, ' s')}`;
 }

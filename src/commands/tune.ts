@@ -9,5 +9,9 @@ export const run: Run<TuneArguments> = (context, args) => {
     ...(args.batchTime === undefined ? {} : { batch_time: args.batchTime / 1000 }),
     ...(args.maxLag === undefined ? {} : { max_lag: args.maxLag / 1000 }),
   };
-  return changeSteering(context, { kind: 'tuned', change, done: 'Tuned: a run takes it up before its next batch.' });
+  return changeSteering(context, {
+    kind: 'tuned',
+    change,
+    words: { done: 'Tuned: a run takes it up before its next batch.', unchanged: 'Tuned like this already: nothing changed.' },
+  });
 };

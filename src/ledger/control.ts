@@ -1,4 +1,5 @@
 import type { WriteSession } from '../database/session.js';
+import type { RunPace } from './runs.js';
 import { requireState } from './state.js';
 
 /** What steers a run from another terminal; null leaves the choice to the run's own command line. */
@@ -11,17 +12,32 @@ export interface Control {
   max_lag: number | null;
 }
 
+/** A change of the steering: what held, what holds now, and what the run at work asked for itself; null: none is. */
+export interface Steered {
+  before: Control;
+  after: Control;
+  run: { pace: RunPace | null } | null;
+}
+
+/** The row is held until the change is made, so that no other change comes in between from and to. */
+const BEFORE = 'SELECT paused, concurrency, batch_time, max_lag FROM keylift.control FOR UPDATE';
+
+const AT_WORK = `
+  SELECT r.pace FROM keylift.control c JOIN keylift.runs r ON r.run_id = c.owner AND c.owned_until > clock_timestamp()`;
+
 /**
- * Changes what is given and answers with what holds now. A run looks before each batch.
+ * Changes what is given. A run looks before each batch.
  *
  * @throws RefusedError `nothing_migrated` where there is nothing to steer.
  */
-export async function steer(session: WriteSession, change: Partial<Control>): Promise<Control> {
+export async function steer(session: WriteSession, change: Partial<Control>): Promise<Steered> {
   await requireState(session, 'steer');
+  const before = await session.one<Control>(BEFORE);
   const names = Object.keys(change) as (keyof Control)[];
   const assignments = names.map((name, at) => `${name} = $${String(at + 1)}`).join(', ');
-  return session.one<Control>(
+  const after = await session.one<Control>(
     `UPDATE keylift.control SET ${assignments} RETURNING paused, concurrency, batch_time, max_lag`,
     names.map((name) => change[name]),
   );
+  return { before, after, run: (await session.first<{ pace: RunPace | null }>(AT_WORK)) ?? null };
 }

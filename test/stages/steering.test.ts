@@ -1,0 +1,78 @@
+import { expect } from 'chai';
+import { MOTLEY } from '../support/motley.js';
+import { Scenario } from '../support/scenario.js';
+import { gateAt, until } from '../support/waiting.js';
+import { schemaOf } from '../schemas/answers.js';
+
+describe('pause, resume and tune', () => {
+  let scenario: Scenario;
+  beforeEach(async () => {
+    scenario = await Scenario.of(MOTLEY);
+    await scenario.must('migrate --yes --until expand');
+  });
+  afterEach(() => scenario.close());
+
+  const say = async (line: string): Promise<string[]> => (await scenario.must(line)).stdout.split('\n');
+
+  it('say what they changed, from what to what, and what holds beside it', async () => {
+    expect(await say('pause')).to.deep.equal([
+      'Paused: batches under way are finished, no new one begins until keylift resume.',
+      '  paused           no → yes',
+      '  batches at once  the run\'s own',
+      '  batch time       the run\'s own',
+      '  replica lag      the run\'s own',
+      '  No run is at work; the next one begins with this.',
+      '',
+    ]);
+    expect(await say('tune --concurrency 3 --batch-time 250ms --max-lag 2')).to.include.members([
+      'Tuned: a run takes it up before its next batch.',
+      '  paused           yes',
+      '  batches at once  the run\'s own → 3',
+      '  batch time       the run\'s own → 0.25 s',
+      '  replica lag      the run\'s own → 2 s at most',
+    ]);
+    expect(await say('tune --concurrency 1')).to.include('  batches at once  3 → 1').and.include('  batch time       0.25 s');
+    expect(await say('resume')).to.include.members(['Resumed: batches go on.', '  paused           yes → no']);
+  });
+
+  it('say so when nothing changed', async () => {
+    expect(await say('resume')).to.include('Not paused: nothing changed.').and.include('  paused           no');
+    await say('pause');
+    expect((await say('pause'))[0]).to.equal('Paused already: nothing changed.');
+    await say('tune --concurrency 2');
+    expect(await say('tune --concurrency 2')).to.include('Tuned like this already: nothing changed.').and.include('  batches at once  2');
+  });
+
+  it('know what the run at work asked for itself', async () => {
+    const gate = await gateAt(scenario.db, 7);
+    const migration = scenario.start('migrate --yes --batch-size 3 --concurrency 1 --batch-time 2');
+    await until('a batch to be done', async () => (await scenario.batchesDone()) > 0);
+    expect(await say('tune --concurrency 4')).to.deep.equal([
+      'Tuned: a run takes it up before its next batch.',
+      '  paused           no',
+      '  batches at once  1 (the run\'s own) → 4',
+      '  batch time       2 s (the run\'s own)',
+      '  replica lag      any (the run\'s own)',
+      '',
+    ]);
+    await gate.remove();
+    await migration.ended;
+  });
+
+  it('answer under --json with what holds and what changed', async () => {
+    const ask = async (line: string): Promise<unknown> => {
+      const document = (await scenario.must(`${line} --json`)).json<unknown>();
+      const validate = schemaOf('steering');
+      expect(validate(document), JSON.stringify(validate.errors)).to.equal(true);
+      return document;
+    };
+    const own = { concurrency: null, batch_time: null, max_lag: null };
+    expect(await ask('pause')).to.deep.equal({ paused: true, ...own, changed: { paused: { from: false, to: true } } });
+    expect(await ask('pause')).to.deep.equal({ paused: true, ...own, changed: {} });
+    expect(await ask('tune --batch-time 1 --max-lag 500ms')).to.deep.equal({
+      paused: true, concurrency: null, batch_time: 1, max_lag: 0.5,
+      changed: { batch_time: { from: null, to: 1 }, max_lag: { from: null, to: 0.5 } },
+    });
+    expect(await ask('resume')).to.deep.include({ paused: false, changed: { paused: { from: true, to: false } } });
+  });
+});
