@@ -18,13 +18,15 @@ export async function confirm({ io, stop }: Pick<CommandContext, 'io' | 'stop'>,
   if (yes) return;
   if (!io.isTTY.stdin || !io.isTTY.stderr) {
     throw new RefusedError('confirmation_missing', `nobody can answer: ${question}`, {
-      hint: 'pass --yes to go on without being asked',
+      hint: 'Pass --yes to go on without being asked.', anchor: 'confirmation',
     });
   }
   io.stderr.write([...lines, `${question} [y/N] `].join('\n'));
   const answer = await nextLine(io.stdin, stop);
   if (!/^\s*(y|yes)\s*$/i.test(answer)) {
-    throw new RefusedError('not_confirmed', 'not confirmed; nothing was changed');
+    throw new RefusedError('not_confirmed', 'the question was not answered with yes; nothing was changed', {
+      hint: 'Run the command again and answer y, or pass --yes.', anchor: 'confirmation',
+    });
   }
 }
 
@@ -34,7 +36,7 @@ function nextLine(stdin: NodeJS.ReadableStream, stop: AbortSignal): Promise<stri
     // terminal: false leaves ^C a signal, which the program's own handler turns into `stop`.
     const reader = createInterface({ input: stdin, terminal: false });
     const onStop = () => {
-      reject(new InterruptedError('stopped at the question; nothing was changed'));
+      reject(new InterruptedError('the command was stopped at the question; nothing was changed', { hint: 'Run the same command again.' }));
       reader.close();
     };
     if (stop.aborted) { onStop(); return; }

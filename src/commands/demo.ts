@@ -22,7 +22,7 @@ export const run: Run<Record<string, never>> = async (context) => {
     return story.ok ? EXIT.done : EXIT.differences;
   } catch (error) {
     if (!stop.aborted || error instanceof InterruptedError) throw error;
-    throw new InterruptedError('stopped on request; the demo leaves nothing behind', { cause: error });
+    throw new InterruptedError('the command was stopped on request; the demo leaves nothing behind', { hint: 'Run keylift demo again for the whole of it.', cause: error });
   } finally {
     await server.stop();
   }

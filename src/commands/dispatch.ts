@@ -49,9 +49,9 @@ export async function dispatch(task: Task): Promise<ExitCode> {
     return await runCommand(task, { log, signals, terminal });
   } catch (thrown) {
     const error = signals.stopNow.aborted ? await afterStopNow(thrown) : thrown;
-    const told = await describeError(error, { debug: globals.logLevel === 'debug', secrets });
+    const told = await describeError(error, { debug: globals.logLevel === 'debug', secrets, logFile: globals.logFile });
     terminal.stderr.write(told.text);
-    log?.fileOnly.error(told.error.message, { code: told.error.code, exit_code: told.exitCode, ...told.error.facts });
+    log?.fileOnly.error(told.error.message, told.logged);
     return told.exitCode;
   } finally {
     signals.close();
@@ -112,8 +112,8 @@ function whenStoppedNow(stopNow: AbortSignal, databases: readonly Database[]): (
 async function afterStopNow(error: unknown): Promise<unknown> {
   const { isTimeout } = await import('../database/sqlstate.js');
   if (!isTimeout(error)) return error;
-  return new InterruptedError('stopped at once; what was not committed is rolled back', {
-    hint: 'run the same command again: it goes on where it stopped', cause: error,
+  return new InterruptedError('the command was stopped at once; what was not committed is rolled back', {
+    hint: 'Run the same command again: it goes on where it stopped.', cause: error,
   });
 }
 
@@ -142,7 +142,7 @@ function outputs(io: Io, { json }: Globals): Pick<CommandContext, 'json' | 'prin
 
 function noDatabase(): UsageError {
   return new UsageError('database_url_missing', 'no database is named', {
-    hint: 'set DATABASE_URL to postgres://user:password@host:5432/database, or pass --database-url',
+    hint: 'Set DATABASE_URL to postgres://user:password@host:5432/database, or pass --database-url.', anchor: 'database',
   });
 }
 

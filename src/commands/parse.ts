@@ -53,7 +53,7 @@ const asksForOverview = (argv: readonly string[], { commands }: ParseWorld): boo
 
 function usage(faults: string[], { argv, world }: { argv: readonly string[]; world: ParseWorld }): UsageError {
   const command = world.commands.find(({ name }) => argv.includes(name))?.name;
-  return new UsageError('usage', faults.join('\n'), { hint: `see keylift ${command === undefined ? '' : `${command} `}--help` });
+  return new UsageError('usage', faults.join('\n'), { hint: `See keylift ${command === undefined ? '' : `${command} `}--help.`, anchor: 'command-line-and-configuration' });
 }
 
 function buildParser(

@@ -1,40 +1,59 @@
 import { redactText } from '../config/redact.js';
-import { InterruptedError, KeyliftError, type ExitCode } from '../errors.js';
+import { BugError, InterruptedError, KeyliftError, runOf, type ExitCode } from '../errors.js';
 
 export interface ErrorText {
   text: string;
   exitCode: ExitCode;
   error: KeyliftError;
+  /** What the log file keeps of it beside its sentence; a bug's stack is there. */
+  logged: Record<string, unknown>;
+}
+
+export interface Telling {
+  /** The stack is shown. */
+  debug: boolean;
+  secrets: readonly string[];
+  /** Where the stack is kept, if anywhere. */
+  logFile?: string | undefined;
 }
 
 /**
  * Any thrown value as what a person reads on stderr, and the exit code it means. What keylift foresaw comes without
- * a stack; a bug says that it is one and shows its stack at debug level alone.
+ * a stack; a bug says that it is one, names its run, and shows its stack at debug level alone.
  */
-export async function describeError(error: unknown, { debug, secrets }: { debug: boolean; secrets: readonly string[] }): Promise<ErrorText> {
+export async function describeError(error: unknown, telling: Telling): Promise<ErrorText> {
   const known = await classify(error);
-  const lines = known.code === 'unexpected' ? bugLines(known, debug) : knownLines(known);
-  return { text: redactText(`keylift: ${lines.join('\n')}\n`, secrets), exitCode: known.exitCode, error: known };
+  const run = runOf(error);
+  const stack = known instanceof BugError ? stackOf(known) : undefined;
+  const lines = known instanceof BugError ? bugLines(known, { run, stack, telling }) : knownLines(known);
+  return {
+    text: redactText(`keylift: ${lines.join('\n')}\n`, telling.secrets),
+    exitCode: known.exitCode,
+    error: known,
+    logged: { code: known.code, exit_code: known.exitCode, ...known.facts, ...(run === undefined ? {} : { run }), ...(stack === undefined ? {} : { stack }) },
+  };
 }
+
+const stackOf = ({ cause }: BugError): string | undefined => (cause instanceof Error ? cause.stack : undefined);
 
 async function classify(error: unknown): Promise<KeyliftError> {
   if (error instanceof KeyliftError) return error;
   if (error instanceof Error && error.name === 'AbortError') {
-    return new InterruptedError('stopped on request', { hint: 'run the same command again: it goes on where it stopped', cause: error });
+    return new InterruptedError('the command was stopped on request', { hint: 'Run the same command again: it goes on where it stopped.', cause: error });
   }
   // Only here, because pg is heavy and most command lines end well.
   const { describeDatabaseError } = await import('../database/describe.js');
   return describeDatabaseError(error);
 }
 
-function knownLines({ message, facts, hint, anchor }: KeyliftError): string[] {
-  return [
-    message,
-    ...Object.entries(facts).filter(([, value]) => value !== undefined).flatMap(([name, value]) => factLines(name, value)),
-    ...(hint === undefined ? [] : [`  ${hint}`]),
-    ...(anchor === undefined ? [] : [`  see runbook.md#${anchor}`]),
-  ].map(printable);
+function knownLines(error: KeyliftError): string[] {
+  return [error.message, ...linesOfFacts(error.facts), ...wayOut(error)].map(printable);
 }
+
+const linesOfFacts = (facts: Record<string, unknown>): string[] =>
+  Object.entries(facts).filter(([, value]) => value !== undefined).flatMap(([name, value]) => factLines(name, value));
+
+const wayOut = ({ code, hint, anchor }: KeyliftError): string[] => [`  ${hint}`, `  see runbook.md#${anchor} (code ${code})`];
 
 const MOST_ITEMS = 20;
 
@@ -54,13 +73,26 @@ function factText(value: unknown): string {
   return typeof value === 'bigint' ? String(value) : JSON.stringify(value);
 }
 
-function bugLines(error: KeyliftError, debug: boolean): string[] {
-  const stack = error.cause instanceof Error ? error.cause.stack : undefined;
+interface BugFacts {
+  run: string | undefined;
+  stack: string | undefined;
+  telling: Telling;
+}
+
+function bugLines(error: BugError, { run, stack, telling }: BugFacts): string[] {
+  const shown = telling.debug && stack !== undefined;
   return [
     `unexpected error: ${error.message}`,
-    '  this is a bug in keylift: please report it, with the command line and what --log-level debug adds',
-    ...(debug && stack !== undefined ? [stack] : []),
-  ];
+    '  this is a bug in keylift, or something it did not foresee, and no mistake of yours',
+    ...linesOfFacts({ ...error.facts, run, stack: stack === undefined ? undefined : placeOfStack(telling) }),
+    ...wayOut(error),
+    ...(shown ? [stack] : []),
+  ].map(printable);
+}
+
+function placeOfStack({ debug, logFile }: Telling): string {
+  if (debug) return 'below';
+  return logFile === undefined ? 'shown by --log-level debug, kept by --log-file FILE' : `in ${logFile}`;
 }
 
 /** File names and key names may hold anything; a terminal must not obey it. */

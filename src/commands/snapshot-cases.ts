@@ -33,7 +33,7 @@ export async function runCases(context: CommandContext, { action, directory, dat
     });
   } catch (error) {
     if (!stop.aborted) throw error;
-    throw new InterruptedError('stopped on request; the scratch database is gone', {
+    throw new InterruptedError('the command was stopped on request; the scratch database is gone', {
       hint: 'Run the same command again: cases that ended before have their snapshots.',
       cause: error,
     });

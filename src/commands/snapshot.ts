@@ -36,7 +36,7 @@ export const run: Run<SnapshotArguments> = async (context, args) => {
 function refuseStrayFlags({ action, junit, accounts }: SnapshotArguments): void {
   const stray = [...(junit !== undefined && action !== 'check' ? ['--junit belongs to snapshot check'] : []),
     ...(accounts !== undefined && action !== 'export' ? ['--accounts belongs to snapshot export'] : [])];
-  if (stray.length > 0) throw new UsageError('usage', stray.join('\n'), { hint: 'see keylift snapshot --help' });
+  if (stray.length > 0) throw new UsageError('usage', stray.join('\n'), { hint: 'See keylift snapshot --help.', anchor: 'command-line-and-configuration' });
 }
 
 /** Asked before the cases run, which may take minutes. */
@@ -44,8 +44,11 @@ async function requireWritable(file: string): Promise<void> {
   await access(path.dirname(file), constants.W_OK).catch((error: unknown) => { throw cannotWrite({ file, kind: 'JUnit' }, error); });
 }
 
-const told = (context: CommandContext, error: unknown): Promise<ErrorText> =>
-  describeError(error, { debug: false, secrets: secretsIn([context.databaseUrl ?? '']) });
+async function told(context: CommandContext, error: unknown): Promise<ErrorText> {
+  const text = await describeError(error, { debug: false, secrets: secretsIn([context.databaseUrl ?? '']) });
+  context.fileLogger.error(text.error.message, text.logged);
+  return text;
+}
 
 const texts = (failures: ReadonlyMap<CaseResult, ErrorText>): Map<CaseResult, string> =>
   new Map([...failures].map(([result, { text }]) => [result, text.trimEnd()]));

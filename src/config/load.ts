@@ -77,7 +77,7 @@ function parseOrRefuse(text: string, file: string): ParsedJson {
   } catch (error) {
     if (!(error instanceof JsonFault)) throw error;
     throw new UsageError('config_invalid', `the config file ${file} is not JSON: ${error.message}`, {
-      facts: { line: error.line, column: error.column },
+      facts: { line: error.line, column: error.column }, hint: 'Mend that place; nothing was changed.', anchor: 'command-line-and-configuration',
     });
   }
 }
@@ -103,7 +103,9 @@ function invalid(file: string, faults: readonly Fault[]): UsageError {
   const lines = faults.map(({ path: at, reason }) => `  ${keyPath(at)}: ${reason}`);
   const told = lines.length > MOST_TOLD ? [...lines.slice(0, MOST_TOLD), `  and ${String(lines.length - MOST_TOLD)} more`] : lines;
   const count = lines.length === 1 ? '1 fault' : `${String(lines.length)} faults`;
-  return new UsageError('config_invalid', `the config file ${file} has ${count}:\n${told.join('\n')}`);
+  return new UsageError('config_invalid', `the config file ${file} has ${count}:\n${told.join('\n')}`, {
+    hint: 'Mend them; schemas/config.schema.json describes the file. Nothing was changed.', anchor: 'command-line-and-configuration',
+  });
 }
 
 /** `legacy.keys.table`, `requests[2].path`. */

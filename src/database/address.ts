@@ -59,6 +59,7 @@ function parse(url: string): pg.Client {
 
 function invalid(reason: string): UsageError {
   return new UsageError('database_url_invalid', `the database URL is not usable: ${reason}`, {
-    hint: 'write postgres://user:password@host:5432/database, special characters percent-encoded (/ is %2F, # is %23)',
+    hint: 'Write postgres://user:password@host:5432/database, special characters percent-encoded (/ is %2F, # is %23).',
+    anchor: 'database',
   });
 }

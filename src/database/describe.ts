@@ -1,45 +1,45 @@
-import { EXIT, KeyliftError, RefusedError, UnreachableError, UsageError, type ErrorDetails } from '../errors.js';
+import { BugError, KeyliftError, RefusedError, UnreachableError, UsageError } from '../errors.js';
 import { SQLSTATE, isDatabaseError, isMissingObject, isPermission, isRetryable, isTimeout } from './sqlstate.js';
 
 /**
  * What to tell about an error of the server: a KeyliftError with the sentence, the SQLSTATE and the names of the
  * objects concerned, without row values (a key violation's detail quotes the key). A KeyliftError passes through,
- * and anything that did not come from the server becomes `unexpected`, exit 1.
+ * and anything that did not come from the server becomes BugError `unexpected`.
  */
 export function describeDatabaseError(error: unknown): KeyliftError {
   if (error instanceof KeyliftError) return error;
   if (!isDatabaseError(error)) {
     const message = error instanceof Error ? error.message : String(error);
-    return new KeyliftError('unexpected', EXIT.bug, message, { cause: error });
+    return new BugError('unexpected', message, { cause: error });
   }
   const message = messageWithoutValues(error);
-  const details: ErrorDetails = { facts: factsOf(error), cause: withoutValues(error, message) };
+  const details = { facts: factsOf(error), cause: withoutValues(error, message) };
   if (isPermission(error)) {
     return new RefusedError('permission_denied', `the database refused: ${message}`, {
-      ...details, hint: 'grant the role of the database URL what the message names',
+      ...details, hint: 'Grant the role of the database URL what the message names.', anchor: 'database',
     });
   }
   if (isMissingObject(error)) {
     return new UsageError('object_missing', `the database has no such thing: ${message}`, {
-      ...details, hint: 'check the tables and columns in keylift.config.json against the database',
+      ...details, hint: 'Check the tables and columns in keylift.config.json against the database: keylift check names all that is missing.', anchor: 'mapping',
     });
   }
   if (error.code === SQLSTATE.readOnlyTransaction) {
     return new RefusedError('database_read_only', `the database takes no writes here: ${message}`, {
-      ...details, hint: 'connect to the primary, with a role that may write',
+      ...details, hint: 'Connect to the primary, with a role that may write.', anchor: 'database',
     });
   }
   if (error.code === SQLSTATE.diskFull) {
     return new UnreachableError('disk_full', `the database has no room left: ${message}`, {
-      ...details, hint: 'make room on the server, then run the same command again: it goes on where it stopped', anchor: 'disk-full',
+      ...details, hint: 'Make room on the server, then run the same command again: it goes on where it stopped.', anchor: 'disk-full',
     });
   }
   if (isRetryable(error) || isTimeout(error) || error.code?.startsWith('53') === true) {
     return new UnreachableError('database_busy', `the database gave up: ${message}`, {
-      ...details, hint: 'run the same command again when there is less load: it goes on where it stopped',
+      ...details, hint: 'Run the same command again when there is less load: it goes on where it stopped.', anchor: 'database',
     });
   }
-  return new KeyliftError('database_error', EXIT.bug, `the database reported: ${message}`, details);
+  return new BugError('database_error', `the database reported: ${message}`, details);
 }
 
 type ServerError = Parameters<typeof factsOf>[0];

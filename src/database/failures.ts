@@ -15,12 +15,12 @@ export function connectFailure(error: unknown, where: Where, { timeoutMs }: { ti
   if (CREDENTIALS.has(state ?? '')) return badCredentials({ where, error, facts });
   if (state === SQLSTATE.unknownDatabase) {
     return new UsageError('database_unknown', `there is no database ${JSON.stringify(where.database)} at ${place(where)}`, {
-      facts, cause: error, hint: 'check the last part of the database URL',
+      facts, cause: error, hint: 'Check the last part of the database URL.', anchor: 'database',
     });
   }
   if (isPermission(error)) {
     return new UsageError('connect_not_allowed', `${where.user} may not connect to database ${JSON.stringify(where.database)}`, {
-      facts, cause: error, hint: `GRANT CONNECT ON DATABASE to ${where.user}`,
+      facts, cause: error, hint: `GRANT CONNECT ON DATABASE … TO ${where.user}, as its owner.`, anchor: 'database',
     });
   }
   return withoutSession({ error, where, timeoutMs, facts });
@@ -35,7 +35,7 @@ interface Failure {
 function badCredentials({ where, error, facts }: Failure): UsageError {
   const refused = sqlStateOf(error) === SQLSTATE.invalidPassword ? 'refused the password of' : 'does not let in';
   return new UsageError('credentials_refused', `${place(where)} ${refused} ${where.user}`, {
-    facts, cause: error, hint: 'check user and password in the database URL, and the server\'s pg_hba.conf',
+    facts, cause: error, hint: 'Check user and password in the database URL, and the server\'s pg_hba.conf.', anchor: 'database',
   });
 }
 
@@ -43,12 +43,12 @@ function withoutSession({ error, where, timeoutMs, facts }: Failure & { timeoutM
   const network = networkCodeOf(error);
   if (network !== undefined && TLS.test(network)) {
     return new UsageError('tls_refused', `the TLS certificate of ${place(where)} is not accepted`, {
-      facts: { ...facts, tls: network }, cause: error, hint: 'check sslmode and sslrootcert in the database URL',
+      facts: { ...facts, tls: network }, cause: error, hint: 'Check sslmode and sslrootcert in the database URL.', anchor: 'database',
     });
   }
   if (isMissingPassword(error)) {
     return new UsageError('password_missing', `${place(where)} asks for a password for ${where.user}, and none was given`, {
-      facts, cause: error, hint: 'put the password into DATABASE_URL',
+      facts, cause: error, hint: 'Put the password into DATABASE_URL, or set PGPASSWORD.', anchor: 'database',
     });
   }
   return unreachable({ error, where, timeoutMs, facts, network });
@@ -58,7 +58,8 @@ function unreachable({ error, where, timeoutMs, facts, network }: Failure & { ti
   const details: ErrorDetails = {
     facts: network === undefined ? facts : { ...facts, network },
     cause: error,
-    hint: 'check that the server runs and can be reached from here, then run the same command again',
+    hint: 'Check that the server runs and can be reached from here, then run the same command again.',
+    anchor: 'database',
   };
   return new UnreachableError('database_unreachable', `cannot reach the database at ${place(where)}: ${reason(error, { network, timeoutMs })}`, details);
 }
@@ -96,9 +97,10 @@ export function place({ host, port }: Where): string {
 export function connectionLost(error: unknown, where: Where): UnreachableError {
   const code = sqlStateOf(error) ?? networkCodeOf(error);
   return new UnreachableError('connection_lost', `lost the connection to the database at ${place(where)}`, {
-    facts: code === undefined ? {} : { code },
+    facts: code === undefined ? {} : { [sqlStateOf(error) === undefined ? 'network' : 'sqlstate']: code },
     cause: error,
-    hint: 'run the same command again: it goes on where it stopped',
+    hint: 'Run the same command again: it goes on where it stopped.',
+    anchor: 'database',
   });
 }
 

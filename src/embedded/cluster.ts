@@ -48,7 +48,7 @@ export async function openCluster(options: OpenClusterOptions): Promise<Cluster>
 async function assertSameMajor({ data, binaries }: Cluster): Promise<void> {
   const found = (await readText(path.join(data, 'PG_VERSION')))?.trim();
   if (found === String(binaries.major)) return;
-  throw cannotEmbed('version_differs', `${data} does not belong to PostgreSQL ${binaries.major}.`, {
+  throw cannotEmbed('version_differs', `${data} does not belong to PostgreSQL ${binaries.major}`, {
     facts: { directory: data, found: found ?? null, wanted: binaries.major },
     hint: 'Ask for that major version, or choose another directory.',
   });
@@ -83,9 +83,9 @@ function initdbArguments({ data, binaries }: Cluster, { draft, persistent }: { d
 /** The error of a program that ended before its time, with the end of what it printed. */
 export async function failedWithLog(reason: string, cluster: Cluster, facts: Record<string, unknown>) {
   const printed = (await readText(cluster.log)) ?? '';
-  return embeddedFailed(reason, 'The embedded PostgreSQL did not start.', {
+  return embeddedFailed(reason, 'the embedded PostgreSQL did not start', {
     facts: { ...facts, directory: cluster.directory, version: cluster.binaries.version, log: printed.trimEnd().split('\n').slice(-15) },
-    hint: 'The last lines of its log say why.',
+    hint: 'Read the last lines of its log above: they say why.',
   });
 }
 

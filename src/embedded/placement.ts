@@ -27,7 +27,7 @@ export async function placeServer({ asked, persistent, runAs }: PlaceOptions): P
     const directory = await makeFresh(home, runAs).catch(() => undefined);
     if (directory !== undefined) return directory;
   }
-  throw embeddedFailed('no_directory', 'No directory can be used for the data of the embedded PostgreSQL.', {
+  throw embeddedFailed('no_directory', 'no directory can be used for the data of the embedded PostgreSQL', {
     facts: { tried: homes, ...runAs },
     hint: 'Run in a directory you may write to, or set TMPDIR to one.',
   });
@@ -42,7 +42,7 @@ async function takeAsked(directory: string, { persistent, runAs }: Omit<PlaceOpt
     return directory;
   } catch (cause) {
     if (cause instanceof KeyliftError) throw cause;
-    throw cannotEmbed('directory_unusable', `The embedded PostgreSQL cannot use the directory ${directory}.`, {
+    throw cannotEmbed('directory_unusable', `the embedded PostgreSQL cannot use the directory ${directory}`, {
       facts: { directory, ...runAs },
       hint: 'Choose a directory whose parents the user that PostgreSQL runs as may enter.',
       cause,
@@ -54,7 +54,7 @@ async function assertForUs(directory: string, { persistent }: { persistent: bool
   const found = await readdir(directory);
   const kept = persistent && found.includes('password') && found.includes('data');
   if (found.length === 0 || kept) return;
-  throw cannotEmbed('directory_foreign', `${directory} is neither empty nor what a persistent server left behind.`, {
+  throw cannotEmbed('directory_foreign', `${directory} is neither empty nor what a persistent server left behind`, {
     facts: { directory, persistent },
     hint: 'Choose a directory that does not exist yet.',
   });

@@ -33,7 +33,7 @@ export async function prepareBinaries({ binaries, runAs, serverDirectory }: Prep
     const copied = await copy().catch(() => undefined);
     if (copied !== undefined && runs(copied, runAs)) return copied;
   }
-  throw embeddedFailed('not_runnable', 'The embedded PostgreSQL does not run on this machine.', {
+  throw embeddedFailed('not_runnable', 'the embedded PostgreSQL does not run on this machine', {
     facts: { binaries: binaries.root, ...runAs },
     hint: `Run "${binaries.postgres} --version" as an ordinary user to see what is missing.`,
   });

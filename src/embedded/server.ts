@@ -144,9 +144,10 @@ class RunningServer implements EmbeddedServer {
       await client.connect();
       await client.query(statement);
     } catch (cause) {
-      throw embeddedFailed('statement_failed', `The embedded PostgreSQL refused: ${statement}`, {
+      throw embeddedFailed('statement_failed', `the embedded PostgreSQL refused the statement ${statement}`, {
         facts: { sqlstate: (cause as { code?: string }).code ?? null },
         cause,
+        hint: 'Try again; if it stays, report it with the SQLSTATE.',
       });
     } finally {
       await client.end().catch(() => undefined);

@@ -87,7 +87,7 @@ export class Watchdog {
     this.#process.stdin!.end();
     const code = await this.working(() => this.#gone);
     if (code === 0) return;
-    throw embeddedFailed('stop_failed', 'The embedded PostgreSQL did not stop cleanly.', {
+    throw embeddedFailed('stop_failed', 'the embedded PostgreSQL did not stop cleanly', {
       facts: { code },
       hint: 'Look for leftovers below .keylift/ and remove them by hand.',
     });

@@ -33,5 +33,6 @@ function unknown({ settings, types }: MappedSchema): UsageError {
   const narrowed = settings.legacy.keys.where === null ? '' : ' Rows that legacy.keys.where leaves out are no per-API keys.';
   return new UsageError('key_unknown', 'no key has this id or fingerprint', {
     hint: `Give an id (${types.id}), or the 12 hex digits that keylift shows, never a token.${narrowed}`,
+    anchor: 'command-line-and-configuration',
   });
 }

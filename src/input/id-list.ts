@@ -63,7 +63,9 @@ export function invalidList(file: string, kind: string, faults: string[]): Usage
 
 async function readText(file: string, kind: string): Promise<string> {
   const refuse = (reason: string, cause?: unknown): UsageError =>
-    new UsageError('list_unreadable', `the ${kind} ${file} ${reason}`, { facts: { file }, cause, anchor: 'lists' });
+    new UsageError('list_unreadable', `the ${kind} ${file} ${reason}`, {
+      facts: { file }, cause, hint: 'Name a CSV file in UTF-8 that this user may read; nothing was changed.', anchor: 'lists',
+    });
   const facts = await stat(file).catch((error: unknown) => {
     throw refuse('cannot be read', error);
   });

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EXIT, UnreachableError } from '../errors.js';
+import { EXIT, noteRun, UnreachableError } from '../errors.js';
 import type { Database } from '../database/connect.js';
 import { anotherRun, buryOwner, endRun, enterRun, heartbeat, HEARTBEAT_SECONDS, isDeadHere, LEASE_SECONDS, leaseLost, takeLead, type Owner, type Run, type RunFacts } from './runs.js';
 
@@ -46,6 +46,7 @@ export async function underLease<T>(
     return answer.result;
   } catch (error) {
     end.exitCode = exitCodeOf(error);
+    noteRun(error, run.runId);
     throw error;
   } finally {
     clearInterval(beat);
@@ -87,7 +88,8 @@ function heartbeats({ onSilence, ...beat }: Beat & { onSilence: () => void }): (
 
 const noAnswer = (): UnreachableError =>
   new UnreachableError('database_silent', `the database has given no answer for ${String(LEASE_SECONDS)} s`, {
-    hint: 'check the network between here and the server, then run the same command again: it goes on where it stopped',
+    hint: 'Check the network between here and the server, then run the same command again: it goes on where it stopped.',
+    anchor: 'database',
   });
 
 /** Whether there was an answer. */

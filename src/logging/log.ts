@@ -60,7 +60,9 @@ function openFile(file: string, stderr: NodeJS.WritableStream): WriteStream {
   try {
     descriptor = openSync(file, 'a', 0o600);
   } catch (error) {
-    throw new UsageError('log_file_unwritable', `the log file ${file} cannot be written (${String((error as NodeJS.ErrnoException).code)})`, { cause: error });
+    throw new UsageError('log_file_unwritable', `the log file ${file} cannot be written (${String((error as NodeJS.ErrnoException).code)})`, {
+      facts: { file }, cause: error, hint: 'Name a file in a folder that exists and that you may write.', anchor: 'command-line-and-configuration',
+    });
   }
   narrow(descriptor, { file, stderr });
   const stream = createWriteStream(file, { fd: descriptor });

@@ -3,11 +3,13 @@ import { open, realpath, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { UsageError, type ErrorDetails } from '../errors.js';
 
+type Unwritable = Omit<ErrorDetails, 'anchor'>;
+
 /** Files keylift writes whole, each with the error of a place that takes none. */
 const UNWRITABLE = {
-  notice: (message: string, details: ErrorDetails) => new UsageError('notice_unwritable', message, details),
-  report: (message: string, details: ErrorDetails) => new UsageError('report_unwritable', message, details),
-  JUnit: (message: string, details: ErrorDetails) => new UsageError('junit_unwritable', message, details),
+  notice: (message: string, details: Unwritable) => new UsageError('notice_unwritable', message, { ...details, anchor: 'command-line-and-configuration' }),
+  report: (message: string, details: Unwritable) => new UsageError('report_unwritable', message, { ...details, anchor: 'command-line-and-configuration' }),
+  JUnit: (message: string, details: Unwritable) => new UsageError('junit_unwritable', message, { ...details, anchor: 'fixtures-and-the-embedded-server' }),
 };
 
 export interface Replaced {

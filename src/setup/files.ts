@@ -26,7 +26,7 @@ export async function writeFiles(files: Files, texts: Files, { force }: { force:
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'EEXIST') throw exists(files[which]);
       throw new UsageError('config_unwritable', `${files[which]} cannot be written: ${code ?? String(error)}`, {
-        facts: { file: files[which] }, cause: error, hint: 'Name a file in a folder that exists and that you may write, with --config.',
+        facts: { file: files[which] }, cause: error, hint: 'Name a file in a folder that exists and that you may write, with --config.', anchor: 'mapping',
       });
     });
   }
@@ -43,5 +43,5 @@ async function write(file: string, { text, mode, force }: { text: string; mode: 
 
 const exists = (file: string): RefusedError =>
   new RefusedError('config_exists', `${file} is there already; nothing was changed`, {
-    facts: { file }, hint: 'Pass --force to overwrite it, --config to name another file, or --dry-run to see what would be written.',
+    facts: { file }, hint: 'Pass --force to overwrite it, --config to name another file, or --dry-run to see what would be written.', anchor: 'mapping',
   });

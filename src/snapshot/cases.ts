@@ -25,8 +25,10 @@ async function caseDirectories(directory: string): Promise<string[]> {
   if (entries.some((entry) => entry.name === LEGACY_FILE)) return [directory];
   const cases = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'));
   if (cases.length === 0) {
-    throw new UsageError('no_fixtures', `${directory}: neither a case (${LEGACY_FILE}) nor a directory of cases`, {
+    throw new UsageError('no_fixtures', `${directory} is neither a case (it has no ${LEGACY_FILE}) nor a folder of cases`, {
       facts: { directory },
+      hint: 'Name a folder with a legacy.json, or one of such folders.',
+      anchor: 'fixtures-and-the-embedded-server',
     });
   }
   return cases.map((entry) => path.join(directory, entry.name)).sort();
@@ -39,6 +41,8 @@ async function list(directory: string) {
     throw new UsageError('fixture_unreadable', `${directory}: no fixtures can be read there`, {
       facts: { directory },
       cause,
+      hint: 'Name a folder with a legacy.json, or one of such folders.',
+      anchor: 'fixtures-and-the-embedded-server',
     });
   }
 }

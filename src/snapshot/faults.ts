@@ -14,6 +14,7 @@ export function fixtureError(directory: string, faults: readonly FixtureFault[])
   return new UsageError('fixture_invalid', `${directory}: ${count} in the fixture\n  ${lines.join('\n  ')}`, {
     facts: { directory, faults: lines },
     hint: 'Correct the places named; schemas/fixture.schema.json describes the file.',
+    anchor: 'fixtures-and-the-embedded-server',
   });
 }
 

@@ -151,6 +151,8 @@ async function listDirectory(directory: string): Promise<string[]> {
     throw new UsageError('fixture_unreadable', `${directory}: no fixture case can be read there`, {
       facts: { directory },
       cause,
+      hint: 'Name a folder with a legacy.json, or one of such folders.',
+      anchor: 'fixtures-and-the-embedded-server',
     });
   }
 }

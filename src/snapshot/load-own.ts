@@ -65,8 +65,8 @@ async function asFixture(place: string, work: () => Promise<unknown>): Promise<v
     const state = sqlStateOf(error);
     // 08, 53, 57, 58: the server's own trouble.
     if (state === undefined || /^(08|53|57|58)/.test(state)) throw error;
-    throw new UsageError('fixture_unloadable', `${place}: ${describeDatabaseError(error).message.replace(/^[^:]*: /, '')}`, {
-      facts: { sqlstate: state }, cause: error, hint: 'Mend the case; schemas/fixture-tables.schema.json describes its rows.',
+    throw new UsageError('fixture_unloadable', `${place} cannot be loaded: ${describeDatabaseError(error).message.replace(/^[^:]*: /, '')}`, {
+      facts: { sqlstate: state }, cause: error, hint: 'Mend the case; schemas/fixture-tables.schema.json describes its rows.', anchor: 'fixtures-and-the-embedded-server',
     });
   }
 }

@@ -116,7 +116,9 @@ function checkState(state: LedgerState, settings: unknown): void {
     });
   }
   if (state.state !== 'active') {
-    throw new RefusedError('finalized', 'this migration is finalized; there is nothing left to migrate', { anchor: 'finalized' });
+    throw new RefusedError('finalized', 'this migration is finalized; there is nothing left to migrate', {
+      hint: 'Run keylift rollback first to begin anew; until finalize --purge it brings everything back.', anchor: 'finalized',
+    });
   }
   requireSettings(state, settings);
 }

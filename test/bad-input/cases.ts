@@ -21,7 +21,7 @@ const own = (what: string, tables: object, says: Row['says'], schema: Record<str
 export const CASES: readonly Row[] = [
   { what: 'case: a folder that is not there', line: 'snapshot check NONE', exit: 2, says: '/nowhere/at/all: no fixtures can be read there' },
   { what: 'case: a file for a folder', line: 'snapshot check legacy.json', files: { 'legacy.json': '{}' }, exit: 2, says: 'no fixtures can be read there' },
-  { what: 'case: a folder without cases', line: 'snapshot check .', exit: 2, says: 'neither a case (legacy.json) nor a directory of cases' },
+  { what: 'case: a folder without cases', line: 'snapshot check .', exit: 2, says: 'is neither a case (it has no legacy.json) nor a folder of cases' },
   { what: 'case: a folder for its file', line: 'snapshot check .', files: { 'case/legacy.json/x': '' }, exit: 2, says: 'legacy.json: a directory, not a file' },
   fixture('nothing in it', '', 'legacy.json: line 1, column 1: the file is empty'),
   fixture('half of it', '{"accounts": [', 'but the file ends'),

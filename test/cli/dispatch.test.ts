@@ -8,6 +8,10 @@ import { keylift } from './harness.js';
 
 const URL_WITH_PASSWORD = 'postgres://ann:hunter2@127.0.0.1:1/shop';
 const env = { DATABASE_URL: URL_WITH_PASSWORD };
+const WAY_OUT = { hint: 'Do something.', anchor: 'owner' };
+const HELP = '  Do something.\n  see runbook.md#owner (code x)\n';
+const BUG = '  this is a bug in keylift, or something it did not foresee, and no mistake of yours\n'
+const REPORT = '  Please report it, with the command line, the lines above and the stack.\n  see runbook.md#a-bug-of-keylift (code unexpected)\n';
 const throwing = (error: unknown) => () => Promise.reject(error as Error);
 
 describe('dispatch', () => {
@@ -47,7 +51,7 @@ describe('dispatch', () => {
   it('exits 2 with a hint when no database is named', async () => {
     expect(await keylift('plan')).to.deep.equal({
       exitCode: 2, stdout: '',
-      stderr: 'keylift: no database is named\n  set DATABASE_URL to postgres://user:password@host:5432/database, or pass --database-url\n',
+      stderr: 'keylift: no database is named\n  Set DATABASE_URL to postgres://user:password@host:5432/database, or pass --database-url.\n  see runbook.md#database (code database_url_missing)\n',
     });
   });
 
@@ -62,18 +66,19 @@ describe('dispatch', () => {
   });
 
   for (const [error, exitCode, text] of [
-    [new RefusedError('x', 'another run owns this', { facts: { owner: 'host-1', rows: ['a', 'b'] }, hint: 'wait for it', anchor: 'owner' }), 3,
-      'keylift: another run owns this\n  owner: host-1\n  rows:\n    a\n    b\n  wait for it\n  see runbook.md#owner\n'],
-    [new UnreachableError('x', 'gone'), 5, 'keylift: gone\n'],
-    [new InterruptedError('stopped'), 130, 'keylift: stopped\n'],
-    [new DOMException('aborted', 'AbortError'), 130, 'keylift: stopped on request\n  run the same command again: it goes on where it stopped\n'],
+    [new RefusedError('x', 'another run owns this', { facts: { owner: 'host-1', rows: ['a', 'b'] }, hint: 'Wait for it.', anchor: 'owner' }), 3,
+      'keylift: another run owns this\n  owner: host-1\n  rows:\n    a\n    b\n  Wait for it.\n  see runbook.md#owner (code x)\n'],
+    [new UnreachableError('x', 'gone', WAY_OUT), 5, `keylift: gone\n${HELP}`],
+    [new InterruptedError('stopped', { hint: 'Go on.' }), 130, 'keylift: stopped\n  Go on.\n  see runbook.md#confirmation (code interrupted)\n'],
+    [new DOMException('aborted', 'AbortError'), 130,
+      'keylift: the command was stopped on request\n  Run the same command again: it goes on where it stopped.\n  see runbook.md#confirmation (code interrupted)\n'],
     [new Error(`cannot use ${URL_WITH_PASSWORD}`), 1,
-      'keylift: unexpected error: cannot use ***\n  this is a bug in keylift: please report it, with the command line and what --log-level debug adds\n'],
-    ['a string', 1, 'keylift: unexpected error: a string\n  this is a bug in keylift: please report it, with the command line and what --log-level debug adds\n'],
+      `keylift: unexpected error: cannot use ***\n${BUG}  stack: shown by --log-level debug, kept by --log-file FILE\n${REPORT}`],
+    ['a string', 1, `keylift: unexpected error: a string\n${BUG}${REPORT}`],
     [Object.assign(new pg.DatabaseError('relation "x" does not exist', 1, 'error'), { code: '42P01', detail: 'secret row' }), 2,
       'keylift: the database has no such thing: relation "x" does not exist\n  sqlstate: 42P01\n'
-      + '  check the tables and columns in keylift.config.json against the database\n'],
-    [new RefusedError('x', 'a key named \u001b[2J\u202ex'), 3, 'keylift: a key named \\u001b[2J\\u202ex\n'],
+      + '  Check the tables and columns in keylift.config.json against the database: keylift check names all that is missing.\n  see runbook.md#mapping (code object_missing)\n'],
+    [new RefusedError('x', 'a key named \u001b[2J\u202ex', WAY_OUT), 3, `keylift: a key named \\u001b[2J\\u202ex\n${HELP}`],
   ] as const) {
     it(`tells ${String(error).slice(0, 50).replaceAll('\u001b', '')} and exits ${String(exitCode)}`, async () => {
       expect(await keylift('plan', { env, run: throwing(error) })).to.deep.equal({ exitCode, stdout: '', stderr: text });
@@ -94,11 +99,11 @@ describe('dispatch', () => {
         seen.push(context.stop.aborted, context.stopNow.aborted);
         send('SIGTERM');
         seen.push(context.stop.aborted, context.stopNow.aborted);
-        throw new InterruptedError('stopped between two batches');
+        throw new InterruptedError('stopped between two batches', { hint: 'Go on.' });
       },
     });
     expect(seen).to.deep.equal([true, false, true, true]);
-    expect([exitCode, stderr]).to.deep.equal([130, 'SIGINT: finishing what is begun; once more leaves at once. Both can be resumed\nSIGTERM again: leaving at once; what is not committed is rolled back\nkeylift: stopped between two batches\n']);
+    expect([exitCode, stderr]).to.deep.equal([130, 'SIGINT: finishing what is begun; once more leaves at once. Both can be resumed\nSIGTERM again: leaving at once; what is not committed is rolled back\nkeylift: stopped between two batches\n  Go on.\n  see runbook.md#confirmation (code interrupted)\n']);
   });
 });
 
@@ -115,6 +120,8 @@ describe('dispatch with files', () => {
   traget: unknown key, did you mean "target"?
   legacy.keys.tokn: unknown key, did you mean "token"?
   legacy.keys.id: must be text, not the number 1
+  Mend them; schemas/config.schema.json describes the file. Nothing was changed.
+  see runbook.md#command-line-and-configuration (code config_invalid)
 `);
   });
 
@@ -123,7 +130,7 @@ describe('dispatch with files', () => {
       env, cwd, run: (context) => {
         context.logger.info('trying', { url: URL_WITH_PASSWORD, nested: { list: ['hunter2'] }, message: 'mine' });
         context.logger.debug('hidden');
-        throw new RefusedError('not_now', 'hunter2 is the password', { facts: { a: 1 } });
+        throw new RefusedError('not_now', 'hunter2 is the password', { ...WAY_OUT, facts: { a: 1 } });
       },
     });
     const text = await readFile(path.join(cwd, 'log.ndjson'), 'utf8');
@@ -137,6 +144,6 @@ describe('dispatch with files', () => {
 
   it('refuses a log file that cannot be written', async () => {
     const { exitCode, stderr } = await keylift('plan --log-file no/such/folder/x', { env, cwd });
-    expect([exitCode, stderr]).to.deep.equal([2, `keylift: the log file ${cwd}/no/such/folder/x cannot be written (ENOENT)\n`]);
+    expect([exitCode, stderr]).to.deep.equal([2, `keylift: the log file ${cwd}/no/such/folder/x cannot be written (ENOENT)\n  file: ${cwd}/no/such/folder/x\n  Name a file in a folder that exists and that you may write.\n  see runbook.md#command-line-and-configuration (code log_file_unwritable)\n`]);
   });
 });

@@ -4,6 +4,8 @@ import { GLOBAL_FLAGS } from '../../src/commands/definition.js';
 import { EXIT } from '../../src/errors.js';
 import { keylift } from './harness.js';
 
+const SEE = '  see runbook.md#command-line-and-configuration (code usage)\n';
+
 /** The contract's table of commands, flag by flag, and the two that make a configuration. */
 const CONTRACT: Record<string, string[]> = {
   demo: [],
@@ -65,39 +67,39 @@ describe('the command line', () => {
   });
 
   for (const [line, message] of [
-    ['', 'keylift: name a command\n  see keylift --help\n'],
-    ['mirgate', 'keylift: unknown command "mirgate", did you mean migrate?\n  see keylift --help\n'],
-    ['mirgate --help', 'keylift: unknown command "mirgate", did you mean migrate?\n  see keylift --help\n'],
-    ['xyzzy', 'keylift: unknown command "xyzzy"\n  see keylift --help\n'],
-    ['migrate --dryrun', 'keylift: unknown flag --dryrun, did you mean --dry-run?\n  see keylift migrate --help\n'],
-    ['migrate --dryRun', 'keylift: unknown flag --dryRun, did you mean --dry-run?\n  see keylift migrate --help\n'],
-    ['plan -x', 'keylift: unknown flag -x\n  see keylift plan --help\n'],
-    ['plan --no-json', 'keylift: unknown flag --no-json\n  see keylift plan --help\n'],
-    ['plan --json=false', 'keylift: --json takes no value\n  see keylift plan --help\n'],
-    ['plan --json false', 'keylift: unexpected argument "false"\n  see keylift plan --help\n'],
-    ['plan now', 'keylift: unexpected argument "now"\n  see keylift plan --help\n'],
-    ['plan -- now', 'keylift: unexpected argument "now"\n  see keylift plan --help\n'],
-    ['plan --config --json', 'keylift: --config needs a value\n  see keylift plan --help\n'],
-    ['plan --config=', 'keylift: --config: must not be empty\n  see keylift plan --help\n'],
-    ['plan --config a --config b', 'keylift: --config: given more than once\n  see keylift plan --help\n'],
-    ['explain', 'keylift: <key> is missing: a key\'s id, or the fingerprint that keylift shows\n  see keylift explain --help\n'],
-    ['explain 1 2', 'keylift: unexpected argument "2"\n  see keylift explain --help\n'],
-    ['snapshot chek x', 'keylift: <action>: must be one of check, update, export (not "chek")\n  see keylift snapshot --help\n'],
-    ['switch', 'keylift: say who: --all, --cohort P%, --accounts FILE or --back\n  see keylift switch --help\n'],
-    ['switch --all --cohort 5%', 'keylift: --all and --cohort exclude each other\n  see keylift switch --help\n'],
-    ['tune', 'keylift: say what: --concurrency, --batch-time or --max-lag\n  see keylift tune --help\n'],
-    ['status --watch --json', 'keylift: --watch and --json exclude each other: stdout is one document\n  see keylift status --help\n'],
-    ['rollback --all', 'keylift: unknown flag --all\n  see keylift rollback --help\n'],
+    ['', 'keylift: name a command\n  See keylift --help.\n'],
+    ['mirgate', 'keylift: unknown command "mirgate", did you mean migrate?\n  See keylift --help.\n'],
+    ['mirgate --help', 'keylift: unknown command "mirgate", did you mean migrate?\n  See keylift --help.\n'],
+    ['xyzzy', 'keylift: unknown command "xyzzy"\n  See keylift --help.\n'],
+    ['migrate --dryrun', 'keylift: unknown flag --dryrun, did you mean --dry-run?\n  See keylift migrate --help.\n'],
+    ['migrate --dryRun', 'keylift: unknown flag --dryRun, did you mean --dry-run?\n  See keylift migrate --help.\n'],
+    ['plan -x', 'keylift: unknown flag -x\n  See keylift plan --help.\n'],
+    ['plan --no-json', 'keylift: unknown flag --no-json\n  See keylift plan --help.\n'],
+    ['plan --json=false', 'keylift: --json takes no value\n  See keylift plan --help.\n'],
+    ['plan --json false', 'keylift: unexpected argument "false"\n  See keylift plan --help.\n'],
+    ['plan now', 'keylift: unexpected argument "now"\n  See keylift plan --help.\n'],
+    ['plan -- now', 'keylift: unexpected argument "now"\n  See keylift plan --help.\n'],
+    ['plan --config --json', 'keylift: --config needs a value\n  See keylift plan --help.\n'],
+    ['plan --config=', 'keylift: --config: must not be empty\n  See keylift plan --help.\n'],
+    ['plan --config a --config b', 'keylift: --config: given more than once\n  See keylift plan --help.\n'],
+    ['explain', 'keylift: <key> is missing: a key\'s id, or the fingerprint that keylift shows\n  See keylift explain --help.\n'],
+    ['explain 1 2', 'keylift: unexpected argument "2"\n  See keylift explain --help.\n'],
+    ['snapshot chek x', 'keylift: <action>: must be one of check, update, export (not "chek")\n  See keylift snapshot --help.\n'],
+    ['switch', 'keylift: say who: --all, --cohort P%, --accounts FILE or --back\n  See keylift switch --help.\n'],
+    ['switch --all --cohort 5%', 'keylift: --all and --cohort exclude each other\n  See keylift switch --help.\n'],
+    ['tune', 'keylift: say what: --concurrency, --batch-time or --max-lag\n  See keylift tune --help.\n'],
+    ['status --watch --json', 'keylift: --watch and --json exclude each other: stdout is one document\n  See keylift status --help.\n'],
+    ['rollback --all', 'keylift: unknown flag --all\n  See keylift rollback --help.\n'],
   ] as const) {
     it(`refuses keylift ${line}`, async () => {
-      expect(await keylift(line)).to.deep.equal({ exitCode: 2, stdout: '', stderr: message });
+      expect(await keylift(line)).to.deep.equal({ exitCode: 2, stdout: '', stderr: `${message}${SEE}` });
     });
   }
 
   it('names all faults at once', async () => {
     expect((await keylift('migrate --concurency 2 --until now extra')).stderr).to.equal(
       'keylift: unknown flag --concurency, did you mean --concurrency?\n'
-      + 'unexpected argument "2"\nunexpected argument "extra"\n  see keylift migrate --help\n',
+      + 'unexpected argument "2"\nunexpected argument "extra"\n  See keylift migrate --help.\n' + SEE,
     );
     expect((await keylift('migrate --concurrency 0 --until now --batch-time fast')).stderr.split('\n').slice(0, 3)).to.deep.equal([
       'keylift: --until: must be one of expand, backfill, harden, verify, switch (not "now")',

@@ -71,7 +71,7 @@ describe('describeDatabaseError', () => {
   });
 
   it('passes a KeyliftError through', () => {
-    const error = new UsageError('x', 'y');
+    const error = new UsageError('x', 'y', { hint: 'Mend it.', anchor: 'z' });
     expect(describeDatabaseError(error)).to.equal(error);
   });
 });

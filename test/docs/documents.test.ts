@@ -26,16 +26,6 @@ describe('runbook.md', () => {
     expect(others).to.deep.equal([]);
   });
 
-  it('explains every error by its code', () => {
-    const codes = [
-      ...foundInSources(/new (?:Usage|Refused|Unreachable|Differences|Keylift)Error\(\s*'([a-z_]+)'/g),
-      ...foundInSources(/(?:cannotEmbed|embeddedFailed)\(\s*'([a-z_]+)'/g, (reason) => `embedded_${reason}`),
-      'interrupted',
-    ];
-    expect(codes).to.include.members(['usage', 'another_run', 'embedded_not_installed']);
-    expect(codes.filter((code) => !runbook.includes(`\`${code}\``))).to.deep.equal([]);
-  });
-
   it('explains every reason of an exception', () => {
     const schema = JSON.parse(readDocument('schemas/plan.schema.json')) as { definitions: { reason: { enum: string[] } } };
     for (const reason of schema.definitions.reason.enum) expect(runbook).to.include(`| \`${reason}\` |`);

@@ -11,6 +11,12 @@ export function anchorsOf(markdown: string): string[] {
     title!.trim().toLowerCase().replace(/[^\p{L}\p{N}\s_-]/gu, '').replace(/\s/g, '-'));
 }
 
+/** The text below the heading of an anchor, up to the next heading of any level; undefined when there is none. */
+export function sectionOf(markdown: string, anchor: string): string | undefined {
+  const sections = markdown.split(/^(?=#{1,6} )/m);
+  return sections.find((section) => anchorsOf(section)[0] === anchor);
+}
+
 /** Where a document's links lead that name no other site: file (empty: itself) and anchor. */
 export function linksOf(markdown: string): { file: string; anchor: string }[] {
   const withoutCode = markdown.replace(/^```.*?^```$/gms, '');

@@ -81,7 +81,7 @@ describe('migrate, on a bad network', () => {
     proxy.reset();
     const { exitCode, stderr } = await migration.ended;
     expect(exitCode, stderr).to.equal(5);
-    expect(stderr).to.include('trying again').and.include('run the same command again').and.not.match(/\n +at /);
+    expect(stderr).to.include('trying again').and.include('un the same command again').and.not.match(/\n +at /);
     proxy.heal();
     await scenario.endLease();
     const again = await through(MIGRATE).ended;

@@ -19,6 +19,8 @@ const ELSEWHERE: Record<string, string> = {
   'gate-disk': 'test/preflight: no disk here is full',
   'disk-full': 'test/fire: a small file system that fills',
   'step-cut-off': 'test/fire: a limit on statements',
+  'a-bug-of-keylift': 'test/cli and test/errors: made to throw',
+  confirmation: 'test/cli: asked at a terminal',
   exceptions: 'a plan that names them exits 6 in every chapter',
   roles: 'test/exit-codes: each role is kept from what it may not do',
   probe: 'test/proof: certificates and files with faults',

@@ -88,7 +88,7 @@ describe('snapshot/check', () => {
 
   it('an unreachable server ends it all, and no scratch database is left', async () => {
     const directory = await write({ 'a/legacy.json': legacyWith(), 'b/legacy.json': legacyWith() });
-    const gone = new UnreachableError('gone', 'the server went away');
+    const gone = new UnreachableError('gone', 'the server went away', { hint: 'Wait.', anchor: 'database' });
     const used: string[] = [];
     const plan = (url: string) => {
       used.push(new URL(url).pathname.slice(1));

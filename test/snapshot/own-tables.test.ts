@@ -97,9 +97,9 @@ describe('snapshot of tables of the operator\'s own', () => {
     });
     const { exitCode, stdout } = await run(['update', folder]);
     expect(exitCode).to.equal(2);
-    expect(stdout).to.match(/FAILED {2}bad-ddl\n +keylift: schema.sql: .*syntax error/);
-    expect(stdout).to.match(/FAILED {2}bad-row\n +keylift: "app"."Service": .*no_such_column/);
-    expect(stdout).to.match(/FAILED {2}bad-value\n +keylift: "app"."Service": /).and.not.include('sécret');
+    expect(stdout).to.match(/FAILED {2}bad-ddl\n +keylift: schema\.sql cannot be loaded: .*syntax error/);
+    expect(stdout).to.match(/FAILED {2}bad-row\n +keylift: "app"\."Service" cannot be loaded: .*no_such_column/);
+    expect(stdout).to.match(/FAILED {2}bad-value\n +keylift: "app"\."Service" cannot be loaded: /).and.not.include('sécret');
     expect(stdout).to.include('written one');
     expect(await role.databases()).to.deep.equal([]);
   });

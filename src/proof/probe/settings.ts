@@ -69,7 +69,7 @@ function parse(text: string, file: string): { value: unknown; faults: Fault[] } 
   } catch (error) {
     if (!(error instanceof JsonFault)) throw error;
     throw new UsageError('probe_invalid', `the probe file ${file} is not JSON: line ${String(error.line)}, column ${String(error.column)}`, {
-      facts: { file }, anchor: 'probe',
+      facts: { file }, hint: 'Mend that place; no request was sent.', anchor: 'probe',
     });
   }
 }
@@ -85,5 +85,7 @@ function invalid(file: string, faults: readonly Fault[]): UsageError {
 function unreadable(file: string, why: unknown): UsageError {
   const code = why instanceof Error ? ((why as NodeJS.ErrnoException).code ?? '') : '';
   const reason = typeof why === 'string' ? why : code === 'ENOENT' ? 'does not exist' : `cannot be read${code === '' ? '' : ` (${code})`}`;
-  return new UsageError('probe_unreadable', `the probe file ${file} ${reason}`, { facts: { file }, anchor: 'probe' });
+  return new UsageError('probe_unreadable', `the probe file ${file} ${reason}`, {
+    facts: { file }, hint: 'Name a file of UTF-8 JSON that this user may read; no request was sent.', anchor: 'probe',
+  });
 }

@@ -85,7 +85,7 @@ async function requireEmpty(directory: string): Promise<void> {
   });
   if (entries.length === 0) return;
   throw new UsageError('export_not_empty', `${directory} is not empty; a case that is there is not written over`, {
-    facts: { directory }, hint: 'Name a folder that does not exist yet.',
+    facts: { directory }, hint: 'Name a folder that does not exist yet.', anchor: 'fixtures-and-the-embedded-server',
   });
 }
 
@@ -119,6 +119,6 @@ function legacyText({ about, ...tables }: Record<string, unknown> & { about: str
 function unwritable(directory: string, cause: unknown): UsageError {
   const reason = cause instanceof Error ? ((cause as NodeJS.ErrnoException).code ?? cause.message) : String(cause);
   return new UsageError('export_unwritable', `the case cannot be written to ${directory}: ${reason}`, {
-    facts: { directory }, cause, hint: 'Name a folder that you may write.',
+    facts: { directory }, cause, hint: 'Name a folder that you may write.', anchor: 'fixtures-and-the-embedded-server',
   });
 }

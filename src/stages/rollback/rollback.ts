@@ -50,7 +50,9 @@ export async function rollBack(context: StageContext): Promise<RollbackReport> {
     return { rolled_back: false, accounts: null, removed: 0, born_in_settings: await bornKeys(database, schema) };
   }
   if (state.state === 'purged') {
-    throw new RefusedError('purged', 'the archive was purged; the per-API keys cannot come back', { anchor: 'purge' });
+    throw new RefusedError('purged', 'the archive was purged; the per-API keys cannot come back', {
+      hint: 'Stay with the account keys: they hold all that was moved. Only a backup has the old rows.', anchor: 'purge',
+    });
   }
   progress.stage('rollback');
   await restoreArchive(context);
