@@ -57,8 +57,8 @@ export const CASES: readonly Row[] = [
 export const CASES_ON_A_SERVER: readonly Row[] = ([
   own('SQL for a column', { 'public.api_keys': [{ [INJECTION]: 1 }] }, `column "${INJECTION}" of relation "api_keys" does not exist`),
   own('a table that the DDL does not make', { 'public.other': [{ id: 1 }] }, 'relation "public.other" does not exist'),
-  own('a value of another type', { 'public.api_keys': [{ id: 'hunter2-secret' }] }, '"public"."api_keys": a value does not have the form that its type or a function asks for (SQLSTATE 22P02)'),
-  own('DDL that is no SQL', { 'public.api_keys': [] }, 'schema.sql: syntax error at or near "TABEL"', { 'schema.sql': 'CREATE TABEL x;' }),
+  own('a value of another type', { 'public.api_keys': [{ id: 'hunter2-secret' }] }, '"public"."api_keys" cannot be loaded: a value does not have the form that its type or a function asks for (SQLSTATE 22P02)'),
+  own('DDL that is no SQL', { 'public.api_keys': [] }, 'schema.sql cannot be loaded: syntax error at or near "TABEL"', { 'schema.sql': 'CREATE TABEL x;' }),
   fixture('holds of nobody', legacyWith(), 'line 2: no key "99"', { 'holds.csv': 'key_id\n99\n' }),
   { ...fixture('a byte order mark and CRLF, which are no fault', BOM + crlf(JSON.stringify(legacyWith(), null, 2)), 'plan (snapshots/plan.json: no such file)'), exit: 4 },
 ] satisfies Row[]).map((row) => ({ ...row, answers: true }));
