@@ -33,7 +33,7 @@ function page(definition: CommandDefinition): string {
     `${describe}.`,
     '',
     '```text',
-    ['keylift', name, ...Object.keys(positionals).map((word) => `<${word}>`), '[flags]'].join(' '),
+    ['keylift', name, ...Object.entries(positionals).map(([word, { optional }]) => (optional === true ? `[${word}]` : `<${word}>`)), '[flags]'].join(' '),
     '```',
     '',
     ...table('argument', Object.entries(positionals).map(([word, flag]) => [`\`<${word}>\``, flag])),

@@ -24,7 +24,7 @@ export function commandLineFaults(argv: readonly string[], commands: readonly Co
     ...(definition === undefined ? ['name a command'] : []),
     ...unknown.map((flag) => `unknown flag ${flag}${suggestion(flag.replace(/^-+/, ''), known, '--')}`),
     ...misused,
-    ...positionals.slice(words.length).map(([name, { describe }]) => `<${name}> is missing: ${describe}`),
+    ...positionals.slice(words.length).filter(([, { optional }]) => optional !== true).map(([name, { describe }]) => `<${name}> is missing: ${describe}`),
     ...words.slice(positionals.length).map((word) => `unexpected argument ${JSON.stringify(word)}`),
   ];
 }

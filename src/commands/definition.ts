@@ -17,11 +17,14 @@ export interface Valued {
 
 export type Flag = Switch | Valued;
 
+/** A word behind the command. Those that may be left out stand last; the command gets undefined then. */
+export type Positional = Valued & { optional?: true };
+
 /** A command as help and the parser see it. This module and its like import nothing heavy: --help must be quick. */
 export interface CommandDefinition {
   name: string;
   describe: string;
-  positionals?: Record<string, Valued>;
+  positionals?: Record<string, Positional>;
   flags: Record<string, Flag>;
   /** Flags of which one may be given at most. */
   exclusive?: readonly (readonly string[])[];

@@ -18,7 +18,7 @@ const BRIEFLY: Record<ExitCode, string> = {
   [EXIT.usage]: 'usage or configuration',
   [EXIT.refused]: 'refused',
   [EXIT.differences]: 'differences',
-  [EXIT.unreachable]: 'unreachable, or work left',
+  [EXIT.unreachable]: 'unreachable or work left',
   [EXIT.exceptions]: 'exceptions wait',
   [EXIT.interrupted]: 'interrupted',
 };

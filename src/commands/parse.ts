@@ -88,7 +88,7 @@ function buildParser(
 
 function addCommand(parser: Argv, definition: CommandDefinition, choose: Parameters<typeof buildParser>[1]): Argv {
   const positionals = Object.entries(definition.positionals ?? {});
-  const pattern = [definition.name, ...positionals.map(([name]) => `<${name}>`)].join(' ');
+  const pattern = [definition.name, ...positionals.map(([name, { optional }]) => (optional === true ? `[${name}]` : `<${name}>`))].join(' ');
   return parser.command(
     pattern,
     definition.describe,

@@ -4,7 +4,11 @@ import path from 'node:path';
 export class ValueFault extends Error {}
 
 /** Turns a flag's text into what the command gets. Throws ValueFault. */
-export type ReadValue<T> = (text: string, world: { cwd: string }) => T;
+export interface ReadValue<T> {
+  (text: string, world: { cwd: string }): T;
+  /** The only texts it takes, where they can be told beforehand. */
+  words?: readonly string[];
+}
 
 /** A share of all accounts, in millionths: `5%` is 50,000. */
 export interface Cohort {
@@ -45,10 +49,11 @@ export const duration: ReadValue<number> = (text) => {
 };
 
 export function oneOf<const Words extends readonly string[]>(words: Words): ReadValue<Words[number]> {
-  return (text) => {
+  const read = (text: string): Words[number] => {
     if (!words.includes(text)) throw new ValueFault(`must be one of ${words.join(', ')}`);
     return text;
   };
+  return Object.assign(read, { words });
 }
 
 /** A file or folder, made absolute from the working folder. */

@@ -24,6 +24,7 @@ const CONTRACT: Record<string, string[]> = {
   report: [],
   explain: [],
   snapshot: ['junit', 'accounts'],
+  completion: [],
 };
 
 describe('the command line', () => {
@@ -58,7 +59,7 @@ describe('the command line', () => {
     const lines = help.stdout.trimEnd().split('\n');
     expect(lines.length, 'beside the prompt').to.be.lessThan(24);
     expect(lines.filter((line) => line.length > 79)).to.deep.equal([]);
-    expect(lines.map((line) => /^[A-Z][\w ]+?(?= {2})/.exec(line)?.[0]).filter((title) => title !== undefined)).to.deep.equal(['Look', 'Move', 'Steer', 'After', 'Your CI']);
+    expect(lines.map((line) => /^[A-Z][\w ]+?(?= {2})/.exec(line)?.[0]).filter((title) => title !== undefined)).to.deep.equal(['Look', 'Move', 'Steer', 'After', 'Your CI', 'Shell']);
     expect((await keylift('help')).stdout).to.equal(help.stdout);
     const version = await keylift('--version');
     expect(version.exitCode).to.equal(0);

@@ -1,5 +1,6 @@
 import type { CommandDefinition } from '../definition.js';
 import type { Group } from '../overview.js';
+import { completion } from './completion.js';
 import { check, init } from './setup.js';
 import { demo, explain, plan, report, snapshot, status, verify } from './looking.js';
 import { finalize, migrate, pause, resume, rollback, switchAccounts, tune } from './moving.js';
@@ -9,7 +10,7 @@ export const GROUPS: readonly Group[] = [
   {
     title: 'Look',
     commands: [
-      { definition: demo, brief: 'the whole story on an embedded PostgreSQL with shipped data' },
+      { definition: demo, brief: 'the whole story with shipped data, on a server of its own' },
       { definition: init, brief: 'write a first configuration from the database\'s catalog' },
       { definition: check, brief: 'what is wrong with the configuration, all at once' },
       { definition: plan, brief: 'what would happen to each key, and who gains what' },
@@ -38,12 +39,16 @@ export const GROUPS: readonly Group[] = [
     title: 'After',
     commands: [
       { definition: report, brief: 'one HTML page of a run, for the change ticket' },
-      { definition: finalize, brief: 'archive the moved per-API rows; --purge deletes the archive' },
+      { definition: finalize, brief: 'archive the moved per-API rows; --purge deletes them' },
     ],
   },
   {
     title: 'Your CI',
     commands: [{ definition: snapshot, brief: 'run cases of your own and compare with their snapshots' }],
+  },
+  {
+    title: 'Shell',
+    commands: [{ definition: completion, brief: 'a script for bash or zsh: Tab completes the rest' }],
   },
 ];
 

@@ -1,0 +1,18 @@
+import path from 'node:path';
+import { EXIT } from '../errors.js';
+import { completionScript, SHELLS, type Shell } from './completion-script.js';
+import type { Run } from './context.js';
+import { COMMANDS } from './definitions/all.js';
+import type { CompletionArguments } from './definitions/completion.js';
+
+export const run: Run<CompletionArguments> = (context, { shell = shellOf(context.io.env.SHELL) }) => {
+  const script = completionScript(shell, COMMANDS);
+  if (context.json) context.printAnswer({ shell, script });
+  else context.write(script);
+  return Promise.resolve(EXIT.done);
+};
+
+/** The shell whose user asks; bash for one that is neither. */
+function shellOf(program: string | undefined): Shell {
+  return SHELLS.find((name) => name === path.basename(program ?? '')) ?? 'bash';
+}
