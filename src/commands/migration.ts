@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { packageRoot } from '../config/package-root.js';
 import type { Database } from '../database/connect.js';
+import { patient } from '../database/patient.js';
 import { fenced, requireLease } from '../ledger/fence.js';
 import { underLease } from '../ledger/lease.js';
 import { throughLosses } from '../ledger/reconnect.js';
@@ -71,16 +72,18 @@ export async function withRun<T>(
   const progress = picture?.progress ?? progressOn(context);
   const ran = withDdl(context, { schema, progress }, (ddl) => {
     const stage = (run: Run, lost: AbortSignal, assisted = false): StageContext => {
-      ddl.guardWith(() => database.readOnly((session) => requireLease(session, run)));
+      const stop = AbortSignal.any([context.stop, lost]);
+      const patiently = patient(database, { stop, onWait: (reason) => { progress.waiting(reason); } });
+      ddl.guardWith(() => patiently.readOnly((session) => requireLease(session, run)));
       return {
-        database: fenced(database, run),
+        database: fenced(patiently, run),
         schema,
         ddl,
         run,
         assisted,
         options,
         progress,
-        stop: AbortSignal.any([context.stop, lost]),
+        stop,
       };
     };
     const { assist } = work;

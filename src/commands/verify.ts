@@ -1,3 +1,4 @@
+import { patient } from '../database/patient.js';
 import { EXIT, type ExitCode } from '../errors.js';
 import { reached, readState, requireSettings, requireState, type LedgerState } from '../ledger/state.js';
 import type { Proof } from '../proof/document.js';
@@ -50,11 +51,12 @@ async function proveWhatIsThere(context: CommandContext, { database, schema }: O
   if (others && (state === null || state.state === 'rolled_back')) return 'nothing_migrated';
   await database.readOnly((session) => requireState(session, 'verify'));
   if (others && !reached(state!.stage, 'backfill')) return 'backfill_unfinished';
-  const proof = await prove(database, schema, {
+  const patiently = patient(database, { stop: context.stop, onWait: (reason) => { context.logger.info(`  ${reason}`); } });
+  const proof = await prove(patiently, schema, {
     stop: context.stop,
     onProgress: (rows) => { context.logger.info(`  ${String(rows)} keys looked at`); },
   });
-  await database.transaction((session) => keepProof(session, { proof, runId: null }));
+  await patiently.transaction((session) => keepProof(session, { proof, runId: null }));
   return proof;
 }
 

@@ -7,6 +7,8 @@ export interface ReadOptions {
   /** Default: no limit. */
   statementTimeoutMs?: number;
   lockTimeoutMs?: number;
+  /** How often a patient database tries it; 1 where whoever asks waits by itself. Default 5. */
+  tries?: number;
 }
 
 export interface WriteOptions {
@@ -16,6 +18,8 @@ export interface WriteOptions {
   lockTimeoutMs?: number;
   /** The commit does not wait for the disk: only for work that a rerun would do again. */
   asynchronousCommit?: boolean;
+  /** How often a patient database tries it; 1 where whoever asks waits by itself. Default 5. */
+  tries?: number;
 }
 
 /** How a transaction begins: one round trip, and SET LOCAL alone, so that a transaction pooler is no obstacle. */

@@ -26,7 +26,7 @@ export async function underLoad<T>(
   for (let attempt = 1; ; attempt += 1) {
     stop?.throwIfAborted();
     try {
-      return await database.transaction(work, { ...write, lockTimeoutMs: LOCK_TIMEOUT_MS });
+      return await database.transaction(work, { ...write, lockTimeoutMs: LOCK_TIMEOUT_MS, tries: 1 });
     } catch (error) {
       if (!isRetryable(error)) throw error;
       onWait?.('a session that changed keys has not committed yet');

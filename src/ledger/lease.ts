@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT, noteRun, UnreachableError } from '../errors.js';
 import type { Database } from '../database/connect.js';
+import { patient } from '../database/patient.js';
 import { anotherRun, buryOwner, endRun, enterRun, heartbeat, HEARTBEAT_SECONDS, isDeadHere, LEASE_SECONDS, leaseLost, takeLead, type Owner, type Run, type RunFacts } from './runs.js';
 
 const ASK_EVERY_MS = 250;
@@ -34,12 +35,13 @@ export async function underLease<T>(
   options: LeaseOptions,
   fn: (led: Led) => Promise<{ exitCode: number; result: T }>,
 ): Promise<T> {
-  const run = await database.transaction((session) => enterRun(session, options.facts));
+  const patiently = patient(database, { stop: options.stop });
+  const run = await patiently.transaction((session) => enterRun(session, options.facts));
   const lost = new AbortController();
   const beat = setInterval(heartbeats({ database, run, lost, onSilence: () => { database.abandon(); options.onSilence?.(); } }), HEARTBEAT_SECONDS * 1000);
   const end = { exitCode: EXIT.bug as number, result: null as unknown };
   try {
-    const assisted = await waitForLead({ database, run, options, lost: lost.signal });
+    const assisted = await waitForLead({ database: patiently, run, options, lost: lost.signal });
     run.leads = true;
     const answer = await fn({ run, lost: lost.signal, assisted });
     Object.assign(end, answer);
@@ -51,7 +53,7 @@ export async function underLease<T>(
   } finally {
     clearInterval(beat);
     // When the database is gone, so is the lease, by its own end.
-    await database.transaction((session) => endRun(session, run, end)).catch(() => undefined);
+    await patient(database).transaction((session) => endRun(session, run, end)).catch(() => undefined);
   }
 }
 

@@ -53,7 +53,7 @@ export class Waits {
   /** Whoever waits for a database that is gone, or has lost its lease, must not fail for want of a note about it. */
   private async write(statement: (session: WriteSession, runId: string) => Promise<unknown>): Promise<void> {
     const { database, run } = this.context;
-    await database.transaction((session) => statement(session, run.runId)).catch((error: unknown) => {
+    await database.transaction((session) => statement(session, run.runId), { tries: 1 }).catch((error: unknown) => {
       if (!(error instanceof KeyliftError) && !isRetryable(error)) throw error;
     });
   }

@@ -2,6 +2,7 @@ import type { Settings } from '../config/settings.js';
 import { DEFAULT_SETTINGS } from '../config/defaults.js';
 import { openDatabase, type Database } from '../database/connect.js';
 import { EXIT } from '../errors.js';
+import { patient } from '../database/patient.js';
 import { fenced } from '../ledger/fence.js';
 import { underLease } from '../ledger/lease.js';
 import type { RunFacts } from '../ledger/runs.js';
@@ -90,7 +91,7 @@ async function underRun<T>({ url, version, database, schema, progress, stop }: G
     return await underLease(database, { facts, stop }, async ({ run, lost }) => ({
       exitCode: EXIT.done,
       result: await work({
-        database: fenced(database, run), schema, ddl, run, assisted: false, options: PACE, progress: progress ?? QUIET, stop: AbortSignal.any([stop, lost]),
+        database: fenced(patient(database), run), schema, ddl, run, assisted: false, options: PACE, progress: progress ?? QUIET, stop: AbortSignal.any([stop, lost]),
       }),
     }));
   } finally {

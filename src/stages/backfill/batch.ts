@@ -34,7 +34,7 @@ export interface BatchOptions {
  * @throws RefusedError `lease_lost` when another run took over; nothing was written then.
  */
 export async function runBatch(database: Database, schema: MappedSchema, options: BatchOptions): Promise<BatchReport | null> {
-  const limits = { lockTimeoutMs: options.lockTimeoutMs ?? 500, statementTimeoutMs: options.statementTimeoutMs, asynchronousCommit: true };
+  const limits = { lockTimeoutMs: options.lockTimeoutMs ?? 500, statementTimeoutMs: options.statementTimeoutMs, asynchronousCommit: true, tries: 1 };
   return database.transaction(async (session) => {
     const started = performance.now();
     await session.query(`SET LOCAL keylift.writer = 'keylift'; SET LOCAL idle_in_transaction_session_timeout = '60s'; SET LOCAL work_mem = '32MB'`);

@@ -165,7 +165,7 @@ class Copier {
 
 /** Fresh statistics, if they can be had at once: nothing waits for them, so they must not wait for anybody. */
 export async function analyzeTarget({ database, schema }: StageContext): Promise<void> {
-  await database.transaction((s) => s.query(`ANALYZE ${schema.legacy.target}`), { lockTimeoutMs: 500 }).catch(() => undefined);
+  await database.transaction((s) => s.query(`ANALYZE ${schema.legacy.target}`), { lockTimeoutMs: 500, tries: 1 }).catch(() => undefined);
 }
 
 interface OpenRanges {

@@ -32,7 +32,7 @@ async function cut({ database, schema, options, progress, stop }: StageContext):
         await session.query(cutRanges(schema.legacy), [keys]);
         await session.query('SET LOCAL lock_timeout = 1000');
         await session.query(REMOVE_UNCUT);
-      });
+      }, { tries: 1 });
       return;
     } catch (error) {
       if (!isRetryable(error)) throw error;
