@@ -13,9 +13,9 @@ export interface Comparison {
   theirs: number;
   unit: Measured['unit'];
   ratio: number;
-  /** How the ratio is read: ours over theirs must not be above, or theirs over ours not below. */
-  must: { be: 'at most' | 'at least'; value: number };
-  reached: boolean;
+  /** How the ratio is read: ours over theirs must not be above, or theirs over ours not below. Null: for comparison. */
+  must: { be: 'at most' | 'at least'; value: number } | null;
+  reached: boolean | null;
 }
 
 export const median = (values: readonly number[]): number => {
@@ -57,7 +57,8 @@ export interface Target {
   ours: string;
   theirs: string | number;
   be: 'at most' | 'at least';
-  value: number;
+  /** Without it nothing must be reached: a line to understand another one by. */
+  value?: number;
 }
 
 /** The lines of the table for the targets whose ways were measured. */
@@ -68,7 +69,8 @@ export function compare(book: Notebook, targets: readonly Target[]): Comparison[
     const ratio = t.be === 'at most' ? ours.median / theirs : theirs / ours.median;
     return {
       what: t.what, ours: ours.median, against: typeof t.theirs === 'string' ? t.theirs : 'the limit', theirs, unit: ours.unit, ratio,
-      must: { be: t.be, value: t.value }, reached: t.be === 'at most' ? ratio <= t.value : ratio >= t.value,
+      must: t.value === undefined ? null : { be: t.be, value: t.value },
+      reached: t.value === undefined ? null : t.be === 'at most' ? ratio <= t.value : ratio >= t.value,
     };
   });
 }
@@ -78,7 +80,7 @@ export function tableOf(comparisons: readonly Comparison[]): string {
   const head = ['what', 'keylift', 'against', 'there', 'ratio', 'must be', ''];
   const digits = (value: number, unit: string): string => `${value.toFixed(unit === 'ms' ? 3 : 2)} ${unit}`;
   const rows = comparisons.map((c) => [c.what, digits(c.ours, c.unit), c.against, digits(c.theirs, c.unit), c.ratio.toFixed(2),
-    `${c.must.be === 'at most' ? '≤' : '≥'} ${String(c.must.value)}`, c.reached ? 'reached' : 'MISSED']);
+    c.must === null ? '' : `${c.must.be === 'at most' ? '≤' : '≥'} ${String(c.must.value)}`, c.reached === null ? '' : c.reached ? 'reached' : 'MISSED']);
   const widths = head.map((name, at) => Math.max(name.length, ...rows.map((row) => row[at]!.length)));
   const line = (cells: readonly string[]): string => `| ${cells.map((cell, at) => cell.padEnd(widths[at]!)).join(' | ')} |`;
   return [line(head), `|${widths.map((w) => '-'.repeat(w + 2)).join('|')}|`, ...rows.map(line)].join('\n');

@@ -2,20 +2,18 @@ import type { Arena } from '../arena.js';
 import { keylift } from '../keylift.js';
 import type { Notebook } from '../measure.js';
 import { batchInsert } from './batch-insert.js';
-import { authorizations, legacyWrites, lookupsWhileMigrating, oldLookups, prepareSwitched } from './gateway.js';
-import { offline, oneInsert, searchAndScan } from './offline.js';
+import { authorizations, legacyWrites, lookupsWhileMigrating, oldLookups, prepareSwitched, wrappedLookups } from './gateway.js';
+import { liveInOneStatement, offline, oneInsert, searchAndScan } from './offline.js';
 import { outerJoin } from './proof.js';
 import { replayOfAMillion } from './replay.js';
 
 /** A group of ways that are compared with one another: one round of each, in turn. */
 export type Group = (arena: Arena, book: Notebook) => Promise<void>;
 
-/** Measured on so many keys at most and scaled up: it is slow, and the same for every row. */
-const BATCH_INSERT_KEYS = 400_000;
-
 export const GROUPS: Record<string, Group> = {
   async migrate({ onCopy }, book) {
     book.add('offline', await onCopy(offline));
+    book.add('live in one statement', await onCopy(liveInOneStatement));
     const { seconds, peakMiB } = await onCopy((copy) => keylift(['migrate', '--until', 'harden', '--yes'], copy.url));
     book.add('migrate', seconds);
     if (peakMiB !== null) book.add('memory of migrate', peakMiB, 'MiB');
@@ -23,7 +21,7 @@ export const GROUPS: Record<string, Group> = {
 
   async insert({ onCopy }, book) {
     book.add('one INSERT … SELECT', await onCopy(oneInsert));
-    book.add('knex batchInsert', await onCopy((copy) => batchInsert(copy, { atMost: BATCH_INSERT_KEYS })));
+    book.add('knex batchInsert', await onCopy(batchInsert));
   },
 
   async verify(arena, book) {
@@ -50,7 +48,10 @@ export const GROUPS: Record<string, Group> = {
     const states = await prepareSwitched(arena);
     for (const [name, of] of Object.entries(states)) {
       await arena.onCopy(async (copy) => {
-        if (name === 'unswitched') book.add('old lookup', (await oldLookups(copy)).mean, 'ms');
+        if (name === 'unswitched') {
+          book.add('old lookup', (await oldLookups(copy)).mean, 'ms');
+          book.add('old lookup in a function', (await wrappedLookups(copy)).mean, 'ms');
+        }
         book.add(`authorize, ${name}`, (await authorizations(copy)).mean, 'ms');
       }, { of });
     }

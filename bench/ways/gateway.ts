@@ -19,6 +19,25 @@ const SECONDS = 8;
 export const oldLookups = (copy: Copy): Promise<Latencies> => load({ url: copy.url, script: oldLookup(copy.keys), clients: CLIENTS, seconds: SECONDS });
 export const authorizations = (copy: Copy): Promise<Latencies> => load({ url: copy.url, script: authorize(copy.keys), clients: CLIENTS, seconds: SECONDS });
 
+/**
+ * The old lookup within a function that has the rights and settings of `authorize` and nothing else to do: what asking
+ * a function costs at least.
+ */
+export async function wrappedLookups(copy: Copy): Promise<Latencies> {
+  await copy.sql(`
+    CREATE FUNCTION public.old_lookup(asked_token text, asked_api bigint) RETURNS TABLE (key_id bigint, account_id bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1 SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $body$
+    #variable_conflict use_column
+    BEGIN
+      SELECT k.id, k.account_id INTO old_lookup.key_id, old_lookup.account_id FROM public.api_keys k
+      WHERE k.token = asked_token AND k.api_id = asked_api AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+      ORDER BY k.created_at, k.id LIMIT 1;
+      IF FOUND THEN RETURN NEXT; END IF;
+    END $body$`);
+  const script = `\\set n random(1, ${String(copy.keys)})\nSELECT key_id, account_id FROM public.old_lookup(${tokenOf(':n')}, ${apiOf(':n')});\n`;
+  return load({ url: copy.url, script, clients: CLIENTS, seconds: SECONDS });
+}
+
 /** The finished migrations that `authorize` is asked in: before any switch, with mixed cohorts, all switched. */
 export async function prepareSwitched(arena: Arena): Promise<{ unswitched: string; mixed: string; switched: string }> {
   const migrated = async (copy: Copy, ...steps: string[][]): Promise<void> => {
