@@ -157,6 +157,9 @@ export function targetTriggerFunctions(context: MigrationContext): string {
       IF TG_OP = 'UPDATE' THEN
         IF NEW.token = OLD.token THEN RETURN NEW; END IF;
       END IF;
+      IF length(NEW.token) = 0 THEN
+        RAISE EXCEPTION 'a key needs a token' USING ERRCODE = 'check_violation';
+      END IF;
       IF EXISTS (SELECT FROM ${l.from} WHERE ${l.token} = NEW.token AND ${l.inStore} AND ${l.isPerApiKey}) THEN
         RAISE EXCEPTION 'this token belongs to an existing key' USING ERRCODE = 'unique_violation';
       END IF;

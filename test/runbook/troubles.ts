@@ -58,6 +58,8 @@ export const TROUBLES: Record<string, Trouble> = {
   'nobody may make temporary tables': sql('revoke temporary on database shop from public'),
   'somebody else\'s run is at work': atWork,
   'somebody wrote past the mirror': migrated('harden', `set session_replication_role = replica; update public.api_keys set revoked_at = now() where id = 70000`),
+  'a key in Settings outlived its account': migrated('backfill', `insert into public.accounts (id, kind, name) values (999000, 'user', 'short-lived');
+    insert into public.account_api_keys (account_id, name, token) values (999000, 'made in Settings', 'outlived-its-account'); delete from public.accounts where id = 999000`),
   'one key takes too long': migrated('expand', TAKES_TOO_LONG),
   'a rollback broke off': brokenOff,
   'a table points at the keys': sql(`create table public.usage (key_id bigint references public.api_keys (id), calls int); alter table public.usage owner to shop_owner;

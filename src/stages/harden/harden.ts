@@ -2,6 +2,7 @@ import { STEPS } from '../../../migrations/index.js';
 import { SQLSTATE, sqlStateOf } from '../../database/sqlstate.js';
 import type { StageContext } from '../context.js';
 import { settleKeys, sweep } from '../backfill/sweep.js';
+import { refuseUnfit } from './unfit.js';
 
 const MAX_TRIES = 5;
 
@@ -31,6 +32,7 @@ async function mended(context: StageContext, error: unknown): Promise<boolean> {
   if (state === SQLSTATE.foreignKeyViolation || state === SQLSTATE.checkViolation) {
     await settleOrphans(context);
     await sweep(context);
+    await context.database.readOnly((session) => refuseUnfit(session, context.schema.legacy));
     return true;
   }
   return false;
