@@ -120,8 +120,8 @@ async function afterStopNow(error: unknown): Promise<unknown> {
 function opener({ databaseUrl }: Configuration, opened: Database[]): CommandContext['openDatabase'] {
   return async (options) => {
     if (databaseUrl === undefined) throw noDatabase();
-    const { openDatabase } = await import('../database/connect.js');
-    const database = await openDatabase(databaseUrl, options);
+    const [{ openDatabase }, { pinned, CATALOG_ALONE }] = await Promise.all([import('../database/connect.js'), import('../database/pinned.js')]);
+    const database = pinned(await openDatabase(databaseUrl, options), CATALOG_ALONE);
     opened.push(database);
     return database;
   };

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { packageRoot } from '../config/package-root.js';
 import type { Database } from '../database/connect.js';
 import { patient } from '../database/patient.js';
+import { pinned } from '../database/pinned.js';
 import { fenced, requireLease } from '../ledger/fence.js';
 import { underLease } from '../ledger/lease.js';
 import { throughLosses } from '../ledger/reconnect.js';
@@ -30,7 +31,7 @@ export interface Opened {
 export async function openMapped(context: CommandContext): Promise<Opened> {
   const database = await context.openDatabase();
   const schema = await database.readOnly((session) => inspectMapping(session, context));
-  return { database, schema };
+  return { database: pinned(database, schema.searchPath), schema };
 }
 
 /** Like `openMapped`, for commands that work on a migration: it must be this configuration's, also after a rollback. */

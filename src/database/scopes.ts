@@ -9,6 +9,8 @@ export interface ReadOptions {
   lockTimeoutMs?: number;
   /** How often a patient database tries it; 1 where whoever asks waits by itself. Default 5. */
   tries?: number;
+  /** Where names are sought, quoted, as in SQL. Default: the session's own. */
+  searchPath?: string;
 }
 
 export interface WriteOptions {
@@ -16,6 +18,8 @@ export interface WriteOptions {
   /** Default: no limit. */
   statementTimeoutMs?: number;
   lockTimeoutMs?: number;
+  /** Where names are sought, quoted, as in SQL. Default: the session's own. */
+  searchPath?: string;
   /** The commit does not wait for the disk: only for work that a rerun would do again. */
   asynchronousCommit?: boolean;
   /** How often a patient database tries it; 1 where whoever asks waits by itself. Default 5. */
@@ -31,6 +35,7 @@ export function beginStatement(options: WriteOptions & { readOnly?: boolean }): 
       : `BEGIN TRANSACTION READ WRITE, ISOLATION LEVEL ${isolation}`,
     // Timestamps travel as text, so a role's own date style must not reach them.
     `SET LOCAL datestyle = 'ISO'`,
+    ...(options.searchPath === undefined ? [] : [`SET LOCAL search_path = ${options.searchPath}`]),
     // What the role or the database says is meant for the platform's statements; ours know how long they may take.
     ...setting('statement_timeout', options.statementTimeoutMs ?? 0),
     ...setting('lock_timeout', options.lockTimeoutMs),

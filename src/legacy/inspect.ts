@@ -2,7 +2,7 @@ import type { ReadSession } from '../database/session.js';
 import { quoteIdentifier } from '../config/identifiers.js';
 import type { Settings } from '../config/settings.js';
 import { keyColumns, partitionsOf, type KeyColumn, type Partition } from './columns.js';
-import { searchPathOf } from './search-path.js';
+import { onCatalogAlone, onOwnPath, searchPathOf } from './search-path.js';
 import { keyIsUnique } from './unique-key.js';
 import { carriedUniques, type CarriedUnique } from './uniques.js';
 import { inZone, legacyFragments, notEmpty, nowIn, type LegacyFragments, type WritableValue } from './fragments.js';
@@ -70,7 +70,12 @@ const NUMBERS = new Set(['smallint', 'integer', 'bigint', 'numeric']);
 export async function inspectLegacy(session: ReadSession, settings: Settings): Promise<MappedSchema> {
   const pure = legacyFragments(settings);
   const found = await typesOf(session, pure, settings);
-  const columns = await keyColumns(session, settings);
+  const { columns, uniques, partitions, keyIs } = await onCatalogAlone(session, async () => ({
+    columns: await keyColumns(session, settings),
+    uniques: (await carriedUniques(session, settings)).carried,
+    partitions: await partitionsOf(session, settings),
+    keyIs: await keyIsUnique(session, settings),
+  }));
   const id = columns.find((c) => c.name === settings.legacy.keys.id)!;
   return {
     settings,
@@ -78,12 +83,12 @@ export async function inspectLegacy(session: ReadSession, settings: Settings): P
     searchPath: await searchPathOf(session, pure, { settings, path: found.path ?? 'public' }),
     carried: settings.legacy.keys.carry.map((name) => columns.find((c) => c.name === name)!)
       .map((c) => ({ name: quoteIdentifier(c.name), default: c.default, computed: c.computed })),
-    uniques: (await carriedUniques(session, settings)).carried,
-    partitions: await partitionsOf(session, settings),
+    uniques,
+    partitions,
     types: {
       id: argumentType(found.id!),
       idIsInteger: NUMBERS.has(found.id!),
-      idMayRepeat: (await keyIsUnique(session, settings)) === 'by partition',
+      idMayRepeat: keyIs === 'by partition',
       idSequence: id.sequence,
       idDefault: idDefault(found.id!, id),
       token: argumentType(found.token!),
@@ -102,17 +107,17 @@ export async function inspectLegacy(session: ReadSession, settings: Settings): P
   };
 }
 
-/** One row: types without their domains, and what else one look can tell. Every expression is tried where it will stand. */
+/** One row: types without their domains, and what else one look can tell. Every expression is tried as it will stand. */
 async function typesOf(session: ReadSession, l: LegacyFragments, settings: Settings): Promise<Record<string, string | null>> {
-  const typeOf = (expression: string): string => `pg_typeof((SELECT ${expression} FROM ${l.from} WHERE false))`;
+  const typeOf = (expression: string): string => `pg_catalog.pg_typeof((SELECT ${expression} FROM ${l.from} WHERE false))`;
   const bare = (expression: string): string => `(
       WITH RECURSIVE down AS (
         SELECT t.oid, t.typbasetype FROM pg_catalog.pg_type t WHERE t.oid = ${typeOf(expression)}
         UNION ALL SELECT t.oid, t.typbasetype FROM down JOIN pg_catalog.pg_type t ON t.oid = down.typbasetype)
-      SELECT format_type(oid, NULL) FROM down WHERE typbasetype = 0)`;
+      SELECT pg_catalog.format_type(oid, NULL) FROM down WHERE typbasetype = 0)`;
   const collated = (expression: string): string => `(SELECT typcollation <> 0 FROM pg_catalog.pg_type WHERE oid = ${typeOf(expression)})::text`;
   const ofKey = [l.id, l.token, l.api, l.account, l.name, l.createdAt, l.lastUsedAt, l.revokedAt, l.expiresAt, ...l.carry.map((c) => `k.${c}`)];
-  const { rows } = await session.query<Record<string, string | null>>(`
+  return onOwnPath(session, () => session.one<Record<string, string | null>>(`
     SELECT ${bare(l.id)} AS id, ${bare(l.token)} AS token, ${bare(l.api)} AS api, ${bare(l.account)} AS account, ${bare(l.apiId)} AS api_id,
       ${collated(l.id)} AS id_collated, ${collated(l.token)} AS token_collated, ${collated(l.apiId)} AS api_id_collated,
       ${typeOf(l.lastUsedAt)}::text AS last_used_at, ${bare(l.expiresAt)} AS expires_at, ${bare(l.createdAt)} AS created_at,
@@ -123,11 +128,10 @@ async function typesOf(session: ReadSession, l: LegacyFragments, settings: Setti
       (SELECT ${l.accountName} IS NULL FROM ${l.accounts} o WHERE false)::text AS of_account_alone,
       EXISTS (SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
         WHERE i.indrelid = $1::regclass AND a.attname = $2 AND i.indisvalid AND i.indpred IS NULL)::text AS token_indexed,
-      (SELECT string_agg(quote_ident(s), ', ') FROM unnest(current_schemas(false)) s) AS path`, [
+      (SELECT string_agg(pg_catalog.quote_ident(s), ', ') FROM pg_catalog.unnest(current_schemas(false)) s) AS path`, [
     l.keys,
     typeof settings.legacy.keys.token === 'string' ? settings.legacy.keys.token : null,
-  ]);
-  return rows[0]!;
+  ]));
 }
 
 /** `character` as a parameter would mean one character; text-like arguments are taken as text. */

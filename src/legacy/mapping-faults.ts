@@ -8,6 +8,7 @@ import { keyColumns } from './columns.js';
 import { legacyFragments, type LegacyFragments } from './fragments.js';
 import type { MappingFault } from './mapping-fault.js';
 import { missingNames, type Section } from './missing-names.js';
+import { ON_OWN_PATH } from './search-path.js';
 import { faultOfType, type Wanted } from './wanted-types.js';
 
 /** One value, where it is read from, and what it must be. */
@@ -98,12 +99,12 @@ const pairs = (l: LegacyFragments): Trial[] => [
 /** Its type without domains, and the kind PostgreSQL counts it among. */
 const typeQuestion = ({ expression, from }: Trial): string => `
   WITH RECURSIVE down AS (
-    SELECT t.oid, t.typbasetype, t.typcategory FROM pg_catalog.pg_type t WHERE t.oid = pg_typeof((SELECT ${expression} FROM ${from} WHERE false))
+    SELECT t.oid, t.typbasetype, t.typcategory FROM pg_catalog.pg_type t WHERE t.oid = pg_catalog.pg_typeof((SELECT ${expression} FROM ${from} WHERE false))
     UNION ALL SELECT t.oid, t.typbasetype, t.typcategory FROM down JOIN pg_catalog.pg_type t ON t.oid = down.typbasetype)
-  SELECT format_type(oid, NULL) AS type, typcategory AS category FROM down WHERE typbasetype = 0`;
+  SELECT pg_catalog.format_type(oid, NULL) AS type, typcategory AS category FROM down WHERE typbasetype = 0`;
 
 async function attempt(session: ReadSession, trial: Trial): Promise<{ type?: string; fault?: MappingFault }> {
-  await session.query('SAVEPOINT keylift_trial');
+  await session.query(`SAVEPOINT keylift_trial; ${ON_OWN_PATH}`);
   try {
     const { type, category } = await session.one<{ type: string; category: string }>(typeQuestion(trial));
     const problem = faultOfType({ type, category, expression: trial.expression, wanted: trial.wanted });

@@ -97,6 +97,7 @@ async function ofTheWhole(session: ReadSession, settings: Settings): Promise<{ f
   await session.query('SAVEPOINT keylift_whole');
   try {
     const schema = await inspectLegacy(session, settings);
+    await session.query(`SET LOCAL search_path = ${schema.searchPath}`);
     const world = { session, schema, host: '', afterRollback: false };
     // Under a migration the new table and the triggers are keylift's own.
     const fresh = (await readState(session)) === null;

@@ -1,6 +1,7 @@
 import type { Settings } from '../config/settings.js';
 import { DEFAULT_SETTINGS } from '../config/defaults.js';
 import { openDatabase, type Database } from '../database/connect.js';
+import { CATALOG_ALONE, pinned } from '../database/pinned.js';
 import { EXIT } from '../errors.js';
 import { patient } from '../database/patient.js';
 import { fenced } from '../ledger/fence.js';
@@ -44,10 +45,10 @@ const QUIET: Progress = { stage: () => undefined, batch: () => undefined, waitin
 /** Opens the database and gives `fn` the move on it. The legacy tables must be there. */
 export async function withMove<T>(options: MoveOptions, fn: (move: Move) => Promise<T>): Promise<T> {
   const settings: Settings = structuredClone(options.settings ?? DEFAULT_SETTINGS);
-  const database = await openDatabase(options.url, { applicationName: 'keylift move' });
+  const database = pinned(await openDatabase(options.url, { applicationName: 'keylift move' }), CATALOG_ALONE);
   try {
     const schema = await database.readOnly((session) => inspectLegacy(session, settings));
-    return await fn(moveOn({ ...options, database, schema }));
+    return await fn(moveOn({ ...options, database: pinned(database, schema.searchPath), schema }));
   } finally {
     await database.close();
   }

@@ -13,7 +13,7 @@ const OURS = `pg_catalog.pg_stat_activity ours
 const BLOCKERS = `
   SELECT b.pid, coalesce(nullif(b.application_name, ''), b.usename, '?') AS name,
     coalesce(extract(epoch FROM clock_timestamp() - b.xact_start)::int, 0) AS seconds
-  FROM (SELECT ours.pid FROM ${OURS}) ours, unnest(pg_blocking_pids(ours.pid)) AS blocking (pid)
+  FROM (SELECT ours.pid FROM ${OURS}) ours, pg_catalog.unnest(pg_blocking_pids(ours.pid)) AS blocking (pid)
   JOIN pg_catalog.pg_stat_activity b ON b.pid = blocking.pid ORDER BY b.xact_start LIMIT 1`;
 
 const CANCEL = `SELECT pg_cancel_backend(ours.pid) FROM ${OURS}`;

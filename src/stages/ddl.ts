@@ -83,7 +83,11 @@ export class DdlRunner {
   }
 
   private open(): Promise<Knex> {
-    return (this.opened ??= openKnex(this.options, async (connection) => { this.watch(connection); await prepareSession(connection, this.application); }));
+    const { application, options: { schema: { searchPath } } } = this;
+    return (this.opened ??= openKnex(this.options, async (connection) => {
+      this.watch(connection);
+      await prepareSession(connection, { application, searchPath });
+    }));
   }
 
   private watch(connection: DdlConnection): void {
@@ -120,7 +124,8 @@ export class DdlRunner {
     if (step.transaction === false) return {};
     return {
       beforeEach: async (knexOrTrx: Knex | Knex.Transaction) => {
-        await knexOrTrx.raw(`SET LOCAL lock_timeout = ${String(LOCK_TIMEOUT_MS)}; SET LOCAL statement_timeout = 0`);
+        await knexOrTrx.raw(`SET LOCAL lock_timeout = ${String(LOCK_TIMEOUT_MS)}; SET LOCAL statement_timeout = 0;
+          SET LOCAL search_path = ${this.options.schema.searchPath}`);
       },
     } as Knex.MigratorConfig;
   }

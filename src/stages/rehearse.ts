@@ -47,7 +47,7 @@ export async function rehearse(database: Database, schema: MappedSchema, { holds
     await preflight({ session, schema, host: database.where.host, afterRollback: false });
   });
   stop.throwIfAborted();
-  const { rows, moved, seconds } = await rolledBack(database, (session) => oneBatch(session, schema, { holds, stop }));
+  const { rows, moved, seconds } = await rolledBack(database, schema, (session) => oneBatch(session, schema, { holds, stop }));
   const pace = rows === 0 ? null : rows / Math.max(seconds, 0.001);
   return {
     rows,
@@ -59,10 +59,10 @@ export async function rehearse(database: Database, schema: MappedSchema, { holds
 }
 
 /** `fn` in a transaction that has no way to be committed. */
-async function rolledBack<T>(database: Database, fn: (session: WriteSession) => Promise<T>): Promise<T> {
+async function rolledBack<T>(database: Database, { searchPath }: MappedSchema, fn: (session: WriteSession) => Promise<T>): Promise<T> {
   return database.withSession(async (session) => {
     try {
-      await session.query(beginStatement({ lockTimeoutMs: LOCK_TIMEOUT_MS, statementTimeoutMs: STATEMENT_TIMEOUT_MS }));
+      await session.query(beginStatement({ searchPath, lockTimeoutMs: LOCK_TIMEOUT_MS, statementTimeoutMs: STATEMENT_TIMEOUT_MS }));
       return await fn(session);
     } finally {
       await session.query('ROLLBACK').catch(() => undefined); // a lost connection has rolled back already
