@@ -1,3 +1,4 @@
+import { hiddenSessions, hiddenText } from '../database/hidden-sessions.js';
 import { EXIT } from '../errors.js';
 import { holdsOfLedger, readHolds } from '../plan/holds.js';
 import { planMove } from '../plan/plan.js';
@@ -19,7 +20,7 @@ export const run: Run<MigrateArguments> = async (context, args) => {
   }
   const opened = await openMigration(context);
   const holds = args.holds === undefined ? undefined : await opened.database.readOnly((s) => readHolds(s, args.holds!, opened.schema));
-  await checkGates(opened);
+  await checkGates(context, opened);
   await ask(context, opened, args);
   await withDdl(context, opened, (ddl) => ensureLedger({ database: opened.database, ddl }));
   const until = args.until ?? 'switch';
@@ -40,11 +41,13 @@ export const run: Run<MigrateArguments> = async (context, args) => {
 };
 
 /** Gates are for the first write: a migration under way has its triggers and its table. */
-async function checkGates({ database, schema }: Opened): Promise<void> {
+async function checkGates({ logger }: CommandContext, { database, schema }: Opened): Promise<void> {
   await database.readOnly(async (session) => {
     const state = await readState(session);
     if (state !== null && (state.state !== 'rolled_back' || reached(state.stage, 'expand'))) return;
     await preflight({ session, schema, host: database.where.host, afterRollback: state !== null });
+    const hidden = await hiddenSessions(session);
+    if (hidden > 0) logger.warn(hiddenText(hidden));
   });
 }
 

@@ -1,10 +1,11 @@
+import { hiddenSessions, hiddenText } from '../database/hidden-sessions.js';
 import type { ReadSession } from '../database/session.js';
 import type { MappedSchema } from '../legacy/inspect.js';
 import { carriedUniques } from '../legacy/uniques.js';
 
 /** Something that is no fault and that an operator should know. */
 export interface Note {
-  /** The key of the configuration it is about. */
+  /** The key of the configuration it is about, or `role`: who asks. */
   at: string;
   note: string;
 }
@@ -20,6 +21,7 @@ export async function doubtsAbout(session: ReadSession, schema: MappedSchema): P
     ...aboutPartitions(schema),
     ...aboutOtherTables(schema),
     ...(await aboutIndexes(session, schema)),
+    ...(await aboutRole(session)),
   ];
 }
 
@@ -91,4 +93,9 @@ async function aboutIndexes(session: ReadSession, schema: MappedSchema): Promise
     ...(schema.types.tokenIndexed ? [] : [{ at: 'legacy.keys.token', note: 'no index leads by it: migrate builds one beside the traffic, and takes it away with a rollback' }]),
     ...left.map((index) => ({ at: 'legacy.keys.carry', note: `the uniqueness of ${index} is not brought along: not all it is about is carried as it is` })),
   ];
+}
+
+async function aboutRole(session: ReadSession): Promise<Note[]> {
+  const hidden = await hiddenSessions(session);
+  return hidden === 0 ? [] : [{ at: 'role', note: hiddenText(hidden) }];
 }

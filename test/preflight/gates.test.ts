@@ -1,14 +1,10 @@
 import { expect } from 'chai';
-import { askGates } from '../../src/preflight/preflight.js';
-import { DEFAULT_SETTINGS } from '../../src/config/defaults.js';
-import { openDatabase } from '../../src/database/connect.js';
-import type { ReadSession } from '../../src/database/session.js';
-import { inspectLegacy } from '../../src/legacy/inspect.js';
 import { catalogDigest } from '../support/reader.js';
 import { keylift } from '../cli/harness.js';
 import { Scenario } from '../support/scenario.js';
 import { MOTLEY } from '../support/motley.js';
 import { anchorsOf, readDocument } from '../docs/headings.js';
+import { askGatesOf, type Change } from './asked.js';
 
 /** What is wrong, the gate that says so, and a word of its way out. */
 const GATES: Record<string, { gate: string; wrong: string; wayOut: string; putRight: string }> = {
@@ -143,27 +139,7 @@ describe('preflight', () => {
   });
 
   describe('gates that a test cannot bring about', () => {
-    /** The gates asked in this database, with one answer of the server's changed on its way. */
-    const ask = async (change: (sql: string, values: unknown[]) => { values?: unknown[]; row?: Record<string, unknown> }, host = 'elsewhere') => {
-      const database = await openDatabase(scenario.db.url, { maxConnections: 1, applicationName: 'keylift-test' });
-      try {
-        return await database.readOnly(async (session) => {
-          const schema = await inspectLegacy(session, DEFAULT_SETTINGS);
-          const changed = async (method: 'query' | 'one', sql: string, values: unknown[]): Promise<unknown> => {
-            const { values: others, row } = change(sql, values);
-            const answer = await (session[method] as (sql: string, values: unknown[]) => Promise<object>).call(session, sql, others ?? values);
-            return method === 'one' ? { ...answer, ...row } : answer;
-          };
-          const listening = {
-            query: (sql: string, values: unknown[] = []) => changed('query', sql, values),
-            one: (sql: string, values: unknown[] = []) => changed('one', sql, values),
-          } as unknown as ReadSession;
-          return (await askGates({ session: listening, schema, host, afterRollback: false })).map(({ gate, problem, wayOut }) => ({ gate, text: `${problem}; ${wayOut}` }));
-        });
-      } finally {
-        await database.close();
-      }
-    };
+    const ask = (change: Change, host?: string) => askGatesOf(scenario.db.url, { change, ...(host === undefined ? {} : { host }) });
     const none = () => ({});
 
     it('say nothing here', async () => { expect(await ask(none)).to.deep.equal([]); });

@@ -79,7 +79,7 @@ describe('what a schema has beside its columns', () => {
       returning prefix, scopes, extra, serial > 0 as counted, turn > 0 as turned, webhook_secret is not null as secret, shown, "secret key"`);
     expect(born).to.deep.equal({ prefix: 'pk', scopes: [], extra: { a: 1 }, counted: true, turned: true, secret: true, shown: null, 'secret key': null });
     expect(await refusal(scenario, `update public.account_api_keys set webhook_secret = (select webhook_secret from public.account_api_keys order by id limit 1) where token = 'born with three values'`)).to.equal('23505');
-    expect((await scenario.must('check --json')).json<{ notes: { note: string }[] }>().notes.map(({ note }) => note).join()).to.include('the uniqueness of api_keys_lower_id_idx is not brought along');
+    expect((await scenario.must('check --json')).json<{ notes: { note: string }[] }>().notes.map(({ note }) => note).join()).to.include('the uniqueness of public.api_keys_lower_id_idx is not brought along');
     await scenario.must('rollback --yes');
     await db.query(`delete from public.account_api_keys`);
     await scenario.must('migrate --yes', 6);

@@ -1,4 +1,5 @@
 import type { Database } from '../../database/connect.js';
+import { hiddenSessions } from '../../database/hidden-sessions.js';
 import type { ReadSession } from '../../database/session.js';
 import type { Reason } from '../../engine/throttle.js';
 import type { MappedSchema } from '../../legacy/inspect.js';
@@ -61,12 +62,15 @@ async function blockedReason(session: ReadSession): Promise<Reason> {
   return blocked === '0' ? null : { kind: 'blocked', text: `${blocked} session${blocked === '1' ? ' is' : 's are'} waiting for a lock of keylift` };
 }
 
+/** Sessions that do not show their state count as too many. */
 async function activeReason(session: ReadSession, maxActive: number | null): Promise<Reason> {
   if (maxActive === null) return null;
+  if ((await hiddenSessions(session)) > 0) {
+    return { kind: 'active', text: 'sessions at work cannot be counted: this role lacks pg_read_all_stats (--max-active was asked for)' };
+  }
   const { active } = await session.one<{ active: string }>(
     `SELECT count(*) AS active FROM pg_catalog.pg_stat_activity
-     WHERE datname = current_database() AND backend_type = 'client backend' AND application_name NOT LIKE 'keylift%'
-       AND coalesce(state, 'active') = 'active'`,
+     WHERE datname = current_database() AND backend_type = 'client backend' AND application_name NOT LIKE 'keylift%' AND state = 'active'`,
   );
   return Number(active) > maxActive ? { kind: 'active', text: `${active} sessions are at work; the limit is ${String(maxActive)}` } : null;
 }
