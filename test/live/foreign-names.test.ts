@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { onServer, serverUrl } from '../support/database.js';
 import { MOTLEY } from '../support/motley.js';
 import { Scenario } from '../support/scenario.js';
+import { plant } from '../support/seed.js';
 
 /** Functions that fit what keylift calls better than PostgreSQL's own, which take any type, or one that is near. */
 const BETTER_FITS: Record<string, string> = {
@@ -34,9 +35,9 @@ const NIGHT: [string, ...number[]][] = [
 
 /** A scenario whose commands have this search path, as a role's own setting gives it; the test itself stands aside. */
 async function on(path: string): Promise<Scenario> {
-  const scenario = await Scenario.of(MOTLEY, { through: (database) => `${serverUrl(database)}?options=${encodeURIComponent(`-c search_path=${path}`)}` });
+  const scenario = await Scenario.open({ through: (database) => `${serverUrl(database)}?options=${encodeURIComponent(`-c search_path=${path}`)}` });
   await onServer((client) => client.query(`alter database ${scenario.db.name} set search_path = pg_catalog`));
-  await onServer((client) => client.query('select pg_terminate_backend(pid) from pg_stat_activity where datname = $1', [scenario.db.name]));
+  await plant(scenario.db, MOTLEY);
   return scenario;
 }
 

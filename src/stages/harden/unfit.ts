@@ -26,7 +26,7 @@ export async function refuseUnfit(session: ReadSession, l: LegacyFragments): Pro
   const { total } = rows[0]!;
   throw new RefusedError('unfit_keys', `${total} ${total === '1' ? 'key' : 'keys'} made in Settings cannot be account keys`, {
     facts: { keys: rows.map((row) => `${row.key_id}: ${row.fault}`), ...(Number(total) > LISTED ? { unlisted: Number(total) - LISTED } : {}) },
-    hint: `give them what they lack, or delete them from ${l.target}; then run the same command again`,
+    hint: `Give them what they lack, or delete them from ${l.target}; then run the same command again.`,
     anchor: 'unfit-keys',
   });
 }
