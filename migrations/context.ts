@@ -1,4 +1,5 @@
 import type { Knex } from 'knex';
+import { noteStatement } from '../src/database/statement.js';
 import type { MappedSchema } from '../src/legacy/inspect.js';
 
 /** What a migration knows of the operator's schema. */
@@ -18,8 +19,13 @@ export async function execute(knex: Knex, sql: string): Promise<void> {
   try {
     await knex.raw(sql.replaceAll('?', '\\?'));
   } catch (error) {
-    // Knex puts the whole statement before the server's sentence.
-    if (error instanceof Error && error.message.startsWith(sql)) error.message = error.message.slice(sql.length).replace(/^ - /, '');
+    tellApart(error, sql);
     throw error;
   }
+}
+
+/** Knex puts the whole statement before the server's sentence: here each goes to its own place. */
+export function tellApart(error: unknown, sql: string): void {
+  if (error instanceof Error && error.message.startsWith(sql)) error.message = error.message.slice(sql.length).replace(/^ - /, '');
+  noteStatement(error, sql);
 }

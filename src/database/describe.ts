@@ -1,9 +1,11 @@
 import { BugError, KeyliftError, RefusedError, UnreachableError, UsageError } from '../errors.js';
+import { caretLines } from './place.js';
 import { SQLSTATE, isDatabaseError, isMissingObject, isPermission, isRetryable, isTimeout } from './sqlstate.js';
+import { placeOfFault, statementOf } from './statement.js';
 
 /**
- * What to tell about an error of the server: a KeyliftError with the sentence, the SQLSTATE and the names of the
- * objects concerned, without row values (a key violation's detail quotes the key). A KeyliftError passes through,
+ * What to tell about an error of the server: a KeyliftError with the sentence, the SQLSTATE, the statement with a caret
+ * under the place, and the names of the objects concerned, without row values (a key violation's detail quotes the key). A KeyliftError passes through,
  * and anything that did not come from the server becomes BugError `unexpected`.
  */
 export function describeDatabaseError(error: unknown): KeyliftError {
@@ -49,7 +51,11 @@ function factsOf(error: {
   column?: string | undefined; constraint?: string | undefined; routine?: string | undefined; where?: string | undefined;
 }): Record<string, unknown> {
   const { code, schema, table, column, constraint } = error;
-  const facts = { sqlstate: code, schema, table, column, constraint, function: isRaised(error) ? raisedBy(error) : undefined };
+  const place = placeOfFault(error);
+  const facts = {
+    sqlstate: code, statement: statementOf(error)?.title, place: place === undefined ? undefined : caretLines(place),
+    schema, table, column, constraint, function: isRaised(error) ? raisedBy(error) : undefined,
+  };
   return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
 }
 

@@ -5,6 +5,7 @@ import { from as copyFrom } from 'pg-copy-streams';
 import type { Where } from './address.js';
 import { connectionLost } from './failures.js';
 import { isConnectionLost } from './sqlstate.js';
+import { noteStatement } from './statement.js';
 
 export interface Answer<R> {
   rows: R[];
@@ -49,7 +50,7 @@ export function openLine(client: pg.PoolClient, where: Where): Line {
   const onError = (error: Error) => (lost ??= error);
   client.on('error', onError);
 
-  const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
+  const guarded = async <T>(sql: string, work: () => Promise<T>): Promise<T> => {
     if (!open) throw new Error('a database session was used after its scope had ended');
     try {
       return await work();
@@ -59,17 +60,18 @@ export function openLine(client: pg.PoolClient, where: Where): Line {
         lost ??= error as Error;
         throw connectionLost(lost, where);
       }
+      noteStatement(error, sql);
       throw error;
     }
   };
 
-  const query = <R>(sql: string, values?: readonly unknown[]): Promise<Answer<R>> => guarded(async () => {
+  const query = <R>(sql: string, values?: readonly unknown[]): Promise<Answer<R>> => guarded(sql, async () => {
     // pg's types want any[]; an absent array selects the simple protocol, which takes several statements.
     const result: unknown = await client.query(sql, values === undefined ? undefined : [...values]);
     return answerOf<R>(result);
   });
 
-  const copyIn = (sql: string, source: AsyncIterable<string>): Promise<void> => guarded(() => copy(client, sql, source));
+  const copyIn = (sql: string, source: AsyncIterable<string>): Promise<void> => guarded(sql, () => copy(client, sql, source));
 
   return {
     session: { access: 'read-write', query, copyIn, ...single(query) },

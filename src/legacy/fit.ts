@@ -5,7 +5,7 @@ import { isPermission, sqlStateOf } from '../database/sqlstate.js';
 import { RefusedError, UsageError } from '../errors.js';
 import { legacyFragments } from './fragments.js';
 import { inspectLegacy, type MappedSchema } from './inspect.js';
-import { faultLine } from './mapping-fault.js';
+import { faultLine, faultLines } from './mapping-fault.js';
 import { mappingFaults, unknownZone } from './mapping-faults.js';
 import { missingNames } from './missing-names.js';
 
@@ -35,10 +35,11 @@ export async function inspectMapping(session: ReadSession, { settings, configFil
     // 0A: what PostgreSQL has not, such as a DELETE inside an expression.
     if (!/^(42|22|0A)/.test(state)) throw error;
     await session.query('ROLLBACK TO SAVEPOINT keylift_mapping');
-    const lines = (await mappingFaults(session, settings)).map((fault) => `\n  ${faultLine(fault)}`);
-    const said = lines.length > 0 ? lines.join('') : ` ${describeDatabaseError(error).message.replace(/^[^:]*: /, '')}`;
+    const lines = (await mappingFaults(session, settings)).flatMap(faultLines).map((line) => `\n  ${line}`);
+    const told = describeDatabaseError(error);
+    const said = lines.length > 0 ? lines.join('') : ` ${told.message.replace(/^[^:]*: /, '')}`;
     throw new UsageError('mapping_invalid', `${where} does not fit this database:${said}`, {
-      facts: { sqlstate: state }, cause: error,
+      facts: lines.length > 0 ? { sqlstate: state } : told.facts, cause: error,
       hint: 'Mend the types and the { "sql": … } expressions of the configuration; nothing was changed.', anchor: 'mapping',
     });
   }

@@ -3,6 +3,7 @@ import { quoteIdentifier } from '../config/identifiers.js';
 import type { Settings } from '../config/settings.js';
 import { describeDatabaseError } from '../database/describe.js';
 import type { ReadSession } from '../database/session.js';
+import { placeWithin } from '../database/statement.js';
 import { isPermission, isDatabaseError } from '../database/sqlstate.js';
 import { keyColumns } from './columns.js';
 import { legacyFragments, type LegacyFragments } from './fragments.js';
@@ -15,6 +16,8 @@ import { faultOfType, type Wanted } from './wanted-types.js';
 interface Trial {
   at: string;
   expression: string;
+  /** What the configuration says, where that is an expression. */
+  written?: string | undefined;
   from: string;
   needs: readonly Section[];
   wanted: Wanted;
@@ -67,13 +70,17 @@ async function zoneFaults(session: ReadSession, settings: Settings, types: Reado
   return dates.length > 0 && dates.every((type) => type === 'timestamp with time zone') ? ofZone('the mapped dates have their zone with them; leave it out') : [];
 }
 
+/** The operator's own SQL of a value; undefined where it is a column's name. */
+const writtenOf = (value: unknown): string | undefined =>
+  typeof value === 'object' && value !== null && 'sql' in value && typeof value.sql === 'string' ? value.sql : undefined;
+
 function trials(l: LegacyFragments, { legacy: { keys, apis, accounts } }: Settings): Trial[] {
   const ofKey = (name: keyof typeof keys, expression: string, wanted: Wanted): Trial[] => {
     const value = keys[name];
     if (value === null || value === undefined || Array.isArray(value)) return [];
     const aliases = typeof value === 'string' ? [] : aliasesIn(value.sql, ['a', 'o']);
     const needs: Section[] = ['keys', ...(aliases.length > 0 ? ['apis', 'accounts'] as const : [])];
-    return [{ at: `legacy.keys.${name}`, expression, from: `${l.keys} k`, needs, wanted }];
+    return [{ at: `legacy.keys.${name}`, expression, written: writtenOf(value), from: `${l.keys} k`, needs, wanted }];
   };
   return [
     ...ofKey('id', l.id, 'id'), ...ofKey('token', l.token, 'token'), ...ofKey('name', l.name, 'text'),
@@ -81,12 +88,12 @@ function trials(l: LegacyFragments, { legacy: { keys, apis, accounts } }: Settin
     ...ofKey('revokedAt', l.revokedAt, 'date'), ...ofKey('expiresAt', l.expiresAt, 'date'),
     ...ofKey('api', l.api, 'any'), ...ofKey('account', l.account, 'any'),
     ...(keys.where === null ? [] : ofKey('where', `(${keys.where.sql})`, 'condition')),
-    { at: 'legacy.apis.id', expression: l.apiId, from: `${l.apis} a`, needs: ['apis'], wanted: 'any' },
-    { at: 'legacy.apis.slug', expression: l.slug, from: `${l.apis} a`, needs: ['apis'], wanted: 'text' },
-    { at: 'legacy.apis.inStore', expression: typeof apis.inStore === 'string' ? `a.${quoteIdentifier(apis.inStore)}` : `(${apis.inStore.sql})`, from: `${l.apis} a`, needs: ['apis'], wanted: 'condition' },
-    { at: 'legacy.accounts.id', expression: l.accountId, from: `${l.accounts} o`, needs: ['accounts'], wanted: 'any' },
+    { at: 'legacy.apis.id', expression: l.apiId, written: writtenOf(apis.id), from: `${l.apis} a`, needs: ['apis'], wanted: 'any' },
+    { at: 'legacy.apis.slug', expression: l.slug, written: writtenOf(apis.slug), from: `${l.apis} a`, needs: ['apis'], wanted: 'text' },
+    { at: 'legacy.apis.inStore', expression: typeof apis.inStore === 'string' ? `a.${quoteIdentifier(apis.inStore)}` : `(${apis.inStore.sql})`, written: writtenOf(apis.inStore), from: `${l.apis} a`, needs: ['apis'], wanted: 'condition' },
+    { at: 'legacy.accounts.id', expression: l.accountId, written: writtenOf(accounts.id), from: `${l.accounts} o`, needs: ['accounts'], wanted: 'any' },
     ...(accounts.name === null ? [] : [
-      { at: 'legacy.accounts.name', expression: l.accountName, from: `${l.accounts} o`, needs: ['accounts'], wanted: 'text' } as const]),
+      { at: 'legacy.accounts.name', expression: l.accountName, written: writtenOf(accounts.name), from: `${l.accounts} o`, needs: ['accounts'], wanted: 'text' } as const]),
   ];
 }
 
@@ -98,6 +105,7 @@ const pairs = (l: LegacyFragments): Trial[] => [
 
 /** Its type without domains, and the kind PostgreSQL counts it among. */
 const typeQuestion = ({ expression, from }: Trial): string => `
+  /* trying a value of the configuration */
   WITH RECURSIVE down AS (
     SELECT t.oid, t.typbasetype, t.typcategory FROM pg_catalog.pg_type t WHERE t.oid = pg_catalog.pg_typeof((SELECT ${expression} FROM ${from} WHERE false))
     UNION ALL SELECT t.oid, t.typbasetype, t.typcategory FROM down JOIN pg_catalog.pg_type t ON t.oid = down.typbasetype)
@@ -115,7 +123,9 @@ async function attempt(session: ReadSession, trial: Trial): Promise<{ type?: str
     if (!isDatabaseError(error) || !/^(42|22|0A|3F)/.test(error.code ?? '')) throw error;
     const said = describeDatabaseError(error).message.replace(/^[^:]*: /, '');
     const problem = `${said}${error.hint === undefined ? '' : ` (${error.hint})`}`;
-    return { fault: { at: trial.at, kind: error.code === '42883' && trial.of !== undefined ? 'type' : 'expression', problem, didYouMean: null } };
+    const place = trial.written === undefined ? undefined : placeWithin(error, trial.written);
+    const kind = error.code === '42883' && trial.of !== undefined ? 'type' : 'expression';
+    return { fault: { at: trial.at, kind, problem, didYouMean: null, ...(place === undefined ? {} : { place }) } };
   } finally {
     await session.query('ROLLBACK TO SAVEPOINT keylift_trial').catch(() => undefined);
   }

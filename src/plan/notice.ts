@@ -64,6 +64,7 @@ export function widenedKeys({ legacy: l, types }: MappedSchema, { holds, born }:
   const slug = `${l.slug}::text COLLATE "C"`;
   const rows = types.tokenIndexed ? `${l.token} = ANY (ARRAY(SELECT token FROM repeated))` : `${l.token} IN (SELECT token FROM repeated)`;
   return `
+    /* listing the keys that are widened */
     WITH repeated AS MATERIALIZED (
       SELECT ${l.token} AS token FROM ${l.keys} k WHERE ${l.isPerApiKey} GROUP BY ${l.token} HAVING count(*) > 1 AND ${l.hasToken}
       ${bornTokens(born)}

@@ -37,6 +37,7 @@ const dormant = (lastUsedAt: string, since = `(SELECT now() - interval '${DORMAN
 export function countTwins(l: LegacyFragments, { holds, tokenIndexed, born }: TwinsOptions): string {
   const rows = `${l.hasToken} AND ${l.token} ${tokenIndexed ? '= ANY (ARRAY(SELECT token FROM repeated))' : 'IN (SELECT token FROM repeated)'}`;
   return `
+    /* planning the keys with repeated tokens */
     WITH repeated AS MATERIALIZED (
       SELECT ${l.token} AS token FROM ${l.keys} k WHERE ${l.isPerApiKey} GROUP BY ${l.token} HAVING count(*) > 1
       ${bornTokens(born)}
@@ -76,6 +77,7 @@ export function countOthers(l: LegacyFragments, { holds, idType, accountType }: 
   const { word, bit } = wordOf(l.account, accountType);
   const twin = wordOf('twin.account_id', accountType);
   return `
+    /* planning all other keys */
     WITH words AS MATERIALIZED (
       SELECT word, class, count(*) AS keys, count(*) FILTER (WHERE dormant) AS dormant, bit_or(1::bigint << bit) AS accounts,
         array_agg(key_id) FILTER (WHERE class LIKE 'missing%') AS exceptions
@@ -101,6 +103,7 @@ export function countOthers(l: LegacyFragments, { holds, idType, accountType }: 
 /** All exceptions by key id, at most 10,000: those a row is by itself, by their ids in $1, and the twins found before, as JSON in $2. */
 export function listExceptions(l: LegacyFragments, idType: string): string {
   return `
+    /* listing exceptions */
     SELECT e.key_id::text AS key_id, e.reason FROM (
       SELECT ${l.id} AS key_id, ${settledByItself(l)} AS reason FROM ${l.from} WHERE ${l.id} = ANY ($1::${idType}[])
       UNION ALL

@@ -17,6 +17,7 @@ export const askResolver = (l: LegacyFragments, { purged }: Finality): string =>
   const aliveT = aliveExpression('t.revoked_at', 't.expires_at', l.now);
   const cohorts = '(SELECT cohorts FROM keylift.switch_rule)';
   return `
+  /* asking keylift.authorize */
   WITH sampled AS (
     (SELECT ${l.token} AS token, ${l.id} AS key_id FROM ${l.keys} k WHERE ${l.isPerApiKey} AND ${l.hasToken} LIMIT $1)
     UNION ALL (SELECT ${l.token}, ${l.id} FROM keylift.outcomes x JOIN ${l.keys} k ON ${l.id} = x.key_id WHERE ${l.hasToken} LIMIT $1)

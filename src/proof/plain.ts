@@ -30,6 +30,7 @@ export function countPlainRows(l: LegacyFragments, { idType, finality, holds, ac
   const from = accountsGuaranteed && !l.apiNeedsAccount ? `${l.keys} k LEFT JOIN ${l.apis} a ON ${l.apiId} = ${l.api}` : l.from;
   const source = accountsGuaranteed && !l.apiNeedsAccount ? { ...l, accountId: l.account } : l;
   return `
+  /* proving plain rows */
   SELECT count(*) AS rows, count(*) FILTER (WHERE kind = 'move') AS moved, count(*) FILTER (WHERE alive AND kind = 'move') AS widened,
     count(*) FILTER (WHERE behind AND kind = 'move') AS behind, count(*) FILTER (WHERE ahead AND kind = 'move') AS ahead,
     coalesce(array_agg(id::text) FILTER (WHERE kind = 'other'), '{}') AS others

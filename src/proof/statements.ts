@@ -90,6 +90,7 @@ export function proveChunk(l: LegacyFragments, options: { rows: ChunkRows; idTyp
   const fields = comparedFields(l);
   const aliveT = aliveExpression('t.revoked_at', 't.expires_at', l.now);
   return `
+  /* proving a chunk of rows */
   WITH store AS (SELECT count(*) AS apis FROM ${l.apis} a WHERE ${l.inStore}),
   source AS (
     SELECT ${sourceFacts(l, options.finality)} FROM ${l.from}

@@ -1,4 +1,5 @@
-import type { CheckReport } from '../setup/check.js';
+import { caretLines } from '../database/place.js';
+import type { CheckFault, CheckReport } from '../setup/check.js';
 import { counted, printable } from './text.js';
 import { wrap } from './wrap.js';
 
@@ -8,9 +9,15 @@ export function checkText({ ok, config, faults, notes }: CheckReport): string {
   const item = (line: string): string => wrap(printable(line), { first: '  ', rest: '    ' });
   return [
     ok ? `${what} fits this database` : `${what} does not fit this database: ${counted(faults.length, 'fault')}`,
-    ...faults.map(({ at, problem, did_you_mean: meant, way_out: wayOut }) =>
-      item(`${at}: ${problem}${meant === null ? '' : `, did you mean ${meant}?`}${wayOut === null ? '' : `; ${wayOut}`}`)),
+    ...faults.flatMap((fault) => [item(lineOf(fault)), ...placeOf(fault)]),
     ...(notes.length === 0 ? [] : ['', 'Good to know:', ...notes.map(({ at, note }) => item(`${at}: ${note}`))]),
     '',
   ].join('\n');
 }
+
+const lineOf = ({ at, problem, did_you_mean: meant, way_out: wayOut }: CheckFault): string =>
+  `${at}: ${problem}${meant === null ? '' : `, did you mean ${meant}?`}${wayOut === null ? '' : `; ${wayOut}`}`;
+
+/** Not wrapped: the caret stands under its place. */
+const placeOf = ({ place }: CheckFault): string[] =>
+  (place === null ? [] : caretLines(place).map((line) => `      ${printable(line)}`));

@@ -1,6 +1,7 @@
 import { parseTableName } from '../config/identifiers.js';
 import type { Settings } from '../config/settings.js';
 import type { Database } from '../database/connect.js';
+import type { Place } from '../database/place.js';
 import { isPermission } from '../database/sqlstate.js';
 import type { ReadSession } from '../database/session.js';
 import { readState } from '../ledger/state.js';
@@ -18,6 +19,8 @@ export interface CheckFault {
   kind: 'table' | 'column' | 'expression' | 'type' | 'unique_key' | 'row_security' | 'rights' | 'target' | 'triggers' | 'invalid_indexes';
   problem: string;
   did_you_mean: string | null;
+  /** Where in an expression the server found it. */
+  place: Place | null;
   /** What to do, where the problem does not say so itself. */
   way_out: string | null;
 }
@@ -35,7 +38,7 @@ export interface CheckReport {
 export async function checkConfiguration(database: Database, { settings, configFile }: { settings: Settings; configFile: string | undefined }): Promise<CheckReport> {
   const { faults, notes } = await database.readOnly(async (session) => {
     const mapping = (await mappingFaults(session, settings)).map((fault): CheckFault =>
-      ({ at: fault.at, kind: fault.kind, problem: fault.problem, did_you_mean: fault.didYouMean, way_out: null }));
+      ({ at: fault.at, kind: fault.kind, problem: fault.problem, did_you_mean: fault.didYouMean, place: fault.place ?? null, way_out: null }));
     const missing = mapping.filter(({ kind }) => kind === 'table').map(({ at }) => at);
     const gates = await tableFaults(session, settings, { missing, spoilt: mapping.map(({ at }) => at) });
     const found = [...mapping, ...gates, ...(await targetFaults(session, settings))];
@@ -51,7 +54,7 @@ const KINDS: Record<string, CheckFault['kind']> = {
 };
 
 const faultOf = (at: string) => (refusal: Refusal): CheckFault =>
-  ({ at: refusal.at ?? at, kind: KINDS[refusal.gate]!, problem: refusal.problem, did_you_mean: null, way_out: refusal.wayOut });
+  ({ at: refusal.at ?? at, kind: KINDS[refusal.gate]!, problem: refusal.problem, did_you_mean: null, place: null, way_out: refusal.wayOut });
 
 /** Gates that look at tables rather than at rows can be asked about each table that is there. */
 async function tableFaults(
@@ -89,7 +92,7 @@ async function schemaOfTarget(session: ReadSession, { target }: Settings): Promi
 async function targetFaults(session: ReadSession, settings: Settings): Promise<CheckFault[]> {
   if ((await schemaOfTarget(session, settings)) !== null) return [];
   const { schema } = parseTableName(settings.target.table);
-  return [{ at: 'target.table', kind: 'target', problem: `no schema ${schema ?? 'public'}`, did_you_mean: null, way_out: 'create it, or name another one' }];
+  return [{ at: 'target.table', kind: 'target', problem: `no schema ${schema ?? 'public'}`, did_you_mean: null, place: null, way_out: 'create it, or name another one' }];
 }
 
 /** What can be asked once every name and type is right. */

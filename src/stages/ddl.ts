@@ -7,7 +7,8 @@ import { readAddress } from '../database/address.js';
 import { connectionLost } from '../database/failures.js';
 import { isConnectionLost, isTimeout, SQLSTATE, sqlStateOf } from '../database/sqlstate.js';
 import { MIGRATION_TABLES, migrationSource } from '../../migrations/index.js';
-import type { Migration } from '../../migrations/context.js';
+import { tellApart, type Migration } from '../../migrations/context.js';
+import { nameStatement } from '../database/statement.js';
 import { prepareSession, type DdlConnection } from './ddl-session.js';
 import { cancelSessions, watchWaiting } from './ddl-watch.js';
 import type { MappedSchema } from '../legacy/inspect.js';
@@ -148,6 +149,7 @@ export class DdlRunner {
       });
     } catch (error) {
       if (WORTH_ANOTHER_TRY.has(sqlStateOf(error) ?? '') || isTimeout(error)) stop?.throwIfAborted();
+      nameStatement(error, `the step ${step.name}`);
       throw isTimeout(error) ? cutOff(step, error) : error;
     } finally {
       endWatch();
@@ -159,8 +161,9 @@ export class DdlRunner {
 /** Knex is a sixth of the memory of a process that runs no step: it is loaded for the first one. */
 async function openKnex({ url, schema }: DdlOptions, onConnection: (connection: DdlConnection) => Promise<void>): Promise<Knex> {
   const { default: knexFactory } = await import('knex');
-  return knexFactory({
+  const knex = knexFactory({
     client: 'pg',
+    compileSqlOnError: false,
     connection: { connectionString: url, application_name: DDL_APPLICATION, ...KEEP_ALIVE } as Knex.PgConnectionConfig,
     pool: {
       min: 0,
@@ -172,6 +175,8 @@ async function openKnex({ url, schema }: DdlOptions, onConnection: (connection: 
     log: SILENT,
     migrations: { ...MIGRATION_TABLES, migrationSource: migrationSource(() => Promise.resolve(schema)) },
   });
+  knex.on('query-error', (error: unknown, { sql }: { sql: string }) => { tellApart(error, sql); });
+  return knex;
 }
 
 /** Nobody asked us to stop: somebody ended the statement, or a limit that could not be lifted. */

@@ -6,7 +6,7 @@ import { catalogDigest, createReader } from '../support/reader.js';
 import { MOTLEY } from '../support/motley.js';
 import { Scenario } from '../support/scenario.js';
 
-interface Fault { at: string; kind: string; problem: string; did_you_mean: string | null; way_out: string | null }
+interface Fault { at: string; kind: string; problem: string; did_you_mean: string | null; place: { line: string; column: number } | null; way_out: string | null }
 interface Report { ok: boolean; config: string | null; faults: Fault[]; notes: { at: string; note: string }[] }
 
 describe('check', () => {

@@ -128,6 +128,7 @@ const WHATEVER = `'{lost,gained_custom,gained_foreign,revived,gained_store}'::te
 export function judgeSheet(ground: Ground): string {
   const severity = `CASE WHEN kind = ANY (${WHATEVER}) THEN 0 WHEN kind = 'same' THEN 1 WHEN kind = ANY (${listOf(true)}) THEN 2 ELSE 3 END`;
   return `
+  /* judging recorded decisions */
   WITH ${[given(ground), keysNamed(ground), perApiKeys(ground), accountKeys(ground), WIDENED, atTheirApis(ground), doors(ground), judged(ground)].join(',')},
   verdicts AS MATERIALIZED (
     SELECT DISTINCT ON (line) *, count(*) OVER (PARTITION BY line) > 1 AS ambiguous FROM judged ORDER BY line, ${severity}, api

@@ -42,6 +42,7 @@ export async function noteFailure(
 
 /** Cuts one range at its middle key; both halves keep the count of tries. A range of one key stays whole. */
 const splitRange = ({ legacy: l }: MappedSchema): string => `
+  /* splitting a range */
   WITH whole AS (SELECT * FROM keylift.batches WHERE batch_no = $1 AND state = 'pending' FOR UPDATE),
   keys AS (
     SELECT ${l.id} AS id, row_number() OVER (ORDER BY ${l.id}) AS place, count(*) OVER () AS total

@@ -4,6 +4,7 @@ import { heldByName, settledByItself } from '../../legacy/rules.js';
 
 /** Cuts the one open range into ranges of $1 keys: inserts them beside it; `REMOVE_UNCUT` then takes it away. */
 export const cutRanges = (l: LegacyFragments): string => `
+  /* cutting the keys into ranges */
   INSERT INTO keylift.batches (attempt, after_id, upto_id)
   SELECT (SELECT attempt FROM keylift.migration), lag(upto_id) OVER (ORDER BY upto_id), upto_id
   FROM (
@@ -22,6 +23,7 @@ export const REMOVE_UNCUT = `DELETE FROM keylift.batches WHERE state = 'uncut'`;
  * index answers it; rows without a token, a group of their own there, are left out outside.
  */
 export const findRepeated = (l: LegacyFragments): string => `
+  /* looking for repeated tokens */
   INSERT INTO keylift.repeated_keys (key_id)
   SELECT ${l.id} FROM ${l.keys} k
   WHERE ${l.isPerApiKey} AND ${l.hasToken} AND ${l.token} = ANY (ARRAY(
@@ -34,6 +36,7 @@ export const findRepeated = (l: LegacyFragments): string => `
  * committed would be judged by both sides without the other.
  */
 export const settleRepeated = (l: LegacyFragments): string => `
+  /* judging repeated tokens */
   WITH page AS (
     DELETE FROM keylift.repeated_keys WHERE key_id IN (SELECT key_id FROM keylift.repeated_keys ORDER BY key_id LIMIT $1) RETURNING key_id
   ), held AS MATERIALIZED (
@@ -45,6 +48,7 @@ export const settleRepeated = (l: LegacyFragments): string => `
 
 /** Claims the next open ranges nobody holds. A writer that shares a range, or another runner, makes us pass it over. */
 export const CLAIM = `
+  /* claiming a range */
   SELECT batch_no, after_id::text AS after_id, upto_id::text AS upto_id, tries FROM keylift.batches
   WHERE state = 'pending' ORDER BY batch_no LIMIT $1 FOR UPDATE SKIP LOCKED`;
 
@@ -60,6 +64,7 @@ export interface RangeFacts {
 }
 
 export const lookAtRange = (l: LegacyFragments, idType: string): string => `
+  /* looking at a range */
   SELECT EXISTS (SELECT FROM ${l.target} t WHERE ${inRange('t.id', idType)}) AS present,
     EXISTS (SELECT FROM keylift.outcomes x WHERE ${inRange('x.key_id', idType)}) AS outcomes,
     EXISTS (SELECT FROM keylift.holds) AS holds`;
@@ -74,6 +79,7 @@ export const lookAtRange = (l: LegacyFragments, idType: string): string => `
 export function copyRange(l: LegacyFragments, idType: string, facts: RangeFacts): string {
   const columns = copiedColumns(l);
   return `
+  /* copying a batch */
   INSERT INTO ${l.target} (id, ${columns.map((c) => c.target).join(', ')}, last_used_at)
   SELECT ${l.id}, ${columns.map((c) => c.source).join(', ')}, ${l.lastUsedAt}
   FROM ${l.keys} k
@@ -93,6 +99,7 @@ export function copyRange(l: LegacyFragments, idType: string, facts: RangeFacts)
  * hash of all accounts, made anew for every batch.
  */
 export const explainRest = (l: LegacyFragments, { idType, holds }: { idType: string; holds: boolean }): string => `
+  /* accounting for the rest of a batch */
   WITH rest AS MATERIALIZED (
     SELECT ${l.id} AS key_id, ${holds ? heldByName(l, { from: 'ledger' }) : 'false'} AS held, x.key_id IS NOT NULL AS explained,
       ${l.apiNeedsAccount ? settledByItself(l) : settledByItself(l, `(SELECT true FROM ${l.accounts} o WHERE ${l.accountId} = ${l.account} LIMIT 1) IS NULL`)} AS settled
@@ -117,5 +124,6 @@ export const countPresent = (l: LegacyFragments, idType: string): string =>
 
 /** The batch's own line in the ledger, written in the batch's transaction. */
 export const FINISH_BATCH = `
+  /* writing a batch into the ledger */
   UPDATE keylift.batches SET state = 'done', run_id = $2, rows = $3, moved = $4, stayed = $5, set_aside = $6,
     seconds = $7, finished_at = clock_timestamp(), sqlstate = NULL WHERE batch_no = $1`;

@@ -21,6 +21,7 @@ const unaccounted = (l: LegacyFragments): string => `
  * for, and account keys beyond those that have a source row.
  */
 const countUnaccounted = (l: LegacyFragments): string => `
+  /* counting what is not accounted for */
   SELECT count(*) FILTER (WHERE t.id IS NULL AND x.key_id IS NULL AND ${staysNot(l)})
     + (SELECT count(*) FROM ${l.target} WHERE origin_api_id IS NOT NULL) - count(t.id) AS keys
   FROM ${l.apiNeedsAccount ? l.from : `${l.keys} k LEFT JOIN ${l.apis} a ON ${l.apiId} = ${l.api}`}
@@ -48,6 +49,7 @@ function changedElsewhere(l: LegacyFragments): string {
 
 /** Judges these keys; their rows are locked first, see `settleRepeated`. */
 const settlePage = (l: LegacyFragments, idType: string): string => `
+  /* settling what was not accounted for */
   WITH held AS MATERIALIZED (
     SELECT ${l.token} AS token FROM ${l.keys} k WHERE ${l.id} = ANY ($1::text[]::${idType}[]) FOR SHARE OF k
   )

@@ -145,7 +145,7 @@ async function archivePage(session: WriteSession, schema: MappedSchema, after: s
   await refusePointing(session, schema, ids);
   const columns = (await archivedColumns(session, schema)).map((c) => c.name);
   const { rowCount } = await session.query(
-    `WITH gone AS (DELETE FROM ${l.keys} k WHERE ${l.id} = ANY ($1::text[]::${types.id}[]) RETURNING ${columns.map((c) => `k.${c}`).join(', ')})
+    `/* archiving a page of rows */ WITH gone AS (DELETE FROM ${l.keys} k WHERE ${l.id} = ANY ($1::text[]::${types.id}[]) RETURNING ${columns.map((c) => `k.${c}`).join(', ')})
      INSERT INTO ${ARCHIVE} (${columns.join(', ')}) SELECT * FROM gone`,
     [ids],
   );

@@ -40,7 +40,7 @@ async function restorePage(session: WriteSession, schema: MappedSchema): Promise
   const columns = await archivedColumns(session, schema);
   const own = columns.filter((c) => !c.generated).map((c) => c.name);
   const { rowCount } = await session.query(
-    `WITH gone AS (DELETE FROM ${ARCHIVE} k WHERE ${l.id} = ANY ($1::text[]::${types.id}[]) OR ${l.id} = ANY ($2::text[]::${types.id}[])
+    `/* bringing back a page of the archive */ WITH gone AS (DELETE FROM ${ARCHIVE} k WHERE ${l.id} = ANY ($1::text[]::${types.id}[]) OR ${l.id} = ANY ($2::text[]::${types.id}[])
        OR ${l.id} IN (SELECT x.key_id FROM keylift.outcomes x WHERE x.outcome = 'merge' AND x.account_key_id = ANY ($2::text[]::${types.id}[])) RETURNING ${own.map((c) => `k.${c}`).join(', ')})
      INSERT INTO ${l.keys} (${own.join(', ')}) OVERRIDING SYSTEM VALUE SELECT * FROM gone`,
     [rows.map((r) => r.id), rows.map((r) => r.account_key_id)],

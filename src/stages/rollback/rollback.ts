@@ -111,7 +111,7 @@ async function removeMoved({ database, schema, progress }: StageContext): Promis
     const page = await underLoad(database, async (session) => {
       await session.query(`SET LOCAL keylift.writer = 'keylift'`);
       return session.query(
-        `DELETE FROM ${l.target} WHERE id IN (SELECT id FROM ${l.target} WHERE origin_api_id IS NOT NULL ORDER BY id LIMIT $1)`,
+        `/* taking account keys out of the new table */ DELETE FROM ${l.target} WHERE id IN (SELECT id FROM ${l.target} WHERE origin_api_id IS NOT NULL ORDER BY id LIMIT $1)`,
         [PAGE],
       );
     }, { asynchronousCommit: true, onWait: (reason) => { progress.waiting(reason); } });

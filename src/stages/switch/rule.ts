@@ -28,7 +28,7 @@ export async function applySwitch(session: WriteSession, schema: MappedSchema, o
 
 async function nameAccounts(session: WriteSession, { types }: MappedSchema, { ids, switched }: { ids: string[]; switched: boolean }): Promise<void> {
   await session.query(
-    `INSERT INTO keylift.switched_accounts (account_id, switched)
+    `/* switching accounts of a list */ INSERT INTO keylift.switched_accounts (account_id, switched)
      SELECT DISTINCT id::${types.account}, $2::boolean FROM unnest($1::text[]) AS given (id)
      ON CONFLICT (account_id) DO UPDATE SET switched = excluded.switched`,
     [ids, switched],
@@ -37,7 +37,7 @@ async function nameAccounts(session: WriteSession, { types }: MappedSchema, { id
 
 async function changeCohorts(session: WriteSession, { upto, back }: { upto: number; back: boolean }): Promise<void> {
   await session.query(
-    `UPDATE keylift.switch_rule SET cohorts = cohorts ${back ? '-' : '+'} int4multirange(int4range(0, $1))`,
+    `/* switching a cohort */ UPDATE keylift.switch_rule SET cohorts = cohorts ${back ? '-' : '+'} int4multirange(int4range(0, $1))`,
     [upto],
   );
   await session.query(`DELETE FROM keylift.switched_accounts WHERE ${bucketOf('account_id')} < $1`, [upto]);
