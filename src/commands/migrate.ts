@@ -62,7 +62,7 @@ async function ask(context: CommandContext, { database, schema }: Opened, args: 
     const holds = args.holds === undefined ? await holdsOfLedger(session) : await readHolds(session, args.holds, schema);
     return planMove(session, schema, { holds, batchSize: args.batchSize ?? DEFAULT_PACE.batchSize });
   }, { isolation: 'repeatable read' });
-  const lines = [planText(plan, { brief: true }), ...(await begunText(database)), 'Irreversible: nothing, until finalize --purge. keylift rollback takes all of it back.'];
+  const lines = [planText(plan, { brief: true }), ...(await begunText(database)), 'Irreversible: nothing, until finalize --purge. keylift rollback takes it back.'];
   await confirm(context, { question, yes: false, lines });
 }
 

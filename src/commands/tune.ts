@@ -6,8 +6,8 @@ import { changeSteering } from './steering.js';
 export const run: Run<TuneArguments> = (context, args) => {
   const change: Partial<Control> = {
     ...(args.concurrency === undefined ? {} : { concurrency: args.concurrency }),
-    ...(args.batchTime === undefined ? {} : { batch_time: args.batchTime / 1000 }),
-    ...(args.maxLag === undefined ? {} : { max_lag: args.maxLag / 1000 }),
+    ...(args.batchTime === undefined ? {} : { batch_time: inSeconds(args.batchTime) }),
+    ...(args.maxLag === undefined ? {} : { max_lag: inSeconds(args.maxLag) }),
   };
   return changeSteering(context, {
     kind: 'tuned',
@@ -15,3 +15,5 @@ export const run: Run<TuneArguments> = (context, args) => {
     words: { done: 'Tuned: a run takes it up before its next batch.', unchanged: 'Tuned like this already: nothing changed.' },
   });
 };
+
+const inSeconds = (milliseconds: number | null): number | null => (milliseconds === null ? null : milliseconds / 1000);

@@ -56,6 +56,11 @@ export function oneOf<const Words extends readonly string[]>(words: Words): Read
   return Object.assign(read, { words });
 }
 
+/** Gives a choice back to the run: the command gets null. */
+export function orOwn<T>(read: ReadValue<T>): ReadValue<T | null> {
+  return (text, world) => (text === 'own' ? null : read(text, world));
+}
+
 /** A file or folder, made absolute from the working folder. */
 export const file: ReadValue<string> = (text, { cwd }) => path.resolve(cwd, text);
 

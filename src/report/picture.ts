@@ -80,7 +80,7 @@ function stageLines(stage: StageLine, picture: Picture, options: PictureOptions)
   return [
     `  ${paint(mark, colour, options)} ${painted}`,
     ...(stage.rows === null ? [] : barLines(stage.rows, indent, options)),
-    ...(stage.name === 'backfill' && stage.rows !== null ? wrapped(paceText(picture), indent, options) : []),
+    ...(stage.name === 'backfill' && stage.rows !== null ? wrapped(paceText(picture, stage), indent, options) : []),
     ...doing,
   ];
 }
@@ -94,11 +94,12 @@ function barLines({ done, total }: { done: number; total: number }, indent: stri
   return narrow ? [`${indent}${drawn} ${percent}`, ...wrapped(counted, indent, options)] : [`${indent}${drawn} ${percent}  ${counted}`];
 }
 
-/** Pieces that belong together stay on one line: their blanks are hard ones until the line is laid out. */
-function paceText({ rate, secondsLeft, batchSeconds, concurrency, runs, lagSeconds }: Picture): string {
+/** While a run waits its pace fades and tells nothing. Pieces that belong together stay on one line: their blanks are hard ones until the line is laid out. */
+function paceText({ rate, secondsLeft, batchSeconds, concurrency, runs, lagSeconds }: Picture, { mark }: StageLine): string {
+  const waits = mark === 'waiting';
   const pieces = [
-    ...(rate === null ? [] : [`${grouped(rate)} rows/s`]),
-    ...(secondsLeft === null ? [] : [`about ${elapsed(secondsLeft)} left`]),
+    ...(rate === null || waits ? [] : [`${grouped(rate)} rows/s`]),
+    ...(secondsLeft === null || waits ? [] : [`about ${elapsed(secondsLeft)} left`]),
     ...(batchSeconds === null ? [] : [`batches of ${batchSeconds.toFixed(2)} s`]),
     ...(concurrency === null ? [] : [`${String(concurrency)} at once${runs > 1 ? ` on each of ${String(runs)} runs` : ''}`]),
     ...(lagSeconds === null ? [] : [`lag ${lagSeconds.toFixed(1)} s`]),

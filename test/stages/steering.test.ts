@@ -43,6 +43,13 @@ describe('pause, resume and tune', () => {
     expect(await say('tune --concurrency 2')).to.include('Tuned like this already: nothing changed.').and.include('  batches at once  2');
   });
 
+  it('give the choice back to the run', async () => {
+    await say('tune --concurrency 2 --max-lag 2');
+    expect(await say('tune --concurrency own --max-lag own')).to.include.members(['  batches at once  2 → the run\'s own', '  replica lag      2 s at most → the run\'s own']);
+    // Where no replica is, a limit left behind would hold every further run up.
+    await scenario.must('migrate --yes', 6);
+  });
+
   it('know what the run at work asked for itself', async () => {
     const gate = await gateAt(scenario.db, 7);
     const migration = scenario.start('migrate --yes --batch-size 3 --concurrency 1 --batch-time 2');

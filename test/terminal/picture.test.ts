@@ -40,7 +40,7 @@ describe('the picture of a run', () => {
     expect(seen[10]).to.equal('  run 5f0c on ops-1, process 4711');
   });
 
-  it('fits a narrow window', () => {
+  it('fits a narrow window, and tells no pace while it waits', () => {
     expect(draw({ ...COPYING, reason: 'a replica is 3.1 s behind; the limit is 2 s', state: 'waiting' }, { columns: 40 })).to.equal(
       `keylift migrate, waiting: shop on
 db.example:5432
@@ -48,7 +48,6 @@ db.example:5432
   ‖ backfill
     ███████████████████▏░░░░░░░░░░░  61%
     1,234,567 of 2,000,000 keys
-    48,210 rows/s, about 16 s left,
     batches of 0.51 s, 2 at once,
     lag 0.3 s
   · harden

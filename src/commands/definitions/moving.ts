@@ -1,6 +1,6 @@
 import { EXIT, type ExitCode } from '../../errors.js';
-import type { CommandDefinition, Flag } from '../definition.js';
-import { cohort, duration, file, oneOf, wholeNumber, type Cohort } from '../values.js';
+import type { CommandDefinition, Flag, Valued } from '../definition.js';
+import { cohort, duration, file, oneOf, orOwn, wholeNumber, type Cohort } from '../values.js';
 import { HOLDS } from './looking.js';
 
 export const UNTIL = ['expand', 'backfill', 'harden', 'verify', 'switch'] as const;
@@ -19,7 +19,7 @@ export interface Pace {
   maxLag: number | undefined;
 }
 
-export const PACE: Record<string, Flag> = {
+export const PACE: Record<string, Valued> = {
   concurrency: { describe: 'batches at once, 1 to 64', value: 'N', read: wholeNumber({ from: 1, to: 64 }) },
   'batch-size': { describe: 'rows a batch at most', value: 'ROWS', read: wholeNumber({ from: 1, to: 10_000_000 }) },
   'batch-time': { describe: 'how long a batch should take: seconds, or 500ms', value: 'TIME', read: duration },
@@ -136,17 +136,19 @@ export const resume: CommandDefinition = {
   needsDatabase: true,
 };
 
-export type TuneArguments = Omit<Pace, 'batchSize'>;
+/** Null gives the choice back to the run's own command line. */
+export type TuneArguments = { [Name in Exclude<keyof Pace, 'batchSize'>]: Pace[Name] | null };
 
 /** A range's size is cut at the start; what can change under way is how many are taken at once, and when. */
-const TUNABLE: Record<string, Flag> = Object.fromEntries(Object.entries(PACE).filter(([name]) => name !== 'batch-size'));
+const TUNABLE: Record<string, Flag> = Object.fromEntries(Object.entries(PACE).filter(([name]) => name !== 'batch-size')
+  .map(([name, flag]) => [name, { ...flag, describe: `${flag.describe}; own: what the run asked for`, read: orOwn(flag.read) }]));
 
 export const tune: CommandDefinition = {
   name: 'tune',
   describe: 'Change the pace of a run while it goes, from another terminal',
   flags: TUNABLE,
   fault: (given) => (Object.keys(TUNABLE).some((flag) => given.has(flag)) ? undefined : 'say what: --concurrency, --batch-time or --max-lag'),
-  examples: [['tune --concurrency 1', 'go easy'], ['tune --batch-time 1 --max-lag 500ms', 'longer batches, stricter lag']],
+  examples: [['tune --concurrency 1', 'go easy'], ['tune --batch-time 1 --max-lag 500ms', 'longer batches, stricter lag'], ['tune --max-lag own', 'back to what the run\'s command line says']],
   exits: WRITING,
   needsDatabase: true,
 };

@@ -39,7 +39,7 @@ function scope(value: unknown): string {
 
 function tuning(facts: Facts): string {
   const words: Record<string, string> = { concurrency: 'batches at once', batch_time: 's a batch', max_lag: 's of lag at most' };
-  return Object.entries(facts).map(([name, value]) => `${String(value)} ${words[name] ?? name}`).join(', ');
+  return Object.entries(facts).map(([name, value]) => `${value === null ? 'its own' : String(value)} ${words[name] ?? name}`).join(', ');
 }
 
 const SENTENCES: Record<string, (facts: Facts) => string> = {
