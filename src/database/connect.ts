@@ -1,12 +1,17 @@
 import pg from 'pg';
 import { readAddress, type Where } from './address.js';
+import { socketOf } from './beside.js';
 import { cancelBackends } from './cancel.js';
 import { connectFailure } from './failures.js';
 import { KEEP_ALIVE } from './keep-alive.js';
 import { typeParsers } from './parsers.js';
+import { askServer, BEAT_MS, takePulse } from './pulse.js';
 import { quieten } from './quiet.js';
 import { asReader, beginStatement, inTransaction, type ReadOptions, type WriteOptions } from './scopes.js';
-import { openLine, type ReadSession, type WriteSession } from './session.js';
+import { openLine, type Line, type ReadSession, type WriteSession } from './session.js';
+
+/** For the server to hang up when all is done. */
+const LEAVE_WITHIN_MS = 2_000;
 
 export interface OpenOptions {
   /** Shown in pg_stat_activity. Default `keylift`. */
@@ -15,6 +20,8 @@ export interface OpenOptions {
   maxConnections?: number;
   /** How long a server may take to let us in and answer. Default 10,000. */
   connectTimeoutMs?: number;
+  /** How often connections that wait are looked at; one that says nothing is given up after six of these. Default 5,000. */
+  beatMs?: number;
 }
 
 /** A database, used through scopes: whoever passes a function never releases anything. */
@@ -40,7 +47,7 @@ export async function openDatabase(url: string, options: OpenOptions = {}): Prom
   const where = readAddress(url);
   const timeoutMs = options.connectTimeoutMs ?? 10_000;
   const pool = openPool(url, { ...options, connectTimeoutMs: timeoutMs });
-  const database = databaseOn({ pool, url, where, timeoutMs });
+  const database = databaseOn({ pool, url, where, timeoutMs, beatMs: options.beatMs ?? BEAT_MS });
   try {
     await checkAnswer(pool, timeoutMs);
   } catch (error) {
@@ -86,13 +93,23 @@ async function checkAnswer(pool: pg.Pool, timeoutMs: number): Promise<void> {
   );
 }
 
-function databaseOn({ pool, url, where, timeoutMs }: { pool: pg.Pool; url: string; where: Where; timeoutMs: number }): Database {
+interface Opened {
+  pool: pg.Pool;
+  url: string;
+  where: Where;
+  timeoutMs: number;
+  beatMs: number;
+}
+
+function databaseOn({ pool, url, where, timeoutMs, beatMs }: Opened): Database {
   const backends = new Set<number>();
+  const lines = new Set<Line>();
   let closing: Promise<void> | undefined;
   const clients = new Set<pg.PoolClient>();
   pool.on('connect', (client) => clients.add(client));
   pool.on('remove', (client) => clients.delete(client));
-  const withSession = async <T>(fn: (session: WriteSession) => Promise<T>): Promise<T> => {
+  const pulse = takePulse({ where, beatMs, lines: () => lines, ask: (processes) => askServer(url, processes, { timeoutMs: beatMs }) });
+  const withLine = async <T>(fn: (line: Line) => Promise<T>): Promise<T> => {
     if (pool.ending) throw new Error('the database was used after it had been closed');
     const client = await pool.connect().catch((error: unknown) => {
       throw connectFailure(error, where, { timeoutMs });
@@ -100,29 +117,34 @@ function databaseOn({ pool, url, where, timeoutMs }: { pool: pg.Pool; url: strin
     const line = openLine(client, where);
     const backend = processIdOf(client);
     backends.add(backend);
+    lines.add(line);
     try {
-      return await fn(line.session);
+      return await fn(line);
     } finally {
+      lines.delete(line);
       backends.delete(backend);
       line.close();
       client.release(line.isLost() || client.getTransactionStatus() !== 'I');
     }
   };
+  const within = <T>(begin: string, fn: (session: WriteSession) => Promise<T>): Promise<T> =>
+    withLine((line) => inTransaction(line.session, begin, fn, { onBegun: line.servedBy }));
   return {
     where,
-    withSession,
-    transaction: (fn, options = {}) =>
-      withSession((session) => inTransaction(session, beginStatement(options), fn)),
-    readOnly: (fn, options = {}) =>
-      withSession((session) => inTransaction(session, beginStatement({ ...options, readOnly: true }), asReader(fn))),
-    abandon: () => { clients.forEach((client) => { streamOf(client).destroy(); }); },
+    withSession: (fn) => withLine((line) => fn(line.session)),
+    transaction: (fn, options = {}) => within(beginStatement(options), fn),
+    readOnly: (fn, options = {}) => within(beginStatement({ ...options, readOnly: true }), asReader(fn)),
+    abandon: () => { clients.forEach((client) => { socketOf(client).destroy(); }); },
     cancelRunning: () => cancelBackends(url, backends),
-    close: () => (closing ??= pool.end()),
+    close: () => (closing ??= endPool(pool, { clients }).finally(pulse.end)),
   };
 }
 
-/** The socket, which pg's types keep to themselves. */
-const streamOf = (client: pg.PoolClient): { destroy(): void } =>
-  (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream;
+/** A polite end waits for the server's; one that says nothing more must not keep the process. */
+async function endPool(pool: pg.Pool, { clients }: { clients: ReadonlySet<pg.PoolClient> }): Promise<void> {
+  await pool.end();
+  setTimeout(() => { clients.forEach((client) => { socketOf(client).destroy(); }); }, LEAVE_WITHIN_MS).unref();
+}
+
 /** pg keeps it, and its types do not tell. */
 const processIdOf = (client: pg.PoolClient): number => (client as unknown as { processID: number }).processID;

@@ -104,6 +104,20 @@ export function connectionLost(error: unknown, where: Where): UnreachableError {
   });
 }
 
+/** Nobody answers any more, and nothing says so: what was asked is done, or rolled back, or never arrived. */
+export const databaseSilent = (where: Where, seconds: number): UnreachableError =>
+  new UnreachableError('database_silent', `the database at ${place(where)} has given no answer for ${String(seconds)} s`, {
+    hint: 'Check the network between here and the server, then run the same command again: it goes on where it stopped.',
+    anchor: 'database',
+  });
+
+/** The server is there and not at work for us, while we wait: something between us lost the connection and told nobody. */
+export const sessionForgotten = (where: Where): UnreachableError =>
+  new UnreachableError('connection_lost', `lost the connection to the database at ${place(where)}: the server is not at work on what was asked, and no answer came`, {
+    hint: 'Check what stands between here and the server (a pooler, a balancer, a firewall), then run the same command again: it goes on where it stopped.',
+    anchor: 'database',
+  });
+
 /** Is it about the connection, so that another one may help? */
 export const isLoss = (error: unknown): boolean =>
   error instanceof UnreachableError && (error.code === 'connection_lost' || error.code === 'database_unreachable');

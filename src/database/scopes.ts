@@ -1,4 +1,10 @@
-import type { ReadSession, WriteSession } from './session.js';
+import type { ReadSession, Server, WriteSession } from './session.js';
+
+/**
+ * How long a transaction may do nothing at all. Ours are never idle but between two statements; one whose process was
+ * stopped, or whose network died, must not hold its locks against the platform.
+ */
+export const IDLE_TIMEOUT_MS = 60_000;
 
 export type Isolation = 'read committed' | 'repeatable read' | 'serializable';
 
@@ -39,6 +45,7 @@ export function beginStatement(options: WriteOptions & { readOnly?: boolean }): 
     // What the role or the database says is meant for the platform's statements; ours know how long they may take.
     ...setting('statement_timeout', options.statementTimeoutMs ?? 0),
     ...setting('lock_timeout', options.lockTimeoutMs),
+    ...setting('idle_in_transaction_session_timeout', IDLE_TIMEOUT_MS),
     ...(options.asynchronousCommit === true ? ['SET LOCAL synchronous_commit = off'] : []),
   ].join('; ');
 }
@@ -49,14 +56,18 @@ function setting(name: string, milliseconds: number | undefined): string[] {
   return [`SET LOCAL ${name} = ${String(Math.ceil(milliseconds))}`];
 }
 
+const WHO = `SELECT pg_catalog.pg_backend_pid() AS process, pg_catalog.pg_postmaster_start_time()::text AS started`;
+
 /** BEGIN, `fn`, COMMIT; whatever `fn` throws rolls back and goes on. The session belongs to the caller. */
 export async function inTransaction<T>(
   session: WriteSession,
   begin: string,
   fn: (session: WriteSession) => Promise<T>,
+  { onBegun }: { onBegun?: (server: Server) => void } = {},
 ): Promise<T> {
   try {
-    await session.query(begin);
+    const server = await session.one<Server>(`${begin}; ${WHO}`);
+    onBegun?.(server);
     const result = await fn(session);
     await commit(session);
     return result;

@@ -3,6 +3,8 @@ import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import type { Where } from './address.js';
+import { UnreachableError } from '../errors.js';
+import { socketOf } from './beside.js';
 import { connectionLost } from './failures.js';
 import { isConnectionLost } from './sqlstate.js';
 import { noteStatement } from './statement.js';
@@ -35,10 +37,23 @@ export interface WriteSession extends ReadSession {
   copyIn(sql: string, source: AsyncIterable<string>): Promise<void>;
 }
 
+/** The server that a session is served by: its process, and since when the whole of it runs, which tells it from others. */
+export interface Server {
+  process: number;
+  started: string;
+}
+
 /** A checked-out client, and whether its connection is gone. */
 export interface Line {
   session: WriteSession;
   isLost: () => boolean;
+  /** Changes with all that is asked and with all that arrives; undefined while nothing is waited for. */
+  sign: () => string | undefined;
+  /** Who serves the transaction under way, by its own word: behind a pooler nothing else tells. */
+  server: () => Server | undefined;
+  servedBy: (server: Server) => void;
+  /** Drops the connection: what waits for it ends with this error. */
+  breakOff: (error: UnreachableError) => void;
   /** Detaches from the client: afterwards the session refuses to work. */
   close: () => void;
 }
@@ -47,21 +62,27 @@ export interface Line {
 export function openLine(client: pg.PoolClient, where: Where): Line {
   let lost: Error | undefined;
   let open = true;
+  let asked = 0;
+  let answered = 0;
+  let server: Server | undefined;
   const onError = (error: Error) => (lost ??= error);
   client.on('error', onError);
 
   const guarded = async <T>(sql: string, work: () => Promise<T>): Promise<T> => {
     if (!open) throw new Error('a database session was used after its scope had ended');
+    asked += 1;
     try {
       return await work();
     } catch (error) {
       // pg has no code for "terminated unexpectedly"; its error event is what tells.
       if (lost !== undefined || isConnectionLost(error)) {
         lost ??= error as Error;
-        throw connectionLost(lost, where);
+        throw lost instanceof UnreachableError ? lost : connectionLost(lost, where);
       }
       noteStatement(error, sql);
       throw error;
+    } finally {
+      answered += 1;
     }
   };
 
@@ -76,6 +97,10 @@ export function openLine(client: pg.PoolClient, where: Where): Line {
   return {
     session: { access: 'read-write', query, copyIn, ...single(query) },
     isLost: () => lost !== undefined,
+    sign: () => (asked === answered ? undefined : `${String(asked)} ${String(answered)} ${String(socketOf(client).bytesRead)}`),
+    server: () => server,
+    servedBy: (by) => { server = by; },
+    breakOff: (error) => { socketOf(client).destroy(error); },
     close: () => {
       open = false;
       client.off('error', onError);

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EXIT, noteRun, UnreachableError } from '../errors.js';
+import { EXIT, noteRun } from '../errors.js';
 import type { Database } from '../database/connect.js';
 import { patient } from '../database/patient.js';
+import { databaseSilent } from '../database/failures.js';
 import { anotherRun, buryOwner, endRun, enterRun, heartbeat, HEARTBEAT_SECONDS, isDeadHere, LEASE_SECONDS, leaseLost, takeLead, type Owner, type Run, type RunFacts } from './runs.js';
 
 const ASK_EVERY_MS = 250;
@@ -82,17 +83,11 @@ function heartbeats({ onSilence, ...beat }: Beat & { onSilence: () => void }): (
   return () => {
     unanswered += 1;
     if (unanswered > LEASE_SECONDS / HEARTBEAT_SECONDS && !beat.lost.signal.aborted) {
-      beat.lost.abort(noAnswer());
+      beat.lost.abort(databaseSilent(beat.database.where, LEASE_SECONDS));
       onSilence();
     } else if (!asking) void ask();
   };
 }
-
-const noAnswer = (): UnreachableError =>
-  new UnreachableError('database_silent', `the database has given no answer for ${String(LEASE_SECONDS)} s`, {
-    hint: 'Check the network between here and the server, then run the same command again: it goes on where it stopped.',
-    anchor: 'database',
-  });
 
 /** Whether there was an answer. */
 async function sendHeartbeat({ database, run, lost }: Beat): Promise<boolean> {

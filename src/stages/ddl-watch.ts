@@ -1,6 +1,7 @@
-import pg from 'pg';
+import { beside } from '../database/beside.js';
 
 const LOOK_EVERY_MS = 2_000;
+const TIMEOUT_MS = 5_000;
 
 /**
  * Our server processes at work, by a name that no other run has: the process id a connection is told at its start is
@@ -49,30 +50,13 @@ export function watchWaiting({ url, application, onWait }: WatchOptions): () => 
 }
 
 /** Asks in a connection of its own, since the watched one is busy. */
-async function look(url: string, application: string): Promise<Blocker | undefined> {
-  const client = new pg.Client({ connectionString: url, application_name: 'keylift-watch' });
-  client.on('error', () => undefined);
-  try {
-    await client.connect();
-    return (await client.query<Blocker>(BLOCKERS, [application])).rows[0];
-  } finally {
-    await client.end().catch(() => undefined);
-  }
-}
+const look = (url: string, application: string): Promise<Blocker | undefined> =>
+  beside(url, { application: 'keylift-watch', timeoutMs: TIMEOUT_MS }, async (client) => (await client.query<Blocker>(BLOCKERS, [application])).rows[0]);
 
 const reasonOf = ({ pid, name, seconds }: Blocker): string =>
   `process ${String(pid)} (${name}), in a transaction for ${String(seconds)} s, has to end before this step can go on`;
 
-/** Ends what the sessions of this name are doing, from a connection of its own; a failure only means a later end. */
+/** Ends what the sessions of this name are doing, from a connection of its own; a failure only means that the step ends later. */
 export async function cancelSessions(url: string, application: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url, application_name: 'keylift-cancel' });
-  client.on('error', () => undefined);
-  try {
-    await client.connect();
-    await client.query(CANCEL, [application]);
-  } catch {
-    // The step ends by itself, later.
-  } finally {
-    await client.end().catch(() => undefined);
-  }
+  await beside(url, { application: 'keylift-cancel', timeoutMs: TIMEOUT_MS }, (client) => client.query(CANCEL, [application])).catch(() => undefined);
 }

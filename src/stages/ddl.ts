@@ -3,6 +3,7 @@ import type { Knex } from 'knex';
 import { UnreachableError } from '../errors.js';
 import { KEEP_ALIVE } from '../database/keep-alive.js';
 import { retry } from '../database/retry.js';
+import { IDLE_TIMEOUT_MS } from '../database/scopes.js';
 import { readAddress } from '../database/address.js';
 import { connectionLost } from '../database/failures.js';
 import { isConnectionLost, isTimeout, SQLSTATE, sqlStateOf } from '../database/sqlstate.js';
@@ -19,6 +20,9 @@ import type { MappedSchema } from '../legacy/inspect.js';
  */
 const LOCK_TIMEOUT_MS = 500;
 const LOCK_TRIES = 60;
+
+/** For the server to hang up when all is done; one that says nothing more must not keep the process. */
+const LEAVE_WITHIN_MS = 2_000;
 
 const DDL_APPLICATION = 'keylift-ddl';
 const WORTH_ANOTHER_TRY = new Set<string>([SQLSTATE.lockNotAvailable, SQLSTATE.deadlock]);
@@ -80,7 +84,10 @@ export class DdlRunner {
   }
 
   async close(): Promise<void> {
-    await (await this.opened)?.destroy();
+    const knex = await this.opened;
+    const late = setTimeout(() => { this.abandon(); }, LEAVE_WITHIN_MS);
+    await knex?.destroy();
+    clearTimeout(late);
   }
 
   private open(): Promise<Knex> {
@@ -126,6 +133,7 @@ export class DdlRunner {
     return {
       beforeEach: async (knexOrTrx: Knex | Knex.Transaction) => {
         await knexOrTrx.raw(`SET LOCAL lock_timeout = ${String(LOCK_TIMEOUT_MS)}; SET LOCAL statement_timeout = 0;
+          SET LOCAL idle_in_transaction_session_timeout = ${String(IDLE_TIMEOUT_MS)};
           SET LOCAL search_path = ${this.options.schema.searchPath}`);
       },
     } as Knex.MigratorConfig;

@@ -76,7 +76,7 @@ async function oneBatch(
   { holds, stop }: Pick<RehearseOptions, 'holds' | 'stop'>,
 ): Promise<{ rows: number; moved: number; seconds: number }> {
   const { legacy: l, types } = schema;
-  await session.query(`SET LOCAL keylift.writer = 'keylift'; SET LOCAL idle_in_transaction_session_timeout = '60s'; SET LOCAL work_mem = '32MB'`);
+  await session.query(`SET LOCAL keylift.writer = 'keylift'; SET LOCAL work_mem = '32MB'`);
   await session.query(ledgerTables(schema));
   await session.query(accountKeysTable(schema));
   await storeHolds(session, schema, holds);

@@ -27,12 +27,13 @@ describe('database scopes', () => {
 
   it('sets what it was asked to for the transaction alone', async () => {
     const settings = `select current_setting('lock_timeout') lock, current_setting('statement_timeout') statement,
-      current_setting('synchronous_commit') sync, current_setting('transaction_isolation') isolation`;
+      current_setting('synchronous_commit') sync, current_setting('transaction_isolation') isolation,
+      current_setting('idle_in_transaction_session_timeout') idle`;
     const before = await database.withSession((session) => session.one(settings));
     const inside = await database.transaction((session) => session.one(settings), {
       lockTimeoutMs: 50, statementTimeoutMs: 1500, asynchronousCommit: true, isolation: 'repeatable read',
     });
-    expect(inside).to.deep.equal({ lock: '50ms', statement: '1500ms', sync: 'off', isolation: 'repeatable read' });
+    expect(inside).to.deep.equal({ lock: '50ms', statement: '1500ms', sync: 'off', isolation: 'repeatable read', idle: '1min' });
     const after = await database.withSession((session) => session.one(settings));
     expect(after).to.deep.equal(before);
   });

@@ -6,6 +6,8 @@ interface Pair {
   server: Socket;
   /** How a client is told from the others: the port it comes from. */
   clientPort: number;
+  /** Both ends are kept, nothing passes, and the end of one is not told to the other. */
+  forgotten?: boolean;
 }
 
 /** One thing to do to what passes, asked of every chunk. Answers false to keep the chunk back. */
@@ -124,6 +126,31 @@ export class Proxy {
     });
   }
 
+  /** Nothing passes any more, on any connection, once this statement was sent. Resolves when it was. */
+  stallDuring(statement: RegExp): Promise<void> {
+    return this.onceSent(statement, () => { this.stall(); });
+  }
+
+  /**
+   * Forgets one connection, as a balancer does that keeps its clients waiting: this statement still reaches the server,
+   * and from then on nothing of the connection does. The others go on.
+   */
+  forgetDuring(statement: RegExp): Promise<void> {
+    return this.onceSent(statement, (pair) => { pair.forgotten = true; });
+  }
+
+  private onceSent(statement: RegExp, then: (pair: Pair) => void): Promise<void> {
+    return new Promise((resolve) => {
+      this.upwards = (chunk, pair) => {
+        if (!statement.test(chunk.toString('latin1'))) return true;
+        this.upwards = () => true;
+        pair.server.write(chunk, () => { resolve(); });
+        then(pair);
+        return false;
+      };
+    });
+  }
+
   async close(): Promise<void> {
     this.reset();
     await new Promise((resolve) => { this.listener.close(resolve); });
@@ -140,11 +167,11 @@ export class Proxy {
     this.connections += 1;
     this.pairs.add(pair);
     for (const socket of [client, server]) socket.setNoDelay(true);
-    server.on('error', () => { this.end(pair); });
+    server.on('error', () => { if (pair.forgotten !== true) this.end(pair); });
     client.on('close', () => { this.end(pair); });
-    server.on('close', () => { this.end(pair); });
-    client.on('data', (chunk) => { if (this.upwards(chunk, pair)) this.pass(chunk, server); });
-    server.on('data', (chunk) => { if (this.downwards(chunk, pair)) this.pass(chunk, client); });
+    server.on('close', () => { if (pair.forgotten !== true) this.end(pair); });
+    client.on('data', (chunk) => { if (this.upwards(chunk, pair) && pair.forgotten !== true) this.pass(chunk, server); });
+    server.on('data', (chunk) => { if (this.downwards(chunk, pair) && pair.forgotten !== true) this.pass(chunk, client); });
     if (this.stalled) {
       client.pause();
       server.pause();

@@ -37,7 +37,7 @@ export async function runBatch(database: Database, schema: MappedSchema, options
   const limits = { lockTimeoutMs: options.lockTimeoutMs ?? 500, statementTimeoutMs: options.statementTimeoutMs, asynchronousCommit: true, tries: 1 };
   return database.transaction(async (session) => {
     const started = performance.now();
-    await session.query(`SET LOCAL keylift.writer = 'keylift'; SET LOCAL idle_in_transaction_session_timeout = '60s'; SET LOCAL work_mem = '32MB'`);
+    await session.query(`SET LOCAL keylift.writer = 'keylift'; SET LOCAL work_mem = '32MB'`);
     const { rows: claimed } = await session.query<ClaimedRange>(CLAIM, [options.ranges]);
     if (claimed.length === 0) return null;
     options.onClaim?.(claimed);
