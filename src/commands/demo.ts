@@ -11,7 +11,7 @@ const DATABASE = 'keylift_demo';
 export const run: Run<Record<string, never>> = async (context) => {
   const { stop, logger, write, json } = context;
   write('keylift demo: a real PostgreSQL, started for this and gone afterwards\n');
-  const server = await startEmbeddedServer({ settings: SCRATCH_SETTINGS, onLog: (line) => { logger.debug(line); } });
+  const server = await startEmbeddedServer({ settings: SCRATCH_SETTINGS, onLog: (line) => { logger.debug('server', line); } });
   try {
     stop.throwIfAborted();
     await server.createDatabase(DATABASE);

@@ -8,6 +8,7 @@ import type { Terminal } from '../terminal/terminal.js';
 import type { CommandContext, Run } from './context.js';
 import type { CommandDefinition } from './definition.js';
 import type { Io } from './io.js';
+import { LogEnds } from './log-ends.js';
 import { describeError } from './print-error.js';
 import type { Arguments } from './read-arguments.js';
 import { listenForStop } from './signals.js';
@@ -43,15 +44,19 @@ export async function dispatch(task: Task): Promise<ExitCode> {
   const terminal = new Terminal(io, { noColour: globals.noColor });
   said = (text) => { terminal.stderr.write(text); };
   let log: Log | undefined;
+  let ends: LogEnds | undefined;
   try {
     const { openLog } = await import('../logging/log.js');
     log = openLog({ stderr: terminal.stderr, level: globals.logLevel ?? 'info', file: globals.logFile, secrets });
-    return await runCommand(task, { log, signals, terminal });
+    ends = new LogEnds(log.fileOnly, task.definition.name);
+    const exitCode = await runCommand(task, { log, signals, terminal });
+    ends.ended(exitCode);
+    return exitCode;
   } catch (thrown) {
     const error = signals.stopNow.aborted ? await afterStopNow(thrown) : thrown;
     const told = await describeError(error, { debug: globals.logLevel === 'debug', secrets, logFile: globals.logFile });
     terminal.stderr.write(told.text);
-    log?.fileOnly.error(told.error.message, told.logged);
+    await ends?.failed(told);
     return told.exitCode;
   } finally {
     signals.close();

@@ -4,15 +4,18 @@ import { packageRoot } from '../config/package-root.js';
 import type { Database } from '../database/connect.js';
 import { patient } from '../database/patient.js';
 import { pinned } from '../database/pinned.js';
+import { sqlStateOf } from '../database/sqlstate.js';
 import { fenced, requireLease } from '../ledger/fence.js';
 import { underLease } from '../ledger/lease.js';
 import { throughLosses } from '../ledger/reconnect.js';
 import type { Run, RunFacts, RunPace } from '../ledger/runs.js';
 import { readState, requireSettings, type Stage } from '../ledger/state.js';
+import { Waits } from '../ledger/waits.js';
 import type { MappedSchema } from '../legacy/inspect.js';
 import { inspectMapping } from '../legacy/fit.js';
-import type { Progress, StageContext, StageOptions } from '../stages/context.js';
+import type { StageContext, StageOptions } from '../stages/context.js';
 import { DdlRunner } from '../stages/ddl.js';
+import { both, UNTOLD, type Progress } from '../stages/progress.js';
 import { readStatus } from '../status/status.js';
 import type { LivePicture } from '../terminal/live.js';
 import type { CommandContext } from './context.js';
@@ -70,12 +73,17 @@ export async function withRun<T>(
   const options = { ...DEFAULT_PACE, ...work.pace };
   const facts: RunFacts = { command: work.command, version: version(), pace: paceOf(options, work.until) };
   const picture = work.until === undefined || context.quiet ? undefined : await beginPicture(context, { database, schema });
-  const progress = picture?.progress ?? progressOn(context);
+  const noted: { waits?: Waits } = {};
+  const progress = both(picture?.progress ?? progressOn(context), { ...UNTOLD, waiting: (wait) => { noted.waits?.tell(wait); } });
   const ran = withDdl(context, { schema, progress }, (ddl) => {
     const stage = (run: Run, lost: AbortSignal, assisted = false): StageContext => {
       const stop = AbortSignal.any([context.stop, lost]);
-      const patiently = patient(database, { stop, onWait: (reason) => { progress.waiting(reason); } });
+      const patiently = patient(database, {
+        stop, onWait: (reason, sqlstate) => { progress.retry({ text: `waiting: ${reason}`, reason: 'again', sqlstate }); },
+      });
       ddl.guardWith(() => patiently.readOnly((session) => requireLease(session, run)));
+      if (noted.waits === undefined) progress.run({ runId: run.runId, command: work.command });
+      noted.waits ??= new Waits({ database: fenced(database, run), run });
       return {
         database: fenced(patiently, run),
         schema,
@@ -91,13 +99,25 @@ export async function withRun<T>(
     return underLease(
       database,
       { facts, stop: context.stop, onSilence: () => { ddl.abandon(); }, ...(assist === undefined ? {} : { assist: (run, lost) => assist(stage(run, lost)) }) },
-      ({ run, lost, assisted }) => throughLosses(() => fn(stage(run, lost, assisted)), {
+      ({ run, lost, assisted }) => throughLosses(() => untilNoted(fn(stage(run, lost, assisted)), noted.waits!), {
         stop: AbortSignal.any([context.stop, lost]),
-        onLoss: () => { progress.waiting('the connection was lost; trying again'); },
+        onLoss: (error) => { progress.retry({ text: 'waiting: the connection was lost; trying again', reason: 'reconnect', sqlstate: sqlStateOf((error as Error).cause) }); },
       }),
     );
   });
   return ran.finally(() => picture?.end());
+}
+
+/** Whatever it waited for when it ended is written down, if it can be, before the run's entry is closed. */
+async function untilNoted<T>(work: Promise<T>, waits: Waits): Promise<T> {
+  const answer = await work.catch(async (error: unknown) => {
+    waits.tell(null);
+    await waits.settled().catch(() => undefined);
+    throw error;
+  });
+  waits.tell(null);
+  await waits.settled();
+  return answer;
 }
 
 const paceOf = ({ concurrency, batchSeconds, maxLag }: StageOptions, until: Stage | undefined): RunPace =>
@@ -110,7 +130,7 @@ async function beginPicture(context: CommandContext, { database, schema }: Opene
     terminal: context.terminal,
     place: placeOf(database),
     read: () => database.readOnly((session) => readStatus(session, schema)),
-    log: progressOn({ logger: context.fileLogger }),
+    log: progressOn({ logger: context.fileLogger, fileLogger: context.fileLogger }),
   });
 }
 
@@ -127,8 +147,7 @@ export async function withDdl<T>(
     url: context.databaseUrl!,
     schema,
     stop: context.stop,
-    onWait: (reason) => { progress.waiting(reason); },
-    onRetry: (step) => { progress.waiting(`another session holds a lock that step ${step} needs`); },
+    onWait: progress.waiting,
   });
   try {
     return await fn(ddl);

@@ -1,12 +1,13 @@
 import { redactText } from '../config/redact.js';
 import { BugError, InterruptedError, KeyliftError, runOf, type ExitCode } from '../errors.js';
+import type { LogFields } from '../logging/events.js';
 
 export interface ErrorText {
   text: string;
   exitCode: ExitCode;
   error: KeyliftError;
   /** What the log file keeps of it beside its sentence; a bug's stack is there. */
-  logged: Record<string, unknown>;
+  logged: LogFields;
 }
 
 export interface Telling {
@@ -30,7 +31,12 @@ export async function describeError(error: unknown, telling: Telling): Promise<E
     text: redactText(`keylift: ${lines.join('\n')}\n`, telling.secrets),
     exitCode: known.exitCode,
     error: known,
-    logged: { code: known.code, exit_code: known.exitCode, ...known.facts, ...(run === undefined ? {} : { run }), ...(stack === undefined ? {} : { stack }) },
+    logged: {
+      code: known.code, exit_code: known.exitCode,
+      ...(run === undefined ? {} : { run_id: run }),
+      ...(Object.keys(known.facts).length === 0 ? {} : { facts: { ...known.facts } }),
+      ...(stack === undefined ? {} : { stack }),
+    },
   };
 }
 

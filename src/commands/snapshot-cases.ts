@@ -27,7 +27,7 @@ export async function runCases(context: CommandContext, { action, directory, dat
           stop.throwIfAborted();
           return withScratchDatabase(await server(), use);
         },
-        onCase: (result) => { context.logger.debug(`case ${result.case}`, { case: result.case, ok: result.ok }); },
+        onCase: (result) => { context.logger.debug('case', `case ${result.case}`, { case: result.case, ok: result.ok }); },
       };
       return act(options);
     });

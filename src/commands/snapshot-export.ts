@@ -16,7 +16,7 @@ const ACCOUNTS = 20;
 export async function exportSample(context: CommandContext, { dir, accounts = ACCOUNTS }: SnapshotArguments): Promise<ExitCode> {
   const { database, schema } = await openMapped(context);
   const exported = await exportCase(database, schema, { directory: dir, accounts });
-  context.logger.info(`${String(exported.keys)} keys of ${String(exported.accounts)} accounts written to ${dir}; running them`);
+  context.logger.info('step', `${String(exported.keys)} keys of ${String(exported.accounts)} accounts written to ${dir}; running them`);
   const [result] = await runCases(context, { action: 'update', directory: dir, databaseUrl: undefined });
   if (result?.error !== undefined) throw result.error;
   await compareOutcomes(exported);

@@ -46,7 +46,7 @@ async function requireWritable(file: string): Promise<void> {
 
 async function told(context: CommandContext, error: unknown): Promise<ErrorText> {
   const text = await describeError(error, { debug: false, secrets: secretsIn([context.databaseUrl ?? '']) });
-  context.fileLogger.error(text.error.message, text.logged);
+  context.fileLogger.error('failed', text.error.message, text.logged);
   return text;
 }
 

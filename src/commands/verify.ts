@@ -51,10 +51,10 @@ async function proveWhatIsThere(context: CommandContext, { database, schema }: O
   if (others && (state === null || state.state === 'rolled_back')) return 'nothing_migrated';
   await database.readOnly((session) => requireState(session, 'verify'));
   if (others && !reached(state!.stage, 'backfill')) return 'backfill_unfinished';
-  const patiently = patient(database, { stop: context.stop, onWait: (reason) => { context.logger.info(`  ${reason}`); } });
+  const patiently = patient(database, { stop: context.stop, onWait: (text) => { context.logger.info('retry', `  ${text}`, { reason: 'again' }); } });
   const proof = await prove(patiently, schema, {
     stop: context.stop,
-    onProgress: (rows) => { context.logger.info(`  ${String(rows)} keys looked at`); },
+    onProgress: (rows) => { context.logger.info('progress', `  ${String(rows)} keys looked at`, { rows }); },
   });
   await patiently.transaction((session) => keepProof(session, { proof, runId: null }));
   return proof;
@@ -63,13 +63,13 @@ async function proveWhatIsThere(context: CommandContext, { database, schema }: O
 const replayFile = (context: CommandContext, { database, schema }: Opened, file: string): Promise<Replay> =>
   replay(database, schema, {
     file, stop: context.stop,
-    onProgress: (lines) => { context.logger.info(`  ${String(lines)} decisions replayed`); },
+    onProgress: (lines) => { context.logger.info('progress', `  ${String(lines)} decisions replayed`, { rows: lines }); },
   });
 
 const sendRequests = (context: CommandContext, { database, schema }: Opened, plan: ProbePlan): Promise<Probe> =>
   probe(database, schema, {
     plan, stop: context.stop,
-    onAnswer: (text) => { context.logger.info(`  ${text}`); },
+    onAnswer: (text) => { context.logger.info('answer', `  ${text}`); },
   });
 
 /** schemas/verify.schema.json. Counts of what was not compared are 0, and `unproven` says why. */

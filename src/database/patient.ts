@@ -1,6 +1,6 @@
 import type { Database } from './connect.js';
 import { retry } from './retry.js';
-import { isRetryable } from './sqlstate.js';
+import { isRetryable, sqlStateOf } from './sqlstate.js';
 
 /** Together some three seconds of pauses: longer is somebody's decision to hold on to a lock, and not a collision. */
 const PATIENCE = { attempts: 5, baseMs: 100, maxMs: 2_000 };
@@ -8,7 +8,7 @@ const PATIENCE = { attempts: 5, baseMs: 100, maxMs: 2_000 };
 export interface PatientOptions {
   stop?: AbortSignal | undefined;
   /** Told before each further try. */
-  onWait?: ((reason: string) => void) | undefined;
+  onWait?: ((reason: string, sqlstate: string | undefined) => void) | undefined;
 }
 
 /**
@@ -23,7 +23,7 @@ export function patient(database: Database, { stop, onWait }: PatientOptions = {
     retry((attempt) => {
       if (attempt > 1) stop?.throwIfAborted();
       return scope();
-    }, { ...PATIENCE, attempts: tries, when: isRetryable, onRetry: () => onWait?.('another session was in the way; trying again') });
+    }, { ...PATIENCE, attempts: tries, when: isRetryable, onRetry: ({ error }) => onWait?.('another session was in the way; trying again', sqlStateOf(error)) });
   return {
     where: database.where,
     withSession: (fn) => database.withSession(fn),

@@ -1,16 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Wait } from '../engine/waiting.js';
 import type { Database } from './connect.js';
 import { pauseBefore } from './retry.js';
 import type { WriteSession } from './session.js';
-import { isRetryable } from './sqlstate.js';
+import { isRetryable, sqlStateOf } from './sqlstate.js';
 
 /** Below the deadlock detector's second: it is keylift that gives way, never the platform's session. */
 const LOCK_TIMEOUT_MS = 500;
 
 export interface UnderLoadOptions {
   stop?: AbortSignal | undefined;
-  /** Told before each further try. */
-  onWait?: ((reason: string) => void) | undefined;
+  /** Told before each further try, and with null once one is through or none is made any more. */
+  onWait?: ((wait: Wait | null) => void) | undefined;
   asynchronousCommit?: boolean;
 }
 
@@ -23,14 +24,20 @@ export async function underLoad<T>(
   work: (session: WriteSession) => Promise<T>,
   { stop, onWait, ...write }: UnderLoadOptions = {},
 ): Promise<T> {
-  for (let attempt = 1; ; attempt += 1) {
-    stop?.throwIfAborted();
-    try {
-      return await database.transaction(work, { ...write, lockTimeoutMs: LOCK_TIMEOUT_MS, tries: 1 });
-    } catch (error) {
-      if (!isRetryable(error)) throw error;
-      onWait?.('a session that changed keys has not committed yet');
-      await sleep(pauseBefore(attempt, { baseMs: 100, maxMs: 2_000 }));
+  const tries = { made: 0 };
+  try {
+    for (;;) {
+      stop?.throwIfAborted();
+      tries.made += 1;
+      try {
+        return await database.transaction(work, { ...write, lockTimeoutMs: LOCK_TIMEOUT_MS, tries: 1 });
+      } catch (error) {
+        if (!isRetryable(error)) throw error;
+        onWait?.({ kind: 'lock', text: 'a session that changed keys has not committed yet', sqlstate: sqlStateOf(error) });
+        await sleep(pauseBefore(tries.made, { baseMs: 100, maxMs: 2_000 }));
+      }
     }
+  } finally {
+    if (tries.made > 1) onWait?.(null);
   }
 }

@@ -4,7 +4,7 @@ import { openDatabase } from '../database/connect.js';
 import { readFixture } from '../snapshot/fixture.js';
 import { withMove } from '../snapshot/move.js';
 import { loadFixture } from '../snapshot/run.js';
-import type { Progress } from '../stages/context.js';
+import { UNTOLD, type Progress } from '../stages/progress.js';
 import { CAST, tellAfter, tellBefore, tellGrowth, tellMove, tellPlan, tellProof, tellWayBack, type Teller } from './chapters.js';
 import { judge, type Answers } from './checks.js';
 import { storyDocument, type StoryDocument } from './document.js';
@@ -68,12 +68,5 @@ const STAGES: Record<string, string> = {
   rollback: 'every account back on its per-API keys',
 };
 
-function stagesTo(say: (text: string) => void): Progress {
-  return {
-    stage: (stage) => { say(`  ${stage.padEnd(9)} ${STAGES[stage] ?? ''}\n`); },
-    batch: () => undefined,
-    waiting: () => undefined,
-    note: () => undefined,
-    looked: () => undefined,
-  };
-}
+const stagesTo = (say: (text: string) => void): Progress =>
+  ({ ...UNTOLD, stage: (stage) => { say(`  ${stage.padEnd(9)} ${STAGES[stage] ?? ''}\n`); } });

@@ -9,4 +9,6 @@ export type WaitKind = (typeof WAIT_KINDS)[number];
 export interface Wait {
   kind: WaitKind;
   text: string;
+  /** Of the server's error that told of it. */
+  sqlstate?: string | undefined;
 }

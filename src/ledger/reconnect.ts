@@ -10,8 +10,8 @@ const CALM_MS = 60_000;
 
 export interface ReconnectOptions {
   stop: AbortSignal;
-  /** Told before each further try. */
-  onLoss: () => void;
+  /** Told of each loss before the next try. */
+  onLoss: (error: unknown) => void;
   now?: () => number;
   sleep?: (milliseconds: number) => Promise<unknown>;
 }
@@ -32,7 +32,7 @@ export async function throughLosses<T>(work: () => Promise<T>, options: Reconnec
       losses = now() - began > CALM_MS ? 1 : losses + 1;
       if (!isLoss(error) || stop.aborted || losses > RECONNECT.tries) throw toTell(error, { lost, stop });
       lost = error;
-      onLoss();
+      onLoss(error);
       await sleep(pauseBefore(losses, RECONNECT));
       stop.throwIfAborted();
     }

@@ -27,34 +27,48 @@ interface Waiting {
 /** Keeps the ledger told what a run waits for, and for how long it did once that is over. */
 export class Waits {
   private waiting: Waiting | null = null;
+  /** How it was told last. */
+  private text = '';
+  /** One after the other: the end of a wait must not be written before its beginning. */
+  private writing: Promise<void> = Promise.resolve();
 
   constructor(private readonly context: { database: Database; run: Run }, private readonly now: () => number = () => performance.now()) {}
 
-  /** What holds now; null: it goes on. The same kind in other words (a lag that grows) is one wait. */
-  async tell(wait: Wait | null): Promise<void> {
+  /** What holds now; null: it goes on. The same kind in other words (a lag that grows) is one wait. Nobody waits for the writing. */
+  tell(wait: Wait | null): void {
     const before = this.waiting;
     if (wait !== null && wait.kind === before?.wait.kind) {
-      if (wait.text !== before.wait.text) await this.begin(wait);
+      if (wait.text !== this.text) this.begin(wait);
       return;
     }
     this.waiting = wait === null ? null : { wait, since: this.now() };
-    if (before !== null) await this.end(before);
-    if (wait !== null) await this.begin(wait);
+    if (before !== null) this.end(before);
+    if (wait !== null) this.begin(wait);
   }
 
-  private begin({ kind, text }: Wait): Promise<void> {
-    return this.write((session, runId) => session.query(BEGIN, [runId, text, kind]));
+  /** Resolves when all is written that was told. @throws what kept it from being written, a lost database apart. */
+  async settled(): Promise<void> {
+    await this.writing;
   }
 
-  private end({ wait: { kind, text }, since }: Waiting): Promise<void> {
-    return this.write((session, runId) => session.query(END, [runId, kind, text, (this.now() - since) / 1000]));
+  private begin({ kind, text }: Wait): void {
+    this.text = text;
+    this.write((session, runId) => session.query(BEGIN, [runId, text, kind]));
+  }
+
+  private end({ wait: { kind, text }, since }: Waiting): void {
+    const seconds = (this.now() - since) / 1000;
+    this.write((session, runId) => session.query(END, [runId, kind, text, seconds]));
   }
 
   /** Whoever waits for a database that is gone, or has lost its lease, must not fail for want of a note about it. */
-  private async write(statement: (session: WriteSession, runId: string) => Promise<unknown>): Promise<void> {
+  private write(statement: (session: WriteSession, runId: string) => Promise<unknown>): void {
     const { database, run } = this.context;
-    await database.transaction((session) => statement(session, run.runId), { tries: 1 }).catch((error: unknown) => {
-      if (!(error instanceof KeyliftError) && !isRetryable(error)) throw error;
-    });
+    this.writing = this.writing
+      .then(() => database.transaction((session) => statement(session, run.runId), { tries: 1 }))
+      .then(() => undefined, (error: unknown) => {
+        if (!(error instanceof KeyliftError) && !isRetryable(error)) throw error;
+      });
+    this.writing.catch(() => undefined); // settled() throws it
   }
 }

@@ -3,6 +3,7 @@ import { createWriteStream, fchmodSync, fstatSync, openSync, type WriteStream } 
 import winston from 'winston';
 import { redactText } from '../config/redact.js';
 import { UsageError } from '../errors.js';
+import type { LogEvent, LogFields } from './events.js';
 import { LOG_LEVELS, type Logger, type LogLevel } from './logger.js';
 
 export interface LogOptions {
@@ -25,8 +26,9 @@ export interface Log {
 
 interface Entry {
   level: string;
+  event: LogEvent;
   message: string;
-  facts: Record<string, unknown>;
+  fields: LogFields;
   time: string;
   fileOnly: boolean;
 }
@@ -42,12 +44,15 @@ export function openLog({ stderr, level = 'info', file, secrets = [], now = () =
       ...(stream === undefined ? [] : [new winston.transports.Stream({ stream, format: lines(jsonLine) })]),
     ],
   });
-  const write = (entryLevel: LogLevel, fileOnly: boolean) => (message: string, facts: Record<string, unknown> = {}) => {
-    // The facts stay below a key of their own: winston would glue a fact called `message` to the message.
-    log.log({ level: entryLevel, message, facts, fileOnly, time: now().toISOString() });
+  const carried: LogFields = {};
+  const write = (entryLevel: LogLevel, fileOnly: boolean) => (event: LogEvent, message: string, fields: LogFields = {}) => {
+    // The fields stay below a key of their own: winston has a meaning for some names.
+    log.log({ level: entryLevel, event, message, fields: { ...carried, ...fields }, fileOnly, time: now().toISOString() });
   };
-  const loggerOf = (fileOnly: boolean): Logger =>
-    Object.fromEntries(LOG_LEVELS.map((name) => [name, write(name, fileOnly)])) as unknown as Logger;
+  const loggerOf = (fileOnly: boolean): Logger => ({
+    ...(Object.fromEntries(LOG_LEVELS.map((name) => [name, write(name, fileOnly)])) as Pick<Logger, LogLevel>),
+    carry: (fields) => { Object.assign(carried, fields); },
+  });
   return {
     logger: loggerOf(false),
     fileOnly: loggerOf(true),
@@ -100,15 +105,10 @@ function lines(render: (entry: Entry) => string | false): winston.Logform.Format
   })();
 }
 
-function humanLine({ time, level, message, facts, fileOnly }: Entry): string | false {
+function humanLine({ time, level, message, fileOnly }: Entry): string | false {
   if (fileOnly) return false;
   const label = level === 'warn' ? 'warning: ' : level === 'error' ? 'error: ' : '';
-  const told = Object.entries(facts).map(([name, value]) => ` ${name}=${factText(value)}`).join('');
-  return printable(`${time.slice(11, 19)} ${label}${message}${told}`);
-}
-
-function factText(value: unknown): string {
-  return typeof value === 'string' && /^[^\s"=]+$/.test(value) ? value : JSON.stringify(value);
+  return printable(`${time.slice(11, 19)} ${label}${message}`);
 }
 
 /** A key's name may hold anything; a terminal must not obey it. */
@@ -117,13 +117,14 @@ function printable(text: string): string {
     mark === '\n' || mark === '\t' ? mark : `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-function jsonLine({ time, level, message, facts }: Entry): string {
-  return JSON.stringify({ time, level, message, ...(Object.keys(facts).length === 0 ? {} : { facts }) });
+/** A message may be indented for people. */
+function jsonLine({ time, level, event, message, fields }: Entry): string {
+  return JSON.stringify({ time, level, event, message: message.trim(), ...fields });
 }
 
 function masked(info: winston.Logform.TransformableInfo, secrets: readonly string[]): winston.Logform.TransformableInfo {
   info.message = maskedValue(info.message, secrets);
-  info.facts = maskedValue(info.facts, secrets);
+  info.fields = maskedValue(info.fields, secrets);
   return info;
 }
 

@@ -12,7 +12,8 @@ import { NO_HOLDS, readHolds, type Holds } from '../plan/holds.js';
 import { planMove, type Plan } from '../plan/plan.js';
 import type { Proof } from '../proof/document.js';
 import { prove } from '../proof/verify.js';
-import type { Progress, StageContext, StageOptions } from '../stages/context.js';
+import type { StageContext, StageOptions } from '../stages/context.js';
+import { UNTOLD, type Progress } from '../stages/progress.js';
 import { DdlRunner } from '../stages/ddl.js';
 import { ensureLedger, migrate, type MigrationReport } from '../stages/migrate.js';
 import { rollBack, type RollbackReport } from '../stages/rollback/rollback.js';
@@ -39,8 +40,6 @@ export interface MoveOptions {
 
 /** A scratch database is small; two at once, so that a case meets what concurrency brings. */
 const PACE: StageOptions = { concurrency: 2, batchSize: 20_000, batchSeconds: 0.5, maxLag: null, maxActive: null };
-
-const QUIET: Progress = { stage: () => undefined, batch: () => undefined, waiting: () => undefined, note: () => undefined, looked: () => undefined };
 
 /** Opens the database and gives `fn` the move on it. The legacy tables must be there. */
 export async function withMove<T>(options: MoveOptions, fn: (move: Move) => Promise<T>): Promise<T> {
@@ -92,7 +91,7 @@ async function underRun<T>({ url, version, database, schema, progress, stop }: G
     return await underLease(database, { facts, stop }, async ({ run, lost }) => ({
       exitCode: EXIT.done,
       result: await work({
-        database: fenced(patient(database), run), schema, ddl, run, assisted: false, options: PACE, progress: progress ?? QUIET, stop: AbortSignal.any([stop, lost]),
+        database: fenced(patient(database), run), schema, ddl, run, assisted: false, options: PACE, progress: progress ?? UNTOLD, stop: AbortSignal.any([stop, lost]),
       }),
     }));
   } finally {

@@ -1,18 +1,8 @@
 import type { Database } from '../database/connect.js';
 import type { Run } from '../ledger/runs.js';
 import type { MappedSchema } from '../legacy/inspect.js';
-import type { BatchReport } from './backfill/batch.js';
 import type { DdlRunner } from './ddl.js';
-
-/** What a stage tells whoever watches. */
-export interface Progress {
-  stage(stage: string): void;
-  batch(report: BatchReport): void;
-  waiting(reason: string): void;
-  /** Keys that a stage without batches has been through so far. */
-  looked(keys: number): void;
-  note(text: string): void;
-}
+import type { Progress } from './progress.js';
 
 export interface StageOptions {
   concurrency: number;

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Knex } from 'knex';
+import type { Wait } from '../engine/waiting.js';
 import { UnreachableError } from '../errors.js';
 import { KEEP_ALIVE } from '../database/keep-alive.js';
 import { retry } from '../database/retry.js';
@@ -32,10 +33,8 @@ const SILENT = { warn: () => undefined, error: () => undefined, debug: () => und
 export interface DdlOptions {
   url: string;
   schema: MappedSchema;
-  /** Told when a lock could not be had and the step will be tried again. */
-  onRetry?: (step: string, attempt: number) => void;
-  /** Told whom a step waits for, again and again while it does. */
-  onWait?: (reason: string) => void;
+  /** Told that a lock could not be had and a step will be tried again, and whom it waits for; null: it goes on. */
+  onWait?: (wait: Wait | null) => void;
   stop?: AbortSignal;
 }
 
@@ -143,7 +142,7 @@ export class DdlRunner {
     const { stop } = this.options;
     // A step that waits for a lock, or builds an index, would make the operator's stop wait with it.
     const cancel = (): void => { void cancelSessions(this.options.url, this.application); };
-    const endWatch = watchWaiting({ url: this.options.url, application: this.application, onWait: (reason) => this.options.onWait?.(reason) });
+    const endWatch = watchWaiting({ url: this.options.url, application: this.application, onWait: (wait) => this.options.onWait?.(wait) });
     stop?.addEventListener('abort', cancel, { once: true });
     try {
       stop?.throwIfAborted();
@@ -153,7 +152,7 @@ export class DdlRunner {
         baseMs: 100,
         maxMs: 5_000,
         when: (error) => stop?.aborted !== true && WORTH_ANOTHER_TRY.has(sqlStateOf(error) ?? ''),
-        onRetry: ({ attempt }) => this.options.onRetry?.(step.name, attempt),
+        onRetry: ({ error }) => this.options.onWait?.({ kind: 'lock', text: `another session holds a lock that step ${step.name} needs`, sqlstate: sqlStateOf(error) }),
       });
     } catch (error) {
       if (WORTH_ANOTHER_TRY.has(sqlStateOf(error) ?? '') || isTimeout(error)) stop?.throwIfAborted();
@@ -161,6 +160,7 @@ export class DdlRunner {
       throw isTimeout(error) ? cutOff(step, error) : error;
     } finally {
       endWatch();
+      this.options.onWait?.(null);
       stop?.removeEventListener('abort', cancel);
     }
   }

@@ -55,11 +55,13 @@ export async function migrate(context: StageContext, options: MigrateOptions): P
     context.progress.stage(stage);
     const started = performance.now();
     await RUN_STAGE[stage as MigrateOptions['until']](context);
-    await database.transaction(async (session) => {
-      const seconds = (performance.now() - started) / 1000;
-      await completeStage(session, stage, seconds);
-      await recordEvent(session, { kind: 'stage_completed', runId: context.run.runId, facts: { stage, seconds } });
+    const seconds = await database.transaction(async (session) => {
+      const took = (performance.now() - started) / 1000;
+      await completeStage(session, stage, took);
+      await recordEvent(session, { kind: 'stage_completed', runId: context.run.runId, facts: { stage, seconds: took } });
+      return took;
     });
+    context.progress.stageDone(stage, seconds);
   }
   return database.readOnly((session) => reportOf(session, context));
 }

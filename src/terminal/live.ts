@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pictureText } from '../report/picture.js';
 import { pictureOf, type Live } from '../report/scene.js';
-import type { Progress } from '../stages/context.js';
+import { both, UNTOLD, type Progress } from '../stages/progress.js';
 import type { Status } from '../status/status.js';
 import { restAfter } from '../status/watch.js';
 import type { Terminal } from './terminal.js';
@@ -52,10 +52,12 @@ export function paintRun({ terminal, place, read, log, now = () => performance.n
   const ticking = setInterval(paint, TICK_MS);
   return {
     progress: both(log, {
+      ...UNTOLD,
       stage: (stage) => { began = now(); Object.assign(live, { stage: stage.split(' ')[0]!, doing: null, looked: null, reason: null }); paint(); },
       looked: (rows) => { live.looked = rows; paint(); },
       note: (text) => { Object.assign(live, { doing: text, reason: null }); paint(); },
-      waiting: (reason) => { live.reason = reason; paint(); },
+      waiting: (wait) => { live.reason = wait?.text ?? null; paint(); },
+      retry: ({ text }) => { live.reason = text.replace(/^waiting: /, ''); paint(); },
       batch: () => { Object.assign(live, { doing: null, reason: null }); },
     }),
     end: async () => {
@@ -76,11 +78,3 @@ async function follow(look: () => Promise<void>, { ended, now }: { ended: AbortS
     await sleep(restAfter(now() - began), undefined, { signal: ended }).catch(() => undefined);
   }
 }
-
-const both = (a: Progress, b: Progress): Progress => ({
-  stage: (stage) => { a.stage(stage); b.stage(stage); },
-  looked: (rows) => { a.looked(rows); b.looked(rows); },
-  note: (text) => { a.note(text); b.note(text); },
-  waiting: (reason) => { a.waiting(reason); b.waiting(reason); },
-  batch: (report) => { a.batch(report); b.batch(report); },
-});

@@ -128,16 +128,17 @@ describe('dispatch with files', () => {
   it('logs JSON lines for one reader, errors included and passwords left out', async () => {
     await keylift('plan --log-file log.ndjson', {
       env, cwd, run: (context) => {
-        context.logger.info('trying', { url: URL_WITH_PASSWORD, nested: { list: ['hunter2'] }, message: 'mine' });
-        context.logger.debug('hidden');
+        context.logger.info('step', '  trying', { reason: URL_WITH_PASSWORD, facts: { list: ['hunter2'] } });
+        context.logger.debug('step', 'hidden');
         throw new RefusedError('not_now', 'hunter2 is the password', { ...WAY_OUT, facts: { a: 1 } });
       },
     });
     const text = await readFile(path.join(cwd, 'log.ndjson'), 'utf8');
-    const entries = text.trim().split('\n').map((line) => JSON.parse(line) as { message: string; facts: unknown; level: string });
-    expect(entries.map(({ level, message, facts }) => [level, message, facts])).to.deep.equal([
-      ['info', 'trying', { url: '***', nested: { list: ['***'] }, message: 'mine' }],
-      ['error', '*** is the password', { code: 'not_now', exit_code: 3, a: 1 }],
+    const entries = text.trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(entries.map(({ time, ms, ...entry }) => { void [time, ms]; return entry; })).to.deep.equal([
+      { level: 'info', event: 'command', message: 'keylift plan', command: 'plan' },
+      { level: 'info', event: 'step', message: 'trying', reason: '***', facts: { list: ['***'] } },
+      { level: 'error', event: 'failed', message: '*** is the password', code: 'not_now', exit_code: 3, facts: { a: 1 } },
     ]);
     expect((await stat(path.join(cwd, 'log.ndjson'))).mode & 0o777).to.equal(0o600);
   });

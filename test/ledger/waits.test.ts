@@ -54,4 +54,49 @@ describe('waits in the ledger', () => {
     expect((await waits()).filter(({ kind }) => kind === 'active')).to.have.length(1);
     await gate.remove();
   });
+
+  describe('of steps and pages that meet a lock', () => {
+    const lockWait = async () => (await open()).some(({ waiting_kind }) => waiting_kind === 'lock');
+    const told = async (): Promise<{ state: string; reason: string }> => (await scenario.must('status --json')).json();
+
+    it('name the session that keeps an index from being built, in status and in the report', async () => {
+      await scenario.must('migrate --yes --until backfill');
+      const writer = await scenario.db.connect();
+      await writer.query(`set application_name = 'the night shift'; begin; insert into public.account_api_keys (account_id, name, token) values (4, 'x', 'not committed')`);
+      const migration = scenario.start('migrate --yes --until harden');
+      await until('the run to wait', lockWait);
+      expect(await told()).to.include({ state: 'waiting' }).and.have.property('reason').that.matches(/^process \d+ \(the night shift\), in a transaction for \d+ s/);
+      await writer.query('rollback');
+      expect((await migration.ended).exitCode).to.equal(0);
+      const [wait, ...more] = (await waits()).filter(({ kind }) => kind === 'lock');
+      expect(more).to.deep.equal([]);
+      expect(wait!.reason).to.match(/^process \d+ \(the night shift\)/);
+      expect(wait!.seconds).to.be.greaterThan(0);
+      const page = await scenario.file('page.html', '');
+      const { timeline } = (await scenario.must(`report ${page} --json`)).json<{ timeline: { waited: { kind: string; times: number }[] } }>();
+      expect(timeline.waited.filter(({ kind }) => kind === 'lock').map(({ times }) => times)).to.deep.equal([1]);
+    });
+
+    it('say so while a step tries again and again, and while a page of the archive gives way', async () => {
+      await scenario.must('migrate --yes');
+      const writer = await scenario.db.connect();
+      for (const [hold, reason] of [
+        ['lock table public.account_api_keys in row exclusive mode', /^another session holds a lock that step 11_archive needs|^process /],
+        ['select from public.api_keys where id = 3 for update', /^a session that changed keys has not committed yet|^another session|^process /],
+      ] as const) {
+        await writer.query(`begin; ${hold}`);
+        const run = scenario.start('finalize --yes');
+        await until('the run to wait', lockWait);
+        const { reason: why } = await told();
+        await writer.query('commit');
+        expect((await run.ended).exitCode).to.equal(0);
+        expect(why).to.match(reason);
+        expect(await open()).to.deep.equal([]);
+        await scenario.must('rollback --yes');
+        await scenario.must('migrate --yes');
+      }
+      expect((await waits()).filter(({ kind }) => kind === 'lock').length).to.be.at.least(2);
+      expect(await scenario.db.query('select from keylift.runs where waiting_kind is not null')).to.deep.equal([]);
+    });
+  });
 });

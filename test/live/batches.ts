@@ -5,6 +5,7 @@ import { inspectLegacy, type MappedSchema } from '../../src/legacy/inspect.js';
 import { runBatch, type BatchReport } from '../../src/stages/backfill/batch.js';
 import { prepareRanges } from '../../src/stages/backfill/ranges.js';
 import type { StageContext } from '../../src/stages/context.js';
+import { UNTOLD } from '../../src/stages/progress.js';
 import type { TestDatabase } from '../support/database.js';
 
 /** Waits longer than any test; in production a batch gives way after half a second. */
@@ -19,11 +20,10 @@ export class Batches {
     const database = await openDatabase(db.url, { maxConnections: 4, applicationName: 'keylift-batches' });
     const schema = await database.readOnly((s) => inspectLegacy(s, DEFAULT_SETTINGS));
     const run = await database.transaction((s) => enterRun(s, { command: 'migrate', version: 'test' }));
-    const quiet = () => undefined;
     const context = {
       database, schema, run, assisted: false,
       options: { concurrency: 1, batchSize: keys, batchSeconds: 60, maxLag: null, maxActive: null },
-      progress: { stage: quiet, batch: quiet, waiting: quiet, note: quiet, looked: quiet },
+      progress: UNTOLD,
       stop: new AbortController().signal,
     };
     await prepareRanges(context as unknown as StageContext);

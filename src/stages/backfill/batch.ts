@@ -6,14 +6,28 @@ import type { MappedSchema } from '../../legacy/inspect.js';
 import { stretches, type ClaimedRange, type Stretch } from './claim.js';
 import { CLAIM, copyRange, countPresent, explainRest, FINISH_BATCH, lookAtRange, type RangeFacts } from './statements.js';
 
-/** What one batch did. */
-export interface BatchReport {
+/** Keys, by what became of them. */
+interface Copied {
   rows: number;
   moved: number;
   stayed: number;
   setAside: number;
+}
+
+/** One line of the ledger: keys with after < id <= upto. */
+export interface BatchLine extends Copied {
+  batchNo: string;
+  after: string | null;
+  upto: string;
+  /** Since the batch's beginning. */
+  seconds: number;
+}
+
+/** What one batch did: a line for each stretch of neighbouring ranges. */
+export interface BatchReport extends Copied {
   seconds: number;
   ranges: number;
+  lines: BatchLine[];
 }
 
 export interface BatchOptions {
@@ -42,10 +56,12 @@ export async function runBatch(database: Database, schema: MappedSchema, options
     if (claimed.length === 0) return null;
     options.onClaim?.(claimed);
     await requireLease(session, options.run);
-    const total: BatchReport = { rows: 0, moved: 0, stayed: 0, setAside: 0, seconds: 0, ranges: claimed.length };
+    const total: BatchReport = { rows: 0, moved: 0, stayed: 0, setAside: 0, seconds: 0, ranges: claimed.length, lines: [] };
     for (const stretch of stretches(claimed)) {
       const done = await copyStretch(session, schema, stretch);
-      await writeLedgerLine(session, { stretch, done, run: options.run, seconds: (performance.now() - started) / 1000 });
+      const line = { ...done, batchNo: stretch.ranges[0]!.batch_no, after: stretch.after, upto: stretch.upto, seconds: (performance.now() - started) / 1000 };
+      await writeLedgerLine(session, { stretch, line, run: options.run });
+      total.lines.push(line);
       total.rows += done.rows;
       total.moved += done.moved;
       total.stayed += done.stayed;
@@ -55,8 +71,6 @@ export async function runBatch(database: Database, schema: MappedSchema, options
     return total;
   }, limits);
 }
-
-type Copied = Pick<BatchReport, 'rows' | 'moved' | 'stayed' | 'setAside'>;
 
 async function copyStretch(session: WriteSession, { legacy: l, types }: MappedSchema, stretch: Stretch): Promise<Copied> {
   const range = [stretch.after, stretch.upto];
@@ -76,16 +90,16 @@ async function copyStretch(session: WriteSession, { legacy: l, types }: MappedSc
 /** Neighbours done together leave one line: the first range grows over the others. */
 async function writeLedgerLine(
   session: WriteSession,
-  { stretch, done, run, seconds }: { stretch: Stretch; done: Copied; run: Run; seconds: number },
+  { stretch, line, run }: { stretch: Stretch; line: BatchLine; run: Run },
 ): Promise<void> {
-  const [first, ...others] = stretch.ranges;
+  const [, ...others] = stretch.ranges;
   const last = others.at(-1);
   if (last !== undefined) {
     await session.query(
       `WITH gone AS (DELETE FROM keylift.batches WHERE batch_no = ANY ($2) RETURNING batch_no, upto_id)
        UPDATE keylift.batches b SET upto_id = gone.upto_id FROM gone WHERE b.batch_no = $1 AND gone.batch_no = $3`,
-      [first!.batch_no, others.map((r) => r.batch_no), last.batch_no],
+      [line.batchNo, others.map((r) => r.batch_no), last.batch_no],
     );
   }
-  await session.query(FINISH_BATCH, [first!.batch_no, run.runId, done.rows, done.moved, done.stayed, done.setAside, seconds]);
+  await session.query(FINISH_BATCH, [line.batchNo, run.runId, line.rows, line.moved, line.stayed, line.setAside, line.seconds]);
 }

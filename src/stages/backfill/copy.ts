@@ -3,7 +3,7 @@ import { UnreachableError } from '../../errors.js';
 import { feed } from '../../engine/feed.js';
 import { Pace } from '../../engine/pace.js';
 import { Throttle, type Reason } from '../../engine/throttle.js';
-import { Waits } from '../../ledger/waits.js';
+import { sqlStateOf } from '../../database/sqlstate.js';
 import { pauseBefore } from '../../database/retry.js';
 import type { StageContext } from '../context.js';
 import { runBatch } from './batch.js';
@@ -34,7 +34,7 @@ export async function copyAll(context: StageContext): Promise<void> {
       await copier.waitForOthers();
     }
   } finally {
-    await copier.end();
+    context.progress.waiting(null);
   }
 }
 
@@ -42,18 +42,16 @@ class Copier {
   private steering: Steering;
   private readonly pace: Pace;
   private readonly throttle: Throttle;
-  private readonly waits: Waits;
   private lost = 0;
   private analyzed = false;
 
   constructor(private readonly context: StageContext) {
     const { options, stop } = context;
-    this.waits = new Waits(context);
     this.steering = { paused: false, ...options, maxLag: options.maxLag, maxActive: options.maxActive };
     this.pace = new Pace({ least: Math.min(RANGE_KEYS, options.batchSize), most: options.batchSize, batchSeconds: options.batchSeconds });
     this.throttle = new Throttle({
       look: () => this.look(),
-      onChange: (reason) => this.wait(reason),
+      onChange: (reason) => { context.progress.waiting(reason); },
       everyMs: LOOK_EVERY_MS,
       now: () => performance.now(),
       sleep: (ms) => sleep(ms),
@@ -72,14 +70,9 @@ class Copier {
 
   /** Somebody else holds what is left: a batch of another run, or a writer that has not committed. */
   async waitForOthers(): Promise<void> {
-    await this.wait({ kind: 'ranges', text: 'the last ranges are held by another run or by a session that changed keys and has not committed' });
+    this.context.progress.waiting({ kind: 'ranges', text: 'the last ranges are held by another run or by a session that changed keys and has not committed' });
     await sleep(LOOK_EVERY_MS);
     this.context.stop.throwIfAborted();
-  }
-
-  /** Whatever it waited for when it ended is written down. */
-  async end(): Promise<void> {
-    await this.waits.tell(null);
   }
 
   private async look(): Promise<Reason> {
@@ -92,13 +85,6 @@ class Copier {
       if (!(await this.survives(error))) throw error;
       return { kind: 'connection', text: 'the database did not answer' };
     }
-  }
-
-  private async wait(reason: Reason): Promise<void> {
-    const { progress } = this.context;
-    if (reason === null) progress.note('goes on');
-    else progress.waiting(reason.text);
-    await this.waits.tell(reason);
   }
 
   /** One batch; false when nothing was free. A failed one is dealt with and counts as work. */
@@ -132,14 +118,15 @@ class Copier {
 
   private async afterFailure(error: unknown, ranges: readonly ClaimedRange[]): Promise<boolean> {
     const { database, schema, progress } = this.context;
+    const sqlstate = sqlStateOf(error);
     switch (consequenceOf(error)) {
       case 'smaller':
         // The operator's second Ctrl-C cancels statements, which says nothing against the range.
         this.context.stop.throwIfAborted();
-        progress.note(`a batch took too long and is tried again in ${ranges.length > 1 ? 'smaller parts' : 'halves'}`);
+        progress.retry({ text: `a batch took too long and is tried again in ${ranges.length > 1 ? 'smaller parts' : 'halves'}`, reason: 'smaller', sqlstate, ranges });
         break;
       case 'again':
-        progress.waiting('another session holds a lock that a batch needs');
+        progress.retry({ text: 'waiting: another session holds a lock that a batch needs', reason: 'again', sqlstate, ranges });
         await sleep(pauseBefore((ranges[0]?.tries ?? 0) + 1, { baseMs: 500, maxMs: 4_000 }));
         break;
       case 'reconnect':
@@ -149,7 +136,8 @@ class Copier {
         throw error;
     }
     this.pace.failed();
-    await noteFailure(database, schema, { ranges, error });
+    const givenUp = await noteFailure(database, schema, { ranges, error });
+    if (givenUp !== undefined) progress.givenUp(givenUp, sqlstate);
     return true;
   }
 
@@ -157,7 +145,7 @@ class Copier {
   private async survives(error: unknown): Promise<boolean> {
     if (consequenceOf(error) !== 'reconnect' || this.lost >= RECONNECT.tries || this.context.stop.aborted) return false;
     this.lost += 1;
-    this.context.progress.waiting('the connection was lost; trying again');
+    this.context.progress.retry({ text: 'waiting: the connection was lost; trying again', reason: 'reconnect', sqlstate: sqlStateOf((error as Error).cause) });
     await sleep(pauseBefore(this.lost, RECONNECT));
     return true;
   }

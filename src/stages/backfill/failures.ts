@@ -21,23 +21,28 @@ export function consequenceOf(error: unknown): Consequence {
 /**
  * Writes a failed try down. A range that was alone in its batch is cut in two where it timed out, and is marked
  * failed after its third try; ranges that failed together are tried again in smaller company.
+ *
+ * @returns the range that is given up, if it is.
  */
 export async function noteFailure(
   database: Database,
   schema: MappedSchema,
   { ranges, error }: { ranges: readonly ClaimedRange[]; error: unknown },
-): Promise<void> {
+): Promise<ClaimedRange | undefined> {
   // A lock is somebody else's business and passes; it says nothing against the range.
-  if (ranges.length !== 1 || isRetryable(error)) return;
+  if (ranges.length !== 1 || isRetryable(error)) return undefined;
   const [range] = ranges;
   const tries = range!.tries + 1;
-  await database.transaction(async (session) => {
-    await session.query(
+  const noted = await database.transaction(async (session) => {
+    const { rowCount } = await session.query(
       `UPDATE keylift.batches SET tries = $2::integer, sqlstate = $3::text, state = CASE WHEN $2::integer >= $4::integer THEN 'failed' ELSE state END WHERE batch_no = $1 AND state = 'pending'`,
       [range!.batch_no, tries, sqlStateOf(error) ?? null, MAX_TRIES],
     );
     if (isTimeout(error) && tries < MAX_TRIES) await session.query(splitRange(schema), [range!.batch_no]);
+    return rowCount === 1;
   });
+  // Another batch may have claimed the range meanwhile, and given it up.
+  return noted && tries >= MAX_TRIES ? { ...range!, tries } : undefined;
 }
 
 /** Cuts one range at its middle key; both halves keep the count of tries. A range of one key stays whole. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isRetryable } from '../../database/sqlstate.js';
+import { isRetryable, sqlStateOf } from '../../database/sqlstate.js';
 import { allDone } from '../../engine/together.js';
 import type { StageContext } from '../context.js';
 import { underLoad } from '../../database/under-load.js';
@@ -33,10 +33,11 @@ async function cut({ database, schema, options, progress, stop }: StageContext):
         await session.query('SET LOCAL lock_timeout = 1000');
         await session.query(REMOVE_UNCUT);
       }, { tries: 1 });
+      progress.waiting(null);
       return;
     } catch (error) {
       if (!isRetryable(error)) throw error;
-      progress.waiting('a session that changed keys has not committed yet');
+      progress.waiting({ kind: 'lock', text: 'a session that changed keys has not committed yet', sqlstate: sqlStateOf(error) });
       await sleep(PAUSE_MS);
     }
   }
@@ -50,9 +51,9 @@ async function settleAllRepeated({ database, schema, stop, progress }: StageCont
   for (;;) {
     stop.throwIfAborted();
     const { keys } = await underLoad(database, (session) =>
-      session.one<{ keys: string }>(settleRepeated(schema.legacy), [TWINS_PER_PAGE]), { stop, onWait: (reason) => { progress.waiting(reason); } });
+      session.one<{ keys: string }>(settleRepeated(schema.legacy), [TWINS_PER_PAGE]), { stop, onWait: progress.waiting });
     if (keys === '0') break;
-    progress.note(`judged ${keys} keys that share their token`);
+    progress.note(`judged ${keys} keys that share their token`, Number(keys));
   }
   await database.transaction((session) => session.query('UPDATE keylift.migration SET twins_judged = true'));
 }

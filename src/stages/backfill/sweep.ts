@@ -79,7 +79,7 @@ export async function sweep(context: StageContext): Promise<number> {
     if (await isAllAccountedFor(context)) return settled;
     if (round > 20) throw new Error('the sweep does not come to an end: keys stay unaccounted for');
     const found = await settleAll(context, unaccounted(schema.legacy));
-    progress.note(`swept ${String(found)} keys that were written past the mirror`);
+    progress.note(`swept ${String(found)} keys that were written past the mirror`, found);
     settled += found;
   }
 }
@@ -101,6 +101,6 @@ async function settleAll(context: StageContext, statement: string): Promise<numb
 export async function settleKeys({ database, schema, stop, progress }: StageContext, ids: string[]): Promise<void> {
   for (let at = 0; at < ids.length; at += PAGE) {
     await underLoad(database, (session) => session.query(settlePage(schema.legacy, schema.types.id), [ids.slice(at, at + PAGE)]),
-      { stop, onWait: (reason) => { progress.waiting(reason); } });
+      { stop, onWait: progress.waiting });
   }
 }

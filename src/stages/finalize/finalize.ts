@@ -69,7 +69,7 @@ export async function purge({ database, run, stop, progress }: StageContext): Pr
     await session.query(`UPDATE keylift.outcomes SET source = NULL WHERE source IS NOT NULL`);
     await setState(session, 'purged');
     await recordEvent(session, { kind: 'purged', runId: run.runId, facts: { archived } });
-  }, { stop, onWait: (reason) => { progress.waiting(reason); } });
+  }, { stop, onWait: progress.waiting });
   return { state: 'purged', archived };
 }
 
@@ -108,9 +108,9 @@ async function archiveAll(context: StageContext): Promise<void> {
   let archived = 0;
   for (;;) {
     stop.throwIfAborted();
-    const page: Page = await underLoad(database, (session) => archivePage(session, schema, after), { stop, onWait: (reason) => { progress.waiting(reason); } });
+    const page: Page = await underLoad(database, (session) => archivePage(session, schema, after), { stop, onWait: progress.waiting });
     archived += page.moved;
-    if (page.moved > 0) progress.note(`archived ${String(archived)} per-API rows`);
+    if (page.moved > 0) progress.note(`archived ${String(archived)} per-API rows`, archived);
     if (page.last === null) return;
     after = page.last;
   }

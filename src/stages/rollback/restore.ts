@@ -18,10 +18,10 @@ export async function restoreArchive(context: StageContext): Promise<void> {
   await ddl.down(STEPS.finalize.slice(1));
   let restored = 0;
   for (;;) {
-    const moved = await underLoad(database, (session) => restorePage(session, schema), { onWait: (reason) => { progress.waiting(reason); } });
+    const moved = await underLoad(database, (session) => restorePage(session, schema), { onWait: progress.waiting });
     if (moved === null) break;
     restored += moved;
-    progress.note(`restored ${String(restored)} per-API rows`);
+    progress.note(`restored ${String(restored)} per-API rows`, restored);
   }
   await ddl.down(STEPS.finalize.slice(0, 1));
 }

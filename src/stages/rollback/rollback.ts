@@ -114,9 +114,9 @@ async function removeMoved({ database, schema, progress }: StageContext): Promis
         `/* taking account keys out of the new table */ DELETE FROM ${l.target} WHERE id IN (SELECT id FROM ${l.target} WHERE origin_api_id IS NOT NULL ORDER BY id LIMIT $1)`,
         [PAGE],
       );
-    }, { asynchronousCommit: true, onWait: (reason) => { progress.waiting(reason); } });
+    }, { asynchronousCommit: true, onWait: progress.waiting });
     removed += page.rowCount;
-    if (page.rowCount > 0) progress.note(`took ${String(removed)} account keys back`);
+    if (page.rowCount > 0) progress.note(`took ${String(removed)} account keys back`, removed);
     if (page.rowCount < PAGE) return removed;
   }
 }
