@@ -18,7 +18,7 @@ export const run: Run<FinalizeArguments> = async (context, args) => {
       : ['From here on the database refuses a new per-API key for a store API. keylift rollback takes it back.'],
     yes: args.yes,
   });
-  const report = await withRun(context, opened, { command: args.purge ? 'finalize --purge' : 'finalize' }, async (stage) => ({
+  const report = await withRun(context, opened, { command: args.purge ? 'finalize --purge' : 'finalize', metricsFile: args.metricsFile }, async (stage) => ({
     exitCode: EXIT.done,
     result: args.purge ? await purge(stage) : await finalize(stage),
   }));

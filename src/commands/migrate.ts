@@ -31,7 +31,7 @@ export const run: Run<MigrateArguments> = async (context, args) => {
     maxLag: args.maxLag === undefined ? null : args.maxLag / 1000,
     maxActive: args.maxActive ?? null,
   };
-  const report = await withRun(context, opened, { command: 'migrate', pace, until, assist: assistBackfill }, async (stage) => {
+  const report = await withRun(context, opened, { command: 'migrate', pace, until, metricsFile: args.metricsFile, assist: assistBackfill }, async (stage) => {
     const result = await migrate(stage, { until, holds });
     return { exitCode: result.exceptions > 0 ? EXIT.exceptions : EXIT.done, result };
   });

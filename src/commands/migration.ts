@@ -19,6 +19,7 @@ import { both, UNTOLD, type Progress } from '../stages/progress.js';
 import { readStatus } from '../status/status.js';
 import type { LivePicture } from '../terminal/live.js';
 import type { CommandContext } from './context.js';
+import { keepingMetrics } from './metrics.js';
 import { progressOn } from './progress.js';
 
 /** Batches at once, keys a batch at most and its time, where the operator says nothing. */
@@ -56,6 +57,8 @@ export interface Work {
   pace?: Partial<StageOptions>;
   /** The last stage it goes through; a command that goes through stages is shown as a picture where there is a terminal. */
   until?: Stage;
+  /** Kept up to date while the run is on. */
+  metricsFile?: string | undefined;
   /** One turn of help for a run that leads elsewhere; without it a second run is refused. */
   assist?: (stage: StageContext) => Promise<void>;
 }
@@ -64,12 +67,13 @@ export interface Work {
  * Runs `fn` as this operator's one run: with the DDL runner, the lease, and the operator's stop signal. A lost connection
  * is waited out for a while: `fn` is called again, and goes on where the ledger stands.
  */
-export async function withRun<T>(
-  context: CommandContext,
-  { database, schema }: Opened,
-  work: Work,
-  fn: (stage: StageContext) => Promise<{ exitCode: number; result: T }>,
-): Promise<T> {
+export async function withRun<T>(context: CommandContext, opened: Opened, work: Work, fn: StageWork<T>): Promise<T> {
+  return keepingMetrics(context, { ...opened, file: work.metricsFile }, () => runUnderLease(context, opened, work, fn));
+}
+
+type StageWork<T> = (stage: StageContext) => Promise<{ exitCode: number; result: T }>;
+
+async function runUnderLease<T>(context: CommandContext, { database, schema }: Opened, work: Work, fn: StageWork<T>): Promise<T> {
   const options = { ...DEFAULT_PACE, ...work.pace };
   const facts: RunFacts = { command: work.command, version: version(), pace: paceOf(options, work.until) };
   const picture = work.until === undefined || context.quiet ? undefined : await beginPicture(context, { database, schema });

@@ -25,7 +25,7 @@ async function takeBack(context: CommandContext, opened: Opened, args: RollbackA
     lines: [`${accounts === undefined ? 'Every account' : 'Each of them'} is answered by its per-API keys again; what people did since is kept.`],
     yes: args.yes,
   });
-  return withRun(context, opened, { command: 'rollback' }, async (stage) => ({
+  return withRun(context, opened, { command: 'rollback', metricsFile: args.metricsFile }, async (stage) => ({
     exitCode: EXIT.done,
     result: accounts === undefined ? await rollBack(stage) : await rollBackAccounts(stage, accounts),
   }));

@@ -20,7 +20,7 @@ export const run: Run<SwitchArguments> = async (context, args) => {
     lines: args.back ? [] : ['From this moment on their keys open every store API. switch --back takes it back.'],
     yes: args.yes,
   });
-  const report = await withRun(context, opened, { command: 'switch' }, async ({ database, schema, run }) => ({
+  const report = await withRun(context, opened, { command: 'switch', metricsFile: args.metricsFile }, async ({ database, schema, run }) => ({
     exitCode: EXIT.done,
     result: await switchAccounts({ database, schema, run, order: { scope, back: args.back } }),
   }));

@@ -9,19 +9,22 @@ type Unwritable = Omit<ErrorDetails, 'anchor'>;
 const UNWRITABLE = {
   notice: (message: string, details: Unwritable) => new UsageError('notice_unwritable', message, { ...details, anchor: 'command-line-and-configuration' }),
   report: (message: string, details: Unwritable) => new UsageError('report_unwritable', message, { ...details, anchor: 'command-line-and-configuration' }),
+  metrics: (message: string, details: Unwritable) => new UsageError('metrics_unwritable', message, { ...details, anchor: 'metrics' }),
   JUnit: (message: string, details: Unwritable) => new UsageError('junit_unwritable', message, { ...details, anchor: 'fixtures-and-the-embedded-server' }),
 };
 
 export interface Replaced {
   file: string;
   kind: keyof typeof UNWRITABLE;
+  /** Default 0600: its owner alone. Wider for what has neither names nor ids in it. */
+  mode?: number;
 }
 
 /**
- * Hands `write` a new file that only its owner may read, and puts it in the place of `file` once it is whole and on
+ * Hands `write` a new file with its mode, and puts it in the place of `file` once it is whole and on
  * the disk: whoever looks finds the old content or the new, never half.
  *
- * @throws UsageError `notice_unwritable`, `report_unwritable` or `junit_unwritable` by its kind, and whatever `write` throws; `file` is as it was then.
+ * @throws UsageError `notice_unwritable`, `report_unwritable`, `metrics_unwritable` or `junit_unwritable` by its kind, and whatever `write` throws; `file` is as it was then.
  */
 export async function replaceFile<T>(replaced: Replaced, write: (append: (text: string) => Promise<void>) => Promise<T>): Promise<T> {
   const unwritable = (error: unknown): UsageError => cannotWrite(replaced, error);
@@ -31,6 +34,8 @@ export async function replaceFile<T>(replaced: Replaced, write: (append: (text: 
   try {
     let result: T;
     try {
+      // What the process masks is not what was asked for.
+      if (replaced.mode !== undefined) await handle.chmod(replaced.mode);
       result = await write(async (text) => { await handle.appendFile(text).catch((error: unknown) => { throw unwritable(error); }); });
       await handle.sync();
     } finally {

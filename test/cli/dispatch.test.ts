@@ -20,7 +20,7 @@ describe('dispatch', () => {
     const line = 'migrate --until verify --concurrency 4 --batch-time 0.5 --holds h.csv --yes';
     await keylift(line, { env, cwd: '/somewhere', run: (_, args) => { seen = args; return Promise.resolve(0); } });
     expect(seen).to.deep.equal({
-      dryRun: false, until: 'verify', holds: '/somewhere/h.csv', concurrency: 4, batchSize: undefined, batchTime: 500, maxLag: undefined, maxActive: undefined, yes: true,
+      dryRun: false, until: 'verify', holds: '/somewhere/h.csv', concurrency: 4, batchSize: undefined, batchTime: 500, maxLag: undefined, maxActive: undefined, metricsFile: undefined, yes: true,
     });
   });
 

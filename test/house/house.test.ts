@@ -8,7 +8,7 @@ import { circles, layerOf, sourcesBelow, sourcesOf, upwards, type Source } from 
 /** Each may import what stands before it. A new folder finds its place here first. */
 const LAYERS = [
   'errors.ts', 'engine', 'config', 'logging', 'database', 'embedded', 'input', 'output', 'legacy', 'preflight', 'migrations',
-  'plan', 'ledger', 'setup', 'proof', 'stages', 'status', 'explain', 'chronicle', 'report', 'terminal', 'snapshot', 'demo', 'commands', 'cli.ts',
+  'plan', 'ledger', 'setup', 'proof', 'stages', 'status', 'metrics', 'explain', 'chronicle', 'report', 'terminal', 'snapshot', 'demo', 'commands', 'cli.ts',
 ];
 
 /** Programs of their own: they end themselves. */

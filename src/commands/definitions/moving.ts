@@ -7,6 +7,7 @@ export const UNTIL = ['expand', 'backfill', 'harden', 'verify', 'switch'] as con
 
 const WRITING: readonly ExitCode[] = [EXIT.done, EXIT.bug, EXIT.usage, EXIT.refused, EXIT.unreachable, EXIT.interrupted];
 const YES: Flag = { describe: 'do not ask; needed where nobody can answer' };
+const METRICS: Flag = { describe: 'keep this file up to date with the run, as OpenMetrics text, for dashboards', value: 'FILE', read: file };
 const ACCOUNTS = { describe: 'only the accounts of this CSV (header account_id)', value: 'FILE', read: file };
 
 /** How fast a run goes; undefined leaves it to keylift, or as it is. */
@@ -31,6 +32,7 @@ export interface MigrateArguments extends Pace {
   until: (typeof UNTIL)[number] | undefined;
   holds: string | undefined;
   maxActive: number | undefined;
+  metricsFile: string | undefined;
   yes: boolean;
 }
 
@@ -43,6 +45,7 @@ export const migrate: CommandDefinition = {
     holds: HOLDS,
     ...PACE,
     'max-active': { describe: 'wait while more other sessions than this are at work', value: 'N', read: wholeNumber({ from: 0, to: 100_000 }) },
+    'metrics-file': METRICS,
     yes: YES,
   },
   examples: [
@@ -59,6 +62,7 @@ export interface SwitchArguments {
   cohort: Cohort | undefined;
   accounts: string | undefined;
   back: boolean;
+  metricsFile: string | undefined;
   yes: boolean;
 }
 
@@ -70,6 +74,7 @@ export const switchAccounts: CommandDefinition = {
     cohort: { describe: 'a stable share of the accounts; 10% contains 5%', value: 'P%', read: cohort },
     accounts: ACCOUNTS,
     back: { describe: 'the way back; alone: every account' },
+    'metrics-file': METRICS,
     yes: YES,
   },
   exclusive: [['all', 'cohort', 'accounts']],
@@ -86,13 +91,14 @@ export const switchAccounts: CommandDefinition = {
 
 export interface RollbackArguments {
   accounts: string | undefined;
+  metricsFile: string | undefined;
   yes: boolean;
 }
 
 export const rollback: CommandDefinition = {
   name: 'rollback',
   describe: 'Every account back on its per-API keys, with what happened since kept; the mirror and the moved rows go',
-  flags: { accounts: ACCOUNTS, yes: YES },
+  flags: { accounts: ACCOUNTS, 'metrics-file': METRICS, yes: YES },
   examples: [
     ['rollback', 'take everything back, after a question'],
     ['rollback --accounts acme.csv --yes', 'take some accounts back'],
@@ -103,13 +109,14 @@ export const rollback: CommandDefinition = {
 
 export interface FinalizeArguments {
   purge: boolean;
+  metricsFile: string | undefined;
   yes: boolean;
 }
 
 export const finalize: CommandDefinition = {
   name: 'finalize',
   describe: 'Archive the moved per-API rows; from here on the store\'s keys are made in Settings alone',
-  flags: { purge: { describe: 'delete the archive: the point of no return' }, yes: YES },
+  flags: { purge: { describe: 'delete the archive: the point of no return' }, 'metrics-file': METRICS, yes: YES },
   examples: [
     ['finalize', 'archive; a rollback is still possible'],
     ['finalize --purge', 'delete the archive; nothing is possible any more'],

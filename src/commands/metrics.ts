@@ -1,0 +1,20 @@
+import type { Database } from '../database/connect.js';
+import type { MappedSchema } from '../legacy/inspect.js';
+import { readMetrics } from '../metrics/facts.js';
+import { withMetricsFile } from '../metrics/file.js';
+import type { CommandContext } from './context.js';
+
+/** Does `work` with `--metrics-file` kept up to date, where it was asked for. @throws UsageError `metrics_unwritable` */
+export async function keepingMetrics<T>(
+  { logger }: Pick<CommandContext, 'logger'>,
+  { database, schema, file }: { database: Database; schema: MappedSchema; file: string | undefined },
+  work: () => Promise<T>,
+): Promise<T> {
+  if (file === undefined) return work();
+  return withMetricsFile({
+    file,
+    database: database.where.database,
+    read: () => database.readOnly((session) => readMetrics(session, schema)),
+    onFailure: (error) => { logger.warn('metrics', `${(error as Error).message}; the run goes on`); },
+  }, work);
+}
