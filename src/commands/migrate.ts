@@ -47,7 +47,7 @@ async function checkGates({ logger }: CommandContext, { database, schema }: Open
     if (state !== null && (state.state !== 'rolled_back' || reached(state.stage, 'expand'))) return;
     await preflight({ session, schema, host: database.where.host, afterRollback: state !== null });
     const hidden = await hiddenSessions(session);
-    if (hidden > 0) logger.warn(hiddenText(hidden));
+    if (hidden > 0) logger.warn('doubt', hiddenText(hidden));
   });
 }
 
