@@ -73,14 +73,12 @@ export type StepDraw =
   | { kind: 'interrupted'; pick: number; batchSize: number }
   | { kind: 'switch'; who: 'all' | 'listed' | number; back: boolean; alongside: boolean }
   | { kind: 'rollback'; who: 'all' | 'listed' }
-  | { kind: 'finalize' | 'purge' | 'plan' }
+  | { kind: 'finalize' | 'plan' }
   | { kind: 'verify'; alongside: boolean };
 
 export interface ScriptDraw {
   storeApis: number;
   steps: StepDraw[];
-  /** How far it goes when all steps are done, before the last look. */
-  ending: 'as it is' | 'finalized' | 'purged';
 }
 
 export const SLOTS = 8;
@@ -156,12 +154,11 @@ const step: fc.Arbitrary<StepDraw> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('switch' as const), who: fc.oneof(fc.constantFrom('all' as const, 'listed' as const), fc.constantFrom(5, 50, 60, 100)), back: fc.boolean(), alongside }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('rollback' as const), who: fc.constantFrom('all' as const, 'listed' as const) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('finalize' as const) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('plan' as const, 'purge' as const) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('plan' as const) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('verify' as const), alongside }) },
 );
 
 export const scriptDraw: fc.Arbitrary<ScriptDraw> = fc.record({
   storeApis: fc.integer({ min: 0, max: 4 }),
   steps: fc.array(step, { minLength: 1, maxLength: SLOTS, size: 'max' }),
-  ending: fc.constantFrom('as it is', 'as it is', 'finalized', 'purged'),
 });

@@ -14,7 +14,7 @@ const bucketOf = (account: string): number => createHash('sha256').update(accoun
 
 /** How far the operator has come: one for a database, whatever worlds live in it. */
 export class ModelMigration {
-  state: 'none' | 'active' | 'rolled_back' | 'finalized' | 'purged' = 'none';
+  state: 'none' | 'active' | 'rolled_back' | 'finalized' = 'none';
   /** The last stage that was completed. */
   stage: Until | null = null;
   /** The list given last. */
@@ -32,19 +32,14 @@ export class ModelMigration {
     return this.state === 'active' && this.reached('expand');
   }
 
-  /** Are the moved rows out of their table? */
-  get isFinal(): boolean {
-    return this.state === 'finalized' || this.state === 'purged';
-  }
-
   /** Has every key its account key, or a reason? */
   get complete(): boolean {
-    return this.isFinal || (this.state === 'active' && this.reached('backfill'));
+    return this.state === 'finalized' || (this.state === 'active' && this.reached('backfill'));
   }
 
   /** Do the constraints of the new table stand? */
   get hardened(): boolean {
-    return this.isFinal || (this.state === 'active' && this.reached('harden'));
+    return this.state === 'finalized' || (this.state === 'active' && this.reached('harden'));
   }
 
   get held(): HeldIds {

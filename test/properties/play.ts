@@ -1,6 +1,6 @@
 import pLimit from 'p-limit';
 import { compare } from './compare.js';
-import { ofOldRelease, type ScriptDraw, type StepDraw, type WorldDraw, type WriteDraw } from './draws.js';
+import { ofOldRelease, type ScriptDraw, type WorldDraw, type WriteDraw } from './draws.js';
 import { Ground, type Fault } from './ground.js';
 import { operate, rollback, verify, writesItself } from './steps.js';
 
@@ -17,14 +17,6 @@ export interface Played {
   steps: number;
   writes: number;
 }
-
-const FINALIZED: StepDraw[] = [
-  { kind: 'migrate', until: 'switch', holds: 'keep', batchSize: 1_000, alongside: false },
-  { kind: 'switch', who: 'all', back: false, alongside: false },
-  { kind: 'finalize' },
-];
-
-const LAST_STEPS: Record<ScriptDraw['ending'], StepDraw[]> = { 'as it is': [], finalized: FINALIZED, purged: [...FINALIZED, { kind: 'purge' }] };
 
 /** Worlds that write at one moment. */
 const WRITERS = 4;
@@ -46,7 +38,7 @@ export async function play({ script, worlds }: Drawn): Promise<Played> {
       if (ground.faults.length === 0) await compare(ground, { caughtUp });
       label(ground.faults, `step ${String(slot)}, ${step.kind}`);
     }
-    if (ground.faults.length === 0) await end(ground, script, played);
+    if (ground.faults.length === 0) await end(ground, script.steps.length, played);
     return { faults: ground.faults, ...played };
   } catch (error) {
     return { faults: [...ground.faults, { world: null, what: `an error after step ${String(played.steps)}`, found: (error as Error).stack }], ...played };
@@ -55,13 +47,9 @@ export async function play({ script, worlds }: Drawn): Promise<Played> {
   }
 }
 
-/** As far as the script goes, the last writes, the proof, the way back. */
-async function end(ground: Ground, { steps, ending }: ScriptDraw, played: { writes: number }): Promise<void> {
-  for (const step of LAST_STEPS[ending]) {
-    if (ground.faults.length > 0) break;
-    await operate(ground, step, () => Promise.resolve());
-  }
-  if (ground.faults.length === 0) played.writes += await writeSlot(ground, null, () => true, steps.length);
+/** The last writes, the proof, the way back. */
+async function end(ground: Ground, slots: number, played: { writes: number }): Promise<void> {
+  played.writes += await writeSlot(ground, null, () => true, slots);
   if (ground.faults.length === 0) await compare(ground, { caughtUp: false });
   if (ground.faults.length === 0) await compare(ground, await verify(ground));
   if (ground.faults.length === 0) await compare(ground, await rollback(ground));

@@ -1,11 +1,19 @@
+import type { Ended } from '../support/scenario.js';
 import { gateAt, until as waitUntil, waitingSessions } from '../support/waiting.js';
-import { command, count, expectAnswer, LAGGING, type Done, type Writes } from './commands.js';
 import type { HoldsDraw, StepDraw, Until } from './draws.js';
-import { finalize, purge } from './final.js';
 import type { Ground, Settled } from './ground.js';
 import { STAGES } from './migration.js';
+import { isMoved } from './model.js';
 import { listedFaults, planFaults, verifyFaults } from './answers.js';
-import { inTable } from './writes.js';
+import { freeze, inTable } from './writes.js';
+
+/** The platform's writes that belong to a step: all of its slot, or those of the old release alone. */
+export type Writes = () => Promise<void>;
+
+/** What a step leaves behind: does last use stand in both tables now? */
+export interface Done { caughtUp: boolean }
+
+const LAGGING: Done = { caughtUp: false };
 
 /** Runs one step of the operator, compares what it says with the model, and lets the model follow. */
 export async function operate(ground: Ground, step: StepDraw, writes: Writes): Promise<Done> {
@@ -16,7 +24,6 @@ export async function operate(ground: Ground, step: StepDraw, writes: Writes): P
     case 'switch': return turn(ground, step, isAlongside(step) ? writes : undefined);
     case 'rollback': return step.who === 'all' ? rollback(ground) : rollbackListed(ground);
     case 'finalize': return finalize(ground);
-    case 'purge': return purge(ground);
     case 'plan': return plan(ground);
     case 'verify': return verify(ground, isAlongside(step) ? writes : undefined);
   }
@@ -32,10 +39,33 @@ export const writesItself = (step: StepDraw | undefined): 'all' | 'old release' 
 /** A list of holds names keys; they must be there when it is read. */
 const isAlongside = (step: StepDraw): boolean => 'alongside' in step && step.alongside && !(step.kind === 'migrate' && step.holds === 'set');
 
+/** Runs a command, beside the platform's writes where there are any, and notes an exit code that must not be. */
+async function command(ground: Ground, line: string, codes: readonly number[], beside?: Writes): Promise<Ended> {
+  const running = ground.scenario.start(line);
+  await beside?.();
+  const ended = await running.ended;
+  if (!codes.includes(ended.exitCode)) ground.faults.push({ world: null, what: `exit code of ${line}`, expected: codes, found: `${String(ended.exitCode)} ${ended.stdout}${ended.stderr}` });
+  return ended;
+}
+
+/** Notes what an answer under --json says otherwise than the model. */
+function expectAnswer(ground: Ground, ended: Ended, expected: Record<string, unknown>): void {
+  if (ground.faults.length > 0) return;
+  const answer = ended.json();
+  for (const [field, value] of Object.entries(expected)) {
+    if (JSON.stringify(answer[field]) !== JSON.stringify(value)) ground.faults.push({ world: null, what: `the answer's ${field}`, expected: value, found: answer[field] });
+  }
+}
+
+/** How many keys have this outcome, over all worlds. */
+function count(ground: Ground, outcome: string): number {
+  return ground.worlds.flatMap(({ model }) => [...model.judged(ground.migration.held).values()]).filter((judgement) => judgement.outcome === outcome).length;
+}
+
 async function migrate(ground: Ground, step: { until: Until; holds: HoldsDraw; batchSize: number }, beside?: Writes): Promise<Done> {
   const { migration } = ground;
   const line = `migrate --yes --json --until ${step.until} --batch-size ${String(step.batchSize)}`;
-  if (migration.isFinal) {
+  if (migration.state === 'finalized') {
     await command(ground, line, [3], beside);
     return LAGGING;
   }
@@ -132,7 +162,7 @@ async function turn(ground: Ground, { who, back }: { who: 'all' | 'listed' | num
   const { migration } = ground;
   const flag = who === 'listed' ? `--accounts ${await listFile(ground)}` : who === 'all' ? (back ? '' : '--all') : `--cohort ${String(who)}%`;
   const line = `switch ${flag} ${back ? '--back' : ''} --yes --json`;
-  const allowed = migration.isFinal ? !back : migration.state === 'active' && migration.reached('verify');
+  const allowed = migration.state === 'finalized' ? !back : migration.state === 'active' && migration.reached('verify');
   const ended = await command(ground, line, [allowed ? 0 : 3], beside);
   if (!allowed) return LAGGING;
   if (who === 'listed') migration.sayAccounts(listed(ground.worlds), !back);
@@ -146,10 +176,6 @@ async function turn(ground: Ground, { who, back }: { who: 'all' | 'listed' | num
 /** Also the end of every play. */
 export async function rollback(ground: Ground): Promise<Done> {
   const { migration } = ground;
-  if (migration.state === 'purged') {
-    await command(ground, 'rollback --yes --json', [3]);
-    return LAGGING;
-  }
   const removed = migration.complete ? count(ground, 'move') : undefined;
   const ended = await command(ground, 'rollback --yes --json', [0]);
   const idle = migration.state === 'none' || migration.state === 'rolled_back';
@@ -166,16 +192,29 @@ export async function rollback(ground: Ground): Promise<Done> {
 async function rollbackListed(ground: Ground): Promise<Done> {
   const { migration } = ground;
   const before = count(ground, 'move');
-  const ended = await command(ground, `rollback --accounts ${await listFile(ground)} --yes --json`, [migration.isFinal ? 3 : 0]);
+  const ended = await command(ground, `rollback --accounts ${await listFile(ground)} --yes --json`, [migration.state === 'finalized' ? 3 : 0]);
   if (migration.state !== 'active') return LAGGING;
   migration.takenBack = [...new Set([...migration.takenBack, ...listed(ground.worlds)])];
   if (migration.complete) expectAnswer(ground, ended, { rolled_back: true, removed: before - count(ground, 'move') });
   return LAGGING;
 }
 
+async function finalize(ground: Ground): Promise<Done> {
+  const { migration } = ground;
+  const ready = migration.state === 'active' && migration.stage === 'switch' && migration.mode === 'all';
+  const allowed = ready || migration.state === 'finalized';
+  const ended = await command(ground, 'finalize --yes --json', [allowed ? 0 : 3]);
+  if (!allowed) return LAGGING;
+  if (ready) for (const { model } of ground.worlds) freeze(model, migration);
+  migration.state = 'finalized';
+  const archived = ground.worlds.flatMap(({ model }) => [...model.keys.keys()].filter((id) => isMoved(model.frozen?.get(id)))).length;
+  expectAnswer(ground, ended, { state: 'finalized', archived });
+  return { caughtUp: ready };
+}
+
 /** After finalize the rows that moved are no more to be planned. */
 async function plan(ground: Ground): Promise<Done> {
-  if (ground.migration.isFinal) return LAGGING;
+  if (ground.migration.state === 'finalized') return LAGGING;
   const ended = await command(ground, 'plan --json', [0, 6]);
   if (ground.faults.length === 0) ground.faults.push(...planFaults(ground, ended));
   return LAGGING;
@@ -190,6 +229,5 @@ export async function verify(ground: Ground, beside?: Writes): Promise<Done> {
   const ended = await command(ground, 'verify --json', [0, 4], beside);
   if (ended.exitCode === 4) ground.faults.push(...listedFaults(ended));
   if (beside === undefined && ground.faults.length === 0) ground.faults.push(...verifyFaults(ground, ended));
-  // Of what was purged no row is left to hold an account key's last use against.
-  return { caughtUp: beside === undefined && ground.migration.state !== 'purged' };
+  return { caughtUp: beside === undefined };
 }

@@ -70,7 +70,7 @@ function insert({ model, migration }: Stand, row: KeyRow): Deed {
     sql: `insert into public.api_keys (id, account_id, api_id, name, token, created_at, last_used_at, revoked_at, expires_at)
       values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning id::text`,
     values: [row.id, row.account, row.api, row.name, row.token, row.created, row.used, row.revoked, row.expires],
-    refused: migration.isFinal && inStore(model, row.api) ? [GUARDED] : [],
+    refused: migration.state === 'finalized' && inStore(model, row.api) ? [GUARDED] : [],
     touches: [row.id],
     effect: () => {
       model.keys.set(row.id, row);
@@ -93,7 +93,7 @@ function change(stand: Stand, rows: readonly KeyRow[], drawn: Change): Deed {
   return {
     sql: `update public.api_keys set ${COLUMNS[drawn.column]} = $2 where id = any ($1) returning id::text`,
     values: [rows.map(({ id }) => id), value],
-    refused: migration.isFinal && steps ? [GUARDED] : [],
+    refused: migration.state === 'finalized' && steps ? [GUARDED] : [],
     touches: rows.map(({ id }) => id),
     effect: () => { for (const row of rows) row[drawn.column] = value; },
   };
@@ -160,13 +160,13 @@ function refusalOf(stand: Stand, token: string | null, of: AccountKeyRow | null)
   if (token === '' && (born || migration.hardened)) return [EMPTY, TAKEN];
   const others = (migration.mirrored || migration.complete ? model.settings(migration.held) : [...model.born.values()]).filter((row) => row.id !== of?.id && row.token === token);
   if (others.length > 0 && (migration.hardened || (born && others.some(({ origin }) => origin === null)))) return [TAKEN];
-  const guarded = migration.isFinal || (born && migration.mirrored);
+  const guarded = migration.state === 'finalized' || (born && migration.mirrored);
   return guarded && ofStore(stand, token) ? [TAKEN] : [];
 }
 
 function born(stand: Stand, { account, name, token }: { account: string; name: string | null; token: string | null }): Deed | undefined {
   const { model, migration } = stand;
-  if (migration.state === 'none' || (token === '' && !migration.hardened && !migration.mirrored)) return undefined;
+  if (migration.state === 'none' || (token === '' && !migration.hardened)) return undefined;
   return {
     sql: 'insert into public.account_api_keys (account_id, name, token) values ($1, $2, $3) returning id::text, created_at::text as created',
     values: [account, name, token],
@@ -182,7 +182,7 @@ function changeInSettings(stand: Stand, row: AccountKeyRow, drawn: Change): Deed
   const { model, migration } = stand;
   const column = drawn.column as Exclude<Column, 'api' | 'created'>;
   const value = valueOf(stand, drawn);
-  if (value === '' && column === 'token' && row.origin === null && !migration.hardened && !migration.mirrored) return undefined;
+  if (value === '' && column === 'token' && row.origin === null && !migration.hardened) return undefined;
   const same = value === row[column];
   const kept = column === 'name' ? [model.keys.get(row.id)] : model.group(row.id, migration.held);
   const rows = row.origin === null ? [model.born.get(row.id)] : kept;
@@ -225,9 +225,4 @@ function useInSettings({ model, migration }: Stand, row: AccountKeyRow, at: stri
 /** Of what finalize archives: outcomes as they are, of the keys that moved. */
 export function freeze(model: ModelWorld, migration: ModelMigration): void {
   model.frozen = new Map([...model.judged(migration.held)].filter(([, judgement]) => isMoved(judgement)));
-}
-
-/** What the archive's end leaves of the moved keys: each account key's own row, which nobody has but the model. */
-export function purge({ keys, frozen }: ModelWorld): void {
-  for (const [id, { outcome }] of frozen!) if (outcome === 'merge') keys.delete(id);
 }
