@@ -11,6 +11,9 @@ export type Reached = (failpoint: string, client?: pg.Client) => Promise<void>;
 /** Names of the places that open a scope, by `src/stages/migrate.js:46`. */
 export type Sites = Readonly<Record<string, string>>;
 
+/** A site may stand behind many scopes in scopes (patient, fenced, under load), more than the ten calls that V8 tells of. */
+Error.stackTraceLimit = 50;
+
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const RECORD = /^(insert into|delete from) "keylift"\."knex_migrations"/i;
 
