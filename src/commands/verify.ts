@@ -14,6 +14,7 @@ import { prove } from '../proof/verify.js';
 import { probeText } from '../report/probe-text.js';
 import { proofText, unprovenText } from '../report/proof-text.js';
 import { replayText } from '../report/replay-text.js';
+import { counted } from '../report/text.js';
 import { keepProof } from '../stages/migrate.js';
 import type { CommandContext, Run } from './context.js';
 import type { VerifyArguments } from './definitions/looking.js';
@@ -54,7 +55,7 @@ async function proveWhatIsThere(context: CommandContext, { database, schema }: O
   const patiently = patient(database, { stop: context.stop, onWait: (text) => { context.logger.info('retry', `  ${text}`, { reason: 'again' }); } });
   const proof = await prove(patiently, schema, {
     stop: context.stop,
-    onProgress: (rows) => { context.logger.info('progress', `  ${String(rows)} keys looked at`, { rows }); },
+    onProgress: (rows) => { context.logger.info('progress', `  ${counted(rows, 'key')} looked at`, { rows }); },
   });
   await patiently.transaction((session) => keepProof(session, { proof, runId: null }));
   return proof;

@@ -136,5 +136,7 @@ function reasonOf(state: LedgerState, facts: Facts): string | null {
   if (state.state === 'rolling_back' || state.state === 'restoring') return 'a rollback was interrupted; run keylift rollback again';
   if (Number(facts.failed) > 0) return `${facts.failed} batches failed; run keylift migrate again`;
   if (state.stage === 'switch' || state.stage === 'finalize') return null;
+  // What goes on from here would switch everybody: whoever goes by cohorts must not be led there.
+  if (state.stage === 'verify') return 'no run is at work; proven: keylift switch widens the scope, keylift migrate for every account';
   return 'no run is at work; keylift migrate goes on';
 }

@@ -33,6 +33,14 @@ describe('status', () => {
     expect(await status()).to.include({ state: 'rolled_back', moved: 0 });
   });
 
+  it('leads nobody who goes by cohorts to a command that switches everybody', async () => {
+    await scenario.must('migrate --yes --until harden', 6);
+    expect(await status()).to.include({ reason: 'no run is at work; keylift migrate goes on' });
+    await scenario.must('migrate --yes --until verify', 6);
+    await scenario.must('switch --yes --cohort 50%');
+    expect((await status()).reason).to.equal('no run is at work; proven: keylift switch widens the scope, keylift migrate for every account');
+  });
+
   it('tells a run at work from one that stopped', async () => {
     await scenario.must('migrate --yes --until expand');
     const gate = await gateAt(scenario.db, 7);
