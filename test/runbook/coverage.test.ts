@@ -25,6 +25,7 @@ const ELSEWHERE: Record<string, string> = {
   roles: 'test/exit-codes: each role is kept from what it may not do',
   probe: 'test/proof: certificates and files with faults',
   replay: 'test/proof: files that cannot be read',
+  metrics: 'test/metrics: a file that cannot be written',
   snapshots: 'test/snapshot: a role without CREATEDB',
 };
 
