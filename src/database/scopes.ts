@@ -26,6 +26,8 @@ export interface WriteOptions {
   lockTimeoutMs?: number;
   /** Where names are sought, quoted, as in SQL. Default: the session's own. */
   searchPath?: string;
+  /** Default: `IDLE_TIMEOUT_MS`. */
+  idleTimeoutMs?: number;
   /** The commit does not wait for the disk: only for work that a rerun would do again. */
   asynchronousCommit?: boolean;
   /** How often a patient database tries it; 1 where whoever asks waits by itself. Default 5. */
@@ -45,7 +47,7 @@ export function beginStatement(options: WriteOptions & { readOnly?: boolean }): 
     // What the role or the database says is meant for the platform's statements; ours know how long they may take.
     ...setting('statement_timeout', options.statementTimeoutMs ?? 0),
     ...setting('lock_timeout', options.lockTimeoutMs),
-    ...setting('idle_in_transaction_session_timeout', IDLE_TIMEOUT_MS),
+    ...setting('idle_in_transaction_session_timeout', options.idleTimeoutMs ?? IDLE_TIMEOUT_MS),
     ...(options.asynchronousCommit === true ? ['SET LOCAL synchronous_commit = off'] : []),
   ].join('; ');
 }

@@ -6,6 +6,8 @@ import { databaseSilent } from '../database/failures.js';
 import { anotherRun, buryOwner, endRun, enterRun, heartbeat, HEARTBEAT_SECONDS, isDeadHere, LEASE_SECONDS, leaseLost, takeLead, type Owner, type Run, type RunFacts } from './runs.js';
 
 const ASK_EVERY_MS = 250;
+/** A heartbeat locks the row that a successor needs: it is over before its lease is. */
+const HEARTBEAT_IDLE_MS = LEASE_SECONDS * 500;
 /** An owner whose heartbeat stands still for as long as a lease, and a little, is gone. */
 const SILENCE_MS = (LEASE_SECONDS + HEARTBEAT_SECONDS) * 1000;
 
@@ -92,7 +94,7 @@ function heartbeats({ onSilence, ...beat }: Beat & { onSilence: () => void }): (
 /** Whether there was an answer. */
 async function sendHeartbeat({ database, run, lost }: Beat): Promise<boolean> {
   try {
-    const kept = await database.transaction((session) => heartbeat(session, run), { statementTimeoutMs: HEARTBEAT_SECONDS * 1000 });
+    const kept = await database.transaction((session) => heartbeat(session, run), { statementTimeoutMs: HEARTBEAT_SECONDS * 1000, idleTimeoutMs: HEARTBEAT_IDLE_MS });
     if (!kept) lost.abort(leaseLost());
     return true;
   } catch {
