@@ -23,7 +23,7 @@ export function describeDatabaseError(error: unknown): KeyliftError {
   }
   if (isMissingObject(error)) {
     return new UsageError('object_missing', `the database has no such thing: ${message}`, {
-      ...details, hint: 'Check the tables and columns in keylift.config.json against the database: keylift check names all that is missing.', anchor: 'mapping',
+      ...details, hint: 'Check the tables and columns in keylift.config.json against the database: keylift check names all that is missing. What is in the schema keylift is its own: restore what somebody dropped there.', anchor: 'mapping',
     });
   }
   if (error.code === SQLSTATE.readOnlyTransaction) {

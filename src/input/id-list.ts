@@ -61,18 +61,25 @@ export function invalidList(file: string, kind: string, faults: string[]): Usage
   });
 }
 
+const REASONS: Record<string, string> = { ENOENT: 'it does not exist', ENOTDIR: 'it does not exist', EACCES: 'this user may not read it' };
+
+function reasonOf(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException).code ?? '';
+  return `cannot be read: ${REASONS[code] ?? code}`;
+}
+
 async function readText(file: string, kind: string): Promise<string> {
   const refuse = (reason: string, cause?: unknown): UsageError =>
     new UsageError('list_unreadable', `the ${kind} ${file} ${reason}`, {
       facts: { file }, cause, hint: 'Name a CSV file in UTF-8 that this user may read; nothing was changed.', anchor: 'lists',
     });
   const facts = await stat(file).catch((error: unknown) => {
-    throw refuse('cannot be read', error);
+    throw refuse(reasonOf(error), error);
   });
   if (!facts.isFile()) throw refuse('is not a file');
   if (facts.size > MAX_BYTES) throw refuse(`is larger than ${String(MAX_BYTES / 1024 / 1024)} MiB`);
   const bytes = await readFile(file).catch((error: unknown) => {
-    throw refuse('cannot be read', error);
+    throw refuse(reasonOf(error), error);
   });
   const { text, fault } = decodeUtf8(bytes);
   if (fault !== undefined) throw refuse(fault);

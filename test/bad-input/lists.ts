@@ -45,7 +45,7 @@ const taken = (what: string, content: Content, line = 'plan --json --holds list.
 export const LISTS: readonly Row[] = [
   ...list('migrate --holds', { column: 'key_id', kind: 'key', on: 'legacy' }),
   ...list('switch --accounts', { column: 'account_id', kind: 'account', on: 'migrated' }),
-  { what: 'a list that is not there', line: 'plan --holds NONE', exit: 2, says: 'the holds file /nowhere/at/all cannot be read' },
+  { what: 'a list that is not there', line: 'plan --holds NONE', exit: 2, says: 'the holds file /nowhere/at/all cannot be read: it does not exist' },
   { what: 'a folder for a list', line: 'rollback --accounts . --yes', exit: 2, says: 'is not a file', on: 'migrated' },
   { what: 'a device for a list', line: 'plan --holds /dev/zero', exit: 2, says: 'is not a file' },
   taken('a byte order mark, which is no fault', `${BOM}key_id\n11\n`),

@@ -77,7 +77,7 @@ describe('dispatch', () => {
     ['a string', 1, `keylift: unexpected error: a string\n${BUG}${REPORT}`],
     [Object.assign(new pg.DatabaseError('relation "x" does not exist', 1, 'error'), { code: '42P01', detail: 'secret row' }), 2,
       'keylift: the database has no such thing: relation "x" does not exist\n  sqlstate: 42P01\n'
-      + '  Check the tables and columns in keylift.config.json against the database: keylift check names all that is missing.\n  see runbook.md#mapping (code object_missing)\n'],
+      + '  Check the tables and columns in keylift.config.json against the database: keylift check names all that is missing. What is in the schema keylift is its own: restore what somebody dropped there.\n  see runbook.md#mapping (code object_missing)\n'],
     [new RefusedError('x', 'a key named \u001b[2J\u202ex', WAY_OUT), 3, `keylift: a key named \\u001b[2J\\u202ex\n${HELP}`],
   ] as const) {
     it(`tells ${String(error).slice(0, 50).replaceAll('\u001b', '')} and exits ${String(exitCode)}`, async () => {
