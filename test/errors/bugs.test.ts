@@ -56,7 +56,7 @@ describe('what keylift did not foresee', () => {
   this is a bug in keylift, or something it did not foresee, and no mistake of yours
   sqlstate: XX000
   statement: copying a batch
-  function: never()
+  function: public.never()
   run: ${run.run_id}
   stack: in ${logFile}
   Please report it, with the command line, the lines above and the stack.
