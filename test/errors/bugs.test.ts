@@ -21,7 +21,10 @@ describe('what keylift did not foresee', () => {
   afterEach(() => scenario.close());
 
   /** The last line of the log file. */
-  const logged = async () => JSON.parse((await readFile(logFile, 'utf8')).trim().split('\n').at(-1)!) as { message: string; facts: Record<string, unknown> };
+  const logged = async () => {
+    const { message, facts, ...fields } = JSON.parse((await readFile(logFile, 'utf8')).trim().split('\n').at(-1)!) as { message: string; facts?: object } & Record<string, unknown>;
+    return { message, facts: { ...fields, ...facts } as Record<string, unknown> };
+  };
   const lastRun = async () => (await scenario.db.query<{ run_id: string; exit_code: number }>('select run_id, exit_code from keylift.runs order by started_at desc limit 1'))[0]!;
 
   const breakingRun = async (context: CommandContext): Promise<0> => {
@@ -42,7 +45,7 @@ describe('what keylift did not foresee', () => {
     expect(run.exit_code).to.equal(1);
     const { message, facts } = await logged();
     expect(message).to.equal('x is not a function');
-    expect(facts).to.include({ code: 'unexpected', exit_code: 1, run: run.run_id });
+    expect(facts).to.include({ code: 'unexpected', exit_code: 1, run_id: run.run_id });
     expect(facts.stack).to.match(/^TypeError: x is not a function\n +at /);
   });
 
@@ -63,7 +66,7 @@ describe('what keylift did not foresee', () => {
   see runbook.md#a-bug-of-keylift (code database_error)
 `);
     const { facts } = await logged();
-    expect(facts).to.include({ code: 'database_error', sqlstate: 'XX000', statement: 'copying a batch', run: run.run_id });
+    expect(facts).to.include({ code: 'database_error', sqlstate: 'XX000', statement: 'copying a batch', run_id: run.run_id });
     await scenario.assertNoSecrets(await readFile(logFile, 'utf8'));
   });
 
