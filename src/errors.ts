@@ -77,7 +77,7 @@ export class UnreachableError extends KeyliftError {
 /** The operator stopped the run: exit 130, run again to resume. */
 export class InterruptedError extends KeyliftError {
   constructor(message: string, details: Omit<ErrorDetails, 'anchor'>) {
-    super('interrupted', EXIT.interrupted, message, { ...details, anchor: 'confirmation' });
+    super('interrupted', EXIT.interrupted, message, { ...details, anchor: 'stop-resume-take-back' });
   }
 }
 

@@ -69,9 +69,9 @@ describe('dispatch', () => {
     [new RefusedError('x', 'another run owns this', { facts: { owner: 'host-1', rows: ['a', 'b'] }, hint: 'Wait for it.', anchor: 'owner' }), 3,
       'keylift: another run owns this\n  owner: host-1\n  rows:\n    a\n    b\n  Wait for it.\n  see runbook.md#owner (code x)\n'],
     [new UnreachableError('x', 'gone', WAY_OUT), 5, `keylift: gone\n${HELP}`],
-    [new InterruptedError('stopped', { hint: 'Go on.' }), 130, 'keylift: stopped\n  Go on.\n  see runbook.md#confirmation (code interrupted)\n'],
+    [new InterruptedError('stopped', { hint: 'Go on.' }), 130, 'keylift: stopped\n  Go on.\n  see runbook.md#stop-resume-take-back (code interrupted)\n'],
     [new DOMException('aborted', 'AbortError'), 130,
-      'keylift: the command was stopped on request\n  Run the same command again: it goes on where it stopped.\n  see runbook.md#confirmation (code interrupted)\n'],
+      'keylift: the command was stopped on request\n  Run the same command again: it goes on where it stopped.\n  see runbook.md#stop-resume-take-back (code interrupted)\n'],
     [new Error(`cannot use ${URL_WITH_PASSWORD}`), 1,
       `keylift: unexpected error: cannot use ***\n${BUG}  stack: shown by --log-level debug, kept by --log-file FILE\n${REPORT}`],
     ['a string', 1, `keylift: unexpected error: a string\n${BUG}${REPORT}`],
@@ -103,7 +103,7 @@ describe('dispatch', () => {
       },
     });
     expect(seen).to.deep.equal([true, false, true, true]);
-    expect([exitCode, stderr]).to.deep.equal([130, 'SIGINT: finishing what is begun; once more leaves at once. Both can be resumed\nSIGTERM again: leaving at once; what is not committed is rolled back\nkeylift: stopped between two batches\n  Go on.\n  see runbook.md#confirmation (code interrupted)\n']);
+    expect([exitCode, stderr]).to.deep.equal([130, 'SIGINT: finishing what is begun; once more leaves at once. Both can be resumed\nSIGTERM again: leaving at once; what is not committed is rolled back\nkeylift: stopped between two batches\n  Go on.\n  see runbook.md#stop-resume-take-back (code interrupted)\n']);
   });
 });
 

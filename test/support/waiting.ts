@@ -21,13 +21,16 @@ export interface Gate {
 
 const GATE = 4_711;
 
-/** Stops whoever inserts the account key with this id, and with it the batch it is in. Needs expand. */
-export async function gateAt(db: TestDatabase, id: number): Promise<Gate> {
+/**
+ * Stops whoever inserts the account key with this id, and with it the batch it is in. Needs expand. A batch gives way
+ * after half a second and tries again, unless it is to be kept waiting.
+ */
+export async function gateAt(db: TestDatabase, id: number, { kept = false } = {}): Promise<Gate> {
   const holder: pg.Client = await db.connect();
   await holder.query('select pg_advisory_lock($1)', [GATE]);
   await db.query(`
     create function public.test_gate() returns trigger language plpgsql as $$
-    begin perform pg_advisory_xact_lock(${String(GATE)}); return new; end $$;
+    begin ${kept ? `perform set_config('lock_timeout', '0', true);` : ''} perform pg_advisory_xact_lock(${String(GATE)}); return new; end $$;
     create trigger aa_test_gate before insert on public.account_api_keys for each row when (new.id = ${String(id)}) execute function public.test_gate()`);
   return {
     open: async () => { await holder.query('select pg_advisory_unlock_all()'); },

@@ -54,9 +54,10 @@ describe('migrate on a terminal', () => {
   /** A run that stands in the middle of a batch. */
   async function halfway(flags: string) {
     await scenario.must('migrate --yes --until expand');
-    const gate = await gateAt(scenario.db, 7);
+    const gate = await gateAt(scenario.db, 7, { kept: true });
     const terminal = onTerminal(`migrate --yes --batch-size 3 --concurrency 1 ${flags}`, { url: scenario.db.url });
     await until('a batch to be done', async () => (await scenario.batchesDone()) > 0, 50);
+    await until('the next one to stand in the gate', async () => (await waitingSessions(scenario.db)) > 0, 50);
     await until('the picture to show it', () => /▶ backfill|‖ backfill/.test(terminal.said()));
     return { gate, terminal };
   }
