@@ -43,6 +43,6 @@ describe('confirm', () => {
   it('is interrupted by a signal, exit 130', async () => {
     const { exitCode, stderr } = await ask({ isTTY: TTY });
     expect(exitCode).to.equal(130);
-    expect(stderr).to.match(/stopped at the question; nothing was changed\n {2}Run the same command again\.\n {2}see runbook\.md#confirmation \(code interrupted\)\n$/);
+    expect(stderr).to.match(/stopped at the question; nothing was changed\n {2}Run the same command again\.\n {2}see runbook\.md#stop-resume-take-back \(code interrupted\)\n$/);
   });
 });

@@ -19,6 +19,7 @@ const ELSEWHERE: Record<string, string> = {
   'gate-disk': 'test/preflight: no disk here is full',
   'disk-full': 'test/fire: a small file system that fills',
   'step-cut-off': 'test/fire: a limit on statements',
+  'stop-resume-take-back': 'test/terminal and test/cli: Ctrl-C',
   'a-bug-of-keylift': 'test/cli and test/errors: made to throw',
   confirmation: 'test/cli: asked at a terminal',
   exceptions: 'a plan that names them exits 6 in every chapter',
