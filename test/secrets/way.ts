@@ -4,6 +4,7 @@ export type Step = readonly [line: string, ...exits: number[]];
 /** Through every command and back, everything asked for that a command can tell. Keys of `MOTLEY` are exceptions, hence 6. */
 export const WAY: readonly Step[] = [
   ['init --config out/keylift.config.json'],
+  ['completion bash'],
   ['check'],
   ['plan --json --show-sql --notice out/customers.csv --holds holds.csv', 6],
   ['plan --rehearse', 6],
@@ -21,7 +22,7 @@ export const WAY: readonly Step[] = [
   ['pause'],
   ['status'],
   ['resume'],
-  ['migrate --until verify --yes --json', 6],
+  ['migrate --until verify --yes --json --metrics-file out/keylift.prom', 6],
   ['verify --json'],
   ['switch --accounts tokens.csv --yes', 2],
   ['switch --accounts accounts.csv --yes'],

@@ -58,7 +58,7 @@ async function differencesFrom(fixture: Fixture, { database }: Move, url: string
 /** The tables and the ledger as they stand, and the plan, against what was derived by hand. */
 async function expectOutcomes({ database, plan }: Move, { fixture, expected }: { fixture: Fixture; expected: ExpectedOutcomes }): Promise<void> {
   const idsOf = (sql: string) => database.readOnly(async (s) => (await s.query<{ id: string }>(sql)).rows.map(({ id }) => id));
-  expect(await idsOf('SELECT id::text FROM account_api_keys ORDER BY account_api_keys.id'), 'moved').to.deep.equal(expected.move);
+  expect(await idsOf('SELECT t.id::text FROM public.account_api_keys t ORDER BY t.id'), 'moved').to.deep.equal(expected.move);
   for (const outcome of ['merge', 'hold'] as const) {
     expect(await idsOf(`SELECT key_id::text AS id FROM keylift.outcomes WHERE outcome = '${outcome}' ORDER BY key_id`), outcome)
       .to.have.ordered.members(expected[outcome] ?? []);
