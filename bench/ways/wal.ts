@@ -43,7 +43,7 @@ export async function walOfMigration(copy: Copy): Promise<{ parts: WalPart[]; by
 }
 
 const KIND = `CASE resource_manager WHEN 'Heap' THEN 'rows' WHEN 'Heap2' THEN 'rows' WHEN 'Btree' THEN 'index entries'
-  WHEN 'XLOG' THEN 'full pages (built indexes)' ELSE 'other' END`;
+  WHEN 'XLOG' THEN 'full pages (indexes as built, first hint on a page)' ELSE 'other' END`;
 
 async function recordsBetween(copy: Copy, { from, to }: { from: string; to: string }): Promise<{ kind: string; bytes: number }[]> {
   if (from === to) return [];
