@@ -1,7 +1,6 @@
 import { copiedColumns } from '../../src/legacy/copy.js';
 import { verdicts } from '../../src/legacy/rules.js';
 import type { MigrationContext } from '../context.js';
-import { settleAlone, takenBySettings } from './settle-alone.js';
 
 /** Up to this many ids and tokens a change is judged with kept plans. */
 const FEW = 200;
@@ -70,8 +69,8 @@ export function settleFunction(context: MigrationContext): string {
       PERFORM set_config('keylift.writer', writer, true);
     END $body$;
 
-    ${judgement(context, { name: 'settle_few', settings: 'SET enable_seqscan = off SET plan_cache_mode = force_generic_plan', first: settleAlone(context.legacy) })}
-    ${judgement(context, { name: 'settle_many', settings: 'SET plan_cache_mode = force_custom_plan SET random_page_cost = 1.1', first: '' })}`;
+    ${judgement(context, { name: 'settle_few', settings: 'SET enable_seqscan = off SET plan_cache_mode = force_generic_plan' })}
+    ${judgement(context, { name: 'settle_many', settings: 'SET plan_cache_mode = force_custom_plan SET random_page_cost = 1.1' })}`;
 }
 
 /**
@@ -79,7 +78,7 @@ export function settleFunction(context: MigrationContext): string {
  * they were made; asked to, since an estimate for one known id always looks better, and planning then costs ten times
  * the work), and with plans made for the numbers at hand for a statement over many rows.
  */
-function judgement({ legacy: l, types, searchPath }: MigrationContext, options: { name: string; settings: string; first: string }): string {
+function judgement({ legacy: l, types, searchPath }: MigrationContext, options: { name: string; settings: string }): string {
   const columns = copiedColumns(l);
   const rows = `${l.id} IN (
               SELECT unnest(touched_ids)
@@ -87,7 +86,7 @@ function judgement({ legacy: l, types, searchPath }: MigrationContext, options: 
   const verdict = verdicts(l, {
     holds: { from: 'ledger' },
     rows,
-    takenElsewhere: takenBySettings(l),
+    takenElsewhere: `EXISTS (SELECT FROM ${l.target} b WHERE b.token = ${l.token} AND b.origin_api_id IS NULL)`,
     outlivesItsApi: `${l.apiId} IS NULL AND EXISTS (SELECT FROM ${l.target} b WHERE b.id = ${l.id} AND b.origin_api_id = ${l.api})`,
   });
   const moves = `unnest(verdicts) v JOIN ${l.keys} k ON ${l.id} = v.key_id
@@ -105,7 +104,6 @@ function judgement({ legacy: l, types, searchPath }: MigrationContext, options: 
       verdicts keylift.verdict[];
       left_for_now keylift.verdict[] := '{}';
       concerned ${types.id}[];
-      alone record;
     BEGIN
       FOR attempt IN 1..10 LOOP
         -- Whoever changes another row of the same token comes before us or after us, never beside us.
@@ -118,7 +116,6 @@ function judgement({ legacy: l, types, searchPath }: MigrationContext, options: 
         IF EXISTS (SELECT FROM keylift.batches WHERE open) THEN
           PERFORM keylift.await_batches(concerned);
         END IF;
-        ${options.first}
 
         SELECT array_agg(ROW(key_id, outcome, reason, account_key_id, token, last_used_at)::keylift.verdict) INTO verdicts
         FROM (${verdict}) judged WHERE outcome <> 'stay';
