@@ -5,8 +5,8 @@ import { placeOfFault, statementOf } from './statement.js';
 
 /**
  * What to tell about an error of the server: a KeyliftError with the sentence, the SQLSTATE, the statement with a caret
- * under the place, and the names of the objects concerned, without row values (a key violation's detail quotes the key). A KeyliftError passes through,
- * and anything that did not come from the server becomes BugError `unexpected`.
+ * under the place, and the names of the objects concerned, without row values (a key violation's detail quotes the
+ * key). A KeyliftError passes through, and anything that did not come from the server becomes BugError `unexpected`.
  */
 export function describeDatabaseError(error: unknown): KeyliftError {
   if (error instanceof KeyliftError) return error;

@@ -17,11 +17,12 @@ export interface UnderLoadOptions {
 
 /**
  * A transaction over rows that the platform changes meanwhile. Its writers take an account key and its rows in either
- * order, so no order of ours rules a deadlock out: the transaction gives way, and is tried until it is through.
+ * order, so no order of ours rules a deadlock out: the transaction gives way, and is tried until it is through. `work`
+ * is told the attempt, from 1, so that it can come by another order next time.
  */
 export async function underLoad<T>(
   database: Database,
-  work: (session: WriteSession) => Promise<T>,
+  work: (session: WriteSession, attempt: number) => Promise<T>,
   { stop, onWait, ...write }: UnderLoadOptions = {},
 ): Promise<T> {
   const tries = { made: 0 };
@@ -30,7 +31,7 @@ export async function underLoad<T>(
       stop?.throwIfAborted();
       tries.made += 1;
       try {
-        return await database.transaction(work, { ...write, lockTimeoutMs: LOCK_TIMEOUT_MS, tries: 1 });
+        return await database.transaction((session) => work(session, tries.made), { ...write, lockTimeoutMs: LOCK_TIMEOUT_MS, tries: 1 });
       } catch (error) {
         if (!isRetryable(error)) throw error;
         onWait?.({ kind: 'lock', text: 'a session that changed keys has not committed yet', sqlstate: sqlStateOf(error) });

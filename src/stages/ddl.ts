@@ -26,7 +26,7 @@ const LOCK_TRIES = 60;
 const LEAVE_WITHIN_MS = 2_000;
 
 const DDL_APPLICATION = 'keylift-ddl';
-const WORTH_ANOTHER_TRY = new Set<string>([SQLSTATE.lockNotAvailable, SQLSTATE.deadlock]);
+const WORTH_ANOTHER_TRY = new Set<string>([SQLSTATE.lockNotAvailable, SQLSTATE.deadlock, SQLSTATE.serializationFailure]);
 
 const SILENT = { warn: () => undefined, error: () => undefined, debug: () => undefined, deprecate: () => undefined };
 

@@ -1,5 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { isRetryable, sqlStateOf } from '../../database/sqlstate.js';
 import { allDone } from '../../engine/together.js';
 import type { StageContext } from '../context.js';
 import { underLoad } from '../../database/under-load.js';
@@ -10,7 +8,6 @@ import { cutRanges, findRepeated, REMOVE_UNCUT, settleRepeated } from './stateme
 export const RANGE_KEYS = 5_000;
 /** Judged together: the look at the tables costs about the same for few and for many. */
 const TWINS_PER_PAGE = 10_000;
-const PAUSE_MS = 500;
 
 /** Cuts the keys into ranges and judges all repeated tokens: after this, batches can be taken by anybody. */
 export async function prepareRanges(context: StageContext): Promise<void> {
@@ -23,24 +20,12 @@ export async function prepareRanges(context: StageContext): Promise<void> {
 
 async function cut({ database, schema, options, progress, stop }: StageContext): Promise<void> {
   const keys = Math.min(options.batchSize, RANGE_KEYS);
-  for (;;) {
-    stop.throwIfAborted();
-    try {
-      await database.transaction(async (session) => {
-        const { rowCount } = await session.query(`SELECT FROM keylift.batches WHERE state = 'uncut'`);
-        if (rowCount === 0) return;
-        await session.query(cutRanges(schema.legacy), [keys]);
-        await session.query('SET LOCAL lock_timeout = 1000');
-        await session.query(REMOVE_UNCUT);
-      }, { tries: 1 });
-      progress.waiting(null);
-      return;
-    } catch (error) {
-      if (!isRetryable(error)) throw error;
-      progress.waiting({ kind: 'lock', text: 'a session that changed keys has not committed yet', sqlstate: sqlStateOf(error) });
-      await sleep(PAUSE_MS);
-    }
-  }
+  await underLoad(database, async (session) => {
+    const { rowCount } = await session.query(`SELECT FROM keylift.batches WHERE state = 'uncut'`);
+    if (rowCount === 0) return;
+    await session.query(cutRanges(schema.legacy), [keys]);
+    await session.query(REMOVE_UNCUT);
+  }, { stop, onWait: progress.waiting });
 }
 
 async function searchRepeated({ database, schema }: StageContext): Promise<void> {

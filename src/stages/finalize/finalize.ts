@@ -108,7 +108,7 @@ async function archiveAll(context: StageContext): Promise<void> {
   let archived = 0;
   for (;;) {
     stop.throwIfAborted();
-    const page: Page = await underLoad(database, (session) => archivePage(session, schema, after), { stop, onWait: progress.waiting });
+    const page: Page = await underLoad(database, (session, attempt) => archivePage(session, schema, { after, attempt }), { stop, onWait: progress.waiting });
     archived += page.moved;
     if (page.moved > 0) progress.note(`archived ${String(archived)} per-API rows`, archived);
     if (page.last === null) return;
@@ -121,7 +121,7 @@ interface Page {
   last: string | null;
 }
 
-async function archivePage(session: WriteSession, schema: MappedSchema, after: string | null): Promise<Page> {
+async function archivePage(session: WriteSession, schema: MappedSchema, { after, attempt }: { after: string | null; attempt: number }): Promise<Page> {
   const { legacy: l, types } = schema;
   await session.query(`SET LOCAL keylift.writer = 'keylift'`);
   const { rows } = await session.query<{ id: string; account_key_id: string }>(
@@ -134,11 +134,15 @@ async function archivePage(session: WriteSession, schema: MappedSchema, after: s
   );
   if (rows.length === 0) return { moved: 0, last: null };
   const accountKeys = [...new Set(rows.map((r) => r.account_key_id))];
-  await lockAccountKeys(session, schema, accountKeys);
   // All rows of a token leave together: half of them would be judged as if they were all.
   const stillMoved = `(${l.id} = ANY ($1::text[]::${types.id}[]) AND EXISTS (SELECT FROM ${l.target} t WHERE t.id = ${l.id} AND t.origin_api_id IS NOT NULL))
       OR ${l.id} IN (SELECT x.key_id FROM keylift.outcomes x WHERE x.outcome = 'merge' AND x.account_key_id = ANY ($1::text[]::${types.id}[]))`;
-  await session.query(`SELECT FROM ${l.keys} k WHERE ${stillMoved} ORDER BY ${l.id} FOR UPDATE`, [accountKeys]);
+  const lockRows = () => session.query(`SELECT FROM ${l.keys} k WHERE ${stillMoved} ORDER BY ${l.id} FOR UPDATE`, [accountKeys]);
+  // A row that the old release writes without a pause is met in its own order every second time: its writers take it
+  // first, those of Settings take the account key first.
+  if (attempt % 2 === 0) await lockRows();
+  await lockAccountKeys(session, schema, accountKeys);
+  await lockRows();
   // With both locked nothing changes any more; what changed before that is no longer among them.
   const { rows: leaving } = await session.query<{ id: string }>(`SELECT ${l.id}::text AS id FROM ${l.keys} k WHERE ${stillMoved}`, [accountKeys]);
   const ids = leaving.map((r) => r.id);
