@@ -1,5 +1,6 @@
 import { ARCHIVE } from '../src/legacy/archive.js';
 import { archiveTriggerFunctions } from './statements/mirror.js';
+import { createLate, dropLate } from './statements/late.js';
 import { execute, type Migration } from './context.js';
 
 /**
@@ -26,6 +27,7 @@ export const archive: Migration = {
         END IF;
       END $body$;
       CREATE TABLE IF NOT EXISTS ${ARCHIVE} (LIKE ${l.keys}, PRIMARY KEY (${id}));
+      ${createLate(context)}
       ${archiveTriggerFunctions(context, ARCHIVE)}
       CREATE FUNCTION keylift.refuse_store_key() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
       SET search_path = ${searchPath} AS $body$
@@ -77,6 +79,7 @@ export const archive: Migration = {
       DROP TRIGGER IF EXISTS keylift_archive_delete ON ${l.target};
       DROP FUNCTION IF EXISTS keylift.refuse_store_key(), keylift.archive_update(), keylift.archive_delete();
       DROP TABLE IF EXISTS ${ARCHIVE};
+      ${dropLate}
     `);
   },
 };

@@ -1,8 +1,9 @@
 import { ARCHIVE } from '../src/legacy/archive.js';
+import { archiveLate } from './statements/late.js';
 import { dropMirrorTriggers, finalTriggers, mirrorTriggers } from './statements/mirror.js';
 import { execute, type Migration } from './context.js';
 
-/** Finalize, last: with the rows archived the mirror has nothing left to carry. Taking it back puts it on again. */
+/** Finalize, last: with all rows archived, the latest here, the mirror has nothing left to carry. Taking it back puts it on again. */
 export const mirrorOff: Migration = {
   name: '12_mirror_off',
 
@@ -10,6 +11,7 @@ export const mirrorOff: Migration = {
     const { legacy: l } = context;
     await execute(knex, `
       ${dropMirrorTriggers({ legacy: l })}
+      ${archiveLate(context)}
       ${finalTriggers(context)}
       CREATE INDEX IF NOT EXISTS archived_keys_token ON ${ARCHIVE} ((${l.token.replace(/\bk\./g, '')}));
     `);

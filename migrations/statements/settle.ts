@@ -1,6 +1,7 @@
 import { copiedColumns } from '../../src/legacy/copy.js';
 import { verdicts } from '../../src/legacy/rules.js';
 import type { MigrationContext } from '../context.js';
+import { noteLate } from './late.js';
 
 /** Up to this many ids and tokens a change is judged with kept plans. */
 const FEW = 200;
@@ -66,6 +67,7 @@ export function settleFunction(context: MigrationContext): string {
       ELSE
         PERFORM keylift.settle_many(asked_ids, asked_tokens);
       END IF;
+      ${noteLate(context)}
       PERFORM set_config('keylift.writer', writer, true);
     END $body$;
 

@@ -131,7 +131,7 @@ export class DdlRunner {
     if (step.transaction === false) return {};
     return {
       beforeEach: async (knexOrTrx: Knex | Knex.Transaction) => {
-        await knexOrTrx.raw(`SET LOCAL lock_timeout = ${String(LOCK_TIMEOUT_MS)}; SET LOCAL statement_timeout = 0;
+        await knexOrTrx.raw(`SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = ${String(LOCK_TIMEOUT_MS)}; SET LOCAL statement_timeout = 0;
           SET LOCAL idle_in_transaction_session_timeout = ${String(IDLE_TIMEOUT_MS)};
           SET LOCAL search_path = ${this.options.schema.searchPath}`);
       },

@@ -8,6 +8,7 @@ import { recordEvent } from '../../ledger/events.js';
 import { completeStage, requireState, setState, type LedgerState } from '../../ledger/state.js';
 import type { StageContext } from '../context.js';
 import { proveOrStop } from '../migrate.js';
+import { SQLSTATE, sqlStateOf } from '../../database/sqlstate.js';
 import { underLoad } from '../../database/under-load.js';
 import { anythingPointsAt, pointingForeignKeys, type PointingForeignKey } from './foreign-keys.js';
 
@@ -41,15 +42,26 @@ export async function finalize(context: StageContext): Promise<FinalizeReport> {
   const started = performance.now();
   await ddl.up(STEPS.finalize.slice(0, 1));
   await archiveAll(context);
-  await ddl.up(STEPS.finalize.slice(1));
-  // A key made while the mirror was going is archived now; from here on the guard refuses further ones.
-  await archiveAll(context);
+  await takeMirrorAway(context);
   await database.transaction(async (session) => {
     await completeStage(session, 'finalize', (performance.now() - started) / 1000);
     await setState(session, 'finalized');
     await recordEvent(session, { kind: 'finalized', runId: run.runId });
   });
   return { state: 'finalized', archived: await countArchived(database, { ...state, state: 'finalized' }) };
+}
+
+/** A key that got its account key behind its page leaves in that step, too, before anybody can change it without the mirror. */
+async function takeMirrorAway(context: StageContext): Promise<void> {
+  const { ddl } = context;
+  const steps = STEPS.finalize.slice(1);
+  try {
+    await ddl.up(steps);
+  } catch (error) {
+    if (sqlStateOf(error) !== SQLSTATE.foreignKeyViolation) throw error;
+    await archiveAll(context); // says which rows of which table point at it
+    await ddl.up(steps);
+  }
 }
 
 /** Deletes the archive: the only step without a way back. @throws RefusedError `not_finalized` */
