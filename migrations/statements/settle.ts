@@ -108,10 +108,10 @@ function judgement({ legacy: l, types, searchPath }: MigrationContext, options: 
       concerned ${types.id}[];
     BEGIN
       FOR attempt IN 1..10 LOOP
-        -- Whoever changes another row of the same token comes before us or after us, never beside us.
+        -- Whoever changes another row of the same token, or adds one, comes before us or after us, never beside us.
         PERFORM FROM unnest(touched_tokens) AS given (token) JOIN ${l.keys} k ON ${l.token} = given.token
           WHERE NOT EXISTS (SELECT FROM unnest(touched_ids) AS own (id) WHERE own.id = ${l.id})
-          FOR SHARE OF k;
+          ORDER BY ${l.id} FOR NO KEY UPDATE OF k;
         SELECT array_agg(DISTINCT id) INTO concerned FROM (
           SELECT unnest(touched_ids) AS id
           UNION ALL SELECT ${l.id} FROM unnest(touched_tokens) AS given (token) JOIN ${l.keys} k ON ${l.token} = given.token) c;

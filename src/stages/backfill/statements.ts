@@ -40,7 +40,7 @@ export const settleRepeated = (l: LegacyFragments): string => `
   WITH page AS (
     DELETE FROM keylift.repeated_keys WHERE key_id IN (SELECT key_id FROM keylift.repeated_keys ORDER BY key_id LIMIT $1) RETURNING key_id
   ), held AS MATERIALIZED (
-    SELECT ${l.token} AS token, ${l.hasToken} AS has_token FROM ${l.keys} k WHERE ${l.id} IN (SELECT key_id FROM page) FOR SHARE OF k
+    SELECT ${l.token} AS token, ${l.hasToken} AS has_token FROM ${l.keys} k WHERE ${l.id} IN (SELECT key_id FROM page) ORDER BY ${l.id} FOR NO KEY UPDATE OF k
   ), seen AS (
     SELECT (SELECT array_agg(DISTINCT token) FILTER (WHERE has_token) FROM held) AS tokens, array_agg(key_id) AS ids, count(*) AS keys FROM page
   )

@@ -51,7 +51,7 @@ function changedElsewhere(l: LegacyFragments): string {
 const settlePage = (l: LegacyFragments, idType: string): string => `
   /* settling what was not accounted for */
   WITH held AS MATERIALIZED (
-    SELECT ${l.token} AS token FROM ${l.keys} k WHERE ${l.id} = ANY ($1::text[]::${idType}[]) FOR SHARE OF k
+    SELECT ${l.token} AS token FROM ${l.keys} k WHERE ${l.id} = ANY ($1::text[]::${idType}[]) ORDER BY ${l.id} FOR NO KEY UPDATE OF k
   )
   SELECT keylift.settle($1::text[]::${idType}[], (
     SELECT coalesce(array_agg(DISTINCT seen.token) FILTER (WHERE length(seen.token) > 0), '{}')

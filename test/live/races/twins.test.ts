@@ -45,6 +45,30 @@ describe('races: twins made at one moment', () => {
     }
   }
 
+  const FURTHER: Record<string, [string, string]> = {
+    'of another account, then of the same': [insert(1001, { account: 2 }), insert(1002, { api: 2 })],
+    'of the same account, then of another': [insert(1001, { api: 2 }), insert(1002, { account: 2 })],
+    'revoked, then alive': [insert(1001, { revoked: `'${DAY}'` }), insert(1002, { api: 2 })],
+  };
+  for (const [which, [one, other]] of Object.entries(FURTHER)) {
+    for (const end of ['commit', 'rollback']) {
+      it(`two more of a key that is there, ${which}: the second waits; the first ends with ${end}`, async () => {
+        scenario = await starts.migrated();
+        await scenario.db.query(insert(1000));
+        const [a, b] = [await Session.open(scenario.db), await Session.open(scenario.db)];
+        await a.run('begin');
+        await a.run(one);
+        await b.run('begin');
+        const second = await b.startBlocked(other);
+        await a.run(end);
+        expect(await second.end).to.equal('done');
+        await b.run('commit');
+        await scenario.must('verify');
+        await finish(scenario);
+      });
+    }
+  }
+
   it('two rows of a repeated token, revoked at one moment by two sessions', async () => {
     scenario = await starts.migrated();
     const [a, b] = [await Session.open(scenario.db), await Session.open(scenario.db)];
