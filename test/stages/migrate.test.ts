@@ -157,6 +157,15 @@ describe('migrate', () => {
     expect(new Set((await scenario.settings(2)).map(({ id }) => id))).to.deep.equal(all);
   });
 
+  it('takes a new list that names a custom API\'s key: the store key with its token, moved before, is held with it', async () => {
+    await scenario.must('migrate --yes', 6);
+    const file = await scenario.file('custom.csv', 'key_id\n51\n');
+    await scenario.must(`migrate --yes --holds ${file}`, 6);
+    expect((await scenario.db.query(`select outcome from keylift.outcomes where key_id = 50`)).map(({ outcome }) => outcome as string)).to.deep.equal(['hold']);
+    await scenario.must('verify');
+    await assertInvariants(scenario.db);
+  });
+
   it('takes a new list of holds that comes after the mirror moved a key, and before the backfill', async () => {
     await scenario.must('migrate --yes --until expand');
     await scenario.db.query(`update public.api_keys set name = 'written again' where id in (1, 60, 62)`);

@@ -36,8 +36,9 @@ const worthJudgingAgain = (l: LegacyFragments, { holds }: { holds: boolean }): s
   SELECT x.key_id::text AS key_id FROM keylift.outcomes x
   ${holds ? nowHeld(l) : ''} ${changedElsewhere(l)}`;
 
-const nowHeld = (l: LegacyFragments): string => `UNION SELECT ${l.id}::text FROM ${l.keys} k JOIN ${l.target} t ON t.id = ${l.id}
-  WHERE t.origin_api_id IS NOT NULL AND ${heldByName(l, { from: 'ledger' })}`;
+/** A hold spreads over its key's token: the key that is named may be a custom API's, and the one that moved its twin. */
+const nowHeld = (l: LegacyFragments): string => `UNION SELECT ${l.id}::text FROM ${l.keys} k JOIN ${l.target} t ON t.token = ${l.token}
+  WHERE t.origin_api_id IS NOT NULL AND ${l.isPerApiKey} AND ${heldByName(l, { from: 'ledger' })}`;
 
 /** An expression may look at other tables, such as the one that says who owns a key, whose changes no trigger sees. */
 function changedElsewhere(l: LegacyFragments): string {
