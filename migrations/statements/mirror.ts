@@ -84,6 +84,19 @@ const bySize = (statement: string): string => `
       IF (SELECT count(*) FROM (SELECT FROM old_rows LIMIT 101) few) > 100 THEN EXECUTE $statement$${statement}$statement$;
       ELSE ${statement}; END IF;`;
 
+/**
+ * Locks the rows merged into changed account keys. The statement after it sees who is merged now: a row that its writer
+ * took out of the group meanwhile would still be in the group that a waiting UPDATE began with.
+ */
+function lockMerged(context: MigrationContext, { table, rows }: { table: string; rows: 'old_rows' | 'new_rows' }): string {
+  const { id } = context.legacy;
+  const merged = `FROM ${rows} n JOIN keylift.outcomes x ON x.account_key_id = n.id JOIN ${table} k ON ${id} = x.key_id
+        WHERE x.outcome = 'merge' AND n.origin_api_id IS NOT NULL ORDER BY ${id} FOR NO KEY UPDATE OF k`;
+  return `
+      IF (SELECT count(*) FROM (SELECT FROM old_rows LIMIT 101) few) > 100 THEN EXECUTE $statement$SELECT ${merged}$statement$;
+      ELSE PERFORM ${merged}; END IF;`;
+}
+
 /** UPDATE of the per-API rows (in their table, or in the archive) that changed account keys stand for. */
 function carryBack(context: MigrationContext, table: string): string {
   const { legacy: l } = context;
@@ -100,6 +113,7 @@ function carryBack(context: MigrationContext, table: string): string {
           EXCEPT ALL SELECT o.id, ${fields('o')} FROM old_rows o) THEN
         RETURN NULL;
       END IF;
+      ${lockMerged(context, { table, rows: 'new_rows' })}
       -- One statement for all rows of a repeated token: judged between two of them, they would differ.
       ${bySize(`
       UPDATE ${table} k SET ${back.map((p) => `${p.legacy} = ${value(p)}`).join(', ')}
@@ -140,7 +154,7 @@ export function targetTriggerFunctions(context: MigrationContext): string {
     END $body$;
 
     CREATE FUNCTION keylift.mirror_back_delete() ${head}
-    BEGIN
+    BEGIN ${lockMerged(context, { table: l.keys, rows: 'old_rows' })}
       -- An account that is gone took its keys with it (foreign key); the per-API keys wait for a person instead.
       ${bySize(`DELETE FROM ${l.keys} k USING ${goneKeys(`AND EXISTS (SELECT FROM ${l.accounts} o WHERE ${l.accountId} = d.account_id)`)} WHERE ${l.id} = m.key_id`)}
       PERFORM keylift.settle(gone.ids, gone.tokens) FROM (
@@ -183,7 +197,7 @@ export function archiveTriggerFunctions(context: MigrationContext, archive: stri
     BEGIN ${refuseToLose(lost.filter((column) => !['revoked_at', 'name'].includes(column)))} ${forget} ${carryBack(context, archive)}
     END $body$;
     CREATE FUNCTION keylift.archive_delete() ${head}
-    BEGIN
+    BEGIN ${lockMerged(context, { table: archive, rows: 'old_rows' })}
       ${bySize(`DELETE FROM ${archive} k USING ${goneKeys('')} WHERE ${context.legacy.id} = m.key_id`)}
       RETURN NULL;
     END $body$;`;

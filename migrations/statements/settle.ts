@@ -62,6 +62,10 @@ export function settleFunction(context: MigrationContext): string {
           WHERE ${l.id} = t.id AND t.origin_api_id IS NOT NULL AND t.id = ANY (asked_ids)
             AND t.last_used_at IS NOT NULL AND (${l.lastUsedAt} IS NULL OR ${l.lastUsedAt} < t.last_used_at);`}
         DELETE FROM ${l.target} t WHERE t.origin_api_id IS NOT NULL AND t.id = ANY (asked_ids);
+        -- A row that left its group must not follow the account key of those it left.
+        DELETE FROM keylift.outcomes x USING ${l.keys} k WHERE x.key_id = ANY (asked_ids) AND x.outcome = 'merge' AND ${l.id} = x.key_id
+          AND NOT EXISTS (SELECT FROM ${l.from} JOIN ${l.target} t ON t.token = ${l.token} AND t.account_id = ${l.account}
+            WHERE ${l.id} = x.key_id AND t.id = x.account_key_id AND ${l.inStore});
       ELSIF cardinality(asked_ids) + cardinality(asked_tokens) <= ${String(FEW)} THEN
         PERFORM keylift.settle_few(asked_ids, asked_tokens);
       ELSE

@@ -54,6 +54,20 @@ describe('rollback under way of life', () => {
   beforeEach(async () => { scenario = await Scenario.of(MOTLEY); });
   afterEach(() => scenario.close());
 
+  for (const [what, change, rows] of [
+    ['revoked', `update public.account_api_keys set revoked_at = '${DAY}' where id = 21`, [['20', true], ['21', true], ['22', false]]],
+    ['deleted', 'delete from public.account_api_keys where id = 21', [['22', false]]],
+  ] as const) {
+    it(`a row that left its twins half way does not follow their account key, which is ${what} in Settings`, async () => {
+      await STAGES['half a rollback']!(scenario);
+      await scenario.db.query(`update public.api_keys set token = '${tokenOf('turned')}' where id = 22`);
+      await scenario.db.query(change);
+      await scenario.must('rollback --yes');
+      const found = await scenario.db.query<{ id: string; revoked: boolean }>(`select id::text, revoked_at is not null as revoked from public.api_keys where id in (20, 21, 22) order by id`);
+      expect(found.map(({ id, revoked }) => [id, revoked])).to.deep.equal(rows);
+    });
+  }
+
   for (const [stage, come] of Object.entries(STAGES)) {
     it(`keeps what was done in Settings after ${stage}`, async () => {
       await come(scenario);

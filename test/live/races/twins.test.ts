@@ -69,6 +69,45 @@ describe('races: twins made at one moment', () => {
     }
   }
 
+  for (const [what, change, rows] of [
+    ['revoked', `update public.account_api_keys set revoked_at = '${DAY}' where id = 60`, [[60, true], [70, false]]],
+    ['deleted', 'delete from public.account_api_keys where id = 60', [[70, false]]],
+  ] as const) {
+    it(`a row that leaves its twin while their account key is ${what} in Settings does not follow it`, async () => {
+      scenario = await starts.migrated();
+      const [a, b] = [await Session.open(scenario.db), await Session.open(scenario.db)];
+      await a.run('begin');
+      await a.run(`update public.api_keys set token = '${tokenOf('turned')}' where id = 70`);
+      const second = await b.startBlocked(change);
+      await a.run('commit');
+      expect(await second.end).to.equal('done');
+      const found = await scenario.db.query<{ id: number; revoked: boolean }>(`select id::int, revoked_at is not null as revoked from public.api_keys where id in (60, 70) order by id`);
+      expect(found.map(({ id, revoked }) => [id, revoked])).to.deep.equal(rows);
+      await scenario.must('verify');
+      await finish(scenario);
+    });
+  }
+
+  for (const renamed of [60, 70]) {
+    for (const [what, change, rows] of [
+      ['revoked', `update public.account_api_keys set revoked_at = '${DAY}' where id = 60`, [[60, true], [70, true]]],
+      ['deleted', 'delete from public.account_api_keys where id = 60', []],
+    ] as const) {
+      it(`key ${String(renamed)} is renamed while the account key of it and its twin is ${what} in Settings: both rows follow`, async () => {
+        scenario = await starts.migrated();
+        const [a, b] = [await Session.open(scenario.db), await Session.open(scenario.db)];
+        await a.run('begin');
+        await a.run(`update public.api_keys set name = 'renamed' where id = ${String(renamed)}`);
+        const second = await b.startBlocked(change);
+        await a.run('commit');
+        expect(await second.end).to.equal('done');
+        const found = await scenario.db.query<{ id: number; revoked: boolean }>(`select id::int, revoked_at is not null as revoked from public.api_keys where id in (60, 70) order by id`);
+        expect(found.map(({ id, revoked }) => [id, revoked])).to.deep.equal(rows);
+        await finish(scenario);
+      });
+    }
+  }
+
   it('two rows of a repeated token, revoked at one moment by two sessions', async () => {
     scenario = await starts.migrated();
     const [a, b] = [await Session.open(scenario.db), await Session.open(scenario.db)];
