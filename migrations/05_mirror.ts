@@ -1,4 +1,5 @@
-import { dropMirrorTriggers, legacyTriggerFunctions, MIRROR_FUNCTIONS, mirrorTriggers, targetTriggerFunctions } from './statements/mirror.js';
+import { legacyTriggerFunctions, MIRROR_FUNCTIONS, targetTriggerFunctions } from './statements/mirror.js';
+import { dropMirrorTriggers, mirrorTriggers } from './statements/mirror-triggers.js';
 import { settleFunction } from './statements/settle.js';
 import { execute, type Migration } from './context.js';
 
