@@ -34,8 +34,9 @@ const head = ({ types, searchPath }: MigrationContext): string => `
     CREATE OR REPLACE FUNCTION keylift.authorize(token ${types.token}, api_id ${types.apiId})
     RETURNS TABLE (key_id ${types.id}, account_id ${types.account}, source text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
-    -- A session that planned its lookups while the tables were small must not go on reading them whole.
-    SET search_path = ${searchPath} SET enable_seqscan = off AS $body$
+    -- A session that planned its lookups while the tables were small must not go on reading them whole. Where there is no
+    -- other way a plan gets a huge cost with that, which before 18 is taken for a reason to compile it at every call.
+    SET search_path = ${searchPath} SET enable_seqscan = off SET jit = off AS $body$
     #variable_conflict use_column
     DECLARE
       -- Parameters take the collation of their arguments, and tokens and API ids need not have the same.
@@ -46,15 +47,13 @@ const head = ({ types, searchPath }: MigrationContext): string => `
       per_api record;
       per_account record;`;
 
-const apiLookup = ({ legacy: l }: MigrationContext): string => `
-      SELECT ${l.inStore} INTO in_store FROM ${l.apis} a WHERE ${l.apiId} = asked_api;
-      IF NOT FOUND THEN RETURN; END IF;`;
-
 /** Before the indexes of harden stand: per-API keys, and keys born in Settings from their own small index. */
 export function authorizeByPerApiKeys(context: MigrationContext): string {
   const { legacy: l } = context;
   return `${head(context)}
-    BEGIN ${apiLookup(context)}
+    BEGIN
+      SELECT ${l.inStore} INTO in_store FROM ${l.apis} a WHERE ${l.apiId} = asked_api;
+      IF NOT FOUND THEN RETURN; END IF;
       ${perApiLookup(context)}
       IF FOUND THEN source := 'per_api'; RETURN NEXT; RETURN; END IF;
       IF in_store THEN
@@ -76,12 +75,14 @@ export function authorizeWithSwitch(context: MigrationContext): string {
         SELECT t.id, t.account_id INTO authorize.key_id, authorize.account_id FROM ${l.target} t
         WHERE t.token = asked_token AND ${aliveTarget(l)} ${further};`;
   return `${head(context)}
-    BEGIN ${apiLookup(context)}
-      IF NOT in_store THEN ${perApiLookup(context)}
+    BEGIN
+      SELECT ${l.inStore} AS in_store, r.mode, r.cohorts, r.mode <> 'none' AND EXISTS (SELECT FROM keylift.overlaps) AS overlapping INTO rule
+        FROM ${l.apis} a JOIN keylift.switch_rule r ON r.singleton WHERE ${l.apiId} = asked_api;
+      IF NOT FOUND THEN RETURN; END IF;
+      IF NOT rule.in_store THEN ${perApiLookup(context)}
         IF FOUND THEN source := 'per_api'; RETURN NEXT; END IF;
         RETURN;
       END IF;
-      SELECT r.mode, r.cohorts, r.mode <> 'none' AND EXISTS (SELECT FROM keylift.overlaps) AS overlapping INTO rule FROM keylift.switch_rule r;
       IF rule.mode = 'none' THEN ${perApiLookup(context)}
         IF FOUND THEN source := 'per_api'; RETURN NEXT; RETURN; END IF;
         ${accountKey('AND t.origin_api_id IS NULL')}

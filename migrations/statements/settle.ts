@@ -75,7 +75,7 @@ export function settleFunction(context: MigrationContext): string {
       PERFORM set_config('keylift.writer', writer, true);
     END $body$;
 
-    ${judgement(context, { name: 'settle_few', settings: 'SET enable_seqscan = off SET plan_cache_mode = force_generic_plan' })}
+    ${judgement(context, { name: 'settle_few', settings: 'SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan' })}
     ${judgement(context, { name: 'settle_many', settings: 'SET plan_cache_mode = force_custom_plan SET random_page_cost = 1.1' })}`;
 }
 

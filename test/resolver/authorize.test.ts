@@ -126,6 +126,16 @@ describe('keylift.authorize', () => {
     }
   });
 
+  // Seen on Debian's PostgreSQL 15: a plan without an index gets the cost of a disabled scan, and was compiled at each call.
+  it('are never compiled where a scan is disabled, nor is what the mirror does', async () => {
+    await plantKeys({ account: 'acme', api: 'invoices' });
+    await scenario!.must('migrate --yes');
+    const functions = await scenario!.db.query<{ name: string; compiled: boolean }>(`
+      select proname as name, not 'jit=off' = any (proconfig) as compiled from pg_proc
+      where pronamespace = 'keylift'::regnamespace and 'enable_seqscan=off' = any (proconfig) order by 1`);
+    expect(functions).to.deep.equal([{ name: 'authorize', compiled: false }, { name: 'settle_few', compiled: false }]);
+  });
+
   it('are closed to everybody but those who are granted them', async () => {
     await plantKeys({ account: 'acme', api: 'invoices' });
     await scenario!.must('migrate --yes');
