@@ -80,9 +80,9 @@ export function legacyTriggerFunctions(context: MigrationContext): string {
  * A statement over transition tables, planned afresh when they are large: a plan cached from a single-row change
  * would join 100,000 rows row by row.
  */
-const bySize = (statement: string): string => `
+const bySize = (statement: string, { inline = statement } = {}): string => `
       IF (SELECT count(*) FROM (SELECT FROM old_rows LIMIT 101) few) > 100 THEN EXECUTE $statement$${statement}$statement$;
-      ELSE ${statement}; END IF;`;
+      ELSE ${inline}; END IF;`;
 
 /**
  * Locks the rows merged into changed account keys. The statement after it sees who is merged now: a row that its writer
@@ -92,9 +92,7 @@ function lockMerged(context: MigrationContext, { table, rows }: { table: string;
   const { id } = context.legacy;
   const merged = `FROM ${rows} n JOIN keylift.outcomes x ON x.account_key_id = n.id JOIN ${table} k ON ${id} = x.key_id
         WHERE x.outcome = 'merge' AND n.origin_api_id IS NOT NULL ORDER BY ${id} FOR NO KEY UPDATE OF k`;
-  return `
-      IF (SELECT count(*) FROM (SELECT FROM old_rows LIMIT 101) few) > 100 THEN EXECUTE $statement$SELECT ${merged}$statement$;
-      ELSE PERFORM ${merged}; END IF;`;
+  return bySize(`SELECT ${merged}`, { inline: `PERFORM ${merged}` });
 }
 
 /** UPDATE of the per-API rows (in their table, or in the archive) that changed account keys stand for. */

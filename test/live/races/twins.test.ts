@@ -45,6 +45,19 @@ describe('races: twins made at one moment', () => {
     }
   }
 
+  /** The second change has to wait for the first, whose transaction then ends, and is done. */
+  const oneWaits = async ({ first, end = 'commit', second }: { first: string; end?: string; second: string }): Promise<void> => {
+    const [a, b] = [await Session.open(scenario.db), await Session.open(scenario.db)];
+    await a.run('begin');
+    await a.run(first);
+    const waiting = await b.startBlocked(second);
+    await a.run(end);
+    expect(await waiting.end).to.equal('done');
+  };
+  const revokedTwins = async (): Promise<[number, boolean][]> =>
+    (await scenario.db.query<{ id: number; revoked: boolean }>(`select id::int, revoked_at is not null as revoked from public.api_keys where id in (60, 70) order by id`))
+      .map(({ id, revoked }) => [id, revoked]);
+
   const FURTHER: Record<string, [string, string]> = {
     'of another account, then of the same': [insert(1001, { account: 2 }), insert(1002, { api: 2 })],
     'of the same account, then of another': [insert(1001, { api: 2 }), insert(1002, { account: 2 })],
@@ -55,14 +68,7 @@ describe('races: twins made at one moment', () => {
       it(`two more of a key that is there, ${which}: the second waits; the first ends with ${end}`, async () => {
         scenario = await starts.migrated();
         await scenario.db.query(insert(1000));
-        const [a, b] = [await Session.open(scenario.db), await Session.open(scenario.db)];
-        await a.run('begin');
-        await a.run(one);
-        await b.run('begin');
-        const second = await b.startBlocked(other);
-        await a.run(end);
-        expect(await second.end).to.equal('done');
-        await b.run('commit');
+        await oneWaits({ first: one, end, second: other });
         await scenario.must('verify');
         await finish(scenario);
       });
@@ -75,14 +81,8 @@ describe('races: twins made at one moment', () => {
   ] as const) {
     it(`a row that leaves its twin while their account key is ${what} in Settings does not follow it`, async () => {
       scenario = await starts.migrated();
-      const [a, b] = [await Session.open(scenario.db), await Session.open(scenario.db)];
-      await a.run('begin');
-      await a.run(`update public.api_keys set token = '${tokenOf('turned')}' where id = 70`);
-      const second = await b.startBlocked(change);
-      await a.run('commit');
-      expect(await second.end).to.equal('done');
-      const found = await scenario.db.query<{ id: number; revoked: boolean }>(`select id::int, revoked_at is not null as revoked from public.api_keys where id in (60, 70) order by id`);
-      expect(found.map(({ id, revoked }) => [id, revoked])).to.deep.equal(rows);
+      await oneWaits({ first: `update public.api_keys set token = '${tokenOf('turned')}' where id = 70`, second: change });
+      expect(await revokedTwins()).to.deep.equal(rows);
       await scenario.must('verify');
       await finish(scenario);
     });
@@ -95,14 +95,8 @@ describe('races: twins made at one moment', () => {
     ] as const) {
       it(`key ${String(renamed)} is renamed while the account key of it and its twin is ${what} in Settings: both rows follow`, async () => {
         scenario = await starts.migrated();
-        const [a, b] = [await Session.open(scenario.db), await Session.open(scenario.db)];
-        await a.run('begin');
-        await a.run(`update public.api_keys set name = 'renamed' where id = ${String(renamed)}`);
-        const second = await b.startBlocked(change);
-        await a.run('commit');
-        expect(await second.end).to.equal('done');
-        const found = await scenario.db.query<{ id: number; revoked: boolean }>(`select id::int, revoked_at is not null as revoked from public.api_keys where id in (60, 70) order by id`);
-        expect(found.map(({ id, revoked }) => [id, revoked])).to.deep.equal(rows);
+        await oneWaits({ first: `update public.api_keys set name = 'renamed' where id = ${String(renamed)}`, second: change });
+        expect(await revokedTwins()).to.deep.equal(rows);
         await finish(scenario);
       });
     }
