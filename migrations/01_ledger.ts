@@ -17,7 +17,7 @@ export const ledgerTables = ({ legacy: l, types }: MigrationContext): string => 
     stage text CHECK (stage IN ('expand', 'backfill', 'harden', 'verify', 'switch', 'finalize')),
     state text NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'rolling_back', 'rolled_back', 'finalizing', 'finalized', 'restoring', 'purged')),
     settings jsonb NOT NULL,
-    twins_judged boolean NOT NULL DEFAULT false,
+    searched boolean NOT NULL DEFAULT false,
     mirror integer NOT NULL DEFAULT 0,
     started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     changed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -88,8 +88,10 @@ export const ledgerTables = ({ legacy: l, types }: MigrationContext): string => 
     ADD COLUMN settled_at timestamptz NOT NULL DEFAULT clock_timestamp();
   CREATE INDEX outcomes_merged ON keylift.outcomes (account_key_id) WHERE outcome = 'merge';
 
-  CREATE TABLE keylift.repeated_keys AS SELECT ${id} AS key_id FROM ${l.keys} k WHERE false;
-  ALTER TABLE keylift.repeated_keys ADD PRIMARY KEY (key_id);
+  -- Keys that no batch copies, since a batch sees them alone: their token is repeated, or their account is missing.
+  CREATE TABLE keylift.to_judge AS SELECT ${id} AS key_id FROM ${l.keys} k WHERE false;
+  ALTER TABLE keylift.to_judge ADD PRIMARY KEY (key_id), ADD COLUMN page integer NOT NULL;
+  CREATE INDEX to_judge_page ON keylift.to_judge (page);
 
   -- What a proof found out about repeated tokens; made anew by each, so a crash may empty it.
   CREATE UNLOGGED TABLE keylift.proof_twins AS
@@ -149,7 +151,7 @@ export const ledger: Migration = {
   async down(knex) {
     await execute(knex, `
       DROP TABLE IF EXISTS keylift.events, keylift.proofs, keylift.overlaps, keylift.switched_accounts, keylift.switch_rule, keylift.holds,
-        keylift.repeated_keys, keylift.proof_twins, keylift.outcomes, keylift.batches, keylift.control, keylift.runs, keylift.migration;
+        keylift.to_judge, keylift.proof_twins, keylift.outcomes, keylift.batches, keylift.control, keylift.runs, keylift.migration;
     `);
   },
 };

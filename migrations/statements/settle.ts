@@ -102,6 +102,10 @@ function judgement({ legacy: l, types, searchPath }: MigrationContext, options: 
           FROM ${moves}
           WHERE v.outcome = 'move' AND t.id = v.key_id AND t.origin_api_id IS NOT NULL
             AND record_image_ne(ROW(${columns.map((c) => `t.${c.target}`).join(', ')}), ROW(${columns.map((c) => c.source).join(', ')}))`;
+  const leaves = `t.origin_api_id IS NOT NULL
+            AND (t.id, t.token) NOT IN (SELECT v.key_id, v.token FROM unnest(verdicts) v WHERE v.outcome = 'move')
+            AND (t.id NOT IN (SELECT v.key_id FROM unnest(verdicts) v WHERE v.outcome = 'move')
+              OR t.token IN (SELECT v.token FROM unnest(verdicts) v WHERE v.outcome = 'move'))`;
   return `
     CREATE FUNCTION keylift.${options.name}(touched_ids ${types.id}[], touched_tokens ${types.token}[]) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = ${searchPath} ${options.settings} AS $body$
@@ -110,6 +114,7 @@ function judgement({ legacy: l, types, searchPath }: MigrationContext, options: 
       verdicts keylift.verdict[];
       left_for_now keylift.verdict[] := '{}';
       concerned ${types.id}[];
+      leaving ${types.id}[];
     BEGIN
       FOR attempt IN 1..10 LOOP
         -- Whoever changes another row of the same token, or adds one, comes before us or after us, never beside us.
@@ -127,15 +132,14 @@ function judgement({ legacy: l, types, searchPath }: MigrationContext, options: 
         FROM (${verdict}) judged WHERE outcome <> 'stay';
 
         -- What is no move leaves. So does, for an instant, a key whose token another one takes over in this statement.
-        WITH gone AS (
-          DELETE FROM ${l.target} t USING unnest(concerned) AS c (id)
-          WHERE t.id = c.id AND t.origin_api_id IS NOT NULL
-            AND (t.id, t.token) NOT IN (SELECT v.key_id, v.token FROM unnest(verdicts) v WHERE v.outcome = 'move')
-            AND (t.id NOT IN (SELECT v.key_id FROM unnest(verdicts) v WHERE v.outcome = 'move')
-              OR t.token IN (SELECT v.token FROM unnest(verdicts) v WHERE v.outcome = 'move'))
-          RETURNING t.id, t.token, t.last_used_at)
-        SELECT left_for_now || coalesce(array_agg(ROW(id, NULL, NULL, NULL, token, last_used_at)::keylift.verdict), '{}') INTO left_for_now
-        FROM gone WHERE last_used_at IS NOT NULL;
+        -- Asked key by key first: most often there is nothing, and a DELETE over many ids may read the whole table for it.
+        SELECT array_agg(t.id) INTO leaving FROM unnest(concerned) AS c (id),
+          LATERAL (SELECT * FROM ${l.target} t WHERE t.id = c.id LIMIT 1) t WHERE ${leaves};
+        IF leaving IS NOT NULL THEN
+          WITH gone AS (DELETE FROM ${l.target} t WHERE t.id = ANY (leaving) AND ${leaves} RETURNING t.id, t.token, t.last_used_at)
+          SELECT left_for_now || coalesce(array_agg(ROW(id, NULL, NULL, NULL, token, last_used_at)::keylift.verdict), '{}') INTO left_for_now
+          FROM gone WHERE last_used_at IS NOT NULL;
+        END IF;
         -- What was used in Settings and not caught up yet must not go with the account key.
         ${l.writable.lastUsedAt === null ? '' : `IF cardinality(left_for_now) > 0 THEN
           UPDATE ${l.keys} k SET ${l.writable.lastUsedAt} = g.last_used_at FROM unnest(left_for_now) g

@@ -44,7 +44,7 @@ export async function requireState(session: ReadSession, purpose: string): Promi
 export async function beginAttempt(session: WriteSession, settings: unknown, runId: string): Promise<void> {
   await session.query(
     `INSERT INTO keylift.migration (attempt, settings) VALUES (1, $1)
-     ON CONFLICT (singleton) DO UPDATE SET attempt = keylift.migration.attempt + 1, stage = NULL, state = 'active', twins_judged = false,
+     ON CONFLICT (singleton) DO UPDATE SET attempt = keylift.migration.attempt + 1, stage = NULL, state = 'active', searched = false,
        settings = excluded.settings, started_at = clock_timestamp(), changed_at = clock_timestamp(), seconds = 0
      WHERE keylift.migration.state = 'rolled_back'`,
     [JSON.stringify(settings)],

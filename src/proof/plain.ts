@@ -1,8 +1,9 @@
 import type { ReadSession } from '../database/session.js';
+import { rowsInRange, type Chunk } from '../legacy/chunks.js';
 import { aliveExpression, type LegacyFragments } from '../legacy/fragments.js';
 import type { Counters } from './document.js';
 import type { Finality } from './finality.js';
-import { comparedFields, rowsInRange, sourceFacts } from './statements.js';
+import { comparedFields, sourceFacts } from './statements.js';
 
 /** What a chunk's plain rows add up to, and the ids of all others, as text: those are for the whole judgement. */
 export interface PlainRows {
@@ -67,7 +68,7 @@ interface Counted {
 export async function plainRowsOf(
   session: ReadSession,
   l: LegacyFragments,
-  { range, storeApis, ...options }: PlainOptions & { range: [string | null, string | null]; storeApis: number },
+  { range, storeApis, ...options }: PlainOptions & { range: Chunk; storeApis: number },
 ): Promise<PlainRows> {
   await session.query(`SET LOCAL work_mem = '64MB'`);
   // Both tables hand their rows on in the order of their ids; hashing a quarter of a million wide rows costs a third more.

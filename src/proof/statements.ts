@@ -1,3 +1,4 @@
+import { chunkEnd, rowsInRange } from '../legacy/chunks.js';
 import { aliveExpression, type LegacyFragments } from '../legacy/fragments.js';
 import type { Finality } from './finality.js';
 
@@ -73,10 +74,6 @@ export const comparedFields = (l: LegacyFragments): { field: string; differs: st
 
 /** Where a chunk's rows come from: a range of ids, or the ids of an earlier doubt looked at again. */
 export type ChunkRows = 'range' | 'ids';
-
-/** $1 < id <= $2, either of them open where it is null. */
-export const rowsInRange = (id: string, type: string): string =>
-  `($1::${type} IS NULL OR ${id} > $1::${type}) AND ($2::${type} IS NULL OR ${id} <= $2::${type})`;
 
 const rowsOf = (id: string, rows: ChunkRows, type: string): string =>
   (rows === 'ids' ? `${id} = ANY ($1::text[]::${type}[])` : rowsInRange(id, type));
@@ -179,11 +176,6 @@ export function proveChunk(l: LegacyFragments, options: { rows: ChunkRows; idTyp
       ORDER BY id LIMIT 1000) first) AS differences
   FROM authorized`;
 }
-
-/** The upper end of the next chunk: the $2nd id after $1, or null for the last chunk, which is open-ended. */
-export const chunkEnd = (l: LegacyFragments, idType: string): string => `
-  SELECT (SELECT ${l.id}::text FROM ${l.keys} k WHERE ($1::${idType} IS NULL OR ${l.id} > $1::${idType}) ORDER BY ${l.id}
-    OFFSET $2::bigint - 1 LIMIT 1) AS upto`;
 
 /** The upper end of the next page of a catch-up, or null for the last page, which ends where the whole does: $1 after, $2 rows, $3 upto. */
 export const catchUpEnd = (l: LegacyFragments, idType: string): string => `

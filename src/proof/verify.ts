@@ -3,6 +3,7 @@ import type { Database } from '../database/connect.js';
 import type { ReadSession, WriteSession } from '../database/session.js';
 import type { MappedSchema } from '../legacy/inspect.js';
 import { ARCHIVE, withArchive } from '../legacy/archive.js';
+import { cutIntoChunks, type Chunk } from '../legacy/chunks.js';
 import { overSource } from '../legacy/fragments.js';
 import { checkAnswers } from './answers.js';
 import { underLoad } from '../database/under-load.js';
@@ -10,7 +11,7 @@ import { allDone, fewAtOnce } from '../engine/together.js';
 import { addCounters, COUNTERS, MAX_DIFFERENCES, noCounters, type Counters, type Difference, type Doubt, type Proof } from './document.js';
 import { readFinality, type Finality } from './finality.js';
 import { accountsAreGuaranteed, plainRowsOf } from './plain.js';
-import { catchUpEnd, catchUpSources, catchUpTargets, chunkEnd, judgeTwins, proveChunk } from './statements.js';
+import { catchUpEnd, catchUpSources, catchUpTargets, judgeTwins, proveChunk } from './statements.js';
 
 const CHUNK_ROWS = 250_000;
 /** Each is one session's work; the server's cores are the platform's. */
@@ -19,9 +20,6 @@ const CATCH_UP_ROWS = 20_000;
 /** A doubt is looked at this often again before it is reported. */
 const SECOND_LOOKS = 3;
 const SECOND_LOOK_PAUSE_MS = 200;
-
-/** Ids of a chunk: above the first, up to the second, open where it is null. */
-type Range = [string | null, string | null];
 
 interface ChunkResult {
   counters: Counters;
@@ -43,7 +41,7 @@ export async function prove(database: Database, mapped: MappedSchema, options: V
   const started = performance.now();
   const schema = await database.readOnly((s) => withArchive(s, mapped));
   const finality = await database.readOnly(readFinality);
-  const [ranges] = await allDone([rangesOf(database, schema), database.transaction((session) => listTwins(session, schema, finality))]);
+  const [ranges] = await allDone([cutIntoChunks(database, schema, CHUNK_ROWS), database.transaction((session) => listTwins(session, schema, finality))]);
   const total = noCounters();
   const chunks = await fewAtOnce(ranges, CHUNKS_AT_ONCE, async (range) => {
     options.stop?.throwIfAborted();
@@ -86,17 +84,6 @@ const isClean = (keys: Proof['keys'], a: Proof['authorization']): boolean =>
   keys.missing + keys.extra + keys.different + a.lost + a.gained_custom + a.gained_foreign + a.revived === 0 &&
   a.gained_store === a.predicted_gained_store;
 
-/** Cuts the ids into chunks; the last one is open-ended, so that it holds what is made meanwhile. */
-async function rangesOf(database: Database, { legacy, types }: MappedSchema): Promise<Range[]> {
-  const ranges: Range[] = [];
-  for (let after: string | null = null; ;) {
-    const { upto } = await database.readOnly((s) => s.one<{ upto: string | null }>(chunkEnd(legacy, types.id), [after, CHUNK_ROWS]));
-    ranges.push([after, upto]);
-    if (upto === null) return ranges;
-    after = upto;
-  }
-}
-
 async function listTwins(session: WriteSession, { legacy }: MappedSchema, finality: Finality): Promise<void> {
   await session.query('DELETE FROM keylift.proof_twins');
   await session.query(judgeTwins(legacy, finality));
@@ -106,7 +93,7 @@ async function listTwins(session: WriteSession, { legacy }: MappedSchema, finali
 async function judgeRange(
   session: ReadSession,
   schema: MappedSchema,
-  { range, finality }: { range: Range; finality: Finality },
+  { range, finality }: { range: Chunk; finality: Finality },
 ): Promise<ChunkResult> {
   const { legacy: l, types } = schema;
   if (finality.purged) return runChunk(session, schema, { rows: 'range', values: range, finality });

@@ -9,7 +9,7 @@ import { readState } from '../ledger/state.js';
 import type { MappedSchema } from '../legacy/inspect.js';
 import type { Holds } from '../plan/holds.js';
 import { preflight } from '../preflight/preflight.js';
-import { copyRange, explainRest } from './backfill/statements.js';
+import { copyRange, type RangeCounts } from './backfill/statements.js';
 
 /** Keys of the one batch: enough to tell a pace, few enough to be gone in a second. */
 export const REHEARSED_KEYS = 20_000;
@@ -86,9 +86,9 @@ async function oneBatch(
   const held = holds.keyIds.length + holds.accountIds.length > 0;
   stop.throwIfAborted();
   const started = performance.now();
-  const { rowCount: moved } = await session.query(copyRange(l, types.id, { present: false, outcomes: false, holds: held }), [null, last.id]);
-  const rest = await session.one<{ stayed: string; set_aside: string }>(explainRest(l, { idType: types.id, holds: held }), [null, last.id]);
-  return { rows: moved + Number(rest.stayed) + Number(rest.set_aside), moved, seconds: (performance.now() - started) / 1000 };
+  const { rows, moved } = await session.one<RangeCounts>(
+    copyRange(l, types.id, { present: false, outcomes: false, listed: false, holds: held, accounts: true }), [null, last.id]);
+  return { rows: Number(rows), moved: Number(moved), seconds: (performance.now() - started) / 1000 };
 }
 
 const tooLate = (): RefusedError =>

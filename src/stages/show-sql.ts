@@ -1,5 +1,5 @@
 import type { MappedSchema } from '../legacy/inspect.js';
-import { copyRange, explainRest, findRepeated } from './backfill/statements.js';
+import { copyRange, listOrphans, listRepeated } from './backfill/statements.js';
 
 export interface ShownStatement {
   title: string;
@@ -9,8 +9,8 @@ export interface ShownStatement {
 /** The statements that touch the big tables, as they run. */
 export function planStatements({ legacy: l, types }: MappedSchema): ShownStatement[] {
   return [
-    { title: 'find repeated tokens (once)', text: findRepeated(l) },
-    { title: 'copy one range of keys ($1 < id <= $2), one transaction a batch', text: copyRange(l, types.id, { present: true, outcomes: true, holds: true }) },
-    { title: 'account for every row of the range that has no account key', text: explainRest(l, { idType: types.id, holds: true }) },
+    { title: 'list the keys with repeated tokens (once)', text: listRepeated(l) },
+    { title: 'list the keys whose account is missing (once)', text: listOrphans(l) },
+    { title: 'copy one range of keys ($1 < id <= $2) and account for each, one transaction a batch', text: copyRange(l, types.id, { present: true, outcomes: true, listed: true, holds: true }) },
   ];
 }

@@ -1,6 +1,6 @@
 import { readState } from '../../ledger/state.js';
 import type { StageContext } from '../context.js';
-import { copyAll } from './copy.js';
+import { copyAll, failedRanges } from './copy.js';
 
 /**
  * One turn of a run that joined another one: while that one backfills, copies ranges beside it. Ranges are handed
@@ -11,12 +11,13 @@ export async function assistBackfill(context: StageContext): Promise<void> {
   if (state?.state !== 'active' || state.stage !== 'expand') return;
   const { ready } = await context.database.readOnly((session) =>
     session.one<{ ready: boolean }>(
-      // Cut, and all twins judged: before that a batch could copy a key whose token another key shares.
+      // Cut, and searched: before that a batch could copy a key whose token another key shares.
       `SELECT EXISTS (SELECT FROM keylift.batches WHERE state = 'pending' AND open)
          AND NOT EXISTS (SELECT FROM keylift.batches WHERE state = 'uncut')
-         AND (SELECT twins_judged FROM keylift.migration) AS ready`,
+         AND (SELECT searched FROM keylift.migration) AS ready`,
     ));
   if (!ready) return;
   context.progress.stage('backfill (beside the run that leads)');
-  await copyAll(context);
+  const failed = await copyAll(context);
+  if (failed.length > 0) throw failedRanges(failed);
 }

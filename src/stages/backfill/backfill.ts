@@ -1,16 +1,22 @@
 import type { StageContext } from '../context.js';
-import { analyzeTarget, copyAll } from './copy.js';
+import { copyAll, failedRanges } from './copy.js';
+import { judgeListed } from './judge.js';
 import { prepareRanges } from './ranges.js';
 import { judgeAgain, sweep } from './sweep.js';
 
-/** Moves all keys there are, in batches; the mirror has carried every change since expand. */
+/**
+ * Moves all keys there are, in batches; the mirror has carried every change since expand.
+ *
+ * @throws UnreachableError `batches_failed` with the ranges that failed three times; all else is done then.
+ */
 export async function backfill(context: StageContext): Promise<void> {
   const resumed = await hasBegun(context);
   // The mirror has moved what was written since expand, and a list of holds may have come after that.
   if (!resumed) await judgeAgain(context);
   await prepareRanges(context);
-  await copyAll(context);
-  await analyzeTarget(context);
+  const failed = await copyAll(context);
+  await judgeListed(context);
+  if (failed.length > 0) throw failedRanges(failed);
   // What an earlier run set aside may be judged otherwise by now; what this one did was judged a moment ago.
   if (resumed) await judgeAgain(context);
   await sweep(context);
@@ -18,6 +24,6 @@ export async function backfill(context: StageContext): Promise<void> {
 
 async function hasBegun({ database }: StageContext): Promise<boolean> {
   const { begun } = await database.readOnly((s) => s.one<{ begun: boolean }>(
-    `SELECT twins_judged OR EXISTS (SELECT FROM keylift.batches b WHERE b.state = 'done' AND b.attempt = m.attempt) AS begun FROM keylift.migration m`));
+    `SELECT searched OR EXISTS (SELECT FROM keylift.batches b WHERE b.state = 'done' AND b.attempt = m.attempt) AS begun FROM keylift.migration m`));
   return begun;
 }

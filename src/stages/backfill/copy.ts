@@ -18,19 +18,25 @@ const TIMEOUT_FACTOR = 20;
 const LEAST_TIMEOUT_MS = 10_000;
 const RECONNECT = { baseMs: 200, maxMs: 5_000, tries: 8 };
 
+/** A range that failed for good, for now. */
+export interface FailedRange {
+  after_id: string | null;
+  upto_id: string;
+  sqlstate: string | null;
+}
+
 /**
  * Copies every open range, here and wherever else a run has joined, until none is left.
  *
- * @throws UnreachableError `batches_failed` with the ranges that failed three times; all others are done then.
+ * @returns the ranges that failed three times; all others are done.
  */
-export async function copyAll(context: StageContext): Promise<void> {
+export async function copyAll(context: StageContext): Promise<FailedRange[]> {
   const copier = new Copier(context);
   try {
     for (;;) {
       await copier.run();
       const open = await openRanges(context);
-      if (open.pending === 0 && open.failed.length === 0) return;
-      if (open.pending === 0) throw failedRanges(open.failed);
+      if (open.pending === 0) return open.failed;
       await copier.waitForOthers();
     }
   } finally {
@@ -158,20 +164,21 @@ export async function analyzeTarget({ database, schema }: StageContext): Promise
 
 interface OpenRanges {
   pending: number;
-  failed: { after_id: string | null; upto_id: string; sqlstate: string | null }[];
+  failed: FailedRange[];
 }
 
 async function openRanges({ database }: StageContext): Promise<OpenRanges> {
   return database.readOnly(async (s) => {
     const { pending } = await s.one<{ pending: string }>(`SELECT count(*) AS pending FROM keylift.batches WHERE open AND state = 'pending'`);
-    const { rows } = await s.query<OpenRanges['failed'][number]>(
+    const { rows } = await s.query<FailedRange>(
       `SELECT after_id::text AS after_id, upto_id::text AS upto_id, sqlstate FROM keylift.batches WHERE open AND state = 'failed' ORDER BY upto_id LIMIT 100`,
     );
     return { pending: Number(pending), failed: rows };
   });
 }
 
-function failedRanges(failed: OpenRanges['failed']): UnreachableError {
+/** What a run ends with when ranges are left. */
+export function failedRanges(failed: readonly FailedRange[]): UnreachableError {
   const ranges = failed.map((r) => `after ${r.after_id ?? 'the start'} up to ${r.upto_id} (SQLSTATE ${r.sqlstate ?? 'unknown'})`);
   return new UnreachableError('batches_failed', `${String(failed.length)} ranges of keys failed ${String(MAX_TRIES)} times each; all others are done`, {
     facts: { ranges },

@@ -2,20 +2,26 @@ import { allDone } from '../../engine/together.js';
 import type { StageContext } from '../context.js';
 import { underLoad } from '../../database/under-load.js';
 import { RETRY_FAILED } from './failures.js';
-import { cutRanges, findRepeated, REMOVE_UNCUT, settleRepeated } from './statements.js';
+import { PAGE_KEYS } from './judge.js';
+import { cutRanges, listOrphans, listRepeated, REMOVE_UNCUT } from './statements.js';
 
 /** Keys per range of the ledger; a batch claims as many ranges as its size asks for. */
 export const RANGE_KEYS = 5_000;
-/** Judged together: the look at the tables costs about the same for few and for many. */
-const TWINS_PER_PAGE = 10_000;
 
-/** Cuts the keys into ranges and judges all repeated tokens: after this, batches can be taken by anybody. */
+/** Cuts the keys into ranges and lists those that no batch may copy: after this, batches can be taken by anybody. */
 export async function prepareRanges(context: StageContext): Promise<void> {
-  const { judged } = await context.database.readOnly((s) => s.one<{ judged: boolean }>('SELECT twins_judged AS judged FROM keylift.migration'));
-  // Both read the whole table and neither needs the other.
-  await allDone([cut(context), judged ? Promise.resolve() : searchRepeated(context)]);
-  if (!judged) await settleAllRepeated(context);
-  await context.database.transaction((session) => session.query(RETRY_FAILED));
+  const { searched } = await context.database.readOnly((s) => s.one<{ searched: boolean }>('SELECT searched FROM keylift.migration'));
+  // All read the whole table and none needs the other; the search for repeated tokens takes as long as the other two.
+  await allDone([cutAndSearch(context, { searched }), searched ? Promise.resolve() : search(context, listRepeated)]);
+  await context.database.transaction(async (session) => {
+    if (!searched) await session.query('UPDATE keylift.migration SET searched = true');
+    await session.query(RETRY_FAILED);
+  });
+}
+
+async function cutAndSearch(context: StageContext, { searched }: { searched: boolean }): Promise<void> {
+  await cut(context);
+  if (!searched) await search(context, listOrphans);
 }
 
 async function cut({ database, schema, options, progress, stop }: StageContext): Promise<void> {
@@ -28,17 +34,9 @@ async function cut({ database, schema, options, progress, stop }: StageContext):
   }, { stop, onWait: progress.waiting });
 }
 
-async function searchRepeated({ database, schema }: StageContext): Promise<void> {
-  await database.transaction((session) => session.query(findRepeated(schema.legacy)));
-}
-
-async function settleAllRepeated({ database, schema, stop, progress }: StageContext): Promise<void> {
-  for (;;) {
-    stop.throwIfAborted();
-    const { keys } = await underLoad(database, (session) =>
-      session.one<{ keys: string }>(settleRepeated(schema.legacy), [TWINS_PER_PAGE]), { stop, onWait: progress.waiting });
-    if (keys === '0') break;
-    progress.note(`judged ${keys} keys that share their token`, Number(keys));
-  }
-  await database.transaction((session) => session.query('UPDATE keylift.migration SET twins_judged = true'));
+async function search({ database, schema }: StageContext, list: typeof listRepeated): Promise<void> {
+  await database.transaction(async (session) => {
+    await session.query(`SET LOCAL work_mem = '64MB'`);
+    await session.query(list(schema.legacy), [PAGE_KEYS]);
+  });
 }

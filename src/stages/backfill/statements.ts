@@ -5,46 +5,86 @@ import { heldByName, settledByItself } from '../../legacy/rules.js';
 /** Cuts the one open range into ranges of $1 keys: inserts them beside it; `REMOVE_UNCUT` then takes it away. */
 export const cutRanges = (l: LegacyFragments): string => `
   /* cutting the keys into ranges */
+  WITH RECURSIVE whole AS (SELECT upto_id FROM keylift.batches WHERE state = 'uncut'),
+  boundary (upto_id) AS (
+    SELECT (SELECT ${l.id} FROM ${l.keys} k WHERE ${l.id} <= w.upto_id ORDER BY ${l.id} OFFSET $1::bigint - 1 LIMIT 1) FROM whole w
+    UNION ALL
+    SELECT (SELECT ${l.id} FROM ${l.keys} k WHERE ${l.id} > b.upto_id AND ${l.id} <= w.upto_id ORDER BY ${l.id} OFFSET $1::bigint - 1 LIMIT 1)
+    FROM boundary b, whole w WHERE b.upto_id IS NOT NULL
+  )
   INSERT INTO keylift.batches (attempt, after_id, upto_id)
   SELECT (SELECT attempt FROM keylift.migration), lag(upto_id) OVER (ORDER BY upto_id), upto_id
-  FROM (
-    SELECT id AS upto_id FROM (
-      SELECT ${l.id} AS id, row_number() OVER (ORDER BY ${l.id}) AS place
-      FROM ${l.keys} k WHERE ${l.id} <= (SELECT upto_id FROM keylift.batches WHERE state = 'uncut')) numbered
-    WHERE place % $1::bigint = 0
-    UNION SELECT upto_id FROM keylift.batches WHERE state = 'uncut'
-  ) boundary`;
+  FROM (SELECT upto_id FROM boundary WHERE upto_id IS NOT NULL UNION SELECT upto_id FROM whole) ends`;
 
 /** Waits for writers that share the range; those that come later find the new ranges. */
 export const REMOVE_UNCUT = `DELETE FROM keylift.batches WHERE state = 'uncut'`;
 
 /**
- * All rows of repeated tokens. Nothing but the token stands inside the search, so that one pass over the token's
- * index answers it; rows without a token, a group of their own there, are left out outside.
+ * Lists all rows of repeated tokens, in pages of about $1 that keep the rows of a token together and lie in one
+ * part of the table. Nothing but the token
+ * stands inside the search, so that one pass over the token's index answers it; rows without a token, a group of
+ * their own there, are left out outside.
  */
-export const findRepeated = (l: LegacyFragments): string => `
+export const listRepeated = (l: LegacyFragments): string => `
   /* looking for repeated tokens */
-  INSERT INTO keylift.repeated_keys (key_id)
-  SELECT ${l.id} FROM ${l.keys} k
-  WHERE ${l.isPerApiKey} AND ${l.hasToken} AND ${l.token} = ANY (ARRAY(
-    SELECT ${l.token} FROM ${l.keys} k WHERE ${l.isPerApiKey} GROUP BY ${l.token} HAVING count(*) > 1))
+  INSERT INTO keylift.to_judge (key_id, page)
+  SELECT key_id, (place - 1) / $1::bigint FROM (
+    SELECT key_id, rank() OVER (ORDER BY first_key) AS place FROM (
+      SELECT ${l.id} AS key_id, first_value(${l.id}) OVER (PARTITION BY ${l.token} ORDER BY ${l.id}) AS first_key FROM ${l.keys} k
+      WHERE ${l.isPerApiKey} AND ${l.hasToken} AND ${l.token} = ANY (ARRAY(
+        SELECT ${l.token} FROM ${l.keys} k WHERE ${l.isPerApiKey} GROUP BY ${l.token} HAVING count(*) > 1))) repeated) ordered
+  ON CONFLICT (key_id) DO NOTHING`;
+
+/** Lists all rows whose account is missing, so that no batch has to look each key's account up; pages below zero. */
+export const listOrphans = (l: LegacyFragments): string => `
+  /* looking for keys without an account */
+  INSERT INTO keylift.to_judge (key_id, page)
+  SELECT key_id, - 1 - (row_number() OVER () - 1) / $1::bigint FROM (
+    SELECT ${l.id} AS key_id FROM ${l.keys} k LEFT JOIN ${l.accounts} o ON ${l.accountId} = ${l.account}
+    WHERE ${l.accountId} IS NULL AND ${l.isPerApiKey}) orphan
   ON CONFLICT (key_id) DO NOTHING`;
 
 /**
- * Judges one page of repeated tokens and takes it off the list; returns how many keys it took. `settle` takes the rows
- * it is called for to be the caller's, as a trigger's are: so they are locked first, or a change of one that has not
- * committed would be judged by both sides without the other.
+ * Judges page $1 of the list; returns how many keys it has. `settle` takes the rows it is called for to be the
+ * caller's, as a trigger's are: so they are locked first, or a change of one that has not committed would be judged
+ * by both sides without the other.
  */
-export const settleRepeated = (l: LegacyFragments): string => `
-  /* judging repeated tokens */
+export const judgePage = (l: LegacyFragments): string => `
+  /* judging keys that no batch copies */
   WITH page AS (
-    DELETE FROM keylift.repeated_keys WHERE key_id IN (SELECT key_id FROM keylift.repeated_keys ORDER BY key_id LIMIT $1) RETURNING key_id
+    SELECT key_id FROM keylift.to_judge WHERE page = $1
   ), held AS MATERIALIZED (
     SELECT ${l.token} AS token, ${l.hasToken} AS has_token FROM ${l.keys} k WHERE ${l.id} IN (SELECT key_id FROM page) ORDER BY ${l.id} FOR NO KEY UPDATE OF k
   ), seen AS (
     SELECT (SELECT array_agg(DISTINCT token) FILTER (WHERE has_token) FROM held) AS tokens, array_agg(key_id) AS ids, count(*) AS keys FROM page
   )
   SELECT keys, CASE WHEN keys > 0 THEN keylift.settle(ids, coalesce(tokens, '{}'))::text END FROM seen`;
+
+/** Lines that page $1 may change, in one order for all who do. */
+export const LOCK_LINES = `
+  SELECT FROM keylift.batches WHERE state = 'done' AND attempt = (SELECT attempt FROM keylift.migration) ORDER BY batch_no FOR NO KEY UPDATE`;
+
+/**
+ * Takes page $1 off the list. To the batches' lines its keys were set aside; those that have an account key by now
+ * have moved.
+ */
+export const takePage = (l: LegacyFragments): string => `
+  /* taking judged keys into the ledger */
+  WITH page AS (DELETE FROM keylift.to_judge WHERE page = $1 RETURNING key_id),
+  lines AS (
+    SELECT batch_no, after_id, upto_id, row_number() OVER (ORDER BY upto_id) - 1 AS place FROM keylift.batches
+    WHERE state = 'done' AND attempt = (SELECT attempt FROM keylift.migration)),
+  moved AS (
+    SELECT p.key_id, width_bucket(p.key_id, e.ends) AS place, e.ends
+    FROM page p JOIN ${l.target} t ON t.id = p.key_id AND t.origin_api_id IS NOT NULL,
+      (SELECT array_agg(upto_id ORDER BY upto_id) AS ends FROM lines) e),
+  counted AS (
+    -- A bucket begins with its lower end, a range ends with its upper one.
+    SELECT n.batch_no, count(*) AS keys FROM moved m JOIN lines n
+      ON n.place = m.place - CASE WHEN m.place > 0 AND m.ends[m.place] = m.key_id THEN 1 ELSE 0 END
+    WHERE m.key_id <= n.upto_id AND (n.after_id IS NULL OR m.key_id > n.after_id)
+    GROUP BY n.batch_no)
+  UPDATE keylift.batches b SET moved = b.moved + c.keys, set_aside = b.set_aside - c.keys FROM counted c WHERE b.batch_no = c.batch_no`;
 
 /** Claims the next open ranges nobody holds. A writer that shares a range, or another runner, makes us pass it over. */
 export const CLAIM = `
@@ -58,69 +98,70 @@ const inRange = (id: string, type: string): string => `($1::${type} IS NULL OR $
 export interface RangeFacts {
   /** Account keys with ids in the range: brought by the mirror, or born in Settings. */
   present: boolean;
-  /** Keys of the range with a word in the ledger: twins judged before, exceptions the mirror met. */
+  /** Keys of the range with a word in the ledger: exceptions, holds and twins that the mirror met. */
   outcomes: boolean;
+  /** Keys of the range that wait to be judged: their token is repeated, or their account was missing. */
+  listed: boolean;
   holds: boolean;
+  /** Look at accounts, too: nobody has listed the keys without one. */
+  accounts?: boolean;
 }
 
 export const lookAtRange = (l: LegacyFragments, idType: string): string => `
   /* looking at a range */
   SELECT EXISTS (SELECT FROM ${l.target} t WHERE ${inRange('t.id', idType)}) AS present,
     EXISTS (SELECT FROM keylift.outcomes x WHERE ${inRange('x.key_id', idType)}) AS outcomes,
+    EXISTS (SELECT FROM keylift.to_judge j WHERE ${inRange('j.key_id', idType)}) AS listed,
     EXISTS (SELECT FROM keylift.holds) AS holds`;
 
-/**
- * The statement that matters: one range of keys becomes account keys, inside PostgreSQL, every value verbatim.
- * Rows that need a word (exceptions, holds, twins) are left for `explainRest`; rows that the mirror brought
- * already are left alone. Conditions that can match nothing in this range are left out: they mislead the planner.
- * NOT IN, of ids that are never null: rows arrive in the order of their ids, which is what the primary key takes
- * fastest; an anti-join may hash them and hand them on in any order.
- */
-export function copyRange(l: LegacyFragments, idType: string, facts: RangeFacts): string {
-  const columns = copiedColumns(l);
-  return `
-  /* copying a batch */
-  INSERT INTO ${l.target} (id, ${columns.map((c) => c.target).join(', ')}, last_used_at)
-  SELECT ${l.id}, ${columns.map((c) => c.source).join(', ')}, ${l.lastUsedAt}
-  FROM ${l.keys} k
-    JOIN ${l.apis} a ON ${l.apiId} = ${l.api}
-    JOIN ${l.accounts} o ON ${l.accountId} = ${l.account}
-  WHERE ${inRange(l.id, idType)} AND ${l.isPerApiKey}
-    AND ${l.inStore} AND ${l.hasToken} AND ${l.createdAt} IS NOT NULL
-    ${facts.holds ? `AND NOT ${heldByName(l, { from: 'ledger' })}` : ''}
-    ${facts.outcomes ? `AND ${l.id} NOT IN (SELECT x.key_id FROM keylift.outcomes x WHERE ${inRange('x.key_id', idType)})` : ''}
-    ${facts.present ? `AND ${l.id} NOT IN (SELECT t.id FROM ${l.target} t WHERE ${inRange('t.id', idType)})` : ''}`;
+/** What one range came to; the counts add up to `rows`. */
+export interface RangeCounts {
+  rows: string;
+  moved: string;
+  stayed: string;
+  set_aside: string;
 }
 
 /**
- * Accounts for every row of the range that has no account key: a key that stays, an exception with its reason,
- * a hold, or one that the ledger explained before. `unexplained` must be 0, or the batch is not committed.
- * Few of these rows get as far as their account, so it is looked up row by row: an EXISTS may be answered by a
- * hash of all accounts, made anew for every batch.
+ * The statement that matters: one pass over a range says one word of each of its keys, and each word has one
+ * consequence. Without a word a key becomes an account key, inside PostgreSQL, every value verbatim. Rows that the
+ * mirror brought already, that the ledger has, or that wait to be judged, are left alone; whether an account is there
+ * was asked of all keys at once (`listOrphans`). Conditions that can match nothing in this range are left out: they
+ * mislead the planner. IN, of ids that are never null, so that rows arrive in the order of their ids, which is what
+ * the primary key takes fastest; a join may hash them and hand them on in any order.
  */
-export const explainRest = (l: LegacyFragments, { idType, holds }: { idType: string; holds: boolean }): string => `
-  /* accounting for the rest of a batch */
-  WITH rest AS MATERIALIZED (
-    SELECT ${l.id} AS key_id, ${holds ? heldByName(l, { from: 'ledger' }) : 'false'} AS held, x.key_id IS NOT NULL AS explained,
-      ${l.apiNeedsAccount ? settledByItself(l) : settledByItself(l, `(SELECT true FROM ${l.accounts} o WHERE ${l.accountId} = ${l.account} LIMIT 1) IS NULL`)} AS settled
-    FROM ${l.apiNeedsAccount ? l.from : `${l.keys} k LEFT JOIN ${l.apis} a ON ${l.apiId} = ${l.api}`}
-      LEFT JOIN (SELECT x.key_id FROM keylift.outcomes x WHERE ${inRange('x.key_id', idType)}) x ON x.key_id = ${l.id}
+export function copyRange(l: LegacyFragments, idType: string, facts: RangeFacts): string {
+  const columns = [...copiedColumns(l), { target: 'last_used_at', source: l.lastUsedAt }];
+  const isIn = (table: string, id: string): string => `${l.id} IN (SELECT ${id} FROM ${table} WHERE ${inRange(id, idType)})`;
+  const words = [
+    facts.listed ? `WHEN ${isIn('keylift.to_judge j', 'j.key_id')} THEN 'listed'` : '',
+    facts.outcomes ? `WHEN ${isIn('keylift.outcomes x', 'x.key_id')} THEN 'explained'` : '',
+    facts.present ? `WHEN ${isIn(`${l.target} t`, 't.id')} THEN 'present'` : '',
+  ].filter((word) => word !== '');
+  const settled = settledByItself(l, facts.accounts === true ? undefined : `${l.account} IS NULL`);
+  return `
+  /* copying a batch */
+  WITH seen AS MATERIALIZED (
+    SELECT ${l.id} AS key_id, ${columns.map((c, at) => `${c.source} AS c${String(at)}`).join(', ')},
+      ${facts.holds ? heldByName(l, { from: 'ledger' }) : 'false'} AS held,
+      ${words.length === 0 ? settled : `CASE ${words.join(' ')} ELSE ${settled} END`} AS word
+    FROM ${l.apiNeedsAccount || facts.accounts === true ? l.from : `${l.keys} k LEFT JOIN ${l.apis} a ON ${l.apiId} = ${l.api}`}
     WHERE ${inRange(l.id, idType)} AND ${l.isPerApiKey}
-      AND NOT EXISTS (SELECT FROM ${l.target} t WHERE t.id = ${l.id} AND ${inRange('t.id', idType)})
+  ), moved AS (
+    INSERT INTO ${l.target} (id, ${columns.map((c) => c.target).join(', ')})
+    SELECT key_id, ${columns.map((_, at) => `c${String(at)}`).join(', ')} FROM seen WHERE word IS NULL AND NOT held
+    RETURNING 1
   ), aside AS (
     INSERT INTO keylift.outcomes (key_id, outcome, reason)
-    SELECT key_id, CASE WHEN settled IS NULL THEN 'hold' ELSE 'exception' END, settled FROM rest
-    WHERE NOT explained AND settled IS DISTINCT FROM 'stay' AND (settled IS NOT NULL OR held)
-    RETURNING key_id
+    SELECT key_id, CASE WHEN word IS NULL THEN 'hold' ELSE 'exception' END, word FROM seen
+    WHERE word NOT IN ('present', 'explained', 'listed', 'stay') OR (word IS NULL AND held)
+    RETURNING 1
   )
-  SELECT count(*) FILTER (WHERE settled = 'stay' AND NOT explained) AS stayed,
-    count(*) FILTER (WHERE explained OR settled IS DISTINCT FROM 'stay') AS set_aside,
-    count(*) FILTER (WHERE settled IS NULL AND NOT held AND NOT explained) AS unexplained
-  FROM rest, (SELECT count(*) FROM aside) written`;
-
-/** How many rows of the range the mirror had brought before the batch. */
-export const countPresent = (l: LegacyFragments, idType: string): string =>
-  `SELECT count(*) AS present FROM ${l.target} t WHERE ${inRange('t.id', idType)} AND t.origin_api_id IS NOT NULL`;
+  SELECT count(*) AS rows, count(*) FILTER (WHERE word = 'present') + (SELECT count(*) FROM moved) AS moved,
+    count(*) FILTER (WHERE word = 'stay') AS stayed,
+    count(*) FILTER (WHERE word IN ('explained', 'listed')) + (SELECT count(*) FROM aside) AS set_aside
+  FROM seen`;
+}
 
 /** The batch's own line in the ledger, written in the batch's transaction. */
 export const FINISH_BATCH = `

@@ -71,7 +71,7 @@ export async function rollBack(context: StageContext): Promise<RollbackReport> {
   await database.transaction(async (session) => {
     await session.query('DELETE FROM keylift.outcomes');
     await session.query('DELETE FROM keylift.overlaps');
-    await session.query('DELETE FROM keylift.repeated_keys');
+    await session.query('DELETE FROM keylift.to_judge');
     await session.query(`DELETE FROM keylift.batches WHERE open`);
     await session.query(`UPDATE keylift.batches SET state = 'taken_back' WHERE state = 'done'`);
     await setState(session, 'rolled_back', null);
