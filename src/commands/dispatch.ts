@@ -41,7 +41,8 @@ export async function dispatch(task: Task): Promise<ExitCode> {
   let said = (text: string): void => { io.stderr.write(text); };
   const signals = listenForStop({ onSignal: io.onSignal.bind(io), say: (text) => { said(text); } });
   const { Terminal } = await import('../terminal/terminal.js');
-  const terminal = new Terminal(io, { noColour: globals.noColor });
+  const painted = io.isTTY.stdout || io.isTTY.stderr ? await import('../terminal/region.js') : undefined;
+  const terminal = new Terminal(io, { noColour: globals.noColor, regions: painted?.Region });
   said = (text) => { terminal.stderr.write(text); };
   let log: Log | undefined;
   let ends: LogEnds | undefined;

@@ -1,9 +1,6 @@
 import { EXIT } from '../errors.js';
 import { holdsOfLedger, readHolds } from '../plan/holds.js';
-import { writeNotice } from '../plan/notice.js';
 import { planMove } from '../plan/plan.js';
-import { rehearse } from '../stages/rehearse.js';
-import { planStatements } from '../stages/show-sql.js';
 import { planText } from '../report/plan-text.js';
 import type { Run } from './context.js';
 import type { PlanArguments } from './definitions/looking.js';
@@ -16,12 +13,12 @@ export const run: Run<PlanArguments> = async (context, args) => {
   const { holds, plan, notice } = await database.readOnly(async (session) => {
     const holds = args.holds === undefined ? await holdsOfLedger(session) : await readHolds(session, args.holds, schema);
     const plan = await planMove(session, schema, { holds, batchSize: DEFAULT_PACE.batchSize });
-    const notice = args.notice === undefined ? undefined : await writeNotice(session, schema, { file: args.notice, holds, stop });
+    const notice = args.notice === undefined ? undefined : await (await import('../plan/notice.js')).writeNotice(session, schema, { file: args.notice, holds, stop });
     return { holds, plan, notice };
   }, { isolation: 'repeatable read' });
-  const rehearsal = args.rehearse ? await rehearse(database, schema, { holds, total: plan.total, stop }) : undefined;
+  const rehearsal = args.rehearse ? await (await import('../stages/rehearse.js')).rehearse(database, schema, { holds, total: plan.total, stop }) : undefined;
   const measured = rehearsal === undefined ? plan : { ...plan, seconds_expected: rehearsal.seconds_expected };
-  const sql = args.showSql ? planStatements(schema) : undefined;
+  const sql = args.showSql ? (await import('../stages/show-sql.js')).planStatements(schema) : undefined;
   const further = { ...(rehearsal && { rehearsal }), ...(notice && { notice }) };
   if (context.json) context.printAnswer({ ...measured, ...further, ...(sql && { sql }) });
   else {

@@ -1,5 +1,4 @@
 import { readFile, stat } from 'node:fs/promises';
-import Papa from 'papaparse';
 import { decodeUtf8 } from '../config/utf8.js';
 import { UsageError } from '../errors.js';
 
@@ -25,7 +24,7 @@ export interface IdListOptions {
  * @throws UsageError `list_unreadable` or `list_invalid`, all faults at once, nothing else done.
  */
 export async function readIdList(file: string, options: IdListOptions): Promise<Map<string, ListedId[]>> {
-  const text = await readText(file, options.kind);
+  const [text, { default: Papa }] = await Promise.all([readText(file, options.kind), import('papaparse')]);
   const parsed = Papa.parse<string[]>(text, { delimiter: ',', skipEmptyLines: false });
   const faults = parsed.errors.map((e) => `line ${String((e.row ?? 0) + 1)}: ${e.message}`);
   const [header = [], ...rows] = parsed.data;

@@ -1,5 +1,5 @@
 import { quoteIdentifier } from '../config/identifiers.js';
-import { parseSettings } from '../config/load.js';
+import { parseSettings } from '../config/parse.js';
 import type { Database } from '../database/connect.js';
 import type { ReadSession } from '../database/session.js';
 import { UsageError } from '../errors.js';

@@ -1,5 +1,6 @@
 import path from 'node:path';
-import { CONFIG_FILE, parseSettings } from '../config/load.js';
+import { CONFIG_FILE } from '../config/load.js';
+import { parseSettings } from '../config/parse.js';
 import type { Settings } from '../config/settings.js';
 import { UsageError } from '../errors.js';
 import type { FixtureFault } from './faults.js';

@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream';
 import type { PictureStyle } from '../report/picture.js';
-import { Region, type TerminalStream } from './region.js';
+import type { Region, TerminalStream } from './region.js';
 
 export interface TerminalWorld {
   stdout: NodeJS.WritableStream;
@@ -12,6 +12,8 @@ export interface TerminalWorld {
 export interface TerminalOptions {
   /** --no-color. */
   noColour: boolean;
+  /** What paints; without it, as where nobody watches, there are lines alone. */
+  regions?: typeof Region | undefined;
 }
 
 /** The operator's terminal: a picture may stand at its end, and everything else is written above it. */
@@ -21,7 +23,10 @@ export class Terminal {
   readonly style: PictureStyle;
   private region: Region | undefined;
 
-  constructor(private readonly world: TerminalWorld, { noColour }: TerminalOptions) {
+  private readonly regions: typeof Region | undefined;
+
+  constructor(private readonly world: TerminalWorld, { noColour, regions }: TerminalOptions) {
+    this.regions = regions;
     this.style = { colour: !noColour && wantsColour(world.env), unicode: speaksUnicode(world.env) };
     this.stderr = new Writable({
       decodeStrings: false,
@@ -34,8 +39,8 @@ export class Terminal {
 
   /** Begins a picture on this stream; undefined where only lines can be shown. One picture at a time. */
   begin(name: 'stdout' | 'stderr'): Region | undefined {
-    if (!this.world.isTTY[name] || this.world.env.TERM === 'dumb') return undefined;
-    const region = new Region(this.world[name] as TerminalStream);
+    if (this.regions === undefined || !this.world.isTTY[name] || this.world.env.TERM === 'dumb') return undefined;
+    const region = new this.regions(this.world[name] as TerminalStream);
     this.region = region;
     return region;
   }

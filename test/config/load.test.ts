@@ -3,7 +3,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { expect } from 'chai';
 import { DEFAULT_SETTINGS } from '../../src/config/defaults.js';
-import { loadConfiguration, parseSettings } from '../../src/config/load.js';
+import { loadConfiguration } from '../../src/config/load.js';
+import { parseSettings } from '../../src/config/parse.js';
 import { UsageError } from '../../src/errors.js';
 
 async function refusal(attempt: Promise<unknown>): Promise<UsageError> {

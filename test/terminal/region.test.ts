@@ -20,7 +20,7 @@ describe('a picture on a terminal', () => {
 
   it('stays below what is written meanwhile', async () => {
     const screen = new Screen({ columns: 40 });
-    const terminal = new Terminal({ stdout: screen.stream, stderr: screen.stream, isTTY: { stdout: true, stderr: true }, env: ENV }, { noColour: true });
+    const terminal = new Terminal({ stdout: screen.stream, stderr: screen.stream, isTTY: { stdout: true, stderr: true }, env: ENV }, { noColour: true, regions: Region });
     const region = terminal.begin('stderr')!;
     region.paint(() => 'picture 1\n');
     terminal.stderr.write('a warning\n');
@@ -57,7 +57,7 @@ describe('a picture on a terminal', () => {
   ] as const) {
     it(`is not begun on ${what}`, () => {
       const { stream } = new Screen({ columns: 80 });
-      const terminal = new Terminal({ stdout: stream, stderr: stream, isTTY: { stdout: isTTY, stderr: isTTY }, env }, { noColour: false });
+      const terminal = new Terminal({ stdout: stream, stderr: stream, isTTY: { stdout: isTTY, stderr: isTTY }, env }, { noColour: false, regions: Region });
       expect(terminal.begin('stderr')).to.equal(undefined);
     });
   }

@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { JsonFault, parseJson } from '../../config/json.js';
-import { keyPath } from '../../config/load.js';
+import { keyPath } from '../../config/key-path.js';
 import { faultsOfStructure, type Fault } from '../../config/structure.js';
 import { decodeUtf8 } from '../../config/utf8.js';
 import { UsageError } from '../../errors.js';
