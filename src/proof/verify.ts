@@ -41,7 +41,12 @@ export async function prove(database: Database, mapped: MappedSchema, options: V
   const started = performance.now();
   const schema = await database.readOnly((s) => withArchive(s, mapped));
   const finality = await database.readOnly(readFinality);
-  const [ranges] = await allDone([cutIntoChunks(database, schema, CHUNK_ROWS), database.transaction((session) => listTwins(session, schema, finality))]);
+  // The search for repeated tokens is one session's work; what does not need its answer is done beside it.
+  const [ranges, , answers] = await allDone([
+    cutIntoChunks(database, schema, CHUNK_ROWS),
+    database.transaction((session) => listTwins(session, schema, finality)),
+    database.readOnly((s) => checkAnswers(s, schema, finality)),
+  ]);
   const total = noCounters();
   const chunks = await fewAtOnce(ranges, CHUNKS_AT_ONCE, async (range) => {
     options.stop?.throwIfAborted();
@@ -56,7 +61,6 @@ export async function prove(database: Database, mapped: MappedSchema, options: V
   const doubts = chunks.flatMap((chunk) => chunk.differences);
 
   const lasting = await lookAgain(database, schema, { total, doubts, finality });
-  const answers = await database.readOnly((s) => checkAnswers(s, schema, finality));
   const { counters, differences } = lasting;
   const keys = { compared: counters.compared, missing: counters.missing, extra: counters.extra, different: counters.different };
   const authorization = {

@@ -118,8 +118,9 @@ describe('migrate', () => {
     const [sums] = await scenario.db.query(`
       select count(*)::int > 5 as several, sum(rows)::int as rows, sum(moved + stayed + set_aside)::int as accounted,
         bool_and(state = 'done' and finished_at is not null and seconds >= 0 and run_id is not null) as whole,
-        (select count(*)::int from public.api_keys) as keys from keylift.batches`);
-    expect(sums).to.deep.include({ several: true, whole: true });
+        (select count(*)::int from public.api_keys) as keys, sum(moved)::int as moved,
+        (select count(*)::int from public.account_api_keys) as there from keylift.batches`);
+    expect(sums).to.deep.include({ several: true, whole: true, moved: sums?.there });
     expect([sums?.rows, sums?.accounted]).to.deep.equal([sums?.keys, sums?.keys]);
   });
 

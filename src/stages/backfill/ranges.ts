@@ -1,4 +1,4 @@
-import { allDone } from '../../engine/together.js';
+import { fewAtOnce } from '../../engine/together.js';
 import type { StageContext } from '../context.js';
 import { underLoad } from '../../database/under-load.js';
 import { RETRY_FAILED } from './failures.js';
@@ -12,7 +12,8 @@ export const RANGE_KEYS = 5_000;
 export async function prepareRanges(context: StageContext): Promise<void> {
   const { searched } = await context.database.readOnly((s) => s.one<{ searched: boolean }>('SELECT searched FROM keylift.migration'));
   // All read the whole table and none needs the other; the search for repeated tokens takes as long as the other two.
-  await allDone([cutAndSearch(context, { searched }), searched ? Promise.resolve() : search(context, listRepeated)]);
+  const tasks = [() => cutAndSearch(context, { searched }), ...(searched ? [] : [() => search(context, listRepeated)])];
+  await fewAtOnce(tasks, context.options.concurrency, (task) => task());
   await context.database.transaction(async (session) => {
     if (!searched) await session.query('UPDATE keylift.migration SET searched = true');
     await session.query(RETRY_FAILED);

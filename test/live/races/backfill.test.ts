@@ -112,6 +112,24 @@ describe('races: a writer and a batch of the backfill', () => {
     await finish(scenario);
   });
 
+  it('an account that goes when its keys were looked for one already', async () => {
+    await scenario.db.query('delete from public.accounts where id = 2');
+    expect(await batches.next()).to.include({ rows: SEED.keys.length });
+    await finish(scenario);
+    expect(await scenario.db.query(`select key_id::int from keylift.outcomes where reason = 'missing_account' order by 1`)).to.deep.equal([40, 60, 70, 80].map((id) => ({ key_id: id })));
+  });
+
+  it('an account that comes when its key was found without one already', async () => {
+    await batches.close();
+    scenario = await starts.expanded();
+    await scenario.db.query(`insert into public.api_keys (id, account_id, api_id, name, token) values (35, 3, 2, 'early', '${tokenOf('early')}')`);
+    batches = await Batches.prepare(scenario.db);
+    await scenario.db.query(`insert into public.accounts (id, kind, name) overriding system value values (3, 'user', 'late')`);
+    expect(await batches.next()).to.not.equal(null);
+    await finish(scenario);
+    expect(await scenario.db.query('select id from public.account_api_keys where id = 35')).to.have.length(1);
+  });
+
   it('a twin in another range, whose batch is under way', async () => {
     await batches.close();
     scenario = await starts.expanded();
