@@ -4,7 +4,7 @@ import { ARCHIVE, archivedColumns, hasArchive } from '../../legacy/archive.js';
 import type { MappedSchema } from '../../legacy/inspect.js';
 import { setState } from '../../ledger/state.js';
 import type { StageContext } from '../context.js';
-import { lockAccountKeys } from '../finalize/finalize.js';
+import { BY_INDEX, lockAccountKeys } from '../finalize/finalize.js';
 import { underLoad } from '../../database/under-load.js';
 
 const PAGE = 20_000;
@@ -29,7 +29,7 @@ export async function restoreArchive(context: StageContext): Promise<void> {
 /** Null when the archive is empty. All rows of a token come back together. */
 async function restorePage(session: WriteSession, schema: MappedSchema): Promise<number | null> {
   const { legacy: l, types } = schema;
-  await session.query(`SET LOCAL keylift.writer = 'keylift'`);
+  await session.query(`SET LOCAL keylift.writer = 'keylift'; ${BY_INDEX}`);
   const { rows } = await session.query<{ id: string; account_key_id: string }>(
     `SELECT ${l.id}::text AS id, coalesce(x.account_key_id, ${l.id})::text AS account_key_id
      FROM ${ARCHIVE} k LEFT JOIN keylift.outcomes x ON x.key_id = ${l.id} AND x.outcome = 'merge'
@@ -40,8 +40,9 @@ async function restorePage(session: WriteSession, schema: MappedSchema): Promise
   const columns = await archivedColumns(session, schema);
   const own = columns.filter((c) => !c.generated).map((c) => c.name);
   const { rowCount } = await session.query(
-    `/* bringing back a page of the archive */ WITH gone AS (DELETE FROM ${ARCHIVE} k WHERE ${l.id} = ANY ($1::text[]::${types.id}[]) OR ${l.id} = ANY ($2::text[]::${types.id}[])
-       OR ${l.id} IN (SELECT x.key_id FROM keylift.outcomes x WHERE x.outcome = 'merge' AND x.account_key_id = ANY ($2::text[]::${types.id}[])) RETURNING ${own.map((c) => `k.${c}`).join(', ')})
+    `/* bringing back a page of the archive */ WITH gone AS (DELETE FROM ${ARCHIVE} k WHERE ${l.id} IN (
+       SELECT unnest($1::text[]::${types.id}[] || $2::text[]::${types.id}[])
+       UNION SELECT x.key_id FROM keylift.outcomes x WHERE x.outcome = 'merge' AND x.account_key_id = ANY ($2::text[]::${types.id}[])) RETURNING ${own.map((c) => `k.${c}`).join(', ')})
      INSERT INTO ${l.keys} (${own.join(', ')}) OVERRIDING SYSTEM VALUE SELECT * FROM gone`,
     [rows.map((r) => r.id), rows.map((r) => r.account_key_id)],
   );
