@@ -66,7 +66,7 @@ export const LOCK_LINES = `
 
 /**
  * Takes page $1 off the list. To the batches' lines its keys were set aside; those that have an account key by now
- * have moved.
+ * have moved, and those that the ledger has no word for stay.
  */
 export const takePage = (l: LegacyFragments): string => `
   /* taking judged keys into the ledger */
@@ -74,17 +74,19 @@ export const takePage = (l: LegacyFragments): string => `
   lines AS (
     SELECT batch_no, after_id, upto_id, row_number() OVER (ORDER BY upto_id) - 1 AS place FROM keylift.batches
     WHERE state = 'done' AND attempt = (SELECT attempt FROM keylift.migration)),
-  moved AS (
-    SELECT p.key_id, width_bucket(p.key_id, e.ends) AS place, e.ends
-    FROM page p JOIN ${l.target} t ON t.id = p.key_id AND t.origin_api_id IS NOT NULL,
-      (SELECT array_agg(upto_id ORDER BY upto_id) AS ends FROM lines) e),
+  settled AS (
+    SELECT p.key_id, t.id IS NOT NULL AS moved, width_bucket(p.key_id, e.ends) AS place, e.ends
+    FROM page p LEFT JOIN ${l.target} t ON t.id = p.key_id AND t.origin_api_id IS NOT NULL,
+      (SELECT array_agg(upto_id ORDER BY upto_id) AS ends FROM lines) e
+    WHERE t.id IS NOT NULL OR NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = p.key_id)),
   counted AS (
     -- A bucket begins with its lower end, a range ends with its upper one.
-    SELECT n.batch_no, count(*) AS keys FROM moved m JOIN lines n
-      ON n.place = m.place - CASE WHEN m.place > 0 AND m.ends[m.place] = m.key_id THEN 1 ELSE 0 END
-    WHERE m.key_id <= n.upto_id AND (n.after_id IS NULL OR m.key_id > n.after_id)
+    SELECT n.batch_no, count(*) FILTER (WHERE s.moved) AS moved, count(*) FILTER (WHERE NOT s.moved) AS stayed FROM settled s JOIN lines n
+      ON n.place = s.place - CASE WHEN s.place > 0 AND s.ends[s.place] = s.key_id THEN 1 ELSE 0 END
+    WHERE s.key_id <= n.upto_id AND (n.after_id IS NULL OR s.key_id > n.after_id)
     GROUP BY n.batch_no)
-  UPDATE keylift.batches b SET moved = b.moved + c.keys, set_aside = b.set_aside - c.keys FROM counted c WHERE b.batch_no = c.batch_no`;
+  UPDATE keylift.batches b SET moved = b.moved + c.moved, stayed = b.stayed + c.stayed, set_aside = b.set_aside - c.moved - c.stayed
+  FROM counted c WHERE b.batch_no = c.batch_no`;
 
 /** Claims the next open ranges nobody holds. A writer that shares a range, or another runner, makes us pass it over. */
 export const CLAIM = `
