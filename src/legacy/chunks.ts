@@ -17,9 +17,12 @@ export const chunkEnd = (l: LegacyFragments, idType: string): string => `
 /** Chunks that end at these ids; the first and the last are open, so that they hold whatever is made meanwhile. */
 export const chunksBetween = (ends: readonly string[]): Chunk[] => [...ends, null].map((upto, at) => [at === 0 ? null : ends[at - 1]!, upto]);
 
-/** Cuts the ids into chunks of so many keys; the last one is open-ended, so that it holds what is made meanwhile. */
-export async function cutIntoChunks(database: Database, { legacy, types }: MappedSchema, keys: number): Promise<Chunk[]> {
-  const ends: string[] = [];
+/**
+ * Cuts the ids into chunks of so many keys; the last one is open-ended, so that it holds what is made meanwhile. `known`
+ * are ends that somebody has found already; only what lies above them is counted.
+ */
+export async function cutIntoChunks(database: Database, { legacy, types }: MappedSchema, { keys, known }: { keys: number; known: readonly string[] }): Promise<Chunk[]> {
+  const ends = [...known];
   for (;;) {
     const { upto } = await database.readOnly((s) => s.one<{ upto: string | null }>(chunkEnd(legacy, types.id), [ends.at(-1) ?? null, keys]));
     if (upto === null) return chunksBetween(ends);

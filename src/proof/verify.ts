@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '../database/connect.js';
 import type { ReadSession, WriteSession } from '../database/session.js';
+import { countedEnds } from '../ledger/counted.js';
 import type { MappedSchema } from '../legacy/inspect.js';
 import { ARCHIVE, withArchive } from '../legacy/archive.js';
 import { cutIntoChunks, type Chunk } from '../legacy/chunks.js';
@@ -41,9 +42,10 @@ export async function prove(database: Database, mapped: MappedSchema, options: V
   const started = performance.now();
   const schema = await database.readOnly((s) => withArchive(s, mapped));
   const finality = await database.readOnly(readFinality);
+  const known = await database.readOnly((s) => countedEnds(s, CHUNK_ROWS));
   // The search for repeated tokens is one session's work; what does not need its answer is done beside it.
   const [ranges, , answers] = await allDone([
-    cutIntoChunks(database, schema, CHUNK_ROWS),
+    cutIntoChunks(database, schema, { keys: CHUNK_ROWS, known }),
     database.transaction((session) => listTwins(session, schema, finality)),
     database.readOnly((s) => checkAnswers(s, schema, finality)),
   ]);

@@ -12,7 +12,7 @@ import { backfill } from './backfill/backfill.js';
 import { analyzeTarget } from './backfill/copy.js';
 import { judgeAgain, sweep } from './backfill/sweep.js';
 import type { StageContext } from './context.js';
-import { harden } from './harden/harden.js';
+import { harden, hardenEarly } from './harden/harden.js';
 import { applySwitch } from './switch/rule.js';
 
 /** What `migrate --json` prints: totals of the migration, not of this run. */
@@ -56,7 +56,7 @@ export async function migrate(context: StageContext, options: MigrateOptions): P
     if (reached(before, stage)) continue;
     context.progress.stage(stage);
     const started = performance.now();
-    await RUN_STAGE[stage as MigrateOptions['until']](context);
+    await RUN_STAGE[stage as MigrateOptions['until']](context, options);
     const seconds = await database.transaction(async (session) => {
       const took = (performance.now() - started) / 1000;
       await completeStage(session, stage, took);
@@ -68,9 +68,10 @@ export async function migrate(context: StageContext, options: MigrateOptions): P
   return database.readOnly((session) => reportOf(session, context));
 }
 
-const RUN_STAGE: Record<MigrateOptions['until'], (context: StageContext) => Promise<unknown>> = {
+const RUN_STAGE: Record<MigrateOptions['until'], (context: StageContext, options: MigrateOptions) => Promise<unknown>> = {
   expand: async ({ ddl }) => ddl.up([...STEPS.expandForGood, ...STEPS.expand]),
-  backfill,
+  // An index that is built CONCURRENTLY leaves a core idle for half of its time; the last look takes it.
+  backfill: (context, { until }) => backfill(context, until === 'backfill' ? {} : { beside: () => hardenEarly(context) }),
   harden,
   // Statistics of the finished table: nobody reads it before, and the proof's own reading need not wait for them.
   verify: (context) => allDone([analyzeTarget(context), proveOrStop(context)]),

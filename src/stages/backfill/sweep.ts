@@ -3,6 +3,7 @@ import { chunksBetween, rowsInRange } from '../../legacy/chunks.js';
 import { copiedColumns } from '../../legacy/copy.js';
 import type { LegacyFragments } from '../../legacy/fragments.js';
 import { heldByName, settledByItself } from '../../legacy/rules.js';
+import { countedEnds } from '../../ledger/counted.js';
 import type { StageContext } from '../context.js';
 import { underLoad } from '../../database/under-load.js';
 
@@ -20,13 +21,6 @@ const unaccounted = (l: LegacyFragments): string => `
 
 /** Keys a chunk of the count. */
 const CHUNK_KEYS = 250_000;
-
-/** Where the ledger has counted $1 keys more: chunks without another look at the keys. */
-const CHUNK_ENDS = `
-  SELECT upto_id::text AS upto FROM (
-    SELECT upto_id, sum(rows) OVER (ORDER BY upto_id) / $1::bigint AS after_it, (sum(rows) OVER (ORDER BY upto_id) - rows) / $1::bigint AS before_it
-    FROM keylift.batches WHERE state = 'done' AND attempt = (SELECT attempt FROM keylift.migration)) line
-  WHERE floor(after_it) > floor(before_it) ORDER BY upto_id`;
 
 /**
  * The same question as a count over one chunk: source rows nobody accounts for, and account keys without a source row.
@@ -102,8 +96,7 @@ export async function sweep(context: StageContext): Promise<number> {
 /** Chunk by chunk, so that no snapshot is held for long, and the cores share the work. */
 async function isAllAccountedFor({ database, schema, options }: StageContext): Promise<boolean> {
   const { legacy: l, types } = schema;
-  const { rows: ends } = await database.readOnly((s) => s.query<{ upto: string }>(CHUNK_ENDS, [CHUNK_KEYS]));
-  const chunks = chunksBetween(ends.map(({ upto }) => upto));
+  const chunks = chunksBetween(await database.readOnly((s) => countedEnds(s, CHUNK_KEYS)));
   const left = await fewAtOnce(chunks, options.concurrency, (chunk) => database.readOnly(async (session) => {
     // Both tables hand their rows on in the order of their ids, which costs half of what hashing them does.
     await session.query(`SET LOCAL work_mem = '64MB'; SET LOCAL enable_hashjoin = off`);

@@ -1,3 +1,4 @@
+import type { Migration } from '../../../migrations/context.js';
 import { STEPS } from '../../../migrations/index.js';
 import { SQLSTATE, sqlStateOf } from '../../database/sqlstate.js';
 import type { StageContext } from '../context.js';
@@ -8,16 +9,21 @@ const MAX_TRIES = 5;
 
 /** Indexes, constraints and their validation; the resolver learns to answer switched accounts. */
 export async function harden(context: StageContext): Promise<void> {
-  for (const step of STEPS.harden) {
-    context.stop.throwIfAborted();
-    context.progress.note(step.name.replace(/^\d+_/, '').replaceAll('_', ' '));
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        await context.ddl.up([step]);
-        break;
-      } catch (error) {
-        if (attempt >= MAX_TRIES || !(await mended(context, error))) throw error;
-      }
+  for (const step of STEPS.harden) await runStep(context, step);
+}
+
+/** The first step alone, for whoever has its keys and time before the stage begins; `harden` finds it done. */
+export const hardenEarly = (context: StageContext): Promise<void> => runStep(context, STEPS.harden[0]);
+
+async function runStep(context: StageContext, step: Migration): Promise<void> {
+  context.stop.throwIfAborted();
+  context.progress.note(step.name.replace(/^\d+_/, '').replaceAll('_', ' '));
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await context.ddl.up([step]);
+      return;
+    } catch (error) {
+      if (attempt >= MAX_TRIES || !(await mended(context, error))) throw error;
     }
   }
 }
