@@ -34,13 +34,25 @@ export interface VerdictOptions {
   outlivesItsApi?: string;
 }
 
+/** What the rules look at of each row picked, the row by itself. */
+function perApiKeys(l: LegacyFragments, options: VerdictOptions): string {
+  const settled = settledByItself(l);
+  const outlives = options.outlivesItsApi;
+  return `SELECT ${l.id} AS key_id, ${l.account} AS account_id, ${l.token} AS token, ${l.createdAt} AS created_at,
+              ${l.lastUsedAt} AS last_used_at, ${l.alive} AS alive,
+              CASE WHEN ${l.alive} THEN coalesce((${l.expiresAt})::text, 'never') ELSE 'dead' END AS life,
+              ${heldByName(l, options.holds)} AS named_by_hold,
+              ${options.takenElsewhere ?? 'false'} AS taken_elsewhere,
+              ${outlives === undefined ? settled : `CASE WHEN ${outlives} THEN NULL ELSE ${settled} END`} AS settled
+            FROM ${l.from}
+            WHERE ${l.isPerApiKey} AND ${options.rows}`;
+}
+
 /**
  * One row `(key_id, outcome, reason, account_key_id, account_id, alive, last_used_at)` for each row picked:
  * rules 1 and 7 to 9 as one SELECT. Earliest is by creation, then by id, in the column's own order.
  */
 export function verdicts(l: LegacyFragments, options: VerdictOptions): string {
-  const settled = settledByItself(l);
-  const outlives = options.outlivesItsApi;
   return `
     SELECT key_id, account_id, alive, token,
       CASE WHEN settled = 'stay' THEN 'stay'
@@ -70,18 +82,35 @@ export function verdicts(l: LegacyFragments, options: VerdictOptions): string {
         FROM (
           SELECT *, settled IS NULL AS may_move
           FROM (
-            SELECT ${l.id} AS key_id, ${l.account} AS account_id, ${l.token} AS token, ${l.createdAt} AS created_at,
-              ${l.lastUsedAt} AS last_used_at, ${l.alive} AS alive,
-              CASE WHEN ${l.alive} THEN coalesce((${l.expiresAt})::text, 'never') ELSE 'dead' END AS life,
-              ${heldByName(l, options.holds)} AS named_by_hold,
-              ${options.takenElsewhere ?? 'false'} AS taken_elsewhere,
-              ${outlives === undefined ? settled : `CASE WHEN ${outlives} THEN NULL ELSE ${settled} END`} AS settled
-            FROM ${l.from}
-            WHERE ${l.isPerApiKey} AND ${options.rows}
+            ${perApiKeys(l, options)}
           ) AS per_api_key
         ) AS candidate
         WINDOW earliest AS (PARTITION BY token, may_move ORDER BY created_at, key_id)
       ) AS grouped
       WINDOW same_token AS (PARTITION BY token, may_move)
     ) AS judged`;
+}
+
+/**
+ * The same row for a key whose token no other row has: nothing to compare it with, and so none of the windows, which are
+ * most of what judging a single key costs.
+ */
+export function verdictAlone(l: LegacyFragments, options: VerdictOptions): string {
+  return `
+    SELECT key_id, account_id, alive, token,
+      CASE WHEN settled = 'stay' THEN 'stay'
+           WHEN settled IS NOT NULL THEN 'exception'
+           WHEN named_by_hold THEN 'hold'
+           WHEN taken_elsewhere THEN 'exception'
+           ELSE 'move' END AS outcome,
+      CASE WHEN settled = 'stay' THEN NULL
+           WHEN settled IS NOT NULL THEN settled
+           WHEN named_by_hold THEN NULL
+           WHEN taken_elsewhere THEN 'shared_token' END AS reason,
+      CASE WHEN settled IS NULL THEN key_id END AS account_key_id,
+      last_used_at
+    FROM (
+      ${perApiKeys(l, options)}
+      OFFSET 0 -- a fence, as windows are one: what is looked up is looked up once, and not for each use
+    ) AS alone`;
 }
