@@ -4,7 +4,7 @@ import type { StageContext } from '../context.js';
 import { judgePage, LOCK_LINES, takePage } from './statements.js';
 
 /** Judged together: many enough that the look at the tables is shared, few enough that nobody waits long for a row. */
-export const PAGE_KEYS = 10_000;
+export const PAGE_KEYS = 5_000;
 
 /**
  * Judges the keys that no batch copied, page by page, when all ranges are done. The rows of a token are on one page,
