@@ -13,6 +13,8 @@ export const targetsAt = (keys: number): Target[] => [
   { what: 'authorize with mixed cohorts, mean', ours: 'authorize, mixed', theirs: 'old lookup', be: 'at most', value: 2 },
   { what: 'authorize before any switch, mean', ours: 'authorize, unswitched', theirs: 'old lookup in a function', be: 'at most' },
   { what: 'lookups while migrating, p99', ours: 'lookup p99, migrating', theirs: 'lookup p99, quiet', be: 'at most', value: 2 },
+  { what: 'lookups while migrating, p99', ours: 'lookup p99, migrating', theirs: 'lookup p99, beside counting', be: 'at most' },
+  { what: 'lookups while migrating with --concurrency 1, p99', ours: 'lookup p99, migrating with one session', theirs: 'lookup p99, quiet', be: 'at most' },
   { what: 'a legacy write with the mirror, mean', ours: 'write, mirrored', theirs: 'write, plain', be: 'at most', value: 2 },
   { what: 'memory of the process, peak', ours: 'memory of migrate', theirs: 100, be: 'at most', value: 1 },
   { what: 'memory of a replay of a million, peak', ours: 'memory of replay', theirs: 100, be: 'at most', value: 1 },

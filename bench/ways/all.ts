@@ -2,7 +2,7 @@ import type { Arena } from '../arena.js';
 import { keylift } from '../keylift.js';
 import type { Notebook } from '../measure.js';
 import { batchInsert } from './batch-insert.js';
-import { authorizations, legacyWrites, lookupsWhileMigrating, oldLookups, prepareSwitched, wrappedLookups } from './gateway.js';
+import { authorizations, legacyWrites, lookupsBesideCounting, lookupsWhileMigrating, oldLookups, prepareSwitched, wrappedLookups } from './gateway.js';
 import { liveInOneStatement, offline, oneInsert, searchAndScan } from './offline.js';
 import { outerJoin } from './proof.js';
 import { replayOfAMillion } from './replay.js';
@@ -61,11 +61,13 @@ export const GROUPS: Record<string, Group> = {
   },
 
   async lookups({ onCopy }, book) {
-    const { quiet, migrating } = await onCopy(lookupsWhileMigrating);
+    const { quiet, migrating } = await onCopy((copy) => lookupsWhileMigrating(copy));
     book.add('lookup p99, quiet', quiet.p99, 'ms');
     book.add('lookup p99, migrating', migrating.p99, 'ms');
     book.add('lookup p50, quiet', quiet.p50, 'ms');
     book.add('lookup p50, migrating', migrating.p50, 'ms');
+    book.add('lookup p99, beside counting', (await onCopy(lookupsBesideCounting)).p99, 'ms');
+    book.add('lookup p99, migrating with one session', (await onCopy((copy) => lookupsWhileMigrating(copy, ['--concurrency', '1']))).migrating.p99, 'ms');
   },
 
   async writes({ onCopy }, book) {

@@ -55,16 +55,31 @@ export async function prepareSwitched(arena: Arena): Promise<{ unswitched: strin
 
 const LOOKUPS_A_SECOND = 400;
 
-/** The platform's lookups at an even rate, quiet first, then while `migrate` runs beside them. Milliseconds. */
-export async function lookupsWhileMigrating(copy: Copy): Promise<{ quiet: Latencies; migrating: Latencies; migrateSeconds: number }> {
-  const lookups = (seconds: number): Promise<Latencies> =>
-    load({ url: copy.url, script: oldLookup(copy.keys), clients: 4, seconds, rate: LOOKUPS_A_SECOND });
-  await lookups(3); // warms the cache and the connections
-  const quiet = await lookups(10);
-  const run = keylift(['migrate', '--until', 'verify', '--yes'], copy.url);
+/** The platform's lookups at an even rate. */
+const lookups = (copy: Copy, seconds: number): Promise<Latencies> =>
+  load({ url: copy.url, script: oldLookup(copy.keys), clients: 4, seconds, rate: LOOKUPS_A_SECOND });
+
+/** The platform's lookups, quiet first, then while `migrate` runs beside them with these flags. Milliseconds. */
+export async function lookupsWhileMigrating(copy: Copy, flags: string[] = []): Promise<{ quiet: Latencies; migrating: Latencies }> {
+  await lookups(copy, 3); // warms the cache and the connections
+  const quiet = await lookups(copy, 10);
+  const run = keylift(['migrate', '--until', 'verify', '--yes', ...flags], copy.url);
   // As long as a run of this size takes at least; what follows its end would only flatter the figure.
-  const migrating = await lookups(Math.max(2, Math.floor(copy.keys / 250_000)));
-  return { quiet, migrating, migrateSeconds: (await run).seconds };
+  const migrating = await lookups(copy, Math.max(2, Math.floor(copy.keys / 300_000)));
+  await run;
+  return { quiet, migrating };
+}
+
+/** A tenth of a second or so of one core, and no table touched. */
+const COUNT = 'DO $$ BEGIN FOR n IN 1..3000000 LOOP NULL; END LOOP; END $$;\n';
+
+/** The same lookups beside two sessions that only count: what two busy cores do to them, whatever they are busy with. */
+export async function lookupsBesideCounting(copy: Copy): Promise<Latencies> {
+  await lookups(copy, 3);
+  const counting = load({ url: copy.url, script: COUNT, clients: 2, seconds: SECONDS + 2, prepared: false });
+  const beside = await lookups(copy, SECONDS);
+  await counting;
+  return beside;
 }
 
 /** A write of each kind on keys of their own: made, renamed, revoked, deleted. */
