@@ -95,10 +95,11 @@ function judgement({ legacy: l, types, searchPath }: MigrationContext, options: 
     takenElsewhere: `EXISTS (SELECT FROM ${l.target} b WHERE b.token = ${l.token} AND b.origin_api_id IS NULL)`,
     outlivesItsApi: `${l.apiId} IS NULL AND EXISTS (SELECT FROM ${l.target} b WHERE b.id = ${l.id} AND b.origin_api_id = ${l.api})`,
   };
-  const judge = (verdict: string): string => `
+  const judge = (verdict: string, joined: string): string => `
           SELECT array_agg(ROW(key_id, outcome, reason, account_key_id, token, last_used_at)::keylift.verdict),
-            coalesce(bool_or(outcome <> 'move'), false), count(*) FILTER (WHERE outcome = 'move') INTO verdicts, set_aside, moving
+            coalesce(bool_or(outcome <> 'move'), false), count(*) FILTER (WHERE outcome = 'move'), ${joined} INTO verdicts, set_aside, moving, joined
           FROM (${verdict}) judged WHERE outcome <> 'stay';`;
+  const another = `EXISTS (SELECT FROM unnest(touched_tokens) AS given (token) JOIN ${l.keys} k ON ${l.token} = given.token WHERE ${l.id} <> concerned[1])`;
   const moves = `unnest(verdicts) v JOIN ${l.keys} k ON ${l.id} = v.key_id
         LEFT JOIN ${l.apis} a ON ${l.apiId} = ${l.api} LEFT JOIN ${l.accounts} o ON ${l.accountId} = ${l.account}`;
   const update = `UPDATE ${l.target} t SET ${columns.map((c) => `${c.target} = ${c.source}`).join(', ')},
@@ -128,6 +129,7 @@ function judgement({ legacy: l, types, searchPath }: MigrationContext, options: 
       left_for_now keylift.verdict[] := '{}';
       concerned ${types.id}[];
       leaving ${types.id}[];
+      joined boolean;
       set_aside boolean; -- does any verdict say anything but a move?
       moving bigint;
       moved bigint; -- of those that move: how many have their account key already …
@@ -145,10 +147,10 @@ function judgement({ legacy: l, types, searchPath }: MigrationContext, options: 
           PERFORM keylift.await_batches(concerned);
         END IF;
 
-        -- What has nothing to do is not begun: to begin a statement is most of what the mirror costs a single write. A
-        -- row that comes between the look and the judgement is one that comes a moment after both.
-        IF cardinality(concerned) = 1 THEN${judge(verdictAlone(l, { ...looks, rows: `${l.id} = concerned[1]` }))}
-        ELSE${judge(verdicts(l, { ...looks, rows }))}
+        -- What has nothing to do is not begun: to begin a statement is most of what the mirror costs a single write.
+        IF cardinality(concerned) = 1 THEN${judge(verdictAlone(l, { ...looks, rows: `${l.id} = concerned[1]` }), another)}
+          CONTINUE WHEN joined; -- a row of the token was committed since we looked who is concerned
+        ELSE${judge(verdicts(l, { ...looks, rows }), 'false')}
         END IF;
 
         -- What is no move leaves. So does, for an instant, a key whose token another one takes over in this statement.

@@ -145,6 +145,21 @@ describe('races: a writer and a batch of the backfill', () => {
     await finish(scenario);
   });
 
+  it('a twin comes ahead of all ranges while the writer of the first one waits for the batch', async () => {
+    const gate = await gateAt(scenario.db, 10);
+    const batch = batches.next();
+    await batchWaits(scenario);
+    const writer = await Session.open(scenario.db);
+    const change = await writer.startBlocked(`insert into public.api_keys (id, account_id, api_id, name, token) values (35, 1, 2, 'first', '${tokenOf('late twins')}')`);
+    await scenario.db.query(`insert into public.api_keys (id, account_id, api_id, name, token) values (1000, 1, 2, 'second', '${tokenOf('late twins')}')`);
+    await gate.open();
+    await batch;
+    expect(await change.end).to.equal('done');
+    // At once, and not only when the index is built: the first saw the second when it judged.
+    expect(await scenario.db.query(`select id::int from public.account_api_keys where token = '${tokenOf('late twins')}'`)).to.deep.equal([{ id: 35 }]);
+    await finish(scenario);
+  });
+
   for (const isolation of ['repeatable read', 'serializable']) {
     for (const what of isolation === 'serializable' ? ['delete', 'revocation'] : ['delete', 'revocation', 'rotation of a token', 'insert of a twin', 'revocation of one twin', 'step into the store']) {
       it(`${what} by a ${isolation} writer whose snapshot is older than the batch`, async () => {
