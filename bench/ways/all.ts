@@ -36,6 +36,16 @@ export const GROUPS: Record<string, Group> = {
     book.add('verify', await arena.onCopy(async (copy) => (await keylift(['verify'], copy.url)).seconds, { of }));
   },
 
+  async finalize(arena, book) {
+    const of = await arena.keep('migrated', (copy) => keylift(['migrate', '--yes'], copy.url));
+    await arena.onCopy(async (copy) => {
+      book.add('finalize', (await keylift(['finalize', '--yes'], copy.url)).seconds);
+      await copy.checkpoint();
+      book.add('rollback after finalize', (await keylift(['rollback', '--yes'], copy.url)).seconds);
+    }, { of });
+    book.add('rollback', await arena.onCopy(async (copy) => (await keylift(['rollback', '--yes'], copy.url)).seconds, { of }));
+  },
+
   async replay({ onCopy }, book) {
     const { seconds, peakMiB } = await onCopy(replayOfAMillion);
     book.add('replay of a million', seconds);
