@@ -1,4 +1,4 @@
-import { chunkEnd, rowsInRange } from '../legacy/chunks.js';
+import { rowsInRange } from '../legacy/chunks.js';
 import { aliveExpression, type LegacyFragments } from '../legacy/fragments.js';
 import type { Finality } from './finality.js';
 
@@ -176,31 +176,3 @@ export function proveChunk(l: LegacyFragments, options: { rows: ChunkRows; idTyp
       ORDER BY id LIMIT 1000) first) AS differences
   FROM authorized`;
 }
-
-/** The upper end of the next page of a catch-up, or null for the last page, which ends where the whole does: $1 after, $2 rows, $3 upto. */
-export const catchUpEnd = (l: LegacyFragments, idType: string): string => `
-  SELECT CASE WHEN $3::${idType} IS NULL OR page.upto::${idType} < $3::${idType} THEN page.upto END AS upto FROM (${chunkEnd(l, idType)}) page`;
-
-/**
- * Catches last use up, the later of the two: account keys first, of a repeated token with the latest of its rows, which
- * may be in other ranges.
- */
-export const catchUpTargets = (l: LegacyFragments, idType: string): string => `
-  UPDATE ${l.target} t SET last_used_at = s.last_used_at
-  FROM (SELECT id, max(last_used_at) AS last_used_at FROM (
-        SELECT ${l.id} AS id, ${l.lastUsedAt} AS last_used_at FROM ${l.keys} k WHERE ${rowsOf(l.id, 'range', idType)}
-        UNION ALL SELECT x.account_key_id, ${l.lastUsedAt} FROM keylift.outcomes x JOIN ${l.keys} k ON ${l.id} = x.key_id
-        WHERE x.outcome = 'merge' AND (${rowsOf('x.account_key_id', 'range', idType)} OR ${rowsOf('x.key_id', 'range', idType)})) rows GROUP BY id) s
-  WHERE t.id = s.id AND t.origin_api_id IS NOT NULL
-    AND s.last_used_at IS NOT NULL AND (t.last_used_at IS NULL OR t.last_used_at < s.last_used_at)`;
-
-/** … then the legacy rows, where an account key was used later than any row it stands for. */
-export const catchUpSources = (l: LegacyFragments, idType: string): string | null =>
-  l.writable.lastUsedAt === null
-    ? null
-    : `
-  UPDATE ${l.keys} k SET ${l.writable.lastUsedAt} = t.last_used_at FROM ${l.target} t
-  WHERE ${rowsOf(l.id, 'range', idType)} AND t.id = ${l.id} AND t.origin_api_id IS NOT NULL
-    AND t.last_used_at IS NOT NULL AND (${l.lastUsedAt} IS NULL OR ${l.lastUsedAt} < t.last_used_at)
-    AND NOT EXISTS (SELECT FROM keylift.outcomes x JOIN ${l.keys} k ON ${l.id} = x.key_id
-      WHERE x.outcome = 'merge' AND x.account_key_id = t.id AND ${l.lastUsedAt} >= t.last_used_at)`;

@@ -3,21 +3,19 @@ import type { Database } from '../database/connect.js';
 import type { ReadSession, WriteSession } from '../database/session.js';
 import { countedEnds } from '../ledger/counted.js';
 import type { MappedSchema } from '../legacy/inspect.js';
-import { ARCHIVE, withArchive } from '../legacy/archive.js';
+import { withArchive } from '../legacy/archive.js';
 import { cutIntoChunks, type Chunk } from '../legacy/chunks.js';
-import { overSource } from '../legacy/fragments.js';
 import { checkAnswers } from './answers.js';
-import { underLoad } from '../database/under-load.js';
 import { allDone, fewAtOnce } from '../engine/together.js';
 import { addCounters, COUNTERS, MAX_DIFFERENCES, noCounters, type Counters, type Difference, type Doubt, type Proof } from './document.js';
 import { readFinality, type Finality } from './finality.js';
+import { catchUpLastUse } from './last-use.js';
 import { accountsAreGuaranteed, plainRowsOf } from './plain.js';
-import { catchUpEnd, catchUpSources, catchUpTargets, judgeTwins, proveChunk } from './statements.js';
+import { judgeTwins, proveChunk } from './statements.js';
 
 const CHUNK_ROWS = 250_000;
 /** Each is one session's work; the server's cores are the platform's. */
 const CHUNKS_AT_ONCE = 2;
-const CATCH_UP_ROWS = 20_000;
 /** A doubt is looked at this often again before it is reported. */
 const SECOND_LOOKS = 3;
 const SECOND_LOOK_PAUSE_MS = 200;
@@ -58,7 +56,7 @@ export async function prove(database: Database, mapped: MappedSchema, options: V
     return { range, ...chunk };
   });
   for (const { range: [after, upto], counters } of chunks) {
-    if (counters.behind + counters.ahead > 0) await catchUpLastUse(database, mapped, { after, upto });
+    if (counters.behind + counters.ahead > 0) await catchUpLastUse(database, mapped, [after, upto]);
   }
   const doubts = chunks.flatMap((chunk) => chunk.differences);
 
@@ -124,34 +122,6 @@ async function runChunk(
   );
   const counters = Object.fromEntries(COUNTERS.map((name) => [name, Number(row[name])])) as Counters;
   return { counters, differences: row.differences };
-}
-
-/**
- * Last use is not mirrored row by row; bring both tables to the later of the two. In pages, one table a transaction:
- * a revocation must not wait for more than a page.
- */
-export async function catchUpLastUse(
-  database: Database,
-  mapped: MappedSchema,
-  { after, upto }: { after: string | null; upto: string | null },
-): Promise<void> {
-  const { legacy, types } = mapped;
-  const schema = await database.readOnly((s) => withArchive(s, mapped));
-  const tables = [legacy.keys, ...(schema === mapped ? [] : [ARCHIVE])];
-  const statements = [catchUpTargets(schema.legacy, types.id), ...tables.map((table) => catchUpSources(overSource(legacy, table), types.id))];
-  for (let from = after; ;) {
-    const end: string | null = await database.readOnly(async (s) =>
-      (await s.one<{ upto: string | null }>(catchUpEnd(schema.legacy, types.id), [from, CATCH_UP_ROWS, upto])).upto);
-    for (const statement of statements) {
-      if (statement === null) continue;
-      await underLoad(database, async (session) => {
-        await session.query(`SET LOCAL keylift.writer = 'keylift'`);
-        await session.query(statement, [from, end ?? upto]);
-      });
-    }
-    if (end === null) return;
-    from = end;
-  }
 }
 
 /** Re-judges the doubtful keys from scratch and replaces what they had added to the counters. */

@@ -16,7 +16,7 @@ const OURS = `pg_catalog.pg_stat_activity ours
  * without a process: it waits for nobody. No row: none is at work, as between two tries.
  */
 const BLOCKERS = `
-  SELECT b.pid, coalesce(nullif(b.application_name, ''), b.usename, '?') AS name,
+  SELECT b.pid, coalesce(nullif(b.application_name, ''), b.usename, b.backend_type, '?') AS name,
     coalesce(extract(epoch FROM clock_timestamp() - b.xact_start)::int, 0) AS seconds
   FROM (SELECT ours.pid FROM ${OURS}) ours LEFT JOIN LATERAL pg_catalog.unnest(pg_blocking_pids(ours.pid)) AS blocking (pid) ON true
   LEFT JOIN pg_catalog.pg_stat_activity b ON b.pid = blocking.pid ORDER BY b.xact_start LIMIT 1`;

@@ -9,6 +9,7 @@ import { completeStage, requireState, setState, type LedgerState } from '../../l
 import type { StageContext } from '../context.js';
 import { proveOrStop } from '../migrate.js';
 import { SQLSTATE, sqlStateOf } from '../../database/sqlstate.js';
+import { BY_INDEX } from '../../database/by-index.js';
 import { underLoad } from '../../database/under-load.js';
 import { anythingPointsAt, pointingForeignKeys, type PointingForeignKey } from './foreign-keys.js';
 
@@ -112,12 +113,6 @@ const foreignKeysPoint = (pointing: PointingForeignKey[]): RefusedError =>
     hint: 'Repoint them with the DDL above (key ids are kept), then run keylift finalize again.',
     anchor: 'foreign-keys',
   });
-
-/**
- * A page is found by its ids. The server would read the whole table instead, as soon as a page is a few hundredths of
- * it, for each statement of each page; and compile a plan for the cost that a forbidden scan counts for.
- */
-export const BY_INDEX = 'SET LOCAL enable_seqscan = off; SET LOCAL jit = off';
 
 /** Pages by id; a page's rows leave their table and enter the archive in one transaction. */
 async function archiveAll(context: StageContext): Promise<void> {

@@ -2,7 +2,7 @@ import { RefusedError } from '../../errors.js';
 import { recordEvent } from '../../ledger/events.js';
 import { holdByRollback } from '../../ledger/holds.js';
 import { requireState } from '../../ledger/state.js';
-import { catchUpLastUse } from '../../proof/verify.js';
+import { catchUpAll } from '../../proof/last-use.js';
 import { settleKeys } from '../backfill/sweep.js';
 import type { StageContext } from '../context.js';
 import { bornKeys, type RollbackReport } from './rollback.js';
@@ -24,7 +24,7 @@ export async function rollBackAccounts(context: StageContext, accountIds: string
   const { legacy: l, types } = schema;
   const moved = `SELECT t.id::text AS key_id FROM ${l.target} t WHERE t.origin_api_id IS NOT NULL AND t.account_id = ANY ($1::text[]::${types.account}[])`;
   const before = await database.readOnly((s) => s.query<{ key_id: string }>(moved, [accountIds]));
-  await catchUpLastUse(database, schema, { after: null, upto: null });
+  await catchUpAll(database, schema);
   await database.transaction(async (session) => {
     await holdByRollback(session, schema, accountIds);
     await recordEvent(session, { kind: 'accounts_rolled_back', runId: run.runId, facts: { accounts: accountIds.length } });

@@ -4,7 +4,8 @@ import { ARCHIVE, archivedColumns, hasArchive } from '../../legacy/archive.js';
 import type { MappedSchema } from '../../legacy/inspect.js';
 import { setState } from '../../ledger/state.js';
 import type { StageContext } from '../context.js';
-import { BY_INDEX, lockAccountKeys } from '../finalize/finalize.js';
+import { BY_INDEX } from '../../database/by-index.js';
+import { lockAccountKeys } from '../finalize/finalize.js';
 import { underLoad } from '../../database/under-load.js';
 
 const PAGE = 20_000;

@@ -6,8 +6,9 @@ import { recordEvent } from '../../ledger/events.js';
 import { readState, setState } from '../../ledger/state.js';
 import { fingerprintOf } from '../../legacy/fingerprint.js';
 import type { MappedSchema } from '../../legacy/inspect.js';
-import { catchUpLastUse } from '../../proof/verify.js';
+import { catchUpAll } from '../../proof/last-use.js';
 import type { StageContext } from '../context.js';
+import { BY_INDEX } from '../../database/by-index.js';
 import { underLoad } from '../../database/under-load.js';
 import { applySwitch } from '../switch/rule.js';
 import { foreignKeysToTakeBack } from '../finalize/foreign-keys.js';
@@ -96,30 +97,45 @@ async function checkForeignKeys({ database, schema }: StageContext): Promise<voi
 
 async function emptyTarget(context: StageContext): Promise<number> {
   const { database, schema } = context;
-  await catchUpLastUse(database, schema, { after: null, upto: null });
+  await catchUpAll(database, schema);
   const removed = await removeMoved(context);
   // The step that drops the triggers looks through the table once more under a lock: leave it little to read.
   await database.withSession((session) => session.query(`VACUUM ${schema.legacy.target}`)).catch(() => undefined);
   return removed;
 }
 
-/** Moved rows leave in pages by id; the mirror stays on until the last, so that no revocation falls between. */
+/**
+ * Moved rows leave in pages by id; the mirror stays on until the last, so that no revocation falls between. A page
+ * begins where the last one ended, since the way there leads over all that is gone; the last look begins anew.
+ */
 async function removeMoved({ database, schema, progress }: StageContext): Promise<number> {
-  const { legacy: l } = schema;
   let removed = 0;
-  for (;;) {
-    const page = await underLoad(database, async (session) => {
-      await session.query(`SET LOCAL keylift.writer = 'keylift'`);
-      return session.query(
-        `/* taking account keys out of the new table */ DELETE FROM ${l.target} WHERE id IN (SELECT id FROM ${l.target} WHERE origin_api_id IS NOT NULL ORDER BY id LIMIT $1)`,
-        [PAGE],
-      );
+  for (let after: string | null = null; ;) {
+    const page: RemovedPage = await underLoad(database, async (session) => {
+      await session.query(`SET LOCAL keylift.writer = 'keylift'; ${BY_INDEX}`);
+      return session.one<RemovedPage>(removePage(schema), [after, PAGE]);
     }, { asynchronousCommit: true, onWait: progress.waiting });
-    removed += page.rowCount;
-    if (page.rowCount > 0) progress.note(`took ${String(removed)} account keys back`, removed);
-    if (page.rowCount < PAGE) return removed;
+    removed += page.keys;
+    if (page.keys > 0) progress.note(`took ${String(removed)} account keys back`, removed);
+    if (page.last === null && after === null) return removed;
+    after = page.last;
   }
 }
+
+interface RemovedPage {
+  keys: number;
+  /** The highest id of the page; null: there was none left. */
+  last: string | null;
+}
+
+const removePage = ({ legacy: l, types }: MappedSchema): string => `
+  /* taking account keys out of the new table */
+  WITH page AS MATERIALIZED (
+    SELECT t.id FROM ${l.target} t WHERE ($1::${types.id} IS NULL OR t.id > $1::${types.id}) AND t.origin_api_id IS NOT NULL ORDER BY t.id LIMIT $2
+  ), gone AS (
+    DELETE FROM ${l.target} t WHERE t.id IN (SELECT page.id FROM page) RETURNING 1
+  )
+  SELECT (SELECT count(*) FROM gone)::int AS keys, (SELECT page.id::text FROM page ORDER BY page.id DESC LIMIT 1) AS last`;
 
 /** Keys born in Settings, for the operator's list. Tokens are shown by fingerprint alone. */
 export async function bornKeys(database: Database, { legacy: l, types }: MappedSchema): Promise<BornKey[]> {

@@ -5,7 +5,7 @@ import type { Run } from '../../ledger/runs.js';
 import { completeStage, reached, requireState, setState } from '../../ledger/state.js';
 import { isSwitched } from '../../legacy/cohort.js';
 import type { MappedSchema } from '../../legacy/inspect.js';
-import { catchUpLastUse } from '../../proof/verify.js';
+import { catchUpAll } from '../../proof/last-use.js';
 import { applySwitch, type SwitchMode, type SwitchOrder } from './rule.js';
 
 export interface SwitchReport {
@@ -41,7 +41,7 @@ export async function switchAccounts({ database, schema, run, order }: SwitchOpt
       anchor: 'finalized',
     });
   }
-  if (!order.back) await catchUpLastUse(database, schema, { after: null, upto: null });
+  if (!order.back) await catchUpAll(database, schema);
   const mode = await database.transaction(async (session) => {
     const now = await applySwitch(session, schema, order);
     await recordEvent(session, {
@@ -53,7 +53,7 @@ export async function switchAccounts({ database, schema, run, order }: SwitchOpt
     if (now !== 'all' && state.stage === 'switch') await setState(session, state.state, 'verify');
     return now;
   });
-  if (order.back) await catchUpLastUse(database, schema, { after: null, upto: null });
+  if (order.back) await catchUpAll(database, schema);
   return { mode, accounts: await countSwitched(database, schema) };
 }
 
