@@ -16,6 +16,7 @@ export const targetsAt = (keys: number): Target[] => [
   { what: 'lookups while migrating, p99', ours: 'lookup p99, migrating', theirs: 'lookup p99, beside counting', be: 'at most' },
   { what: 'lookups while migrating with --concurrency 1, p99', ours: 'lookup p99, migrating with one session', theirs: 'lookup p99, quiet', be: 'at most' },
   { what: 'a legacy write with the mirror, mean', ours: 'write, mirrored', theirs: 'write, plain', be: 'at most', value: 2 },
+  { what: 'a legacy write with the mirror, mean', ours: 'write, mirrored', theirs: 'write, copied by the least trigger', be: 'at most' },
   { what: 'memory of the process, peak', ours: 'memory of migrate', theirs: 100, be: 'at most', value: 1 },
   { what: 'memory of a replay of a million, peak', ours: 'memory of replay', theirs: 100, be: 'at most', value: 1 },
   { what: 'keylift --help, start to end', ours: 'help', theirs: 0.3, be: 'at most', value: 1 },
