@@ -107,8 +107,8 @@ function judgement({ legacy: l, types, searchPath }: MigrationContext, options: 
           FROM ${moves}
           WHERE v.outcome = 'move' AND t.id = v.key_id AND t.origin_api_id IS NOT NULL
             AND record_image_ne(ROW(${columns.map((c) => `t.${c.target}`).join(', ')}), ROW(${columns.map((c) => c.source).join(', ')}))`;
-  const insert = (lastUsedAt: string, joined: string): string => `INSERT INTO ${l.target} (id, ${columns.map((c) => c.target).join(', ')}, last_used_at)
-            SELECT v.key_id, ${columns.map((c) => c.source).join(', ')}, ${lastUsedAt} FROM ${moves} ${joined}
+  const insert = (lastUsedAt: string, joins: string): string => `INSERT INTO ${l.target} (id, ${columns.map((c) => c.target).join(', ')}, last_used_at)
+            SELECT v.key_id, ${columns.map((c) => c.source).join(', ')}, ${lastUsedAt} FROM ${moves} ${joins}
             WHERE v.outcome = 'move' AND NOT EXISTS (SELECT FROM ${l.target} t WHERE t.id = v.key_id)
             ON CONFLICT DO NOTHING`;
   const lastUseOfThoseThatLeft = `

@@ -1,4 +1,7 @@
+import type { Database } from '../database/connect.js';
 import type { ReadSession } from '../database/session.js';
+import { chunkEnd, chunksBetween, type Chunk } from '../legacy/chunks.js';
+import type { MappedSchema } from '../legacy/inspect.js';
 
 /** Where the batches of this attempt have counted $1 keys more. */
 const COUNTED_ENDS = `
@@ -14,4 +17,17 @@ const COUNTED_ENDS = `
 export async function countedEnds(session: ReadSession, keys: number): Promise<string[]> {
   const { rows } = await session.query<{ upto: string }>(COUNTED_ENDS, [keys]);
   return rows.map(({ upto }) => upto);
+}
+
+/**
+ * Cuts the ids into chunks of about so many keys; the last one is open-ended, so that it holds what is made meanwhile.
+ * Only what lies above all batches is counted.
+ */
+export async function cutIntoChunks(database: Database, { legacy, types }: MappedSchema, keys: number): Promise<Chunk[]> {
+  const ends = await database.readOnly((s) => countedEnds(s, keys));
+  for (;;) {
+    const { upto } = await database.readOnly((s) => s.one<{ upto: string | null }>(chunkEnd(legacy, types.id), [ends.at(-1) ?? null, keys]));
+    if (upto === null) return chunksBetween(ends);
+    ends.push(upto);
+  }
 }

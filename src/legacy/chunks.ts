@@ -1,6 +1,4 @@
-import type { Database } from '../database/connect.js';
 import type { LegacyFragments } from './fragments.js';
-import type { MappedSchema } from './inspect.js';
 
 /** Ids of a chunk, as text: above the first, up to the second, open where it is null. */
 export type Chunk = [after: string | null, upto: string | null];
@@ -16,16 +14,3 @@ export const chunkEnd = (l: LegacyFragments, idType: string): string => `
 
 /** Chunks that end at these ids; the first and the last are open, so that they hold whatever is made meanwhile. */
 export const chunksBetween = (ends: readonly string[]): Chunk[] => [...ends, null].map((upto, at) => [at === 0 ? null : ends[at - 1]!, upto]);
-
-/**
- * Cuts the ids into chunks of so many keys; the last one is open-ended, so that it holds what is made meanwhile. `known`
- * are ends that somebody has found already; only what lies above them is counted.
- */
-export async function cutIntoChunks(database: Database, { legacy, types }: MappedSchema, { keys, known }: { keys: number; known: readonly string[] }): Promise<Chunk[]> {
-  const ends = [...known];
-  for (;;) {
-    const { upto } = await database.readOnly((s) => s.one<{ upto: string | null }>(chunkEnd(legacy, types.id), [ends.at(-1) ?? null, keys]));
-    if (upto === null) return chunksBetween(ends);
-    ends.push(upto);
-  }
-}

@@ -48,13 +48,8 @@ function perApiKeys(l: LegacyFragments, options: VerdictOptions): string {
             WHERE ${l.isPerApiKey} AND ${options.rows}`;
 }
 
-/**
- * One row `(key_id, outcome, reason, account_key_id, account_id, alive, last_used_at)` for each row picked:
- * rules 1 and 7 to 9 as one SELECT. Earliest is by creation, then by id, in the column's own order.
- */
-export function verdicts(l: LegacyFragments, options: VerdictOptions): string {
-  return `
-    SELECT key_id, account_id, alive, token,
+/** Rules 1 and 7 to 9 in their order, of a row that knows of those it shares its token with. */
+const BY_THE_RULES = `SELECT key_id, account_id, alive, token,
       CASE WHEN settled = 'stay' THEN 'stay'
            WHEN settled IS NOT NULL THEN 'exception'
            WHEN held THEN 'hold'
@@ -67,7 +62,15 @@ export function verdicts(l: LegacyFragments, options: VerdictOptions): string {
            WHEN several_accounts OR taken_elsewhere THEN 'shared_token'
            WHEN several_lives THEN 'conflicting_status' END AS reason,
       CASE WHEN settled IS NULL THEN first_key END AS account_key_id,
-      group_last_used_at AS last_used_at
+      group_last_used_at AS last_used_at`;
+
+/**
+ * One row `(key_id, outcome, reason, account_key_id, account_id, alive, last_used_at)` for each row picked:
+ * rules 1 and 7 to 9 as one SELECT. Earliest is by creation, then by id, in the column's own order.
+ */
+export function verdicts(l: LegacyFragments, options: VerdictOptions): string {
+  return `
+    ${BY_THE_RULES}
     FROM (
       SELECT *,
         bool_or(account_id IS DISTINCT FROM first_account) OVER same_token AS several_accounts,
@@ -97,20 +100,12 @@ export function verdicts(l: LegacyFragments, options: VerdictOptions): string {
  */
 export function verdictAlone(l: LegacyFragments, options: VerdictOptions): string {
   return `
-    SELECT key_id, account_id, alive, token,
-      CASE WHEN settled = 'stay' THEN 'stay'
-           WHEN settled IS NOT NULL THEN 'exception'
-           WHEN named_by_hold THEN 'hold'
-           WHEN taken_elsewhere THEN 'exception'
-           ELSE 'move' END AS outcome,
-      CASE WHEN settled = 'stay' THEN NULL
-           WHEN settled IS NOT NULL THEN settled
-           WHEN named_by_hold THEN NULL
-           WHEN taken_elsewhere THEN 'shared_token' END AS reason,
-      CASE WHEN settled IS NULL THEN key_id END AS account_key_id,
-      last_used_at
+    ${BY_THE_RULES}
     FROM (
-      ${perApiKeys(l, options)}
-      OFFSET 0 -- a fence, as windows are one: what is looked up is looked up once, and not for each use
-    ) AS alone`;
+      SELECT *, named_by_hold AS held, false AS several_accounts, false AS several_lives, key_id AS first_key, last_used_at AS group_last_used_at
+      FROM (
+        ${perApiKeys(l, options)}
+        OFFSET 0 -- a fence, as windows are one: what is looked up is looked up once, and not for each use
+      ) AS per_api_key
+    ) AS judged`;
 }

@@ -1,9 +1,9 @@
 import { BY_INDEX } from '../database/by-index.js';
 import type { Database } from '../database/connect.js';
 import { underLoad } from '../database/under-load.js';
-import { countedEnds } from '../ledger/counted.js';
+import { cutIntoChunks } from '../ledger/counted.js';
 import { ARCHIVE, withArchive } from '../legacy/archive.js';
-import { chunkEnd, chunksBetween, rowsInRange, type Chunk } from '../legacy/chunks.js';
+import { chunkEnd, rowsInRange, type Chunk } from '../legacy/chunks.js';
 import { overSource, type LegacyFragments } from '../legacy/fragments.js';
 import type { MappedSchema } from '../legacy/inspect.js';
 
@@ -14,6 +14,8 @@ const CHUNK_ROWS = 250_000;
 /** The upper end of the next page of a catch-up, or null for the last page, which ends where the whole does: $1 after, $2 rows, $3 upto. */
 const catchUpEnd = (l: LegacyFragments, idType: string): string => `
   SELECT CASE WHEN $3::${idType} IS NULL OR page.upto::${idType} < $3::${idType} THEN page.upto END AS upto FROM (${chunkEnd(l, idType)}) page`;
+
+const later = (one: string, other: string): string => `${one} IS NOT NULL AND (${other} IS NULL OR ${other} < ${one})`;
 
 /**
  * Catches last use up, the later of the two: account keys first, of a repeated token with the latest of its rows, which
@@ -26,7 +28,7 @@ const catchUpTargets = (l: LegacyFragments, idType: string): string => `
         UNION ALL SELECT x.account_key_id, ${l.lastUsedAt} FROM keylift.outcomes x JOIN ${l.keys} k ON ${l.id} = x.key_id
         WHERE x.outcome = 'merge' AND (${rowsInRange('x.account_key_id', idType)} OR ${rowsInRange('x.key_id', idType)})) rows GROUP BY id) s
   WHERE t.id = s.id AND t.origin_api_id IS NOT NULL
-    AND s.last_used_at IS NOT NULL AND (t.last_used_at IS NULL OR t.last_used_at < s.last_used_at)`;
+    AND ${later('s.last_used_at', 't.last_used_at')}`;
 
 /** … then the legacy rows, where an account key was used later than any row it stands for. */
 const catchUpSources = (l: LegacyFragments, idType: string): string | null =>
@@ -35,7 +37,7 @@ const catchUpSources = (l: LegacyFragments, idType: string): string | null =>
     : `
   UPDATE ${l.keys} k SET ${l.writable.lastUsedAt} = t.last_used_at FROM ${l.target} t
   WHERE ${rowsInRange(l.id, idType)} AND t.id = ${l.id} AND t.origin_api_id IS NOT NULL
-    AND t.last_used_at IS NOT NULL AND (${l.lastUsedAt} IS NULL OR ${l.lastUsedAt} < t.last_used_at)
+    AND ${later('t.last_used_at', l.lastUsedAt)}
     AND NOT ${caughtUpWithTwin(l)}`;
 
 /** The account key's use is that of a row merged into it, and no row's need. */
@@ -48,7 +50,6 @@ const caughtUpWithTwin = (l: LegacyFragments): string => `EXISTS (SELECT FROM ke
  */
 const anyToCatchUp = (l: LegacyFragments, idType: string): string => {
   const moved = `${rowsInRange('t.id', idType)} AND t.origin_api_id IS NOT NULL`;
-  const later = (one: string, other: string): string => `${one} IS NOT NULL AND (${other} IS NULL OR ${other} < ${one})`;
   const ahead = l.writable.lastUsedAt === null ? '' : `OR ${later('t.last_used_at', l.lastUsedAt)} AND NOT ${caughtUpWithTwin(l)}`;
   return `
   /* looking for use that is to be caught up */
@@ -90,7 +91,7 @@ export async function catchUpLastUse(
 /** The same for all keys, before many of them are answered otherwise. */
 export async function catchUpAll(database: Database, mapped: MappedSchema): Promise<void> {
   const schema = await database.readOnly((s) => withArchive(s, mapped));
-  for (const chunk of chunksBetween(await database.readOnly((s) => countedEnds(s, CHUNK_ROWS)))) {
+  for (const chunk of await cutIntoChunks(database, schema, CHUNK_ROWS)) {
     const { found } = await database.readOnly(async (session) => {
       await session.query(`SET LOCAL work_mem = '64MB'`);
       return session.one<{ found: boolean }>(anyToCatchUp(schema.legacy, schema.types.id), chunk);

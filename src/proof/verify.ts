@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '../database/connect.js';
 import type { ReadSession, WriteSession } from '../database/session.js';
-import { countedEnds } from '../ledger/counted.js';
+import { cutIntoChunks } from '../ledger/counted.js';
 import type { MappedSchema } from '../legacy/inspect.js';
 import { withArchive } from '../legacy/archive.js';
-import { cutIntoChunks, type Chunk } from '../legacy/chunks.js';
+import type { Chunk } from '../legacy/chunks.js';
 import { checkAnswers } from './answers.js';
 import { allDone, fewAtOnce } from '../engine/together.js';
 import { addCounters, COUNTERS, MAX_DIFFERENCES, noCounters, type Counters, type Difference, type Doubt, type Proof } from './document.js';
@@ -40,10 +40,9 @@ export async function prove(database: Database, mapped: MappedSchema, options: V
   const started = performance.now();
   const schema = await database.readOnly((s) => withArchive(s, mapped));
   const finality = await database.readOnly(readFinality);
-  const known = await database.readOnly((s) => countedEnds(s, CHUNK_ROWS));
   // The search for repeated tokens is one session's work; what does not need its answer is done beside it.
   const [ranges, , answers] = await allDone([
-    cutIntoChunks(database, schema, { keys: CHUNK_ROWS, known }),
+    cutIntoChunks(database, schema, CHUNK_ROWS),
     database.transaction((session) => listTwins(session, schema, finality)),
     database.readOnly((s) => checkAnswers(s, schema, finality)),
   ]);
