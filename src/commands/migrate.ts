@@ -1,4 +1,5 @@
 import { hiddenSessions, hiddenText } from '../database/hidden-sessions.js';
+import { besideInSnapshot } from '../database/same-snapshot.js';
 import { EXIT } from '../errors.js';
 import { holdsOfLedger, readHolds } from '../plan/holds.js';
 import { planMove } from '../plan/plan.js';
@@ -60,7 +61,7 @@ async function ask(context: CommandContext, { database, schema }: Opened, args: 
   }
   const plan = await database.readOnly(async (session) => {
     const holds = args.holds === undefined ? await holdsOfLedger(session) : await readHolds(session, args.holds, schema);
-    return planMove(session, schema, { holds, batchSize: args.batchSize ?? DEFAULT_PACE.batchSize });
+    return planMove(session, schema, { holds, batchSize: args.batchSize ?? DEFAULT_PACE.batchSize, beside: await besideInSnapshot(database, session) });
   }, { isolation: 'repeatable read' });
   const lines = [planText(plan, { brief: true }), ...(await begunText(database)), 'Irreversible: nothing, until finalize --purge. keylift rollback takes it back.'];
   await confirm(context, { question, yes: false, lines });

@@ -1,3 +1,4 @@
+import { besideInSnapshot } from '../database/same-snapshot.js';
 import { EXIT } from '../errors.js';
 import { holdsOfLedger, readHolds } from '../plan/holds.js';
 import { planMove } from '../plan/plan.js';
@@ -12,7 +13,7 @@ export const run: Run<PlanArguments> = async (context, args) => {
   // One snapshot, so that the exceptions listed are the exceptions counted, and the customers told the keys counted.
   const { holds, plan, notice } = await database.readOnly(async (session) => {
     const holds = args.holds === undefined ? await holdsOfLedger(session) : await readHolds(session, args.holds, schema);
-    const plan = await planMove(session, schema, { holds, batchSize: DEFAULT_PACE.batchSize });
+    const plan = await planMove(session, schema, { holds, batchSize: DEFAULT_PACE.batchSize, beside: await besideInSnapshot(database, session) });
     const notice = args.notice === undefined ? undefined : await (await import('../plan/notice.js')).writeNotice(session, schema, { file: args.notice, holds, stop });
     return { holds, plan, notice };
   }, { isolation: 'repeatable read' });

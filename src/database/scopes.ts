@@ -17,6 +17,8 @@ export interface ReadOptions {
   tries?: number;
   /** Where names are sought, quoted, as in SQL. Default: the session's own. */
   searchPath?: string;
+  /** What another session of this server exported: this one sees the same. Needs repeatable read. */
+  snapshot?: string;
 }
 
 export interface WriteOptions {
@@ -35,12 +37,13 @@ export interface WriteOptions {
 }
 
 /** How a transaction begins: one round trip, and SET LOCAL alone, so that a transaction pooler is no obstacle. */
-export function beginStatement(options: WriteOptions & { readOnly?: boolean }): string {
+export function beginStatement(options: WriteOptions & Pick<ReadOptions, 'snapshot'> & { readOnly?: boolean }): string {
   const isolation = (options.isolation ?? 'read committed').toUpperCase();
   return [
     options.readOnly === true
       ? `BEGIN TRANSACTION READ ONLY, ISOLATION LEVEL ${isolation}`
       : `BEGIN TRANSACTION READ WRITE, ISOLATION LEVEL ${isolation}`,
+    ...(options.snapshot === undefined ? [] : [`SET TRANSACTION SNAPSHOT '${snapshotId(options.snapshot)}'`]),
     // Timestamps travel as text, so a role's own date style must not reach them.
     `SET LOCAL datestyle = 'ISO'`,
     ...(options.searchPath === undefined ? [] : [`SET LOCAL search_path = ${options.searchPath}`]),
@@ -50,6 +53,12 @@ export function beginStatement(options: WriteOptions & { readOnly?: boolean }): 
     ...setting('idle_in_transaction_session_timeout', options.idleTimeoutMs ?? IDLE_TIMEOUT_MS),
     ...(options.asynchronousCommit === true ? ['SET LOCAL synchronous_commit = off'] : []),
   ].join('; ');
+}
+
+/** As PostgreSQL writes it; it can only stand in the text. */
+function snapshotId(snapshot: string): string {
+  if (!/^[0-9A-F-]+$/.test(snapshot)) throw new RangeError(`snapshot: ${snapshot}`);
+  return snapshot;
 }
 
 function setting(name: string, milliseconds: number | undefined): string[] {

@@ -139,6 +139,9 @@ export function legacyFragments(settings: Settings): LegacyFragments {
   };
 }
 
+/** FROM of what asks of a key whether its API is of the store, and nothing of its account. */
+export const withApi = (l: LegacyFragments): string => (l.apiNeedsAccount ? l.from : `${l.keys} k LEFT JOIN ${l.apis} a ON ${l.apiId} = ${l.api}`);
+
 /** The same fragments with the zone that dates without one are in. */
 export const inZone = (l: LegacyFragments, zone: string): LegacyFragments => {
   const now = nowIn(zone);

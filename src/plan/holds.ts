@@ -2,6 +2,7 @@ import type { ReadSession } from '../database/session.js';
 import { invalidList, readIdList } from '../input/id-list.js';
 import { unknownIds } from '../input/known-ids.js';
 import type { MappedSchema } from '../legacy/inspect.js';
+import type { HoldsSource } from '../legacy/rules.js';
 
 /** Keys an operator holds back (rule 9). Ids as text, as written in the file. */
 export interface Holds {
@@ -44,5 +45,14 @@ export async function holdsOfLedger(session: ReadSession): Promise<Holds> {
   return {
     keyIds: rows.flatMap((r) => r.key_id ?? []),
     accountIds: rows.flatMap((r) => r.account_id ?? []),
+  };
+}
+
+/** Bound parameters that name the holds: the held key ids and account ids, the first of them numbered `first`. */
+export function planParameters({ types }: MappedSchema, holds: Holds, { first = 1 } = {}): { source: HoldsSource; values: unknown[] } {
+  const parameter = (at: number, type: string): string => `$${String(first + at)}::text[]::${type}[]`;
+  return {
+    source: { from: 'parameters', keyIds: parameter(0, types.id), accountIds: parameter(1, types.account) },
+    values: [holds.keyIds, holds.accountIds],
   };
 }

@@ -4,8 +4,7 @@ import type { MappedSchema } from '../legacy/inspect.js';
 import { heldByName, settledByItself, verdicts, type HoldsSource } from '../legacy/rules.js';
 import { bornKeysTable, bornTokens, takenInSettings } from './born.js';
 import { replaceFile } from '../output/replace-file.js';
-import type { Holds } from './holds.js';
-import { planParameters } from './plan.js';
+import { planParameters, type Holds } from './holds.js';
 
 /** Columns of the customers' list. API slugs are separated by spaces. */
 export const NOTICE_HEADER = ['account_id', 'account', 'key_id', 'key_name', 'opens_before', 'opens_after'] as const;

@@ -1,9 +1,12 @@
+import { inTheSame, type Beside } from '../database/same-snapshot.js';
 import type { ReadSession } from '../database/session.js';
+import { allDone } from '../engine/together.js';
 import type { MappedSchema } from '../legacy/inspect.js';
-import type { HoldsSource } from '../legacy/rules.js';
 import { bornKeysTable } from './born.js';
-import type { Holds } from './holds.js';
-import { CLASSES_BY_THEMSELVES, countOthers, countTwins, listExceptions, REASONS } from './statements.js';
+import { listExceptions, REASONS } from './exceptions.js';
+import { planParameters, type Holds } from './holds.js';
+import { countOthers, type Others } from './others.js';
+import { countTwins, type CountedTwins } from './twins.js';
 
 export type Outcome = 'move' | 'stay' | 'merge' | 'hold' | 'exception';
 
@@ -31,32 +34,22 @@ export interface PlanOptions {
   holds: Holds;
   /** Rows a batch, for the number of batches. */
   batchSize: number;
-}
-
-/** Bound parameters that name the holds: the held key ids and account ids, the first of them numbered `first`. */
-export function planParameters({ types }: MappedSchema, holds: Holds, { first = 1 } = {}): { source: HoldsSource; values: unknown[] } {
-  const parameter = (at: number, type: string): string => `$${String(first + at)}::text[]::${type}[]`;
-  return {
-    source: { from: 'parameters', keyIds: parameter(0, types.id), accountIds: parameter(1, types.account) },
-    values: [holds.keyIds, holds.accountIds],
-  };
+  /** A second session in the same snapshot, where there is one: half of the work is done in it. */
+  beside?: Beside;
 }
 
 /**
  * Decides, in SQL and without writing, the outcome of every per-API key by the rules of the move.
  * Run it in a READ ONLY, REPEATABLE READ transaction, so that its statements see one state.
  */
-export async function planMove(session: ReadSession, schema: MappedSchema, options: PlanOptions): Promise<Plan> {
+export async function planMove(session: ReadSession, schema: MappedSchema, { holds, batchSize, beside = inTheSame(session) }: PlanOptions): Promise<Plan> {
   const { legacy: l, types } = schema;
-  const held = planParameters(schema, options.holds);
+  const held = planParameters(schema, holds);
   const born = await bornKeysTable(session, schema);
-  const twins = await session.one<CountedTwins>(countTwins(l, { holds: held.source, tokenIndexed: types.tokenIndexed, born }), held.values);
-  // A hash of all accounts and of the few groups is what the scan wants; the server's own settings come back with the
-  // transaction's end.
-  await session.query(`SET LOCAL work_mem = '64MB'`);
-  await session.query('SET LOCAL enable_sort = off');
-  const others = await countAllOthers(session, schema, { holds: options.holds, twins });
-  const classes = addClasses(twins.classes, others);
+  const coming = session.one<CountedTwins>(countTwins(l, { holds: held.source, tokenIndexed: types.tokenIndexed, born }), held.values);
+  const [twins, others] = await allDone([coming, beside((other) => countOthers(other, schema, { holds, twins: coming }), coming)]);
+  const classes = { ...others.classes };
+  for (const [name, keys] of Object.entries(twins.classes)) classes[name] = (classes[name] ?? 0) + keys;
   const count = (name: string): number => classes[name] ?? 0;
   const exceptionsByReason = Object.fromEntries(REASONS.filter((r) => count(r) > 0).map((r) => [r, count(r)]));
   const total = Object.values(classes).reduce((sum, keys) => sum + keys, 0);
@@ -71,56 +64,29 @@ export async function planMove(session: ReadSession, schema: MappedSchema, optio
     exceptions: await exceptionsOf(session, schema, { twins, others }),
     exceptions_by_reason: exceptionsByReason,
     widening: {
-      accounts: Number(others.widened_accounts),
+      accounts: others.widenedAccounts,
       keys: count('widened'),
-      store_apis: Number(others.store_apis),
-      dormant_keys: Number(twins.dormant_keys) + Number(others.dormant),
+      store_apis: await countStoreApis(session, schema),
+      dormant_keys: Number(twins.dormant_keys) + others.dormant,
     },
     total,
-    batches: Math.ceil(total / options.batchSize),
+    batches: Math.ceil(total / batchSize),
     seconds_expected: Math.round((total / ROWS_PER_SECOND) * 10) / 10,
   };
 }
 
-/** Keys by class: an outcome, an exception's reason, or `widened` for a living key that moves. */
-type Classes = Record<string, number>;
-
-interface CountedTwins {
-  classes: Classes;
-  dormant_keys: string;
-  /** A timestamp as PostgreSQL writes it. */
-  dormant_since: string;
-  /** Arrays as PostgreSQL writes them, handed back as they came. */
-  key_ids: string;
-  widened_accounts: string;
-  exceptions: ExceptionKey[];
-}
-
-/** One count for each class but `move`, which is what is left. */
-type CountedOthers = Record<(typeof CLASSES_BY_THEMSELVES)[number] | 'keys' | 'dormant' | 'widened_accounts' | 'store_apis' | 'exceptions', string>;
-
-function addClasses(twins: Classes, others: CountedOthers): Classes {
-  const alone = Object.fromEntries(CLASSES_BY_THEMSELVES.map((name) => [name, Number(others[name])]));
-  const move = Number(others.keys) - Object.values(alone).reduce((sum, keys) => sum + keys, 0);
-  const sum = { ...twins };
-  for (const [name, keys] of Object.entries({ ...alone, move })) sum[name] = (sum[name] ?? 0) + keys;
-  return sum;
-}
-
-/** The question whether a key is held is only asked where anything is. */
-async function countAllOthers(session: ReadSession, schema: MappedSchema, { holds, twins }: { holds: Holds; twins: CountedTwins }): Promise<CountedOthers> {
-  const held = holds.keyIds.length + holds.accountIds.length > 0 ? planParameters(schema, holds, { first: 4 }) : null;
-  return session.one<CountedOthers>(
-    countOthers(schema.legacy, { holds: held?.source ?? null, idType: schema.types.id, accountType: schema.types.account }),
-    [twins.key_ids, twins.widened_accounts, twins.dormant_since, ...(held?.values ?? [])],
-  );
+async function countStoreApis(session: ReadSession, { legacy: l }: MappedSchema): Promise<number> {
+  const { apis } = await session.one<{ apis: string }>(`SELECT count(*) AS apis FROM ${l.apis} a WHERE ${l.inStore}`);
+  return Number(apis);
 }
 
 async function exceptionsOf(
   session: ReadSession,
   { legacy, types }: MappedSchema,
-  { twins, others }: { twins: CountedTwins; others: CountedOthers },
+  { twins, others }: { twins: CountedTwins; others: Others },
 ): Promise<ExceptionKey[]> {
-  if (others.exceptions === '{}') return twins.exceptions;
-  return (await session.query<ExceptionKey>(listExceptions(legacy, types.id), [others.exceptions, JSON.stringify(twins.exceptions)])).rows;
+  const ids = others.exceptions.filter((array) => array !== '{}');
+  if (ids.length === 0) return twins.exceptions;
+  const all = `{${ids.map((array) => array.slice(1, -1)).join(',')}}`;
+  return (await session.query<ExceptionKey>(listExceptions(legacy, types.id), [all, JSON.stringify(twins.exceptions)])).rows;
 }

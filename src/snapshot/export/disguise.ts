@@ -1,6 +1,6 @@
 import type { LegacyFragments } from '../../legacy/fragments.js';
 import { heldByName } from '../../legacy/rules.js';
-import { DORMANT_AFTER } from '../../plan/statements.js';
+import { DORMANT_AFTER } from '../../plan/dormant.js';
 import type { Source } from './choose.js';
 
 /** APIs beside those that the sample's keys are of: enough of the store to be opened, and of custom ones to stay shut. */
