@@ -48,6 +48,7 @@ export function settleFunction(context: MigrationContext): string {
       asked_ids CONSTANT ${types.id}[]${types.neutral.id} := touched_ids;
       asked_tokens CONSTANT ${types.token}[]${types.neutral.token} := touched_tokens;
       writer CONSTANT text := coalesce(current_setting('keylift.writer', true), '');
+      written text;
     BEGIN
       SELECT m.state INTO migration_state FROM keylift.migration m WHERE m.mirror = keylift.mirror_number();
       IF NOT FOUND THEN
@@ -55,7 +56,8 @@ export function settleFunction(context: MigrationContext): string {
           USING ERRCODE = 'serialization_failure';
       END IF;
       -- Not SET on the function: only a superuser may tie a parameter of ours to one. An error takes it back by itself.
-      PERFORM set_config('keylift.writer', 'mirror', true);
+      -- An assignment, which begins no statement as PERFORM does.
+      written := set_config('keylift.writer', 'mirror', true);
       IF migration_state = 'rolling_back' THEN
         -- Account keys are being taken out; a change must not bring one back.
         ${l.writable.lastUsedAt === null ? '' : `UPDATE ${l.keys} k SET ${l.writable.lastUsedAt} = t.last_used_at FROM ${l.target} t
@@ -72,7 +74,7 @@ export function settleFunction(context: MigrationContext): string {
         PERFORM keylift.settle_many(asked_ids, asked_tokens);
       END IF;
       ${noteLate(context)}
-      PERFORM set_config('keylift.writer', writer, true);
+      written := set_config('keylift.writer', writer, true);
     END $body$;
 
     ${judgement(context, { name: 'settle_few', settings: 'SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan', isOther: (id) => `${id} <> ALL (touched_ids)` })}
@@ -132,7 +134,8 @@ function judgement({ legacy: l, types, searchPath }: MigrationContext, options: 
       joined boolean;
       set_aside boolean; -- does any verdict say anything but a move?
       moving bigint;
-      moved bigint; -- of those that move: how many have their account key already …
+      moved bigint; -- of those that move: how many have their account key …
+      made bigint;
       retokened boolean; -- … and has any of these another token?
     BEGIN
       FOR attempt IN 1..10 LOOP
@@ -140,9 +143,12 @@ function judgement({ legacy: l, types, searchPath }: MigrationContext, options: 
         PERFORM FROM unnest(touched_tokens) AS given (token) JOIN ${l.keys} k ON ${l.token} = given.token
           WHERE ${options.isOther(l.id)}
           ORDER BY ${l.id} FOR NO KEY UPDATE OF k;
-        SELECT array_agg(DISTINCT id) INTO concerned FROM (
-          SELECT unnest(touched_ids) AS id
-          UNION ALL SELECT ${l.id} FROM unnest(touched_tokens) AS given (token) JOIN ${l.keys} k ON ${l.token} = given.token) c;
+        IF NOT FOUND AND cardinality(touched_ids) = 1 THEN concerned := touched_ids;
+        ELSE
+          SELECT array_agg(DISTINCT id) INTO concerned FROM (
+            SELECT unnest(touched_ids) AS id
+            UNION ALL SELECT ${l.id} FROM unnest(touched_tokens) AS given (token) JOIN ${l.keys} k ON ${l.token} = given.token) c;
+        END IF;
         IF EXISTS (SELECT FROM keylift.batches WHERE open) THEN
           PERFORM keylift.await_batches(concerned);
         END IF;
@@ -211,6 +217,8 @@ function judgement({ legacy: l, types, searchPath }: MigrationContext, options: 
           IF cardinality(left_for_now) = 0 THEN ${insert('v.last_used_at', '')};
           ELSE ${insert('greatest(v.last_used_at, g.last_used_at, h.last_used_at)', lastUseOfThoseThatLeft)};
           END IF;
+          GET DIAGNOSTICS made = ROW_COUNT;
+          moved := moved + made;
         END IF;
 
         -- A row another session just wrote can have kept ours out; with a fresh snapshot the rules see it.
