@@ -80,6 +80,10 @@ export function countAlone(l: LegacyFragments, { holds, accountType, dormantSinc
     FROM looked_up`;
 }
 
+/** The class that `countAlone` counts a key in, for whoever looks at single keys. */
+export const classIfAlone = (l: LegacyFragments, holds: HoldsSource | null): string =>
+  `coalesce(${settledByItself(l, 'false')}, CASE WHEN ${holds === null ? 'false' : heldByName(l, holds)} THEN 'hold' WHEN ${l.alive} THEN 'widened' ELSE 'move' END)`;
+
 /** How accounts are grouped. */
 interface Words {
   /** The group of a key's account, NULL for none, and its place in there. */

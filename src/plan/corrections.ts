@@ -1,5 +1,6 @@
 import { withApi, type LegacyFragments } from '../legacy/fragments.js';
-import { heldByName, settledByItself, type HoldsSource } from '../legacy/rules.js';
+import { settledByItself, type HoldsSource } from '../legacy/rules.js';
+import { classIfAlone } from './alone.js';
 import { dormant } from './dormant.js';
 import { MAX_EXCEPTIONS_LISTED } from './exceptions.js';
 
@@ -38,8 +39,7 @@ export interface CountedCloser {
 
 /** Twins and keys without an account: what `countAlone` took them for, and what is to be counted instead. */
 export function lookCloser(l: LegacyFragments, { holds, dormantSince, twins, widenedAccounts, absent }: CloserOptions): string {
-  const held = holds === null ? 'false' : heldByName(l, holds);
-  const asIfAlone = `coalesce(${settledByItself(l, 'false')}, CASE WHEN ${held} THEN 'hold' WHEN ${l.alive} THEN 'widened' ELSE 'move' END)`;
+  const asIfAlone = classIfAlone(l, holds);
   return `
     /* planning the keys that are not alone, or whose account is missing */
     WITH closer AS MATERIALIZED (

@@ -1,6 +1,6 @@
 import type { ReadSession } from '../database/session.js';
 import { rowsInRange, type Chunk } from '../legacy/chunks.js';
-import { aliveExpression, type LegacyFragments } from '../legacy/fragments.js';
+import { aliveExpression, withApi, type LegacyFragments } from '../legacy/fragments.js';
 import type { Counters } from './document.js';
 import type { Finality } from './finality.js';
 import { comparedFields, sourceFacts } from './statements.js';
@@ -28,7 +28,7 @@ export interface PlainOptions {
  */
 export function countPlainRows(l: LegacyFragments, { idType, finality, holds, accountsGuaranteed }: PlainOptions): string {
   const equal = comparedFields(l).map((f) => `NOT (${f.differs})`).join(' AND ');
-  const from = accountsGuaranteed && !l.apiNeedsAccount ? `${l.keys} k LEFT JOIN ${l.apis} a ON ${l.apiId} = ${l.api}` : l.from;
+  const from = accountsGuaranteed ? withApi(l) : l.from;
   const source = accountsGuaranteed && !l.apiNeedsAccount ? { ...l, accountId: l.account } : l;
   return `
   /* proving plain rows */

@@ -1,5 +1,5 @@
 import { copiedColumns } from '../../legacy/copy.js';
-import type { LegacyFragments } from '../../legacy/fragments.js';
+import { withApi, type LegacyFragments } from '../../legacy/fragments.js';
 import { heldByName, settledByItself } from '../../legacy/rules.js';
 
 /** Cuts the one open range into ranges of $1 keys: inserts them beside it; `REMOVE_UNCUT` then takes it away. */
@@ -147,7 +147,7 @@ export function copyRange(l: LegacyFragments, idType: string, facts: RangeFacts)
     SELECT ${l.id} AS key_id, ${columns.map((c, at) => `${c.source} AS c${String(at)}`).join(', ')},
       ${facts.holds ? heldByName(l, { from: 'ledger' }) : 'false'} AS held,
       ${words.length === 0 ? settled : `CASE ${words.join(' ')} ELSE ${settled} END`} AS word
-    FROM ${l.apiNeedsAccount || facts.accounts === true ? l.from : `${l.keys} k LEFT JOIN ${l.apis} a ON ${l.apiId} = ${l.api}`}
+    FROM ${facts.accounts === true ? l.from : withApi(l)}
     WHERE ${inRange(l.id, idType)} AND ${l.isPerApiKey}
   ), moved AS (
     INSERT INTO ${l.target} (id, ${columns.map((c) => c.target).join(', ')})
