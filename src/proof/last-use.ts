@@ -64,7 +64,7 @@ const anyToCatchUp = (l: LegacyFragments, idType: string): string => {
  * Last use is not mirrored row by row; bring both tables to the later of the two. In pages, one table a transaction:
  * a revocation must not wait for more than a page.
  */
-export async function catchUpLastUse(
+async function catchUpLastUse(
   database: Database,
   mapped: MappedSchema,
   [after, upto]: Chunk,
@@ -88,14 +88,17 @@ export async function catchUpLastUse(
   }
 }
 
+/** The same where there is anything to catch up: a look at both tables side by side first. */
+export async function catchUpChunk(database: Database, mapped: MappedSchema, { chunk, schema }: { chunk: Chunk; schema: MappedSchema }): Promise<void> {
+  const { found } = await database.readOnly(async (session) => {
+    await session.query(`SET LOCAL work_mem = '64MB'`);
+    return session.one<{ found: boolean }>(anyToCatchUp(schema.legacy, schema.types.id), chunk);
+  });
+  if (found) await catchUpLastUse(database, mapped, chunk);
+}
+
 /** The same for all keys, before many of them are answered otherwise. */
 export async function catchUpAll(database: Database, mapped: MappedSchema): Promise<void> {
   const schema = await database.readOnly((s) => withArchive(s, mapped));
-  for (const chunk of await cutIntoChunks(database, schema, CHUNK_ROWS)) {
-    const { found } = await database.readOnly(async (session) => {
-      await session.query(`SET LOCAL work_mem = '64MB'`);
-      return session.one<{ found: boolean }>(anyToCatchUp(schema.legacy, schema.types.id), chunk);
-    });
-    if (found) await catchUpLastUse(database, mapped, chunk);
-  }
+  for (const chunk of await cutIntoChunks(database, schema, CHUNK_ROWS)) await catchUpChunk(database, mapped, { chunk, schema });
 }

@@ -9,7 +9,7 @@ import { checkAnswers } from './answers.js';
 import { allDone, fewAtOnce } from '../engine/together.js';
 import { addCounters, COUNTERS, MAX_DIFFERENCES, noCounters, type Counters, type Difference, type Doubt, type Proof } from './document.js';
 import { readFinality, type Finality } from './finality.js';
-import { catchUpLastUse } from './last-use.js';
+import { catchUpChunk } from './last-use.js';
 import { accountsAreGuaranteed, plainRowsOf } from './plain.js';
 import { judgeTwins, proveChunk } from './statements.js';
 
@@ -54,8 +54,8 @@ export async function prove(database: Database, mapped: MappedSchema, options: V
     options.onProgress?.(total.rows);
     return { range, ...chunk };
   });
-  for (const { range: [after, upto], counters } of chunks) {
-    if (counters.behind + counters.ahead > 0) await catchUpLastUse(database, mapped, [after, upto]);
+  for (const { range: chunk, counters } of chunks) {
+    if (counters.behind + counters.ahead > 0) await catchUpChunk(database, mapped, { chunk, schema });
   }
   const doubts = chunks.flatMap((chunk) => chunk.differences);
 

@@ -61,6 +61,16 @@ const ACCOUNT_GONE = `
   insert into public.untouched values (901);
   delete from public.accounts where id = 6`;
 
+/**
+ * Two keys were used since they were copied, each where the other table does not know it: there is last use to catch up,
+ * whatever the platform does to the other keys meanwhile.
+ */
+const USED_SINCE = `
+  insert into public.untouched values (8), (9);
+  update public.api_keys set last_used_at = '2024-01-01' where id = 8;
+  update public.account_api_keys set last_used_at = '2024-01-02' where id = 9;
+  update public.expected_keys set last_used_at = case id when 8 then timestamptz '2024-01-01' else '2024-01-02' end where id in (8, 9)`;
+
 const ACCOUNTS = ['1', '3'];
 /** To the end, so that what a crash left in an early stage meets all the later ones. */
 const ON = ['migrate --yes --batch-size 3 --holds HOLDS'];
@@ -70,18 +80,18 @@ export const STORIES = {
   'expand': { base: 'seeded', line: 'migrate --yes --until expand --holds HOLDS', goOn: ON, switched: 'all' },
   'backfill': { base: 'expanded', line: 'migrate --yes --until backfill --batch-size 3', goOn: ON, switched: 'all' },
   'harden': { base: 'backfilled', line: 'migrate --yes --until harden', goOn: ON, switched: 'all' },
-  'verify': { base: 'hardened', line: 'migrate --yes --until verify', goOn: ON, switched: 'all' },
+  'verify': { base: 'hardened', prepare: USED_SINCE, line: 'migrate --yes --until verify', goOn: ON, switched: 'all' },
   'backfill after a run that died': { base: 'expanded', prepare: DEAD_RUN, line: 'migrate --yes --until backfill', goOn: ON, switched: 'all' },
   'backfill with batches cut off': { base: 'expanded', prepare: HICCUPS, line: 'migrate --yes --until backfill --batch-size 3', goOn: ON, switched: 'all' },
   'harden after twins met': { base: 'backfilled', prepare: TWINS_MET, line: 'migrate --yes --until harden', goOn: ON, switched: 'all' },
   'harden after an account went': { base: 'backfilled', prepare: ACCOUNT_GONE, line: 'migrate --yes --until harden', goOn: ON, switched: 'all' },
-  'switch': { base: 'verified', line: 'migrate --yes', switched: 'all' },
-  'migrate again': { base: 'switched', line: 'migrate --yes --holds HOLDS', switched: 'all' },
+  'switch': { base: 'verified', prepare: USED_SINCE, line: 'migrate --yes', switched: 'all' },
+  'migrate again': { base: 'switched', prepare: USED_SINCE, line: 'migrate --yes --holds HOLDS', switched: 'all' },
   'switch some': { base: 'verified', line: 'switch --accounts ACCOUNTS --yes', switched: new Set(ACCOUNTS) },
   'switch back': { base: 'switched', line: 'switch --back --yes', switched: 'none' },
-  'a proof': { base: 'switched', line: 'verify', switched: 'all' },
+  'a proof': { base: 'switched', prepare: USED_SINCE, line: 'verify', switched: 'all' },
   'steering': { base: 'backfilled', line: 'tune --concurrency 1', goOn: ['tune --concurrency 1', ...ON], switched: 'all' },
-  'finalize': { base: 'switched', line: 'finalize --yes', switched: 'all' },
+  'finalize': { base: 'switched', prepare: USED_SINCE, line: 'finalize --yes', switched: 'all' },
   'purge': { base: 'finalized', line: 'finalize --purge --yes', switched: 'all' },
   'rollback': { base: 'switched', line: 'rollback --yes', goOn: ['rollback --yes', ...ON], switched: 'all' },
   'rollback from expand': { base: 'expanded', line: 'rollback --yes', goOn: ['rollback --yes', ...ON], switched: 'all' },
