@@ -13,10 +13,16 @@ const hasAccountKey = (context: MigrationContext): string => `
 
 /** The old rule: a living per-API key with this token and this API; of several the earliest, then the lowest id. */
 const perApiLookup = ({ legacy: l }: MigrationContext, further = ''): string => `
-        SELECT ${l.id}, ${l.account} INTO authorize.key_id, authorize.account_id
+        SELECT ${l.id}, ${l.account}, 'per_api' INTO authorize.key_id, authorize.account_id, authorize.source
         FROM ${l.from}
         WHERE ${l.token} = asked_token AND ${l.api} = asked_api AND ${l.alive} AND ${l.isPerApiKey} ${further}
         ORDER BY ${l.createdAt}, ${l.id} LIMIT 1;`;
+
+/** A living account key with this token, which is the only one there is. */
+const accountLookup = ({ legacy: l }: MigrationContext, further = ''): string => `
+        SELECT t.id, t.account_id, 'account' INTO authorize.key_id, authorize.account_id, authorize.source
+        FROM ${l.target} t
+        WHERE t.token = asked_token AND ${aliveTarget(l)} ${further};`;
 
 /**
  * Rows a living account key stands for that opened this API before: its own, and those merged into it, which live as
@@ -55,11 +61,9 @@ export function authorizeByPerApiKeys(context: MigrationContext): string {
       SELECT ${l.inStore} INTO in_store FROM ${l.apis} a WHERE ${l.apiId} = asked_api;
       IF NOT FOUND THEN RETURN; END IF;
       ${perApiLookup(context)}
-      IF FOUND THEN source := 'per_api'; RETURN NEXT; RETURN; END IF;
-      IF in_store THEN
-        SELECT t.id, t.account_id INTO authorize.key_id, authorize.account_id FROM ${l.target} t
-        WHERE t.token = asked_token AND t.origin_api_id IS NULL AND ${aliveTarget(l)};
-        IF FOUND THEN source := 'account'; RETURN NEXT; END IF;
+      IF FOUND THEN RETURN NEXT; RETURN; END IF;
+      IF in_store THEN ${accountLookup(context, 'AND t.origin_api_id IS NULL')}
+        IF FOUND THEN RETURN NEXT; END IF;
       END IF;
     END $body$;`;
 }
@@ -71,49 +75,47 @@ export function authorizeByPerApiKeys(context: MigrationContext): string {
  */
 export function authorizeWithSwitch(context: MigrationContext): string {
   const { legacy: l } = context;
-  const accountKey = (further = ''): string => `
-        SELECT t.id, t.account_id INTO authorize.key_id, authorize.account_id FROM ${l.target} t
-        WHERE t.token = asked_token AND ${aliveTarget(l)} ${further};`;
+  const leftBehind = `AND NOT (${hasAccountKey(context)} AND ${isSwitched(l.account, 'rule.cohorts')})`;
+  const ofSwitched = `t.origin_api_id IS NULL OR ${isSwitched('t.account_id', 'rule.cohorts')}`;
   return `${head(context)}
     BEGIN
       SELECT ${l.inStore} AS in_store, r.mode, r.cohorts, r.mode <> 'none' AND EXISTS (SELECT FROM keylift.overlaps) AS overlapping INTO rule
         FROM ${l.apis} a JOIN keylift.switch_rule r ON r.singleton WHERE ${l.apiId} = asked_api;
       IF NOT FOUND THEN RETURN; END IF;
       IF NOT rule.in_store THEN ${perApiLookup(context)}
-        IF FOUND THEN source := 'per_api'; RETURN NEXT; END IF;
+        IF FOUND THEN RETURN NEXT; END IF;
         RETURN;
       END IF;
       IF rule.mode = 'none' THEN ${perApiLookup(context)}
-        IF FOUND THEN source := 'per_api'; RETURN NEXT; RETURN; END IF;
-        ${accountKey('AND t.origin_api_id IS NULL')}
-        IF FOUND THEN source := 'account'; RETURN NEXT; END IF;
+        IF FOUND THEN RETURN NEXT; RETURN; END IF;
+        ${accountLookup(context, 'AND t.origin_api_id IS NULL')}
+        IF FOUND THEN RETURN NEXT; END IF;
         RETURN;
       END IF;
-      IF rule.mode = 'all' AND NOT rule.overlapping THEN ${accountKey()}
-        IF FOUND THEN source := 'account'; RETURN NEXT; RETURN; END IF;
-      ELSIF NOT rule.overlapping THEN
+      IF NOT rule.overlapping THEN
         -- Nothing left behind shares its token with an account key: what holds this one answers by itself.
-        SELECT t.id, t.account_id, t.origin_api_id IS NULL OR ${isSwitched('t.account_id', 'rule.cohorts')} AS switched INTO per_account
-        FROM ${l.target} t WHERE t.token = asked_token AND ${aliveTarget(l)};
-        IF per_account.switched THEN
-          key_id := per_account.id; account_id := per_account.account_id; source := 'account'; RETURN NEXT; RETURN;
-        ELSIF FOUND THEN ${perApiLookup(context)}
-          IF FOUND THEN source := 'per_api'; RETURN NEXT; END IF;
-          RETURN;
+        IF rule.mode = 'all' THEN ${accountLookup(context)}
+          IF FOUND THEN RETURN NEXT; RETURN; END IF;
+        ELSE
+          SELECT t.id, t.account_id, ${ofSwitched} AS switched INTO per_account
+          FROM ${l.target} t WHERE t.token = asked_token AND ${aliveTarget(l)};
+          IF per_account.switched THEN
+            key_id := per_account.id; account_id := per_account.account_id; source := 'account'; RETURN NEXT; RETURN;
+          ELSIF FOUND THEN ${perApiLookup(context)}
+            IF FOUND THEN RETURN NEXT; END IF;
+            RETURN;
+          END IF;
         END IF;
+        ${perApiLookup(context, leftBehind)}
+        IF FOUND THEN RETURN NEXT; END IF;
+        RETURN;
       END IF;
       SELECT ${l.id} AS id, ${l.account} AS account_id, ${l.createdAt} AS created_at INTO per_api
         FROM ${l.from}
-        WHERE ${l.token} = asked_token AND ${l.api} = asked_api AND ${l.alive} AND ${l.isPerApiKey}
-          AND NOT (${hasAccountKey(context)} AND ${isSwitched(l.account, 'rule.cohorts')})
+        WHERE ${l.token} = asked_token AND ${l.api} = asked_api AND ${l.alive} AND ${l.isPerApiKey} ${leftBehind}
         ORDER BY ${l.createdAt}, ${l.id} LIMIT 1;
-      IF rule.mode = 'some' OR rule.overlapping THEN
-        SELECT t.id, t.account_id, t.origin_api_id, t.created_at INTO per_account FROM ${l.target} t
-        WHERE t.token = asked_token AND ${aliveTarget(l)}
-          AND (t.origin_api_id IS NULL OR ${isSwitched('t.account_id', 'rule.cohorts')});
-      ELSE
-        SELECT t.id, t.account_id, t.origin_api_id, t.created_at INTO per_account FROM ${l.target} t WHERE false;
-      END IF;
+      SELECT t.id, t.account_id, t.origin_api_id, t.created_at INTO per_account FROM ${l.target} t
+        WHERE t.token = asked_token AND ${aliveTarget(l)} AND (${ofSwitched});
       -- Where both hold the token for this API, the earliest answers, as before.
       IF per_api.id IS NOT NULL AND NOT (per_account.id IS NOT NULL AND EXISTS (
           SELECT FROM (${rowsBefore({ account: 'per_account', api: 'asked_api' })}) had

@@ -78,7 +78,7 @@ export function settleFunction(context: MigrationContext): string {
     END $body$;
 
     ${judgement(context, { name: 'settle_few', settings: 'SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan', isOther: (id) => `${id} <> ALL (touched_ids)` })}
-    ${judgement(context, { name: 'settle_many', settings: 'SET plan_cache_mode = force_custom_plan SET random_page_cost = 1.1',
+    ${judgement(context, { name: 'settle_many', settings: 'SET jit = off SET plan_cache_mode = force_custom_plan SET random_page_cost = 1.1',
       isOther: (id) => `NOT EXISTS (SELECT FROM unnest(touched_ids) AS own (id) WHERE own.id = ${id})` })}`;
 }
 

@@ -46,6 +46,8 @@ export function beginStatement(options: WriteOptions & Pick<ReadOptions, 'snapsh
     ...(options.snapshot === undefined ? [] : [`SET TRANSACTION SNAPSHOT '${snapshotId(options.snapshot)}'`]),
     // Timestamps travel as text, so a role's own date style must not reach them.
     `SET LOCAL datestyle = 'ISO'`,
+    // Compiling what we ask costs more than it wins: `plan` takes nearly twice as long with it (docs/performance.md).
+    'SET LOCAL jit = off',
     ...(options.searchPath === undefined ? [] : [`SET LOCAL search_path = ${options.searchPath}`]),
     // What the role or the database says is meant for the platform's statements; ours know how long they may take.
     ...setting('statement_timeout', options.statementTimeoutMs ?? 0),

@@ -51,6 +51,14 @@ describe('database scopes', () => {
     expect(row).to.deep.equal({ t: '2020-01-02 03:04:05.123456', a: ['2020-01-02 03:04:05.123456'], d: '2020-01-02' });
   });
 
+  it('has nothing compiled, and leaves the session as it was', async () => {
+    const jit = `select current_setting('jit') jit`;
+    await database.withSession((session) => session.query('set jit = on'));
+    const inside = [await database.readOnly((session) => session.one(jit)), await database.transaction((session) => session.one(jit))];
+    expect(inside).to.deep.equal([{ jit: 'off' }, { jit: 'off' }]);
+    expect(await database.withSession((session) => session.one(jit))).to.deep.equal({ jit: 'on' });
+  });
+
   it('does not let a swallowed error pass for a commit', async () => {
     const error = await rejection(database.transaction(async (session) => { await rejection(session.query('selec')); }));
     expect((error as Error).message).to.match(/nothing was committed/);
