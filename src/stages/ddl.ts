@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import type { Knex } from 'knex';
 import type { Wait } from '../engine/waiting.js';
 import { UnreachableError } from '../errors.js';
+import { vacuumInTheWay } from '../database/autovacuum.js';
+import { beside } from '../database/beside.js';
 import { KEEP_ALIVE } from '../database/keep-alive.js';
 import { retry } from '../database/retry.js';
 import { IDLE_TIMEOUT_MS } from '../database/scopes.js';
@@ -21,6 +23,8 @@ import type { MappedSchema } from '../legacy/inspect.js';
  */
 const LOCK_TIMEOUT_MS = 500;
 const LOCK_TRIES = 60;
+/** For a look at who is in the way, between two tries. */
+const LOOK_WITHIN_MS = 5_000;
 
 /** For the server to hang up when all is done; one that says nothing more must not keep the process. */
 const LEAVE_WITHIN_MS = 2_000;
@@ -47,6 +51,7 @@ export class DdlRunner {
   private lost = false;
   private guard: () => Promise<void> = () => Promise.resolve();
   private prepared = false;
+  private lockTimeoutMs = LOCK_TIMEOUT_MS;
 
   constructor(private readonly options: DdlOptions) {}
 
@@ -131,11 +136,21 @@ export class DdlRunner {
     if (step.transaction === false) return {};
     return {
       beforeEach: async (knexOrTrx: Knex | Knex.Transaction) => {
-        await knexOrTrx.raw(`SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = ${String(LOCK_TIMEOUT_MS)}; SET LOCAL statement_timeout = 0;
+        await knexOrTrx.raw(`SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = ${String(this.lockTimeoutMs)}; SET LOCAL statement_timeout = 0;
           SET LOCAL idle_in_transaction_session_timeout = ${String(IDLE_TIMEOUT_MS)};
           SET LOCAL search_path = ${this.options.schema.searchPath}`);
       },
     } as Knex.MigratorConfig;
+  }
+
+  /** How long the next try may wait: as ever, or until PostgreSQL has had an autovacuum give way, which it does not before. */
+  private async longEnough(): Promise<number> {
+    const { url, schema: { legacy: l }, onWait } = this.options;
+    const vacuum = await beside(url, { application: 'keylift-watch', timeoutMs: LOOK_WITHIN_MS },
+      (client) => vacuumInTheWay(client, [l.keys, l.apis, l.accounts, l.target])).catch(() => null);
+    if (vacuum === null) return LOCK_TIMEOUT_MS;
+    onWait?.({ kind: 'vacuum', text: `autovacuum is at work on ${vacuum.table}; PostgreSQL has it give way to this step` });
+    return Math.max(LOCK_TIMEOUT_MS, vacuum.outlastMs);
   }
 
   private async attempt(step: Migration, run: () => Promise<unknown>): Promise<void> {
@@ -147,7 +162,10 @@ export class DdlRunner {
     try {
       stop?.throwIfAborted();
       await this.guard();
-      await retry(() => this.telling(run), {
+      await retry(async (attempt) => {
+        this.lockTimeoutMs = attempt === 1 ? LOCK_TIMEOUT_MS : await this.longEnough();
+        await this.telling(run);
+      }, {
         attempts: LOCK_TRIES,
         baseMs: 100,
         maxMs: 5_000,

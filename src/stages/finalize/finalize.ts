@@ -9,6 +9,7 @@ import { completeStage, requireState, setState, type LedgerState } from '../../l
 import type { StageContext } from '../context.js';
 import { proveOrStop } from '../migrate.js';
 import { SQLSTATE, sqlStateOf } from '../../database/sqlstate.js';
+import { vacuumInTheWay } from '../../database/autovacuum.js';
 import { BY_INDEX } from '../../database/by-index.js';
 import { underLoad } from '../../database/under-load.js';
 import { anythingPointsAt, pointingForeignKeys, type PointingForeignKey } from './foreign-keys.js';
@@ -66,7 +67,7 @@ async function takeMirrorAway(context: StageContext): Promise<void> {
 }
 
 /** Deletes the archive: the only step without a way back. @throws RefusedError `not_finalized` */
-export async function purge({ database, run, stop, progress }: StageContext): Promise<FinalizeReport> {
+export async function purge({ database, schema: { legacy: l }, run, stop, progress }: StageContext): Promise<FinalizeReport> {
   const state = await database.readOnly((s) => requireState(s, 'purge'));
   if (state.state === 'purged') return { state: 'purged', archived: 0 };
   if (state.state !== 'finalized') {
@@ -76,8 +77,10 @@ export async function purge({ database, run, stop, progress }: StageContext): Pr
     });
   }
   const archived = await countArchived(database, state);
-  // TRUNCATE wants the archive for itself: nobody may queue behind us for long.
-  await underLoad(database, async (session) => {
+  // TRUNCATE wants the archive for itself: nobody may queue behind us for long, unless autovacuum is what we wait for.
+  await underLoad(database, async (session, attempt) => {
+    const vacuum = attempt === 1 ? null : await vacuumInTheWay(session, [l.target]);
+    if (vacuum !== null) await session.query(`SET LOCAL lock_timeout = ${String(vacuum.outlastMs)}`);
     await session.query(`TRUNCATE ${ARCHIVE}`);
     await session.query(`UPDATE keylift.outcomes SET source = NULL WHERE source IS NOT NULL`);
     await setState(session, 'purged');
