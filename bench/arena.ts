@@ -10,6 +10,8 @@ export interface Arena {
   /** Makes a copy that stays until the arena closes, prepared once: a finished migration, say. */
   keep: (name: string, prepare: (copy: Copy) => Promise<unknown>) => Promise<string>;
   say: (line: string) => void;
+  /** What the server writes down. */
+  logFile: string;
 }
 
 /** One database to work in. */
@@ -24,9 +26,16 @@ export interface Copy {
 
 const SEEDED = 'seeded';
 
+export interface ArenaOptions {
+  keys: number;
+  say: (line: string) => void;
+  /** The server's, where it shall not have its default ones. */
+  settings?: Record<string, string>;
+}
+
 /** Opens the arena, runs the work and closes it, whatever happens. */
-export async function withArena<T>(options: { keys: number; say: (line: string) => void }, work: (arena: Arena) => Promise<T>): Promise<T> {
-  const server = await startEmbeddedServer();
+export async function withArena<T>(options: ArenaOptions, work: (arena: Arena) => Promise<T>): Promise<T> {
+  const server = await startEmbeddedServer({ settings: options.settings ?? {} });
   try {
     options.say(`seeding ${String(options.keys)} keys`);
     await server.createDatabase(SEEDED);
@@ -40,12 +49,13 @@ export async function withArena<T>(options: { keys: number; say: (line: string) 
   }
 }
 
-function arenaOf(server: EmbeddedServer, { keys, say }: { keys: number; say: (line: string) => void }): Arena {
+function arenaOf(server: EmbeddedServer, { keys, say }: ArenaOptions): Arena {
   let copies = 0;
   const kept = new Set<string>();
   return {
     keys,
     say,
+    logFile: server.logFile,
     async onCopy(way, { of = SEEDED } = {}) {
       copies += 1;
       const name = `copy_${String(copies)}`;

@@ -5,6 +5,7 @@ import yargs from 'yargs';
 import { withArena } from './arena.js';
 import { keylift } from './keylift.js';
 import { compare, Notebook, tableOf, type Target } from './measure.js';
+import { costsText, plansText, profiles } from './profile/profile.js';
 import { targetsAt } from './targets.js';
 import { GROUPS } from './ways/all.js';
 import { walOfMigration, type WalPart } from './ways/wal.js';
@@ -24,9 +25,14 @@ async function main(): Promise<void> {
     .option('rounds', { type: 'number', default: 3, describe: 'rounds of every way' })
     .option('only', { type: 'string', array: true, choices: [...Object.keys(GROUPS), 'wal'], describe: 'these groups only' })
     .option('scaling', { type: 'boolean', default: false, describe: 'instead: time a row at 10 times --rows against --rows' })
+    .option('profile', { type: 'boolean', default: false, describe: 'instead: which statements take the time, and their plans' })
     .option('out', { type: 'string', default: '.keylift/bench.json', describe: 'where the JSON goes' })
     .parse();
   const keys = rowsOf(args.rows);
+  if (args.profile) {
+    await profile({ keys, out: '.keylift/profile.md' });
+    return;
+  }
   const book = new Notebook(say);
   const result = args.scaling ? await scaling({ keys, rounds: args.rounds, book }) : await everyWay({ keys, rounds: args.rounds, only: args.only, book });
   const comparisons = compare(book, result.targets);
@@ -35,6 +41,15 @@ async function main(): Promise<void> {
   writeFileSync(args.out, `${JSON.stringify(document, null, 2)}\n`);
   process.stdout.write(`${machine().summary}, ${String(keys)} keys, ${String(args.rounds)} rounds, medians\n\n${tableOf(comparisons)}\n`);
   if (result.wal !== null) process.stdout.write(`\n${walText(result.wal)}\n`);
+}
+
+/** The tables to the screen, and with the plans into a file. */
+async function profile({ keys, out }: { keys: number; out: string }): Promise<void> {
+  const found = await profiles({ keys, say });
+  const title = `# Where the time goes\n\n${machine().summary}, ${String(keys)} keys, one run. With a dot: run by a function, and part of what called it.`;
+  mkdirSync(path.dirname(out), { recursive: true });
+  writeFileSync(out, `${[title, ...found.flatMap((one) => [costsText(one), plansText(one)])].join('\n\n')}\n`);
+  process.stdout.write(`${[title, ...found.map(costsText)].join('\n\n')}\n\nPlans: ${out}\n`);
 }
 
 interface Result {

@@ -1,0 +1,27 @@
+import type { Arena, Copy } from '../arena.js';
+import { keylift } from '../keylift.js';
+import { authorizations, legacyWrites, prepareSwitched } from '../ways/gateway.js';
+import type { PlanOptions } from './plans.js';
+
+/** What is looked into: some work on a copy of the seeded database, or of a finished migration. */
+export interface Subject {
+  name: string;
+  of?: string;
+  work: (copy: Copy) => Promise<unknown>;
+  plans: Omit<PlanOptions, 'logFile'>;
+}
+
+/** Whatever the bench has a target for and that spends its time inside PostgreSQL. */
+export async function subjects(arena: Arena): Promise<Subject[]> {
+  const { unswitched, switched } = await prepareSwitched(arena);
+  const long = { leastMs: 10 };
+  const short = { share: 0.001 };
+  return [
+    { name: 'migrate through harden', work: (copy) => keylift(['migrate', '--until', 'harden', '--yes'], copy.url), plans: long },
+    { name: 'plan', work: (copy) => keylift(['plan'], copy.url), plans: long },
+    { name: 'verify', of: unswitched, work: (copy) => keylift(['verify'], copy.url), plans: long },
+    { name: 'authorize before any switch', of: unswitched, work: authorizations, plans: short },
+    { name: 'authorize with all switched', of: switched, work: authorizations, plans: short },
+    { name: 'legacy writes with the mirror', of: unswitched, work: legacyWrites, plans: { share: 0.02 } },
+  ];
+}
