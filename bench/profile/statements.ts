@@ -20,8 +20,8 @@ const MOST = 14;
 /** What takes less than this share of the longest is not listed. */
 const LEAST_SHARE = 0.01;
 
-/** The comment a statement of keylift's begins with, or how it begins. */
-export const nameOf = (text: string): string => /\/\*\s*(.*?)\s*\*\//s.exec(text)?.[1] ?? text.replace(/\s+/g, ' ').trim().slice(0, 90);
+/** The comment a statement of keylift's begins with, which `pg_stat_statements` leaves out, or how it begins. */
+export const nameOf = (text: string): string => /^\s*\/\*\s*(.*?)\s*\*\//s.exec(text)?.[1] ?? text.replace(/\s+/g, ' ').trim().slice(0, 110);
 
 /** Runs the work on the copy with counters that begin at nothing; answers the statements that took longest. */
 export async function costsOf(copy: Copy, work: () => Promise<unknown>): Promise<StatementCost[]> {

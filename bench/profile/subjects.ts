@@ -1,6 +1,6 @@
 import type { Arena, Copy } from '../arena.js';
 import { keylift } from '../keylift.js';
-import { authorizations, legacyWrites, prepareSwitched } from '../ways/gateway.js';
+import { authorizations, legacyWrites, oldLookups, prepareSwitched, wrappedLookups } from '../ways/gateway.js';
 import type { PlanOptions } from './plans.js';
 
 /** What is looked into: some work on a copy of the seeded database, or of a finished migration. */
@@ -20,6 +20,8 @@ export async function subjects(arena: Arena): Promise<Subject[]> {
     { name: 'migrate through harden', work: (copy) => keylift(['migrate', '--until', 'harden', '--yes'], copy.url), plans: long },
     { name: 'plan', work: (copy) => keylift(['plan'], copy.url), plans: long },
     { name: 'verify', of: unswitched, work: (copy) => keylift(['verify'], copy.url), plans: long },
+    { name: 'old lookup', work: oldLookups, plans: short },
+    { name: 'old lookup in a function', work: wrappedLookups, plans: short },
     { name: 'authorize before any switch', of: unswitched, work: authorizations, plans: short },
     { name: 'authorize with all switched', of: switched, work: authorizations, plans: short },
     { name: 'legacy writes with the mirror', of: unswitched, work: legacyWrites, plans: { share: 0.02 } },
