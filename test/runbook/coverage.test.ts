@@ -39,7 +39,7 @@ describe('the rehearsal of the documents', () => {
     expect(COMMAND_LINES.filter(({ skipped }) => skipped !== undefined).map(({ text }) => text)).to.deep.equal([
       'npm ci && npm run demo', 'npm ci && npm test',
       'npm run bench', 'npm run bench -- --rows 100k --rounds 1', 'npm run bench -- --only migrate plan', 'npm run bench -- --rows 1m --scaling',
-      'keylift verify --probe probe.json',
+      'npm run bench -- --profile', 'keylift verify --probe probe.json',
     ]);
   });
 
