@@ -1,3 +1,5 @@
+import type { Wait } from '../engine/waiting.js';
+
 /** An autovacuum that keeps out whoever wants a table for itself. */
 export interface Vacuum {
   table: string;
@@ -35,3 +37,6 @@ export async function vacuumInTheWay(session: Asked, tables: readonly string[]):
   const [row] = rows as { table: string; detector: number }[];
   return row === undefined ? null : { table: row.table, outlastMs: row.detector + TO_LET_GO_MS };
 }
+
+/** What the operator is told while a try that long is under way. */
+export const waitFor = ({ table }: Vacuum): Wait => ({ kind: 'vacuum', text: `autovacuum is at work on ${table}; PostgreSQL has it give way` });

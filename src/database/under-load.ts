@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Wait } from '../engine/waiting.js';
+import { vacuumInTheWay, waitFor } from './autovacuum.js';
 import type { Database } from './connect.js';
 import { pauseBefore } from './retry.js';
 import type { WriteSession } from './session.js';
@@ -13,6 +14,8 @@ export interface UnderLoadOptions {
   /** Told before each further try, and with null once one is through or none is made any more. */
   onWait?: ((wait: Wait | null) => void) | undefined;
   asynchronousCommit?: boolean;
+  /** It wants one of keylift's own tables for itself, where an autovacuum may be in the way. */
+  wholeTable?: boolean;
 }
 
 /**
@@ -23,18 +26,20 @@ export interface UnderLoadOptions {
 export async function underLoad<T>(
   database: Database,
   work: (session: WriteSession, attempt: number) => Promise<T>,
-  { stop, onWait, ...write }: UnderLoadOptions = {},
+  { stop, onWait, wholeTable = false, ...write }: UnderLoadOptions = {},
 ): Promise<T> {
-  const tries = { made: 0 };
+  const tries = { made: 0, lockTimeoutMs: LOCK_TIMEOUT_MS };
   try {
     for (;;) {
       stop?.throwIfAborted();
       tries.made += 1;
       try {
-        return await database.transaction((session) => work(session, tries.made), { ...write, lockTimeoutMs: LOCK_TIMEOUT_MS, tries: 1 });
+        return await database.transaction((session) => work(session, tries.made), { ...write, lockTimeoutMs: tries.lockTimeoutMs, tries: 1 });
       } catch (error) {
         if (!isRetryable(error)) throw error;
-        onWait?.({ kind: 'lock', text: 'a session that changed keys has not committed yet', sqlstate: sqlStateOf(error) });
+        const vacuum = wholeTable ? await database.readOnly((session) => vacuumInTheWay(session, [])) : null;
+        tries.lockTimeoutMs = Math.max(LOCK_TIMEOUT_MS, vacuum?.outlastMs ?? 0);
+        onWait?.(vacuum === null ? { kind: 'lock', text: 'a session that changed keys has not committed yet', sqlstate: sqlStateOf(error) } : waitFor(vacuum));
         await sleep(pauseBefore(tries.made, { baseMs: 100, maxMs: 2_000 }));
       }
     }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Knex } from 'knex';
 import type { Wait } from '../engine/waiting.js';
 import { UnreachableError } from '../errors.js';
-import { vacuumInTheWay } from '../database/autovacuum.js';
+import { vacuumInTheWay, waitFor } from '../database/autovacuum.js';
 import { beside } from '../database/beside.js';
 import { KEEP_ALIVE } from '../database/keep-alive.js';
 import { retry } from '../database/retry.js';
@@ -149,7 +149,7 @@ export class DdlRunner {
     const vacuum = await beside(url, { application: 'keylift-watch', timeoutMs: LOOK_WITHIN_MS },
       (client) => vacuumInTheWay(client, [l.keys, l.apis, l.accounts, l.target])).catch(() => null);
     if (vacuum === null) return LOCK_TIMEOUT_MS;
-    onWait?.({ kind: 'vacuum', text: `autovacuum is at work on ${vacuum.table}; PostgreSQL has it give way to this step` });
+    onWait?.(waitFor(vacuum));
     return Math.max(LOCK_TIMEOUT_MS, vacuum.outlastMs);
   }
 

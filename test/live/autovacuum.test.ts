@@ -20,6 +20,12 @@ async function vacuumOf(db: TestDatabase, table: string): Promise<number> {
   }
 }
 
+/** How many came to their end; one that gave way is not counted. */
+async function ended(db: TestDatabase, table: string): Promise<number> {
+  const [row] = await db.query<{ n: string }>('select autovacuum_count as n from pg_stat_all_tables where relid = $1::regclass', [table]);
+  return Number(row!.n);
+}
+
 describe('autovacuum at work on a table that a step needs for itself', function () {
   this.timeout(120_000);
   let server: EmbeddedServer;
@@ -39,8 +45,10 @@ describe('autovacuum at work on a table that a step needs for itself', function 
     await scenario.db.query(slowVacuum('public.api_keys'));
     await scenario.db.query('update public.api_keys set name = name');
     const worker = await vacuumOf(scenario.db, 'public.api_keys');
+    const before = await ended(scenario.db, 'public.api_keys');
     const { stderr } = await scenario.must('migrate --yes --until expand');
-    expect(stderr).to.match(/autovacuum is at work on (public\.)?api_keys; PostgreSQL has it give way/);
+    expect(stderr).to.match(/waiting: autovacuum is at work on (public\.)?api_keys; PostgreSQL has it give way/);
+    expect(await ended(scenario.db, 'public.api_keys')).to.equal(before);
     const still = await scenario.db.query(`select from pg_locks where pid = $1 and relation = 'public.api_keys'::regclass`, [worker]);
     expect(still).to.deep.equal([]);
   });
@@ -51,7 +59,10 @@ describe('autovacuum at work on a table that a step needs for itself', function 
     await scenario.db.query(slowVacuum('keylift.archived_keys'));
     await scenario.db.query('update keylift.archived_keys set name = name');
     await vacuumOf(scenario.db, 'keylift.archived_keys');
-    await scenario.must('finalize --purge --yes');
+    const before = await ended(scenario.db, 'keylift.archived_keys');
+    const { stderr } = await scenario.must('finalize --purge --yes');
+    expect(stderr).to.match(/waiting: autovacuum is at work on keylift\.archived_keys; PostgreSQL has it give way/);
+    expect(await ended(scenario.db, 'keylift.archived_keys')).to.equal(before);
     expect(await scenario.db.query('select from keylift.archived_keys')).to.deep.equal([]);
   });
 });

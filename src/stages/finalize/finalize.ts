@@ -9,7 +9,6 @@ import { completeStage, requireState, setState, type LedgerState } from '../../l
 import type { StageContext } from '../context.js';
 import { proveOrStop } from '../migrate.js';
 import { SQLSTATE, sqlStateOf } from '../../database/sqlstate.js';
-import { vacuumInTheWay } from '../../database/autovacuum.js';
 import { BY_INDEX } from '../../database/by-index.js';
 import { underLoad } from '../../database/under-load.js';
 import { anythingPointsAt, pointingForeignKeys, type PointingForeignKey } from './foreign-keys.js';
@@ -67,7 +66,7 @@ async function takeMirrorAway(context: StageContext): Promise<void> {
 }
 
 /** Deletes the archive: the only step without a way back. @throws RefusedError `not_finalized` */
-export async function purge({ database, schema: { legacy: l }, run, stop, progress }: StageContext): Promise<FinalizeReport> {
+export async function purge({ database, run, stop, progress }: StageContext): Promise<FinalizeReport> {
   const state = await database.readOnly((s) => requireState(s, 'purge'));
   if (state.state === 'purged') return { state: 'purged', archived: 0 };
   if (state.state !== 'finalized') {
@@ -77,15 +76,13 @@ export async function purge({ database, schema: { legacy: l }, run, stop, progre
     });
   }
   const archived = await countArchived(database, state);
-  // TRUNCATE wants the archive for itself: nobody may queue behind us for long, unless autovacuum is what we wait for.
-  await underLoad(database, async (session, attempt) => {
-    const vacuum = attempt === 1 ? null : await vacuumInTheWay(session, [l.target]);
-    if (vacuum !== null) await session.query(`SET LOCAL lock_timeout = ${String(vacuum.outlastMs)}`);
+  // TRUNCATE wants the archive for itself: nobody may queue behind us for long.
+  await underLoad(database, async (session) => {
     await session.query(`TRUNCATE ${ARCHIVE}`);
     await session.query(`UPDATE keylift.outcomes SET source = NULL WHERE source IS NOT NULL`);
     await setState(session, 'purged');
     await recordEvent(session, { kind: 'purged', runId: run.runId, facts: { archived } });
-  }, { stop, onWait: progress.waiting });
+  }, { stop, onWait: progress.waiting, wholeTable: true });
   return { state: 'purged', archived };
 }
 
