@@ -7,37 +7,20 @@ import type { StageContext } from '../context.js';
 import { BY_INDEX } from '../../database/by-index.js';
 import { lockAccountKeys } from '../finalize/finalize.js';
 import { underLoad } from '../../database/under-load.js';
+import { inPages, type Page } from './pages.js';
 
 const PAGE = 20_000;
 
 /** Brings archived rows back into the legacy table, as they stand after all that was done in Settings since. */
 export async function restoreArchive(context: StageContext): Promise<void> {
-  const { database, ddl } = context;
+  const { database, schema, ddl, progress } = context;
   if (!(await database.readOnly(hasArchive))) return;
   await database.transaction((session) => setState(session, 'restoring'));
   // The mirror goes on first, so that a restored row follows its account key from its first moment.
   await ddl.down(STEPS.finalize.slice(1));
-  await restoreAll(context);
+  await inPages((after) => underLoad(database, (session) => restorePage(session, schema, after), { onWait: progress.waiting }),
+    (restored) => { progress.note(`restored ${String(restored)} per-API rows`, restored); });
   await ddl.down(STEPS.finalize.slice(0, 1));
-}
-
-/** A page begins where the last one ended, since the way there leads over all that is gone; the last look begins anew. */
-async function restoreAll({ database, schema, progress }: StageContext): Promise<void> {
-  let restored = 0;
-  for (let after: string | null = null; ;) {
-    const from: string | null = after;
-    const page: Page = await underLoad(database, (session) => restorePage(session, schema, from), { onWait: progress.waiting });
-    restored += page.moved;
-    if (page.moved > 0) progress.note(`restored ${String(restored)} per-API rows`, restored);
-    if (page.last === null && from === null) return;
-    after = page.last;
-  }
-}
-
-interface Page {
-  moved: number;
-  /** The highest id that was looked for; null: the archive had none further on. */
-  last: string | null;
 }
 
 /** All rows of a token come back together. */
@@ -51,7 +34,7 @@ async function restorePage(session: WriteSession, schema: MappedSchema, after: s
      ORDER BY ${l.id} LIMIT ${String(PAGE)}`,
     [after],
   );
-  if (rows.length === 0) return { moved: 0, last: null };
+  if (rows.length === 0) return { keys: 0, last: null };
   await lockAccountKeys(session, schema, rows.map((r) => r.account_key_id));
   const columns = await archivedColumns(session, schema);
   const own = columns.filter((c) => !c.generated).map((c) => c.name);
@@ -62,5 +45,5 @@ async function restorePage(session: WriteSession, schema: MappedSchema, after: s
      INSERT INTO ${l.keys} (${own.join(', ')}) OVERRIDING SYSTEM VALUE SELECT * FROM gone`,
     [rows.map((r) => r.id), rows.map((r) => r.account_key_id)],
   );
-  return { moved: rowCount, last: rows.at(-1)!.id };
+  return { keys: rowCount, last: rows.at(-1)!.id };
 }

@@ -12,6 +12,7 @@ import { BY_INDEX } from '../../database/by-index.js';
 import { underLoad } from '../../database/under-load.js';
 import { applySwitch } from '../switch/rule.js';
 import { foreignKeysToTakeBack } from '../finalize/foreign-keys.js';
+import { inPages, type Page } from './pages.js';
 import { restoreArchive } from './restore.js';
 
 const PAGE = 20_000;
@@ -104,28 +105,12 @@ async function emptyTarget(context: StageContext): Promise<number> {
   return removed;
 }
 
-/**
- * Moved rows leave in pages by id; the mirror stays on until the last, so that no revocation falls between. A page
- * begins where the last one ended, since the way there leads over all that is gone; the last look begins anew.
- */
+/** Moved rows leave in pages by id; the mirror stays on until the last, so that no revocation falls between. */
 async function removeMoved({ database, schema, progress }: StageContext): Promise<number> {
-  let removed = 0;
-  for (let after: string | null = null; ;) {
-    const page: RemovedPage = await underLoad(database, async (session) => {
-      await session.query(`SET LOCAL keylift.writer = 'keylift'; ${BY_INDEX}`);
-      return session.one<RemovedPage>(removePage(schema), [after, PAGE]);
-    }, { asynchronousCommit: true, onWait: progress.waiting });
-    removed += page.keys;
-    if (page.keys > 0) progress.note(`took ${String(removed)} account keys back`, removed);
-    if (page.last === null && after === null) return removed;
-    after = page.last;
-  }
-}
-
-interface RemovedPage {
-  keys: number;
-  /** The highest id of the page; null: there was none left. */
-  last: string | null;
+  return inPages((after) => underLoad(database, async (session) => {
+    await session.query(`SET LOCAL keylift.writer = 'keylift'; ${BY_INDEX}`);
+    return session.one<Page>(removePage(schema), [after, PAGE]);
+  }, { asynchronousCommit: true, onWait: progress.waiting }), (removed) => { progress.note(`took ${String(removed)} account keys back`, removed); });
 }
 
 const removePage = ({ legacy: l, types }: MappedSchema): string => `
