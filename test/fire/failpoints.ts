@@ -20,6 +20,10 @@ const RECORD = /^(insert into|delete from) "keylift"\."knex_migrations"/i;
 /** Whose statements these are: a site's transaction, a step of DDL. */
 const whose = new AsyncLocalStorage<{ name: string; step: boolean } | undefined>();
 
+/** Tries a transaction again, and is called by its site only the first time: a stack does not lead back over a promise that was handed on. */
+const UNDER_LOAD = 'src/database/under-load.js:';
+const firstTry = new AsyncLocalStorage<string | undefined>();
+
 /**
  * Puts the failpoints around the program, from outside: around the scopes of its database, the steps of DDL, and the
  * driver's statements. The program knows nothing of it.
@@ -34,7 +38,10 @@ function watchScopes(database: Database, { sites, reached }: { sites: Sites; rea
   const caller = (): string | undefined => {
     const holder: { stack?: string } = {};
     Error.captureStackTrace(holder);
-    return (holder.stack ?? '').split('\n').map((line) => sites[placeOf(line)]).find((name) => name !== undefined);
+    const places = (holder.stack ?? '').split('\n').map(placeOf);
+    const name = places.map((place) => sites[place]).find((found) => found !== undefined);
+    if (name !== undefined) firstTry.enterWith(name);
+    return name ?? (places.some((place) => place.startsWith(UNDER_LOAD)) ? firstTry.getStore() : undefined);
   };
   const named = <T>(name: string | undefined, fn: () => Promise<T>): Promise<T> =>
     whose.run(name === undefined ? undefined : { name, step: false }, fn);

@@ -1,9 +1,11 @@
 import { expect } from 'chai';
+import { until } from '../support/waiting.js';
 import { runCell, type Cell } from './cell.js';
 import { compileProgram } from './compile.js';
 import { Lane } from './lane.js';
 import { PASSED_OVER } from './plan.js';
 import { allFailpoints, sitesOf } from './sites.js';
+import { startVictim } from './victim.js';
 
 /** One cell for each fault, each in another part of the way; `npm run test:fire` runs them all. */
 const CELLS: readonly (Omit<Cell, 'failpoint'> & { at: string })[] = [
@@ -33,6 +35,26 @@ describe('a sample of the crash matrix', function () {
       process.stdout.write(`      ${String(tally.crashes)} crash, ${String(tally.cells)} cells, ${String(tally.written)} rows written by live writers, ${String(tally.pairs)} answers compared\n`);
     });
   }
+
+  it('comes by a failpoint also when the transaction has to be tried again', async () => {
+    const scenario = await lane.ground({ base: 'expanded' });
+    const { db } = scenario;
+    const platform = await db.connect();
+    // All that is judged in pages: repeated tokens, and keys without an account.
+    await platform.query(`begin; select from public.api_keys k where (select count(*) from public.api_keys o where o.token = k.token) > 1
+      or not exists (select from public.accounts a where a.id = k.account_id) for update`);
+    const victim = startVictim(compiled, { words: lane.words('migrate --yes --until backfill'), url: db.url, failpoint: 'stages/backfill/judge.ts judge: after commit' });
+    try {
+      await until('a page to be waited for', () => victim.output().includes('waiting: a session'));
+      await platform.query('rollback');
+      await victim.met;
+    } finally {
+      victim.process.kill('SIGKILL');
+      await victim.exited;
+      await platform.end();
+      await scenario.close();
+    }
+  });
 });
 
 describe('failpoints', () => {
