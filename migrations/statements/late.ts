@@ -2,7 +2,7 @@ import { ARCHIVE } from '../../src/legacy/archive.js';
 import type { MigrationContext } from '../context.js';
 
 /** Per-API keys that were judged since the archive is there, some of them more than once. */
-const LATE = 'keylift.late_keys';
+export const LATE = 'keylift.late_keys';
 
 /** No index: writers that share a token must not wait for one another over a line they both note. */
 export const createLate = ({ types }: MigrationContext): string => `CREATE TABLE IF NOT EXISTS ${LATE} (key_id ${types.id} NOT NULL);`;

@@ -44,6 +44,10 @@ const refuseRepeated = ({ legacy: l, types }: MigrationContext): string => (type
         RAISE EXCEPTION 'a key with this id is in another partition' USING ERRCODE = 'unique_violation';
       END IF;` : '');
 
+/** What keylift itself writes in bulk is not mirrored; nor, back, is what the mirror wrote. */
+const LEAVE_OURS = `IF coalesce(current_setting('keylift.writer', true), '') = 'keylift' THEN RETURN NULL; END IF;`;
+const LEAVE_MIRRORED = `IF coalesce(current_setting('keylift.writer', true), '') <> '' THEN RETURN NULL; END IF;`;
+
 /** Trigger functions of the legacy table: each hands the ids and tokens it saw to `keylift.settle`. */
 export function legacyTriggerFunctions(context: MigrationContext): string {
   const { legacy: l, types, searchPath } = context;
@@ -56,10 +60,11 @@ export function legacyTriggerFunctions(context: MigrationContext): string {
   const declare = `#variable_conflict use_column\n    DECLARE ids ${types.id}[]; tokens ${types.token}[];`;
   const watched = (rows: string): string => types.watched.map((c) => comparable(`${rows}.${c.name}`, c)).join(', ');
   return `
-    CREATE FUNCTION keylift.mirror_insert() ${head} ${declare} BEGIN ${refuseRepeated(context)} ${seen('new_rows k')} END $body$;
-    CREATE FUNCTION keylift.mirror_delete() ${head} ${declare} BEGIN ${seen('old_rows k')} END $body$;
+    CREATE FUNCTION keylift.mirror_insert() ${head} ${declare} BEGIN ${LEAVE_OURS} ${refuseRepeated(context)} ${seen('new_rows k')} END $body$;
+    CREATE FUNCTION keylift.mirror_delete() ${head} ${declare} BEGIN ${LEAVE_OURS} ${seen('old_rows k')} END $body$;
     CREATE FUNCTION keylift.mirror_update() ${head} ${declare}
     BEGIN
+      ${LEAVE_OURS}
       -- Last use is written at every call and is not carried row by row: leave before any work.
       -- EXCEPT rather than a join: its cost does not hang on a plan made for another number of rows.
       IF NOT EXISTS (SELECT ${watched('n')} FROM new_rows n EXCEPT ALL SELECT ${watched('o')} FROM old_rows o) THEN
@@ -146,13 +151,15 @@ export function targetTriggerFunctions(context: MigrationContext): string {
   const head = functionHead(context);
   return `
     CREATE FUNCTION keylift.mirror_back_update() ${head}
-    BEGIN ${refuseToLose(heldNowhere(context))}
+    BEGIN
+      ${LEAVE_MIRRORED} ${refuseToLose(heldNowhere(context))}
       ${judgeReleased(context, 'old_rows o JOIN new_rows n ON n.id = o.id WHERE o.origin_api_id IS NULL AND n.token <> o.token')}
       ${carryBack(context, l.keys)}
     END $body$;
 
     CREATE FUNCTION keylift.mirror_back_delete() ${head}
-    BEGIN ${lockMerged(context, { table: l.keys, rows: 'old_rows' })}
+    BEGIN
+      ${LEAVE_MIRRORED} ${lockMerged(context, { table: l.keys, rows: 'old_rows' })}
       -- An account that is gone took its keys with it (foreign key); the per-API keys wait for a person instead.
       ${bySize(`DELETE FROM ${l.keys} k USING ${goneKeys(`AND EXISTS (SELECT FROM ${l.accounts} o WHERE ${l.accountId} = d.account_id)`)} WHERE ${l.id} = m.key_id`)}
       PERFORM keylift.settle(gone.ids, gone.tokens) FROM (
