@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { DEFAULT_SETTINGS } from '../../src/config/defaults.js';
 import { MOTLEY } from '../support/motley.js';
 import { Scenario } from '../support/scenario.js';
 import { tokenOf } from '../support/seed.js';
@@ -70,6 +71,21 @@ describe('the mirror and last use', () => {
     await scenario.db.query(`update public.account_api_keys set last_used_at = '${LATER}' where id = 1`);
     await scenario.must(`migrate --yes --holds ${await scenario.file('holds.csv', 'key_id\n1\n')}`, 6);
     expect((await used())).to.deep.equal({ legacy: LATER, settings: null });
+  });
+
+  it('survives a row that is no per-API key any more', async () => {
+    const narrowed = await Scenario.of(MOTLEY);
+    try {
+      const { keys } = DEFAULT_SETTINGS.legacy;
+      const settings = { ...DEFAULT_SETTINGS, legacy: { ...DEFAULT_SETTINGS.legacy, keys: { ...keys, where: { sql: `k.name <> 'something else'` } } } };
+      await narrowed.must(`migrate --yes --config ${await narrowed.file('config.json', JSON.stringify(settings))}`, 6);
+      await narrowed.db.query(`update public.account_api_keys set last_used_at = '${LATER}' where id = 1`);
+      await narrowed.db.query(`update public.api_keys set name = 'something else' where id = 1`);
+      expect(await narrowed.db.query(`select k.last_used_at::text as legacy, t.id as account_key from public.api_keys k left join public.account_api_keys t using (id) where k.id = 1`))
+        .to.deep.equal([{ legacy: LATER, account_key: null }]);
+    } finally {
+      await narrowed.close();
+    }
   });
 
   for (const [what, sql] of Object.entries({ 'a revocation of one twin': 'update public.api_keys set revoked_at = now() where id = 20', 'a step to a custom API': 'update public.api_keys set api_id = 4 where id = 21' })) {
