@@ -24,7 +24,7 @@ export const aloneVariables = ({ types }: MigrationContext): string => `
 export function lookAlone({ legacy: l }: MigrationContext): string {
   return `
         SELECT (SELECT m.state FROM ${OUR_MIGRATION}), v.outcome, v.last_used_at, t.id IS NOT NULL,
-          coalesce(v.token <> own_token OR t.token <> own_token, false)
+          coalesce(v.token <> own_token, false)
             -- To some types an upper case letter equals a lower case one.
             OR (v.outcome IS NOT NULL AND t.id IS NOT NULL AND record_image_ne(ROW(t.token), ROW(v.token)))
             OR EXISTS (SELECT FROM ${l.keys} k WHERE ${l.token} = own_token AND ${l.id} <> own_id)

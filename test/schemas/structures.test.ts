@@ -103,6 +103,19 @@ describe('what a schema has beside its columns', () => {
     expect(born!.id).to.match(/^[0-9a-f]{25}$/);
   });
 
+  it('a token follows also where nothing but the case of its letters changes, and both are the same to its type', async () => {
+    const scenario = await open('citext');
+    const { db } = scenario;
+    await scenario.must('migrate --yes', 0, 6);
+    const [turned] = await db.query<{ id: string; token: string }>(`
+      update public.api_keys k set token = upper(k.token::text) where id = (
+        select t.id from public.account_api_keys t join public.api_keys o on o.token = t.token
+        where t.token::text <> upper(t.token::text) group by t.id having count(*) = 1 order by t.id limit 1)
+      returning id, token::text`);
+    expect(await db.query('select token::text from public.account_api_keys where id = $1', [turned!.id])).to.deep.equal([{ token: turned!.token }]);
+    await shop.assertSound();
+  });
+
   it('a name that the legacy table has no column for is Settings\' own', async () => {
     const scenario = await open('sequence of another name');
     await scenario.must('migrate --yes', 6);
