@@ -70,6 +70,7 @@ describe('backfill', () => {
     await scenario.must('pause');
     const migration = scenario.start(`migrate --yes ${PACE} --concurrency 1`);
     await untilStatus('paused', /paused by an operator/);
+    await until('the run to say so', () => migration.stderrSoFar().includes('paused by an operator'));
     expect(await scenario.batchesDone()).to.equal(0);
     await scenario.must('tune --concurrency 2');
     const gate = await gateAt(scenario.db, 3);
