@@ -49,10 +49,10 @@ export function writeAlone({ legacy: l }: MigrationContext): string {
           UPDATE ${l.target} t SET ${toFollow.map((c) => `${c.target} = ${c.source}`).join(', ')}, last_used_at = greatest(t.last_used_at, own_last_used_at)
             FROM ${l.keys} k WHERE ${l.id} = own_id AND ${ACCOUNT_KEY}
               AND record_image_ne(ROW(${toFollow.map((c) => `t.${c.target}`).join(', ')}), ROW(${toFollow.map((c) => c.source).join(', ')}));
-          settled := true;
+          settled := FOUND; -- or nothing was to follow, or it is gone: the judgement tells
         ELSIF own_outcome = 'move' THEN
           INSERT INTO ${l.target} (id, ${columns.map((c) => c.target).join(', ')}, last_used_at)
-            SELECT own_id, ${columns.map((c) => c.source).join(', ')}, own_last_used_at FROM ${l.keys} k WHERE ${l.id} = own_id
+            SELECT ${l.id}, ${columns.map((c) => c.source).join(', ')}, own_last_used_at FROM ${l.keys} k WHERE ${l.id} = own_id
             ON CONFLICT DO NOTHING;
           settled := FOUND; -- or another session's row kept it out: with a fresh snapshot the rules see it
         ELSIF own_outcome IS NULL AND present THEN
