@@ -20,23 +20,23 @@ export const looksOfSettle = (l: LegacyFragments): Omit<VerdictOptions, 'rows'> 
  */
 export function judgements(context: MigrationContext): string {
   return `
-    ${judgement(context, { name: 'settle_few', settings: KEPT_PLANS, isOther: (id) => `${id} <> ALL (touched_ids)` })}
+    ${judgement(context, { name: 'settle_few', settings: KEPT_PLANS, isOther: (id) => `${id} <> ALL (settle_few.touched_ids)` })}
     ${judgement(context, { name: 'settle_many', settings: 'SET enable_seqscan = on SET jit = off SET plan_cache_mode = force_custom_plan SET random_page_cost = 1.1',
-      isOther: (id) => `NOT EXISTS (SELECT FROM unnest(touched_ids) AS own (id) WHERE own.id = ${id})` })}`;
+      isOther: (id) => `NOT EXISTS (SELECT FROM unnest(settle_many.touched_ids) AS own (id) WHERE own.id = ${id})` })}`;
 }
 
 function judgement({ legacy: l, types, searchPath }: MigrationContext, options: { name: string; settings: string; isOther: (id: string) => string }): string {
   const columns = copiedColumns(l);
   const rows = `${l.id} IN (
-              SELECT unnest(touched_ids)
-              UNION SELECT ${l.id} FROM unnest(touched_tokens) AS given (token) JOIN ${l.keys} k ON ${l.token} = given.token)`;
+              SELECT unnest(${options.name}.touched_ids)
+              UNION SELECT ${l.id} FROM unnest(${options.name}.touched_tokens) AS given (token) JOIN ${l.keys} k ON ${l.token} = given.token)`;
   const looks = looksOfSettle(l);
   const judge = (verdict: string, joined: string): string => `
           SELECT array_agg(ROW(key_id, outcome, reason, account_key_id, token, last_used_at)::keylift.verdict),
             coalesce(bool_or(outcome <> 'move'), false), count(*) FILTER (WHERE outcome = 'move'), ${joined} INTO verdicts, set_aside, moving, joined
           FROM (${verdict}) judged WHERE outcome <> 'stay';`;
-  const another = `EXISTS (SELECT FROM unnest(touched_tokens) AS given (token) JOIN ${l.keys} k ON ${l.token} = given.token WHERE ${l.id} <> concerned[1])`;
-  const moves = `unnest(verdicts) v JOIN ${l.keys} k ON ${l.id} = v.key_id
+  const another = `EXISTS (SELECT FROM unnest(${options.name}.touched_tokens) AS given (token) JOIN ${l.keys} k ON ${l.token} = given.token WHERE ${l.id} <> judging.concerned[1])`;
+  const moves = `unnest(judging.verdicts) v JOIN ${l.keys} k ON ${l.id} = v.key_id
         LEFT JOIN ${l.apis} a ON ${l.apiId} = ${l.api} LEFT JOIN ${l.accounts} o ON ${l.accountId} = ${l.account}`;
   const update = `UPDATE ${l.target} t SET ${columns.map((c) => `${c.target} = ${c.source}`).join(', ')},
             last_used_at = greatest(t.last_used_at, v.last_used_at)
@@ -48,18 +48,19 @@ function judgement({ legacy: l, types, searchPath }: MigrationContext, options: 
             WHERE v.outcome = 'move' AND NOT EXISTS (SELECT FROM ${l.target} t WHERE t.id = v.key_id)
             ON CONFLICT DO NOTHING`;
   const lastUseOfThoseThatLeft = `
-              LEFT JOIN (SELECT g.key_id, max(g.last_used_at) AS last_used_at FROM unnest(left_for_now) g GROUP BY 1) g ON g.key_id = v.key_id
+              LEFT JOIN (SELECT g.key_id, max(g.last_used_at) AS last_used_at FROM unnest(judging.left_for_now) g GROUP BY 1) g ON g.key_id = v.key_id
               -- Of a key that is gone, or has another id now, the last use is its token's.
-              LEFT JOIN (SELECT h.token, max(h.last_used_at) AS last_used_at FROM unnest(left_for_now) h
+              LEFT JOIN (SELECT h.token, max(h.last_used_at) AS last_used_at FROM unnest(judging.left_for_now) h
                 WHERE NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id} = h.key_id) GROUP BY 1) h ON h.token = v.token`;
   const leaves = `t.origin_api_id IS NOT NULL
-            AND (t.id, t.token) NOT IN (SELECT v.key_id, v.token FROM unnest(verdicts) v WHERE v.outcome = 'move')
-            AND (t.id NOT IN (SELECT v.key_id FROM unnest(verdicts) v WHERE v.outcome = 'move')
-              OR t.token IN (SELECT v.token FROM unnest(verdicts) v WHERE v.outcome = 'move'))`;
+            AND (t.id, t.token) NOT IN (SELECT v.key_id, v.token FROM unnest(judging.verdicts) v WHERE v.outcome = 'move')
+            AND (t.id NOT IN (SELECT v.key_id FROM unnest(judging.verdicts) v WHERE v.outcome = 'move')
+              OR t.token IN (SELECT v.token FROM unnest(judging.verdicts) v WHERE v.outcome = 'move'))`;
   return `
     CREATE FUNCTION keylift.${options.name}(touched_ids ${types.id}[], touched_tokens ${types.token}[]) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = ${searchPath} ${options.settings} AS $body$
     #variable_conflict use_column
+    <<judging>>
     DECLARE
       verdicts keylift.verdict[];
       left_for_now keylift.verdict[] := '{}';
@@ -69,26 +70,25 @@ function judgement({ legacy: l, types, searchPath }: MigrationContext, options: 
       set_aside boolean; -- does any verdict say anything but a move?
       moving bigint;
       moved bigint; -- of those that move: how many have their account key …
-      made bigint;
       retokened boolean; -- … and has any of these another token?
     BEGIN
       FOR attempt IN 1..10 LOOP
         -- Whoever changes another row of the same token, or adds one, comes before us or after us, never beside us.
-        PERFORM FROM unnest(touched_tokens) AS given (token) JOIN ${l.keys} k ON ${l.token} = given.token
+        PERFORM FROM unnest(${options.name}.touched_tokens) AS given (token) JOIN ${l.keys} k ON ${l.token} = given.token
           WHERE ${options.isOther(l.id)}
           ORDER BY ${l.id} FOR NO KEY UPDATE OF k;
         IF NOT FOUND AND cardinality(touched_ids) = 1 THEN concerned := touched_ids;
         ELSE
           SELECT array_agg(DISTINCT id) INTO concerned FROM (
-            SELECT unnest(touched_ids) AS id
-            UNION ALL SELECT ${l.id} FROM unnest(touched_tokens) AS given (token) JOIN ${l.keys} k ON ${l.token} = given.token) c;
+            SELECT unnest(${options.name}.touched_ids) AS id
+            UNION ALL SELECT ${l.id} FROM unnest(${options.name}.touched_tokens) AS given (token) JOIN ${l.keys} k ON ${l.token} = given.token) c;
         END IF;
         IF EXISTS (SELECT FROM keylift.batches WHERE open) THEN
           PERFORM keylift.await_batches(concerned);
         END IF;
 
         -- What has nothing to do is not begun: to begin a statement is most of what the mirror costs a single write.
-        IF cardinality(concerned) = 1 THEN${judge(verdictAlone(l, { ...looks, rows: `${l.id} = concerned[1]` }), another)}
+        IF cardinality(concerned) = 1 THEN${judge(verdictAlone(l, { ...looks, rows: `${l.id} = judging.concerned[1]` }), another)}
           CONTINUE WHEN joined; -- a row of the token was committed since we looked who is concerned
         ELSE${judge(verdicts(l, { ...looks, rows }), 'false')}
         END IF;
@@ -97,26 +97,26 @@ function judgement({ legacy: l, types, searchPath }: MigrationContext, options: 
         -- Asked key by key first: most often there is nothing, and a DELETE over many ids may read the whole table for it.
         IF moving = 1 AND cardinality(concerned) = 1 THEN leaving := NULL;
         ELSE
-          SELECT array_agg(t.id) INTO leaving FROM unnest(concerned) AS c (id),
+          SELECT array_agg(t.id) INTO leaving FROM unnest(judging.concerned) AS c (id),
             LATERAL (SELECT * FROM ${l.target} t WHERE t.id = c.id LIMIT 1) t WHERE ${leaves};
         END IF;
         IF leaving IS NOT NULL THEN
-          WITH gone AS (DELETE FROM ${l.target} t WHERE t.id = ANY (leaving) AND ${leaves} RETURNING t.id, t.token, t.last_used_at)
-          SELECT left_for_now || coalesce(array_agg(ROW(id, NULL, NULL, NULL, token, last_used_at)::keylift.verdict), '{}') INTO left_for_now
+          WITH gone AS (DELETE FROM ${l.target} t WHERE t.id = ANY (judging.leaving) AND ${leaves} RETURNING t.id, t.token, t.last_used_at)
+          SELECT judging.left_for_now || coalesce(array_agg(ROW(id, NULL, NULL, NULL, token, last_used_at)::keylift.verdict), '{}') INTO left_for_now
           FROM gone WHERE last_used_at IS NOT NULL;
         END IF;
         -- What was used in Settings and not caught up yet must not go with the account key.
         ${l.writable.lastUsedAt === null ? '' : `IF cardinality(left_for_now) > 0 THEN
-          UPDATE ${l.keys} k SET ${l.writable.lastUsedAt} = g.last_used_at FROM unnest(left_for_now) g
+          UPDATE ${l.keys} k SET ${l.writable.lastUsedAt} = g.last_used_at FROM unnest(judging.left_for_now) g
             WHERE ${l.id} = g.key_id AND (${l.lastUsedAt} IS NULL OR ${l.lastUsedAt} < g.last_used_at);
         END IF;`}
         -- An overlap is noted of a key with an outcome, and goes before it or with it.
-        IF EXISTS (SELECT FROM unnest(concerned) AS c (id) JOIN keylift.outcomes x ON x.key_id = c.id) THEN
+        IF EXISTS (SELECT FROM unnest(judging.concerned) AS c (id) JOIN keylift.outcomes x ON x.key_id = c.id) THEN
           WITH apart AS (
-            DELETE FROM keylift.overlaps p USING unnest(concerned) AS c (id)
-            WHERE p.key_id = c.id AND p.key_id NOT IN (SELECT v.key_id FROM unnest(verdicts) v WHERE v.outcome IN ('exception', 'hold')))
-          DELETE FROM keylift.outcomes x USING unnest(concerned) AS c (id)
-            WHERE x.key_id = c.id AND x.key_id NOT IN (SELECT v.key_id FROM unnest(verdicts) v WHERE v.outcome <> 'move');
+            DELETE FROM keylift.overlaps p USING unnest(judging.concerned) AS c (id)
+            WHERE p.key_id = c.id AND p.key_id NOT IN (SELECT v.key_id FROM unnest(judging.verdicts) v WHERE v.outcome IN ('exception', 'hold')))
+          DELETE FROM keylift.outcomes x USING unnest(judging.concerned) AS c (id)
+            WHERE x.key_id = c.id AND x.key_id NOT IN (SELECT v.key_id FROM unnest(judging.verdicts) v WHERE v.outcome <> 'move');
         END IF;
         IF verdicts IS NULL THEN RETURN; END IF;
 
@@ -124,7 +124,7 @@ function judgement({ legacy: l, types, searchPath }: MigrationContext, options: 
           INSERT INTO keylift.outcomes AS x (key_id, outcome, reason, account_key_id, source, opened_api_id, opened_since)
             SELECT v.key_id, v.outcome, v.reason, CASE WHEN v.outcome = 'merge' THEN v.account_key_id END,
               CASE WHEN v.outcome = 'merge' THEN to_jsonb(k) END, CASE WHEN v.outcome = 'merge' THEN ${l.api} END, CASE WHEN v.outcome = 'merge' THEN ${l.createdAt} END
-            FROM unnest(verdicts) v JOIN ${l.keys} k ON ${l.id} = v.key_id WHERE v.outcome <> 'move'
+            FROM unnest(judging.verdicts) v JOIN ${l.keys} k ON ${l.id} = v.key_id WHERE v.outcome <> 'move'
             ON CONFLICT (key_id) DO UPDATE SET outcome = excluded.outcome, reason = excluded.reason,
               account_key_id = excluded.account_key_id, source = excluded.source, opened_api_id = excluded.opened_api_id,
               opened_since = excluded.opened_since, settled_at = clock_timestamp()
@@ -133,7 +133,7 @@ function judgement({ legacy: l, types, searchPath }: MigrationContext, options: 
         END IF;
 
         SELECT count(*), coalesce(bool_or(t.token <> v.token), false) INTO moved, retokened
-          FROM unnest(verdicts) v JOIN ${l.target} t ON t.id = v.key_id AND t.origin_api_id IS NOT NULL WHERE v.outcome = 'move';
+          FROM unnest(judging.verdicts) v JOIN ${l.target} t ON t.id = v.key_id AND t.origin_api_id IS NOT NULL WHERE v.outcome = 'move';
         IF retokened THEN
           BEGIN
             ${update};
@@ -151,22 +151,21 @@ function judgement({ legacy: l, types, searchPath }: MigrationContext, options: 
           IF cardinality(left_for_now) = 0 THEN ${insert('v.last_used_at', '')};
           ELSE ${insert('greatest(v.last_used_at, g.last_used_at, h.last_used_at)', lastUseOfThoseThatLeft)};
           END IF;
-          GET DIAGNOSTICS made = ROW_COUNT;
-          moved := moved + made;
         END IF;
 
         -- A row another session just wrote can have kept ours out; with a fresh snapshot the rules see it.
-        IF moved = moving OR NOT EXISTS (SELECT FROM unnest(verdicts) v WHERE v.outcome = 'move'
+        -- So can an account key have gone with its account, which our row has left.
+        IF NOT EXISTS (SELECT FROM unnest(judging.verdicts) v WHERE v.outcome = 'move'
             AND NOT EXISTS (SELECT FROM ${l.target} t WHERE t.id = v.key_id AND t.origin_api_id IS NOT NULL)) THEN
           -- A token that both tables answer for costs authorize a second look. A row a key: no writer waits for another.
-          IF set_aside AND EXISTS (SELECT FROM unnest(verdicts) v WHERE v.outcome IN ('exception', 'hold')) THEN
-            IF EXISTS (SELECT FROM unnest(verdicts) v JOIN keylift.overlaps p ON p.key_id = v.key_id) THEN
-              DELETE FROM keylift.overlaps p USING unnest(verdicts) v
+          IF set_aside AND EXISTS (SELECT FROM unnest(judging.verdicts) v WHERE v.outcome IN ('exception', 'hold')) THEN
+            IF EXISTS (SELECT FROM unnest(judging.verdicts) v JOIN keylift.overlaps p ON p.key_id = v.key_id) THEN
+              DELETE FROM keylift.overlaps p USING unnest(judging.verdicts) v
                 WHERE p.key_id = v.key_id AND NOT EXISTS (SELECT FROM ${l.target} t WHERE t.token = v.token);
             END IF;
             INSERT INTO keylift.overlaps (key_id)
-              SELECT v.key_id FROM unnest(verdicts) v WHERE v.outcome IN ('exception', 'hold')
-                AND (v.token IN (SELECT m.token FROM unnest(verdicts) m WHERE m.outcome = 'move')
+              SELECT v.key_id FROM unnest(judging.verdicts) v WHERE v.outcome IN ('exception', 'hold')
+                AND (v.token IN (SELECT m.token FROM unnest(judging.verdicts) m WHERE m.outcome = 'move')
                   OR EXISTS (SELECT FROM ${l.target} b WHERE b.token = v.token AND b.origin_api_id IS NULL))
               ON CONFLICT DO NOTHING;
           END IF;

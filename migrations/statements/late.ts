@@ -16,7 +16,7 @@ export const dropLate = `DROP TABLE IF EXISTS ${LATE};`;
 export const noteLate = ({ legacy: l }: MigrationContext): string => `
       IF to_regclass('${LATE}') IS NOT NULL THEN
         INSERT INTO ${LATE} (key_id)
-          SELECT unnest(asked_ids) UNION SELECT ${l.id} FROM unnest(asked_tokens) AS given (token) JOIN ${l.keys} k ON ${l.token} = given.token;
+          SELECT unnest(asked.ids) UNION SELECT ${l.id} FROM unnest(asked.tokens) AS given (token) JOIN ${l.keys} k ON ${l.token} = given.token;
       END IF;`;
 
 /**

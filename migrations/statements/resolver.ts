@@ -15,14 +15,14 @@ const hasAccountKey = (context: MigrationContext): string => `
 const perApiLookup = ({ legacy: l }: MigrationContext, further = ''): string => `
         SELECT ${l.id}, ${l.account}, 'per_api' INTO authorize.key_id, authorize.account_id, authorize.source
         FROM ${l.from}
-        WHERE ${l.token} = asked_token AND ${l.api} = asked_api AND ${l.alive} AND ${l.isPerApiKey} ${further}
+        WHERE ${l.token} = asked.token AND ${l.api} = asked.api AND ${l.alive} AND ${l.isPerApiKey} ${further}
         ORDER BY ${l.createdAt}, ${l.id} LIMIT 1;`;
 
 /** A living account key with this token, which is the only one there is. */
 const accountLookup = ({ legacy: l }: MigrationContext, further = ''): string => `
         SELECT t.id, t.account_id, 'account' INTO authorize.key_id, authorize.account_id, authorize.source
         FROM ${l.target} t
-        WHERE t.token = asked_token AND ${aliveTarget(l)} ${further};`;
+        WHERE t.token = asked.token AND ${aliveTarget(l)} ${further};`;
 
 /**
  * Rows a living account key stands for that opened this API before: its own, and those merged into it, which live as
@@ -44,10 +44,12 @@ const head = ({ types, searchPath }: MigrationContext): string => `
     -- other way a plan gets a huge cost with that, which before 18 is taken for a reason to compile it at every call.
     SET search_path = ${searchPath} SET enable_seqscan = off SET jit = off AS $body$
     #variable_conflict use_column
+    <<asked>>
     DECLARE
+      -- Named with their block, or a column of the operator's that is called the same would be taken for them.
       -- Parameters take the collation of their arguments, and tokens and API ids need not have the same.
-      asked_token CONSTANT ${types.token}${types.neutral.token} := authorize.token;
-      asked_api CONSTANT ${types.apiId}${types.neutral.apiId} := authorize.api_id;
+      token CONSTANT ${types.token}${types.neutral.token} := authorize.token;
+      api CONSTANT ${types.apiId}${types.neutral.apiId} := authorize.api_id;
       in_store boolean;
       rule record;
       per_api record;
@@ -58,7 +60,7 @@ export function authorizeByPerApiKeys(context: MigrationContext): string {
   const { legacy: l } = context;
   return `${head(context)}
     BEGIN
-      SELECT ${l.inStore} INTO in_store FROM ${l.apis} a WHERE ${l.apiId} = asked_api;
+      SELECT ${l.inStore} INTO in_store FROM ${l.apis} a WHERE ${l.apiId} = asked.api;
       IF NOT FOUND THEN RETURN; END IF;
       ${perApiLookup(context)}
       IF FOUND THEN RETURN NEXT; RETURN; END IF;
@@ -80,7 +82,7 @@ export function authorizeWithSwitch(context: MigrationContext): string {
   return `${head(context)}
     BEGIN
       SELECT ${l.inStore} AS in_store, r.mode, r.cohorts, r.mode <> 'none' AND EXISTS (SELECT FROM keylift.overlaps) AS overlapping INTO rule
-        FROM ${l.apis} a JOIN keylift.switch_rule r ON r.singleton WHERE ${l.apiId} = asked_api;
+        FROM ${l.apis} a JOIN keylift.switch_rule r ON r.singleton WHERE ${l.apiId} = asked.api;
       IF NOT FOUND THEN RETURN; END IF;
       IF NOT rule.in_store THEN ${perApiLookup(context)}
         IF FOUND THEN RETURN NEXT; END IF;
@@ -98,7 +100,7 @@ export function authorizeWithSwitch(context: MigrationContext): string {
           IF FOUND THEN RETURN NEXT; RETURN; END IF;
         ELSE
           SELECT t.id, t.account_id, ${ofSwitched} AS switched INTO per_account
-          FROM ${l.target} t WHERE t.token = asked_token AND ${aliveTarget(l)};
+          FROM ${l.target} t WHERE t.token = asked.token AND ${aliveTarget(l)};
           IF per_account.switched THEN
             key_id := per_account.id; account_id := per_account.account_id; source := 'account'; RETURN NEXT; RETURN;
           ELSIF FOUND THEN ${perApiLookup(context)}
@@ -112,13 +114,13 @@ export function authorizeWithSwitch(context: MigrationContext): string {
       END IF;
       SELECT ${l.id} AS id, ${l.account} AS account_id, ${l.createdAt} AS created_at INTO per_api
         FROM ${l.from}
-        WHERE ${l.token} = asked_token AND ${l.api} = asked_api AND ${l.alive} AND ${l.isPerApiKey} ${leftBehind}
+        WHERE ${l.token} = asked.token AND ${l.api} = asked.api AND ${l.alive} AND ${l.isPerApiKey} ${leftBehind}
         ORDER BY ${l.createdAt}, ${l.id} LIMIT 1;
       SELECT t.id, t.account_id, t.origin_api_id, t.created_at INTO per_account FROM ${l.target} t
-        WHERE t.token = asked_token AND ${aliveTarget(l)} AND (${ofSwitched});
+        WHERE t.token = asked.token AND ${aliveTarget(l)} AND (${ofSwitched});
       -- Where both hold the token for this API, the earliest answers, as before.
       IF per_api.id IS NOT NULL AND NOT (per_account.id IS NOT NULL AND EXISTS (
-          SELECT FROM (${rowsBefore({ account: 'per_account', api: 'asked_api' })}) had
+          SELECT FROM (${rowsBefore({ account: 'per_account', api: 'asked.api' })}) had
           WHERE per_api.created_at IS NULL OR (had.created_at, had.id) < (per_api.created_at, per_api.id))) THEN
         key_id := per_api.id; account_id := per_api.account_id; source := 'per_api'; RETURN NEXT;
       ELSIF per_account.id IS NOT NULL THEN

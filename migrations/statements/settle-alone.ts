@@ -6,12 +6,16 @@ import { looksOfSettle } from './judgement.js';
 /** No row for a transaction whose snapshot is older than this mirror: the function is always current, the row is not. */
 export const OUR_MIGRATION = 'keylift.migration m WHERE m.mirror = keylift.mirror_number()';
 
-/** Variables of `settleAlone`. Parameters take the collation of their arguments, and ids and tokens need not have the same. */
+/**
+ * Variables of the look, in a block called `own`: statements name them by it, or a column of the operator's that is called
+ * the same would be taken for them. Parameters take the collation of their arguments, and ids and tokens need not have
+ * the same.
+ */
 export const aloneVariables = ({ types }: MigrationContext): string => `
-      own_id CONSTANT ${types.id}${types.neutral.id} := touched_ids[1];
-      own_token CONSTANT ${types.token}${types.neutral.token} := touched_tokens[1];
-      own_outcome text;
-      own_last_used_at ${types.lastUsedAt};
+      id CONSTANT ${types.id}${types.neutral.id} := touched_ids[1];
+      token CONSTANT ${types.token}${types.neutral.token} := touched_tokens[1];
+      outcome text;
+      last_used_at ${types.lastUsedAt};
       present boolean; -- is its account key there?
       involved boolean;`;
 
@@ -24,18 +28,18 @@ export const aloneVariables = ({ types }: MigrationContext): string => `
 export function lookAlone({ legacy: l }: MigrationContext): string {
   return `
         SELECT (SELECT m.state FROM ${OUR_MIGRATION}), v.outcome, v.last_used_at, t.id IS NOT NULL,
-          coalesce(v.token <> own_token, false)
+          coalesce(v.token <> own.token, false)
             -- To some types an upper case letter equals a lower case one.
             OR (v.outcome IS NOT NULL AND t.id IS NOT NULL AND record_image_ne(ROW(t.token), ROW(v.token)))
-            OR EXISTS (SELECT FROM ${l.keys} k WHERE ${l.token} = own_token AND ${l.id} <> own_id)
-            OR EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = own_id)
+            OR EXISTS (SELECT FROM ${l.keys} k WHERE ${l.token} = own.token AND ${l.id} <> own.id)
+            OR EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = own.id)
             OR EXISTS (SELECT FROM keylift.batches WHERE open)
-          INTO migration_state, own_outcome, own_last_used_at, present, involved
-          FROM (SELECT) one LEFT JOIN (${verdictAlone(l, { ...looksOfSettle(l), rows: `${l.id} = own_id` })}) v ON true
+          INTO own.migration_state, own.outcome, own.last_used_at, own.present, own.involved
+          FROM (SELECT) one LEFT JOIN (${verdictAlone(l, { ...looksOfSettle(l), rows: `${l.id} = own.id` })}) v ON true
             LEFT JOIN ${l.target} t ON ${ACCOUNT_KEY};`;
 }
 
-const ACCOUNT_KEY = 't.id = own_id AND t.origin_api_id IS NOT NULL';
+const ACCOUNT_KEY = 't.id = own.id AND t.origin_api_id IS NOT NULL';
 
 /**
  * In `settle`, what follows from the look. `settled` says that this was all; whatever else is found is left to the
@@ -45,20 +49,21 @@ export function writeAlone({ legacy: l }: MigrationContext): string {
   const columns = copiedColumns(l);
   const toFollow = columns.filter(({ target }) => target !== 'token'); // one that changed is the judgement's
   return `
-        IF own_outcome = 'move' AND present THEN
-          UPDATE ${l.target} t SET ${toFollow.map((c) => `${c.target} = ${c.source}`).join(', ')}, last_used_at = greatest(t.last_used_at, own_last_used_at)
-            FROM ${l.keys} k WHERE ${l.id} = own_id AND ${ACCOUNT_KEY}
+        IF own.outcome = 'move' AND own.present THEN
+          UPDATE ${l.target} t SET ${toFollow.map((c) => `${c.target} = ${c.source}`).join(', ')}, last_used_at = greatest(t.last_used_at, own.last_used_at)
+            FROM ${l.keys} k WHERE ${l.id} = own.id AND ${ACCOUNT_KEY}
               AND record_image_ne(ROW(${toFollow.map((c) => `t.${c.target}`).join(', ')}), ROW(${toFollow.map((c) => c.source).join(', ')}));
-          settled := FOUND; -- or nothing was to follow, or it is gone: the judgement tells
-        ELSIF own_outcome = 'move' THEN
+          settled := FOUND; -- or there was nothing to follow, or its account went, and it went along
+          IF NOT settled THEN settled := EXISTS (SELECT FROM ${l.target} t WHERE ${ACCOUNT_KEY}); END IF;
+        ELSIF own.outcome = 'move' THEN
           INSERT INTO ${l.target} (id, ${columns.map((c) => c.target).join(', ')}, last_used_at)
-            SELECT ${l.id}, ${columns.map((c) => c.source).join(', ')}, own_last_used_at FROM ${l.keys} k WHERE ${l.id} = own_id
+            SELECT ${l.id}, ${columns.map((c) => c.source).join(', ')}, own.last_used_at FROM ${l.keys} k WHERE ${l.id} = own.id
             ON CONFLICT DO NOTHING;
           settled := FOUND; -- or another session's row kept it out: with a fresh snapshot the rules see it
-        ELSIF own_outcome IS NULL AND present THEN
-          DELETE FROM ${l.target} t WHERE ${ACCOUNT_KEY} AND NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id} = own_id);
+        ELSIF own.outcome IS NULL AND own.present THEN
+          DELETE FROM ${l.target} t WHERE ${ACCOUNT_KEY} AND NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id} = own.id);
           settled := FOUND; -- or the row is there, and is no per-API key any more
         ELSE
-          settled := NOT present AND coalesce(own_outcome, 'stay') = 'stay';
+          settled := NOT own.present AND coalesce(own.outcome, 'stay') = 'stay';
         END IF;`;
 }

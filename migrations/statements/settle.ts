@@ -43,6 +43,7 @@ export function settleFunction(context: MigrationContext): string {
     CREATE FUNCTION keylift.settle(touched_ids ${types.id}[], touched_tokens ${types.token}[]) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = ${searchPath} ${KEPT_PLANS} AS $body$
     #variable_conflict use_column
+    <<own>>
     DECLARE
       migration_state text;
       alone boolean;
@@ -62,20 +63,20 @@ export function settleFunction(context: MigrationContext): string {
       -- Not SET on the function: only a superuser may tie a parameter of ours to one. An error takes it back by itself.
       -- An assignment, which begins no statement as PERFORM does.
       written := set_config('keylift.writer', 'mirror', true);
-      IF alone AND NOT involved AND migration_state <> 'rolling_back' THEN${writeAlone(context)}
+      IF alone AND NOT own.involved AND migration_state <> 'rolling_back' THEN${writeAlone(context)}
       END IF;
       IF NOT settled OR to_regclass('${LATE}') IS NOT NULL THEN
+        <<asked>>
         DECLARE
-          -- Parameters take the collation of their arguments, and ids and tokens need not have the same.
-          asked_ids CONSTANT ${types.id}[]${types.neutral.id} := touched_ids;
-          asked_tokens CONSTANT ${types.token}[]${types.neutral.token} := touched_tokens;
+          ids CONSTANT ${types.id}[]${types.neutral.id} := touched_ids;
+          tokens CONSTANT ${types.token}[]${types.neutral.token} := touched_tokens;
         BEGIN
           IF settled THEN NULL;
           ELSIF migration_state = 'rolling_back' THEN${takeOut(context)}
-          ELSIF cardinality(asked_ids) + cardinality(asked_tokens) <= ${String(FEW)} THEN
-            PERFORM keylift.settle_few(asked_ids, asked_tokens);
+          ELSIF cardinality(asked.ids) + cardinality(asked.tokens) <= ${String(FEW)} THEN
+            PERFORM keylift.settle_few(asked.ids, asked.tokens);
           ELSE
-            PERFORM keylift.settle_many(asked_ids, asked_tokens);
+            PERFORM keylift.settle_many(asked.ids, asked.tokens);
           END IF;
           ${noteLate(context)}
         END;
@@ -88,10 +89,10 @@ export function settleFunction(context: MigrationContext): string {
 /** Account keys are being taken out by a rollback; a change must not bring one back. */
 const takeOut = ({ legacy: l }: MigrationContext): string => `
         ${l.writable.lastUsedAt === null ? '' : `UPDATE ${l.keys} k SET ${l.writable.lastUsedAt} = t.last_used_at FROM ${l.target} t
-          WHERE ${l.id} = t.id AND t.origin_api_id IS NOT NULL AND t.id = ANY (asked_ids)
+          WHERE ${l.id} = t.id AND t.origin_api_id IS NOT NULL AND t.id = ANY (asked.ids)
             AND t.last_used_at IS NOT NULL AND (${l.lastUsedAt} IS NULL OR ${l.lastUsedAt} < t.last_used_at);`}
-        DELETE FROM ${l.target} t WHERE t.origin_api_id IS NOT NULL AND t.id = ANY (asked_ids);
+        DELETE FROM ${l.target} t WHERE t.origin_api_id IS NOT NULL AND t.id = ANY (asked.ids);
         -- A row that left its group must not follow the account key of those it left.
-        DELETE FROM keylift.outcomes x USING ${l.keys} k WHERE x.key_id = ANY (asked_ids) AND x.outcome = 'merge' AND ${l.id} = x.key_id
+        DELETE FROM keylift.outcomes x USING ${l.keys} k WHERE x.key_id = ANY (asked.ids) AND x.outcome = 'merge' AND ${l.id} = x.key_id
           AND NOT EXISTS (SELECT FROM ${l.from} JOIN ${l.target} t ON t.token = ${l.token} AND t.account_id = ${l.account}
             WHERE ${l.id} = x.key_id AND t.id = x.account_key_id AND ${l.inStore});`;

@@ -120,7 +120,7 @@ async function typesOf(session: ReadSession, l: LegacyFragments, settings: Setti
   return onOwnPath(session, () => session.one<Record<string, string | null>>(`
     SELECT ${bare(l.id)} AS id, ${bare(l.token)} AS token, ${bare(l.api)} AS api, ${bare(l.account)} AS account, ${bare(l.apiId)} AS api_id,
       ${collated(l.id)} AS id_collated, ${collated(l.token)} AS token_collated, ${collated(l.apiId)} AS api_id_collated,
-      ${typeOf(l.lastUsedAt)}::text AS last_used_at, ${bare(l.expiresAt)} AS expires_at, ${bare(l.createdAt)} AS created_at,
+      ${bare(l.lastUsedAt)} AS last_used_at, ${bare(l.expiresAt)} AS expires_at, ${bare(l.createdAt)} AS created_at,
       ${typeOf(`ROW(${[...ofKey, l.slug, l.accountName].join(', ')})`)}::text AS rest,
       ${typeOf(`ROW(${l.inStore}, ${l.isPerApiKey}, ${l.hasToken}, ${l.alive}, ${l.createdAt} <= now(), ${l.lastUsedAt} <= now(), ${l.revokedAt} <= now())`)}::text AS conditions,
       (SELECT ROW(${ofKey.join(', ')}, ${l.isPerApiKey}) IS NULL FROM ${l.keys} k WHERE false)::text AS of_key_alone,

@@ -3,6 +3,7 @@ import { onServer, serverUrl } from '../support/database.js';
 import { MOTLEY } from '../support/motley.js';
 import { Scenario } from '../support/scenario.js';
 import { plant } from '../support/seed.js';
+import { assertOutcomes } from './sound.js';
 
 /** Functions that fit what keylift calls better than PostgreSQL's own, which take any type, or one that is near. */
 const BETTER_FITS: Record<string, string> = {
@@ -70,5 +71,33 @@ describe('functions of others that fit better than PostgreSQL\'s own', () => {
     }
     await scenario.db.query(`insert into public.account_api_keys (account_id, name, token) values (1, 'born', 'sécret+born')`);
     expect(await scenario.db.query(`select note from public.account_api_keys where name = 'born'`)).to.deep.equal([{ note: 'from the shop' }]);
+  });
+});
+
+describe('columns that are called what keylift calls its own variables', () => {
+  const NAMES = [
+    'touched_ids', 'touched_tokens', 'ids', 'tokens', 'migration_state', 'alone', 'settled', 'writer', 'written', 'outcome', 'present', 'involved', 'own', 'asked', 'judging',
+    'verdicts', 'left_for_now', 'concerned', 'leaving', 'joined', 'set_aside', 'moving', 'moved', 'retokened', 'attempt', 'asked_token', 'asked_api',
+  ];
+
+  it('are carried, and every write is mirrored beside them', async () => {
+    const scenario = await Scenario.of(MOTLEY);
+    try {
+      for (const table of ['api_keys', 'apis', 'accounts']) await scenario.db.query(`alter table public.${table} ${NAMES.map((name) => `add ${name} text default 'theirs'`).join(', ')}`);
+      const config = await scenario.file('keylift.json', JSON.stringify({ legacy: { keys: { carry: NAMES } } }));
+      await scenario.must(`migrate --yes --config ${config}`, 6);
+      for (const change of [
+        `update public.api_keys set name = 'renamed' where id = 1`, `update public.api_keys set revoked_at = now() where id = 20`, `delete from public.api_keys where id = 2`,
+        `update public.api_keys set token = 'sécret+turned' where id = 8`, `update public.account_api_keys set name = 'in Settings' where id = 9`,
+        `insert into public.api_keys (account_id, api_id, name, token, created_at) select account_id, api_id, 'new', t, '2022-01-01' from public.api_keys, unnest(array['sécret+new', token]) t where id = 10`,
+      ]) await scenario.db.query(change);
+      expect((await scenario.must(`verify --json --config ${config}`, 0)).json()).to.include({ ok: true });
+      await assertOutcomes(scenario);
+      await scenario.everyPair('all');
+      for (const [line, ...codes] of [['finalize --yes'], ['rollback --yes'], ['migrate --yes', 6]] as [string, ...number[]][]) await scenario.must(`${line} --config ${config}`, ...codes);
+      await assertOutcomes(scenario);
+    } finally {
+      await scenario.close();
+    }
   });
 });

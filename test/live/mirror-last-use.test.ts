@@ -73,6 +73,26 @@ describe('the mirror and last use', () => {
     expect((await used())).to.deep.equal({ legacy: LATER, settings: null });
   });
 
+  it('of a type that refuses NULL is carried like any other', async () => {
+    const strict = await Scenario.of(MOTLEY);
+    try {
+      await strict.db.query(`
+        create domain public.moment as timestamptz not null;
+        update public.api_keys set last_used_at = created_at where last_used_at is null;
+        alter table public.api_keys alter last_used_at set default now();
+        delete from public.api_keys where last_used_at is null;
+        alter table public.api_keys alter last_used_at type public.moment`);
+      await strict.must('migrate --yes', 6);
+      await strict.db.query(`update public.account_api_keys set last_used_at = '${LATER}' where id = 1`);
+      await strict.db.query(`update public.api_keys set name = 'renamed' where id in (1, 20)`);
+      await strict.db.query('delete from public.api_keys where id = 2');
+      await strict.must('verify');
+      expect(await strict.db.query('select last_used_at::text from public.api_keys where id = 1')).to.deep.equal([{ last_used_at: LATER }]);
+    } finally {
+      await strict.close();
+    }
+  });
+
   it('survives a row that is no per-API key any more', async () => {
     const narrowed = await Scenario.of(MOTLEY);
     try {

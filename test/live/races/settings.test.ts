@@ -61,6 +61,22 @@ describe('races: one key changed in both tables', () => {
   }
 });
 
+describe('races: an account that goes, and its keys', () => {
+  const starts = useStarts();
+
+  for (const keys of ['40', '60, 70']) {
+    it(`that move to another account at that moment, ${keys}: they have their account key there`, async () => {
+      const scenario = await starts.migrated();
+      const [settings, legacy] = [await Session.open(scenario.db), await Session.open(scenario.db)];
+      await settings.run('begin; delete from public.accounts where id = 2');
+      const moving = await legacy.startBlocked(`update public.api_keys set account_id = 1 where id in (${keys})`);
+      await settings.run('commit');
+      expect(await moving.end).to.equal('done');
+      await assertSound(scenario, 'all');
+    });
+  }
+});
+
 describe('races: a switch and writers', () => {
   const starts = useStarts();
   let scenario: Scenario;
