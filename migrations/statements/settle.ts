@@ -67,7 +67,7 @@ export function settleFunction(context: MigrationContext): string {
       END IF;
       IF NOT settled OR to_regclass('${LATE}') IS NOT NULL THEN
         <<asked>>
-        DECLARE
+        DECLARE -- copies, as parameters take the collation of their arguments
           ids CONSTANT ${types.id}[]${types.neutral.id} := touched_ids;
           tokens CONSTANT ${types.token}[]${types.neutral.token} := touched_tokens;
         BEGIN
