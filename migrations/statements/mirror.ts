@@ -1,3 +1,4 @@
+import type { WatchedColumn } from '../../src/legacy/inspect.js';
 import type { MigrationContext } from '../context.js';
 
 /** Legacy columns a change in Settings is carried back to. Dates of creation are nobody's to change. */
@@ -57,20 +58,38 @@ export function legacyTriggerFunctions(context: MigrationContext): string {
       FROM (${sources.map((s) => `SELECT ${l.id} AS id, ${l.token} AS token FROM ${s}`).join(' UNION ALL ')}) seen;
       IF ids IS NOT NULL THEN PERFORM keylift.settle(ids, coalesce(tokens, '{}')); END IF;
       RETURN NULL;`;
-  const declare = `#variable_conflict use_column\n    DECLARE ids ${types.id}[]; tokens ${types.token}[];`;
-  const watched = (rows: string): string => types.watched.map((c) => comparable(`${rows}.${c.name}`, c)).join(', ');
+  const one = (rows: string): string => `
+      SELECT ${l.id}, ${l.token}, EXISTS (SELECT FROM ${rows} OFFSET 1) INTO id, token, several FROM ${rows} k LIMIT 1;
+      IF NOT several THEN
+        IF keylift.${rows === 'new_rows' ? 'mirror_one_insert' : 'mirror_one_delete'}(id, token) THEN RETURN NULL; END IF;
+      END IF;`;
+  const declare = `#variable_conflict use_column
+    DECLARE id ${types.id}; token ${types.token}; several boolean; changed boolean; ids ${types.id}[]; tokens ${types.token}[];`;
+  const watched = (rows: string, as: (c: WatchedColumn) => string): string => types.watched.map((c) => as({ ...c, name: `${rows}.${c.name}` })).join(', ');
+  const compared = (rows: string): string => watched(rows, (c) => comparable(c.name, c));
+  const whole = (rows: string): string => `ROW(${watched(rows, (c) => c.name)})`;
   return `
-    CREATE FUNCTION keylift.mirror_insert() ${head} ${declare} BEGIN ${LEAVE_OURS} ${refuseRepeated(context)} ${seen('new_rows k')} END $body$;
-    CREATE FUNCTION keylift.mirror_delete() ${head} ${declare} BEGIN ${LEAVE_OURS} ${seen('old_rows k')} END $body$;
+    CREATE FUNCTION keylift.mirror_insert() ${head} ${declare} BEGIN ${LEAVE_OURS} ${refuseRepeated(context)} ${one('new_rows')} ${seen('new_rows k')} END $body$;
+    CREATE FUNCTION keylift.mirror_delete() ${head} ${declare} BEGIN ${LEAVE_OURS} ${one('old_rows')} ${seen('old_rows k')} END $body$;
     CREATE FUNCTION keylift.mirror_update() ${head} ${declare}
     BEGIN
       ${LEAVE_OURS}
       -- Last use is written at every call and is not carried row by row: leave before any work.
-      -- EXCEPT rather than a join: its cost does not hang on a plan made for another number of rows.
-      IF NOT EXISTS (SELECT ${watched('n')} FROM new_rows n EXCEPT ALL SELECT ${watched('o')} FROM old_rows o) THEN
-        RETURN NULL;
+      SELECT ${l.id}, record_image_ne(${whole('k')}, ${whole('o')}),
+          EXISTS (SELECT FROM new_rows OFFSET 1) OR record_image_ne(ROW(${l.id}), ROW(${l.id.replace(/^k\./, 'o.')}))
+        INTO id, changed, several FROM new_rows k, old_rows o LIMIT 1;
+      IF NOT FOUND THEN RETURN NULL; END IF;
+      IF several THEN
+        -- EXCEPT rather than a join: its cost does not hang on a plan made for another number of rows.
+        IF NOT EXISTS (SELECT ${compared('n')} FROM new_rows n EXCEPT ALL SELECT ${compared('o')} FROM old_rows o) THEN
+          RETURN NULL;
+        END IF;
+      ELSIF NOT changed THEN RETURN NULL;
       END IF;
       ${refuseRepeated(context)}
+      IF NOT several THEN
+        IF keylift.mirror_one_update(id) THEN RETURN NULL; END IF;
+      END IF;
       ${seen('old_rows k', 'new_rows k')}
     END $body$;
     CREATE FUNCTION keylift.refuse_truncate() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
@@ -212,5 +231,6 @@ export function archiveTriggerFunctions(context: MigrationContext, archive: stri
 export const MIRROR_FUNCTIONS = (idType: string, tokenType: string): string[] => [
   'mirror_insert()', 'mirror_update()', 'mirror_delete()', 'refuse_truncate()',
   'mirror_back_update()', 'mirror_back_delete()', 'check_token()',
-  'mirror_number()', `settle(${idType}[], ${tokenType}[])`, `settle_few(${idType}[], ${tokenType}[])`, `settle_many(${idType}[], ${tokenType}[])`, `await_batches(${idType}[])`,
+  'mirror_number()', `mirror_one_insert(${idType}, ${tokenType})`, `mirror_one_update(${idType})`, `mirror_one_delete(${idType}, ${tokenType})`,
+  `settle(${idType}[], ${tokenType}[])`, `settle_few(${idType}[], ${tokenType}[])`, `settle_many(${idType}[], ${tokenType}[])`, `await_batches(${idType}[])`,
 ];

@@ -1,7 +1,10 @@
+import { copiedColumns } from '../../src/legacy/copy.js';
+import { withApi } from '../../src/legacy/fragments.js';
+import { staysByItself } from '../../src/legacy/rules.js';
 import type { MigrationContext } from '../context.js';
 import { judgements, KEPT_PLANS } from './judgement.js';
 import { LATE, noteLate } from './late.js';
-import { aloneVariables, lookAlone, OUR_MIGRATION, writeAlone } from './settle-alone.js';
+import { besideNobody, BY_ITSELF, mirrorOneFunctions, OUR_MIGRATION, sources, targets } from './mirror-one.js';
 
 /** Up to this many ids and tokens a change is judged with kept plans. */
 const FEW = 200;
@@ -45,14 +48,15 @@ export function settleFunction(context: MigrationContext): string {
     #variable_conflict use_column
     <<own>>
     DECLARE
+      id CONSTANT ${types.id}${types.neutral.id} := touched_ids[1];
+      token CONSTANT ${types.token}${types.neutral.token} := touched_tokens[1];
       migration_state text;
-      alone boolean;
       settled boolean := false;
       writer CONSTANT text := coalesce(current_setting('keylift.writer', true), '');
-      written text;${aloneVariables(context)}
+      written text;
     BEGIN
-      alone := cardinality(touched_ids) = 1 AND cardinality(touched_tokens) = 1;
-      IF alone THEN${lookAlone(context)}
+      IF cardinality(touched_ids) = 1 AND cardinality(touched_tokens) = 1 THEN${nothingToDo(context)}
+        settled := settled AND migration_state <> 'rolling_back';
       ELSE
         SELECT m.state INTO migration_state FROM ${OUR_MIGRATION};
       END IF;
@@ -63,8 +67,6 @@ export function settleFunction(context: MigrationContext): string {
       -- Not SET on the function: only a superuser may tie a parameter of ours to one. An error takes it back by itself.
       -- An assignment, which begins no statement as PERFORM does.
       written := set_config('keylift.writer', 'mirror', true);
-      IF alone AND NOT own.involved AND migration_state <> 'rolling_back' THEN${writeAlone(context)}
-      END IF;
       IF NOT settled OR to_regclass('${LATE}') IS NOT NULL THEN
         <<asked>>
         DECLARE -- copies, as parameters take the collation of their arguments
@@ -83,7 +85,25 @@ export function settleFunction(context: MigrationContext): string {
       END IF;
       written := set_config('keylift.writer', writer, true);
     END $body$;
-    ${judgements(context)}`;
+    ${judgements(context)}
+    ${mirrorOneFunctions(context)}`;
+}
+
+/**
+ * Of a single key, is there nothing to do? The key of a custom API or a row that is gone, without an account key and
+ * without a word in the ledger; or an account key that agrees with its row, as when the change came from Settings.
+ */
+function nothingToDo({ legacy: l }: MigrationContext): string {
+  const columns = copiedColumns(l);
+  return `
+        SELECT (SELECT m.state FROM ${OUR_MIGRATION}),
+          NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = own.id) AND ${BY_ITSELF} AND CASE
+            WHEN ${l.id} IS NULL THEN t.id IS NULL AND ${besideNobody(l)}
+            WHEN t.id IS NULL THEN NOT ${l.isPerApiKey} OR ${staysByItself(l)}
+            ELSE ${l.isPerApiKey} AND (${l.apiId} IS NULL OR ${l.inStore}) AND record_image_eq(${targets(columns)}, ${sources(columns)}) END
+          INTO own.migration_state, own.settled
+          FROM (SELECT) one LEFT JOIN ${l.target} t ON t.id = own.id AND t.origin_api_id IS NOT NULL
+            LEFT JOIN (${withApi(l)}) ON ${l.id} = own.id;`;
 }
 
 /** Account keys are being taken out by a rollback; a change must not bring one back. */

@@ -12,6 +12,9 @@ export const settledByItself = (l: LegacyFragments, accountIsMissing = `${l.acco
         WHEN ${l.createdAt} IS NULL THEN 'missing_created_at'
       END`;
 
+/** Rule 1 alone: the key of an API that is there, and not of the store. */
+export const staysByItself = (l: LegacyFragments): string => `(${l.apiId} IS NOT NULL AND NOT ${l.inStore})`;
+
 /** Where the holds stand: in the ledger, or (for a plan, which writes nothing) in two array parameters. */
 export type HoldsSource = { from: 'ledger' } | { from: 'parameters'; keyIds: string; accountIds: string };
 
@@ -93,6 +96,10 @@ export function verdicts(l: LegacyFragments, options: VerdictOptions): string {
       WINDOW same_token AS (PARTITION BY token, may_move)
     ) AS judged`;
 }
+
+/** The rules as a condition over one row of `legacy.from` whose token no other row has: does it move? */
+export const movesAlone = (l: LegacyFragments, { holds, takenElsewhere = 'false' }: Pick<VerdictOptions, 'holds' | 'takenElsewhere'>): string =>
+  `(${settledByItself(l)}) IS NULL AND NOT ${heldByName(l, holds)} AND NOT ${takenElsewhere}`;
 
 /**
  * The same row for a key whose token no other row has: nothing to compare it with, and so none of the windows, which are
