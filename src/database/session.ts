@@ -1,7 +1,6 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
-import { from as copyFrom } from 'pg-copy-streams';
 import type { Where } from './address.js';
 import { UnreachableError } from '../errors.js';
 import { socketOf } from './beside.js';
@@ -119,6 +118,7 @@ async function copy(client: pg.PoolClient, sql: string, source: AsyncIterable<st
       throw error;
     }
   }
+  const { from: copyFrom } = await import('pg-copy-streams');
   try {
     await pipeline(Readable.from(watched(), { highWaterMark: 1 }), client.query(copyFrom(sql)));
   } catch (error) {

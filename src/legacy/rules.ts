@@ -12,8 +12,15 @@ export const settledByItself = (l: LegacyFragments, accountIsMissing = `${l.acco
         WHEN ${l.createdAt} IS NULL THEN 'missing_created_at'
       END`;
 
-/** Rule 1 alone: the key of an API that is there, and not of the store. */
+/** Where `settledByItself` says `stay`: the key of an API that is there, and not of the store. */
 export const staysByItself = (l: LegacyFragments): string => `(${l.apiId} IS NOT NULL AND NOT ${l.inStore})`;
+
+/** Where it says nothing, of a key whose account is there. Over millions of rows a condition is cheaper than a word. */
+export const mayMoveByItself = (l: LegacyFragments): string => `(${l.inStore} AND ${l.hasToken} AND ${l.createdAt} IS NOT NULL)`;
+
+/** Where it says a reason, of such a key. */
+export const exceptionByItself = (l: LegacyFragments): string =>
+  `(${l.apiId} IS NULL OR (${l.inStore} AND NOT (${l.hasToken} AND ${l.createdAt} IS NOT NULL)))`;
 
 /** Where the holds stand: in the ledger, or (for a plan, which writes nothing) in two array parameters. */
 export type HoldsSource = { from: 'ledger' } | { from: 'parameters'; keyIds: string; accountIds: string };
@@ -35,6 +42,8 @@ export interface VerdictOptions {
   takenElsewhere?: string;
   /** Condition under which a key whose API went missing goes on as an account key: it moved before. */
   outlivesItsApi?: string;
+  /** Columns of the row by itself to be given along: `settled`, `named_by_hold`, `created_at`, `last_used_at AS …`. */
+  further?: string[];
 }
 
 /** What the rules look at of each row picked, the row by itself. */
@@ -52,7 +61,7 @@ function perApiKeys(l: LegacyFragments, options: VerdictOptions): string {
 }
 
 /** Rules 1 and 7 to 9 in their order, of a row that knows of those it shares its token with. */
-const BY_THE_RULES = `SELECT key_id, account_id, alive, token,
+const byTheRules = ({ further = [] }: VerdictOptions): string => `SELECT key_id, account_id, alive, token,
       CASE WHEN settled = 'stay' THEN 'stay'
            WHEN settled IS NOT NULL THEN 'exception'
            WHEN held THEN 'hold'
@@ -65,7 +74,7 @@ const BY_THE_RULES = `SELECT key_id, account_id, alive, token,
            WHEN several_accounts OR taken_elsewhere THEN 'shared_token'
            WHEN several_lives THEN 'conflicting_status' END AS reason,
       CASE WHEN settled IS NULL THEN first_key END AS account_key_id,
-      group_last_used_at AS last_used_at`;
+      group_last_used_at AS last_used_at${further.map((column) => `, ${column}`).join('')}`;
 
 /**
  * One row `(key_id, outcome, reason, account_key_id, account_id, alive, last_used_at)` for each row picked:
@@ -73,7 +82,7 @@ const BY_THE_RULES = `SELECT key_id, account_id, alive, token,
  */
 export function verdicts(l: LegacyFragments, options: VerdictOptions): string {
   return `
-    ${BY_THE_RULES}
+    ${byTheRules(options)}
     FROM (
       SELECT *,
         bool_or(account_id IS DISTINCT FROM first_account) OVER same_token AS several_accounts,
@@ -107,7 +116,7 @@ export const movesAlone = (l: LegacyFragments, { holds, takenElsewhere = 'false'
  */
 export function verdictAlone(l: LegacyFragments, options: VerdictOptions): string {
   return `
-    ${BY_THE_RULES}
+    ${byTheRules(options)}
     FROM (
       SELECT *, named_by_hold AS held, false AS several_accounts, false AS several_lives, key_id AS first_key, last_used_at AS group_last_used_at
       FROM (

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createWriteStream, fchmodSync, fstatSync, openSync, type WriteStream } from 'node:fs';
-import winston from 'winston';
+import { createRequire } from 'node:module';
+import type winston from 'winston';
 import { redactText } from '../config/redact.js';
 import { UsageError } from '../errors.js';
 import type { LogEvent, LogFields } from './events.js';
@@ -33,19 +34,29 @@ interface Entry {
   fileOnly: boolean;
 }
 
+/** Loaded for the first line: a command that only prints its answer has none, and need not wait for it. */
+const loadWinston = (): typeof winston => createRequire(import.meta.url)('winston') as typeof winston;
+
 /** Human lines on stderr and, if asked for, JSON lines in a file. Throws UsageError `log_file_unwritable`. */
 export function openLog({ stderr, level = 'info', file, secrets = [], now = () => new Date() }: LogOptions): Log {
   const stream = file === undefined ? undefined : openFile(file, stderr);
-  const log = winston.createLogger({
-    level,
-    format: winston.format((info) => masked(info, secrets))(),
-    transports: [
-      new winston.transports.Stream({ stream: stderr, format: lines(humanLine) }),
-      ...(stream === undefined ? [] : [new winston.transports.Stream({ stream, format: lines(jsonLine) })]),
-    ],
-  });
+  let log: winston.Logger | undefined;
+  const begin = (): winston.Logger => {
+    const { createLogger, format, transports: { Stream } } = loadWinston();
+    const lines = linesOf(format);
+    return createLogger({
+      level,
+      format: format((info) => masked(info, secrets))(),
+      transports: [
+        new Stream({ stream: stderr, format: lines(humanLine) }),
+        ...(stream === undefined ? [] : [new Stream({ stream, format: lines(jsonLine) })]),
+      ],
+    });
+  };
   const carried: LogFields = {};
   const write = (entryLevel: LogLevel, fileOnly: boolean) => (event: LogEvent, message: string, fields: LogFields = {}) => {
+    if ((fileOnly && stream === undefined) || LOG_LEVELS.indexOf(entryLevel) > LOG_LEVELS.indexOf(level)) return;
+    log ??= begin();
     // The fields stay below a key of their own: winston has a meaning for some names.
     log.log({ level: entryLevel, event, message, fields: { ...carried, ...fields }, fileOnly, time: now().toISOString() });
   };
@@ -88,22 +99,23 @@ function narrow(descriptor: number, { file, stderr }: { file: string; stderr: No
   }
 }
 
-async function close(log: winston.Logger, stream: WriteStream | undefined): Promise<void> {
-  const drained = once(log, 'finish');
-  log.end();
-  await drained;
+async function close(log: winston.Logger | undefined, stream: WriteStream | undefined): Promise<void> {
+  if (log !== undefined) {
+    const drained = once(log, 'finish');
+    log.end();
+    await drained;
+  }
   if (stream === undefined || stream.destroyed) return;
   const ended = once(stream, 'close');
   stream.end();
   await ended;
 }
 
-function lines(render: (entry: Entry) => string | false): winston.Logform.Format {
-  return winston.format((info) => {
+const linesOf = (format: typeof winston.format) => (render: (entry: Entry) => string | false): winston.Logform.Format =>
+  format((info) => {
     const line = render(info as unknown as Entry);
     return line === false ? false : Object.assign(info, { [Symbol.for('message')]: line });
   })();
-}
 
 function humanLine({ time, level, message, fileOnly }: Entry): string | false {
   if (fileOnly) return false;

@@ -1,5 +1,6 @@
+import { aliasesIn } from '../config/expressions.js';
 import { withApi, type LegacyFragments } from '../legacy/fragments.js';
-import { heldByName, settledByItself, type HoldsSource } from '../legacy/rules.js';
+import { exceptionByItself, heldByName, mayMoveByItself, settledByItself, staysByItself, type HoldsSource } from '../legacy/rules.js';
 import { dormant } from './dormant.js';
 import { MAX_EXCEPTIONS_LISTED } from './exceptions.js';
 
@@ -38,25 +39,25 @@ export interface CountedAlone {
  * the APIs alone. Whether an account is there is asked of each account, and not of each of its keys. What is otherwise
  * for some keys is for the caller to correct; `absent_accounts` says for whose.
  */
-export function countAlone(l: LegacyFragments, { holds, accountType, dormantSince }: AloneOptions): string {
+export function countAlone(legacy: LegacyFragments, { holds, accountType, dormantSince }: AloneOptions): string {
+  const { l, from } = askingApis(legacy);
   const { word, bit, known, there, account } = wordsOf(l, accountType);
-  const settled = settledByItself(l, 'false');
-  const held = holds === null ? 'false' : heldByName(l, holds);
-  const widened = `${settled} IS NULL AND NOT ${held} AND ${l.alive}`;
+  const held = holds === null ? null : heldByName(l, holds);
+  const widened = widenedIfAlone(l, holds);
   const accounts = `bit_or(1::bigint << ${bit})`;
   return `
     /* planning each key by itself */
     WITH words AS MATERIALIZED (
       SELECT ${word} AS word, count(*) AS keys,
-        count(*) FILTER (WHERE ${settled} = 'stay') AS stay,
-        count(*) FILTER (WHERE ${held} AND ${settled} IS NULL) AS hold,
+        count(*) FILTER (WHERE ${staysByItself(l)}) AS stay,
+        ${held === null ? '0' : `count(*) FILTER (WHERE ${held} AND ${mayMoveByItself(l)})`} AS hold,
         count(*) FILTER (WHERE ${widened}) AS widened,
-        count(*) FILTER (WHERE ${widened} AND ${dormant(l.lastUsedAt, dormantSince)}) AS dormant,
+        count(*) FILTER (WHERE ${dormant(l.lastUsedAt, dormantSince)} AND ${widened}) AS dormant,
         ${accounts} FILTER (WHERE ${widened}) AS widened_accounts,
         ${accounts} FILTER (WHERE ${l.inStore}) AS named_accounts,
-        array_agg(${settled}) FILTER (WHERE ${settled} <> 'stay') AS reasons,
-        array_agg(${l.id}) FILTER (WHERE ${settled} <> 'stay') AS exceptions
-      FROM ${withApi(l)}
+        array_agg(${settledByItself(l, 'false')}) FILTER (WHERE ${exceptionByItself(l)}) AS reasons,
+        array_agg(${l.id}) FILTER (WHERE ${exceptionByItself(l)}) AS exceptions
+      FROM ${from}
       WHERE ${l.isPerApiKey}
       GROUP BY 1
     ), looked_up AS MATERIALIZED (
@@ -79,6 +80,17 @@ export function countAlone(l: LegacyFragments, { holds, accountType, dormantSinc
       coalesce(bool_or(word IS NULL AND named_accounts IS NOT NULL), false) AS nobodys
     FROM looked_up`;
 }
+
+/** Keys and their APIs, each of which is asked whether it is of the store once, and not for each count of each of its keys. */
+function askingApis(l: LegacyFragments): { l: LegacyFragments; from: string } {
+  if (aliasesIn(l.inStore, ['k', 'o']).length > 0) return { l, from: withApi(l) };
+  const asked = `(SELECT ${l.apiId} AS id, bool_and(${l.inStore}) AS in_store FROM ${l.apis} a GROUP BY 1) a`;
+  return { l: { ...l, apiId: 'a.id', inStore: '(a.in_store IS TRUE)' }, from: `${l.keys} k LEFT JOIN ${asked} ON a.id = ${l.api}` };
+}
+
+/** Condition under which `countAlone` counts a key as one that is widened. */
+export const widenedIfAlone = (l: LegacyFragments, holds: HoldsSource | null): string =>
+  `${l.alive} AND ${mayMoveByItself(l)}${holds === null ? '' : ` AND NOT ${heldByName(l, holds)}`}`;
 
 /** The class that `countAlone` counts a key in, for whoever looks at single keys. */
 export const classIfAlone = (l: LegacyFragments, holds: HoldsSource | null): string =>

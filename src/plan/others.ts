@@ -1,19 +1,16 @@
-import { keptAwake } from '../database/same-snapshot.js';
 import type { ReadSession } from '../database/session.js';
 import type { MappedSchema } from '../legacy/inspect.js';
 import type { HoldsSource } from '../legacy/rules.js';
 import { countAlone, MAX_ABSENT_NAMED, type CountedAlone } from './alone.js';
-import { accountAbsent, lookCloser, type CountedCloser } from './corrections.js';
 import { DORMANT_SINCE } from './dormant.js';
 import { planParameters, type Holds } from './holds.js';
-import type { CountedTwins } from './twins.js';
+import { accountAbsent, countOrphans, type CountedOrphans } from './orphans.js';
 
-/** What all keys but the twins are. */
+/** What all keys are, if none of them has a twin. */
 export interface Others {
   /** Keys by class, as `CountedTwins` has it. */
   classes: Record<string, number>;
   dormant: number;
-  /** Accounts that are widened, be it by a twin. */
   widenedAccounts: number;
   /** The first ids of exceptions, as arrays that PostgreSQL wrote. Some may be of twins. */
   exceptions: string[];
@@ -21,8 +18,8 @@ export interface Others {
 
 export interface OthersOptions {
   holds: Holds;
-  /** They may come later than the first count, which does without them. */
-  twins: Promise<CountedTwins>;
+  /** Is another session searching for twins meanwhile? */
+  beside?: boolean;
 }
 
 /** Values to be bound, each named by its number. */
@@ -35,31 +32,27 @@ class Bound {
 
 /**
  * Counts every key as if it were alone, which needs no search for twins and so can run beside it; then looks closer at
- * twins and at keys without an account, takes out what they were counted for, and puts in what the latter are.
+ * keys without an account, takes out what they were counted for, and puts in what they are.
  */
-export async function countOthers(session: ReadSession, schema: MappedSchema, { holds, twins: coming }: OthersOptions): Promise<Others> {
-  await session.query(HASHED);
+export async function countOthers(session: ReadSession, schema: MappedSchema, { holds, beside = false }: OthersOptions): Promise<Others> {
+  await session.query(beside ? `${HASHED}; ${WITH_ONE_WORKER}` : HASHED);
   const { since } = await session.one<{ since: string }>(`SELECT (${DORMANT_SINCE})::text AS since`);
   const all = await ask<CountedAlone>(session, (bound) => countAlone(schema.legacy, {
     holds: heldIn(schema, holds, bound), accountType: schema.types.account, dormantSince: bound.add(since, 'timestamptz') }));
-  const twins = await keptAwake(session, coming);
-  if (twins.key_ids === '{}' && all.absent === '0' && !all.nobodys) return sumUp(all);
-  return sumUp(all, await ask<CountedCloser>(session, (bound) => lookCloser(schema.legacy, {
-    holds: heldIn(schema, holds, bound),
-    dormantSince: bound.add(since, 'timestamptz'),
-    twins: bound.add(twins.key_ids, `${schema.types.id}[]`),
-    widenedAccounts: bound.add(twins.widened_accounts, `${schema.types.account}[]`),
-    absent: absentIn(schema, all, bound),
-  })));
+  if (all.absent === '0' && !all.nobodys) return sumUp(all);
+  return sumUp(all, await ask<CountedOrphans>(session, (bound) => countOrphans(schema.legacy, {
+    holds: heldIn(schema, holds, bound), dormantSince: bound.add(since, 'timestamptz'), absent: absentIn(schema, all, bound) })));
 }
 
 function absentIn({ legacy, types }: MappedSchema, { absent, absent_accounts, nobodys }: CountedAlone, bound: Bound): string {
-  if (absent === '0' && !nobodys) return 'false';
   return accountAbsent(legacy, { named: Number(absent) > MAX_ABSENT_NAMED ? null : bound.add(absent_accounts, `${types.account}[]`), nobodys });
 }
 
 /** A hash of a few groups is what the counts want, and workers that hand them on, however many the planner expects. */
 const HASHED = `SET LOCAL work_mem = '64MB'; SET LOCAL enable_sort = off; SET LOCAL parallel_tuple_cost = 0`;
+
+/** The search for twins takes as long on its one core as this count on two: more workers would only keep it from that core. */
+const WITH_ONE_WORKER = `SELECT set_config('max_parallel_workers_per_gather', least(current_setting('max_parallel_workers_per_gather')::int, 1)::text, true)`;
 
 async function ask<T>(session: ReadSession, statement: (bound: Bound) => string): Promise<T> {
   const bound = new Bound();
@@ -74,22 +67,23 @@ function heldIn(schema: MappedSchema, holds: Holds, bound: Bound): HoldsSource |
   return source;
 }
 
-function sumUp(all: CountedAlone, closer?: CountedCloser): Others {
-  const classes: Record<string, number> = {};
-  const add = (counted: Record<string, number>, sign: 1 | -1): void => {
-    for (const [name, keys] of Object.entries(counted)) classes[name] = (classes[name] ?? 0) + sign * keys;
-  };
-  add(classesOf(all), 1);
-  if (closer !== undefined) {
-    add(closer.as_if_alone, -1);
-    add(closer.orphans, 1);
+function sumUp(all: CountedAlone, orphans?: CountedOrphans): Others {
+  const classes = classesOf(all);
+  if (orphans !== undefined) {
+    addCounts(classes, orphans.as_if_alone, -1);
+    addCounts(classes, orphans.classes, 1);
   }
   return {
     classes,
-    dormant: Number(all.dormant) - Number(closer?.dormant ?? 0),
-    widenedAccounts: Number(all.widened_accounts) - Number(closer?.unwidened ?? 0),
-    exceptions: [all.exceptions, closer?.exceptions ?? '{}'],
+    dormant: Number(all.dormant) - Number(orphans?.dormant ?? 0),
+    widenedAccounts: Number(all.widened_accounts),
+    exceptions: [all.exceptions, orphans?.exceptions ?? '{}'],
   };
+}
+
+/** Adds counts by class to others, or takes them out. */
+export function addCounts(to: Record<string, number>, counted: Record<string, number>, sign: 1 | -1): void {
+  for (const [name, keys] of Object.entries(counted)) to[name] = (to[name] ?? 0) + sign * keys;
 }
 
 /** `move`, a key that moves and is dead, is what is left. */

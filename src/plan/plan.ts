@@ -5,7 +5,7 @@ import type { MappedSchema } from '../legacy/inspect.js';
 import { bornKeysTable } from './born.js';
 import { listExceptions, REASONS } from './exceptions.js';
 import { planParameters, type Holds } from './holds.js';
-import { countOthers, type Others } from './others.js';
+import { addCounts, countOthers, type Others } from './others.js';
 import { countTwins, type CountedTwins } from './twins.js';
 
 export type Outcome = 'move' | 'stay' | 'merge' | 'hold' | 'exception';
@@ -47,9 +47,8 @@ export async function planMove(session: ReadSession, schema: MappedSchema, { hol
   const held = planParameters(schema, holds);
   const born = await bornKeysTable(session, schema);
   const coming = session.one<CountedTwins>(countTwins(l, { holds: held.source, tokenIndexed: types.tokenIndexed, born }), held.values);
-  const [twins, others] = await allDone([coming, beside((other) => countOthers(other, schema, { holds, twins: coming }), coming)]);
-  const classes = { ...others.classes };
-  for (const [name, keys] of Object.entries(twins.classes)) classes[name] = (classes[name] ?? 0) + keys;
+  const [twins, others] = await allDone([coming, beside((other) => countOthers(other, schema, { holds, beside: other !== session }), coming)]);
+  const classes = classesOfAll(twins, others);
   const count = (name: string): number => classes[name] ?? 0;
   const exceptionsByReason = Object.fromEntries(REASONS.filter((r) => count(r) > 0).map((r) => [r, count(r)]));
   const total = Object.values(classes).reduce((sum, keys) => sum + keys, 0);
@@ -64,15 +63,24 @@ export async function planMove(session: ReadSession, schema: MappedSchema, { hol
     exceptions: await exceptionsOf(session, schema, { twins, others }),
     exceptions_by_reason: exceptionsByReason,
     widening: {
-      accounts: others.widenedAccounts,
+      accounts: others.widenedAccounts - Number(twins.unwidened),
       keys: count('widened'),
       store_apis: await countStoreApis(session, schema),
-      dormant_keys: Number(twins.dormant_keys) + others.dormant,
+      dormant_keys: others.dormant - Number(twins.dormant_as_if_alone) + Number(twins.dormant_keys),
     },
     total,
     batches: Math.ceil(total / batchSize),
     seconds_expected: Math.round((total / ROWS_PER_SECOND) * 10) / 10,
   };
+}
+
+/** Others know of no twins, and took each for what it would be alone: that is taken out, and what it is put in. */
+function classesOfAll(twins: CountedTwins, others: Others): Record<string, number> {
+  const classes = { ...others.classes };
+  addCounts(classes, twins.as_if_alone, -1);
+  addCounts(classes, { missing_account: Number(twins.orphans) }, -1);
+  addCounts(classes, twins.classes, 1);
+  return classes;
 }
 
 async function countStoreApis(session: ReadSession, { legacy: l }: MappedSchema): Promise<number> {

@@ -1,4 +1,5 @@
-import type { LegacyFragments } from '../legacy/fragments.js';
+import { withApi, type LegacyFragments } from '../legacy/fragments.js';
+import { widenedIfAlone } from './alone.js';
 import { verdicts, type HoldsSource } from '../legacy/rules.js';
 import { bornTokens, takenInSettings } from './born.js';
 import { dormant, DORMANT_SINCE } from './dormant.js';
@@ -12,37 +13,58 @@ export interface TwinsOptions {
   born: string | null;
 }
 
-/** What `countTwins` answers. Arrays are text as PostgreSQL writes them, handed back as they came. */
+/**
+ * What `countTwins` answers: what the twins are, and what `countAlone` takes them for, who knows of no twins and may look
+ * at the same time. Counts are decimal text.
+ */
 export interface CountedTwins {
   /** Keys by class: an outcome, an exception's reason, or `widened` for a living key that moves. */
   classes: Record<string, number>;
   dormant_keys: string;
-  key_ids: string;
-  widened_accounts: string;
   exceptions: { key_id: string; reason: string }[];
+  /** Those whose account is there, by the class each would be in were it alone, and the dormant among the widened ones. */
+  as_if_alone: Record<string, number>;
+  dormant_as_if_alone: string;
+  /** The others: to `countOrphans` they are keys without an account, as they are here. */
+  orphans: string;
+  /** Accounts with a key that would be widened were it alone, and with none that is. */
+  unwidened: string;
 }
 
 /**
  * The keys that share their token, also with a key born in Settings, judged with one another: counts by class, the
- * dormant ones, the accounts that are widened, exceptions, and the ids of all.
+ * dormant ones and exceptions; and what they are to whoever takes each of them for the only one with its token.
  */
 export function countTwins(l: LegacyFragments, { holds, tokenIndexed, born }: TwinsOptions): string {
   const rows = `${l.hasToken} AND ${l.token} ${tokenIndexed ? '= ANY (ARRAY(SELECT token FROM repeated))' : 'IN (SELECT token FROM repeated)'}`;
+  const further = ['settled', 'named_by_hold', 'last_used_at AS own_last_used_at'];
+  const since = `(SELECT ${DORMANT_SINCE})`;
+  const byClass = (column: string, where = ''): string =>
+    `(SELECT coalesce(jsonb_object_agg(class, keys), '{}') FROM (SELECT ${column} AS class, count(*) AS keys FROM together ${where} GROUP BY 1) c)`;
   return `
     /* planning the keys with repeated tokens */
     WITH repeated AS MATERIALIZED (
       SELECT ${l.token} AS token FROM ${l.keys} k WHERE ${l.isPerApiKey} GROUP BY ${l.token} HAVING count(*) > 1
       ${bornTokens(born)}
     ), together AS MATERIALIZED (
-      SELECT key_id, account_id, ${dormant('last_used_at', `(SELECT ${DORMANT_SINCE})`)} AS dormant,
-        CASE WHEN outcome = 'exception' THEN reason WHEN outcome = 'move' AND alive THEN 'widened' ELSE outcome END AS class
-      FROM (${verdicts(l, { holds, rows, ...takenInSettings(born, l.token) })}) v
+      SELECT key_id, account_id, ${dormant('last_used_at', since)} AS dormant, ${dormant('own_last_used_at', since)} AS dormant_as_if_alone,
+        CASE WHEN outcome = 'exception' THEN reason WHEN outcome = 'move' AND alive THEN 'widened' ELSE outcome END AS class,
+        CASE WHEN settled = 'missing_account' THEN NULL WHEN settled IS NOT NULL THEN settled
+          WHEN named_by_hold THEN 'hold' WHEN alive THEN 'widened' ELSE 'move' END AS as_if_alone
+      FROM (${verdicts(l, { holds, rows, further, ...takenInSettings(born, l.token) })}) v
+    ), doubtful AS MATERIALIZED (
+      SELECT DISTINCT account_id FROM together
+      WHERE as_if_alone = 'widened' AND account_id NOT IN (SELECT account_id FROM together WHERE class = 'widened')
     )
-    SELECT (SELECT coalesce(jsonb_object_agg(class, keys), '{}') FROM (SELECT class, count(*) AS keys FROM together GROUP BY class) c) AS classes,
+    SELECT ${byClass('class')} AS classes,
       (SELECT count(*) FROM together WHERE class = 'widened' AND dormant) AS dormant_keys,
-      (SELECT coalesce(array_agg(key_id), '{}')::text FROM together) AS key_ids,
-      (SELECT coalesce(array_agg(DISTINCT account_id), '{}')::text FROM together WHERE class = 'widened') AS widened_accounts,
       (SELECT coalesce(jsonb_agg(jsonb_build_object('key_id', key_id::text, 'reason', class)), '[]') FROM (
         SELECT key_id, class FROM together WHERE class NOT IN ('move', 'widened', 'merge', 'hold', 'stay')
-        ORDER BY key_id LIMIT ${String(MAX_EXCEPTIONS_LISTED)}) e) AS exceptions`;
+        ORDER BY key_id LIMIT ${String(MAX_EXCEPTIONS_LISTED)}) e) AS exceptions,
+      ${byClass('as_if_alone', 'WHERE as_if_alone IS NOT NULL')} AS as_if_alone,
+      (SELECT count(*) FROM together WHERE as_if_alone = 'widened' AND dormant_as_if_alone) AS dormant_as_if_alone,
+      (SELECT count(*) FROM together WHERE as_if_alone IS NULL) AS orphans,
+      (SELECT count(*) FROM doubtful d WHERE NOT EXISTS (
+        SELECT FROM ${withApi(l)} WHERE ${l.account} = d.account_id AND ${l.isPerApiKey} AND ${widenedIfAlone(l, holds)}
+          AND ${l.id} NOT IN (SELECT key_id FROM together))) AS unwidened`;
 }
