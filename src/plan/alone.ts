@@ -1,4 +1,3 @@
-import { aliasesIn } from '../config/expressions.js';
 import { withApi, type LegacyFragments } from '../legacy/fragments.js';
 import { exceptionByItself, heldByName, mayMoveByItself, settledByItself, staysByItself, type HoldsSource } from '../legacy/rules.js';
 import { dormant } from './dormant.js';
@@ -83,7 +82,7 @@ export function countAlone(legacy: LegacyFragments, { holds, accountType, dorman
 
 /** Keys and their APIs, each of which is asked whether it is of the store once, and not for each count of each of its keys. */
 function askingApis(l: LegacyFragments): { l: LegacyFragments; from: string } {
-  if (aliasesIn(l.inStore, ['k', 'o']).length > 0) return { l, from: withApi(l) };
+  if (l.apiNeedsAccount) return { l, from: withApi(l) };
   const asked = `(SELECT ${l.apiId} AS id, bool_and(${l.inStore}) AS in_store FROM ${l.apis} a GROUP BY 1) a`;
   return { l: { ...l, apiId: 'a.id', inStore: '(a.in_store IS TRUE)' }, from: `${l.keys} k LEFT JOIN ${asked} ON a.id = ${l.api}` };
 }

@@ -6,8 +6,14 @@ interface Plan {
   outcomes: Record<string, number>;
   exceptions: { key_id: string; reason: string }[];
   exceptions_by_reason: Record<string, number>;
-  widening: Record<'accounts' | 'keys', number>;
+  widening: Record<'accounts' | 'keys' | 'dormant_keys', number>;
   total: number;
+}
+
+interface Made {
+  keys: number;
+  accounts: number;
+  dormant: number;
 }
 
 /**
@@ -39,11 +45,13 @@ const TEXT_ACCOUNTS = `
 const MADE = `
   with made as (
     select k.id, coalesce(x.outcome, case when t.id is not null then 'move' else 'stay' end) as outcome, x.reason,
-      t.id is not null and t.revoked_at is null as widened, t.account_id::text as account
+      t.id is not null and t.revoked_at is null as widened, t.account_id::text as account,
+      coalesce(t.last_used_at < now() - interval '90 days', true) as dormant
     from public.api_keys k left join keylift.outcomes x on x.key_id = k.id left join public.account_api_keys t on t.id = k.id)
   select (select jsonb_object_agg(outcome, n) from (select outcome, count(*) as n from made group by 1) o) as outcomes,
     (select jsonb_object_agg(reason, n) from (select reason, count(*) as n from made where outcome = 'exception' group by 1) r) as exceptions_by_reason,
     (select count(*)::int from made where widened) as keys, (select count(distinct account)::int from made where widened) as accounts,
+    (select count(*)::int from made where widened and dormant) as dormant,
     (select jsonb_agg(jsonb_build_object('key_id', id::text, 'reason', reason) order by id) from made where outcome = 'exception') as exceptions`;
 
 describe('plan counts what the migration makes', () => {
@@ -57,11 +65,11 @@ describe('plan counts what the migration makes', () => {
     expect(expectedAbsent(absent), `${String(absent)} accounts are missing`).to.equal(true);
     const plan = (await scenario.must(`plan --json${holds}`, 6)).json<Plan>();
     await scenario.must(`migrate --yes${holds}`, 6);
-    const [made] = await scenario.db.query<Plan & { keys: number; accounts: number }>(MADE) as [Plan & { keys: number; accounts: number }];
+    const [made] = await scenario.db.query<Plan & Made>(MADE) as [Plan & Made];
     expect({ merge: 0, hold: 0, ...plan.outcomes }).to.deep.equal({ merge: 0, hold: 0, ...made.outcomes });
     expect(plan.exceptions_by_reason).to.deep.equal(made.exceptions_by_reason);
     expect(plan.exceptions).to.deep.equal(made.exceptions);
-    expect([plan.widening.keys, plan.widening.accounts]).to.deep.equal([made.keys, made.accounts]);
+    expect([plan.widening.keys, plan.widening.accounts, plan.widening.dormant_keys]).to.deep.equal([made.keys, made.accounts, made.dormant]);
     expect(plan.total).to.equal(9020);
   };
 
