@@ -1,9 +1,9 @@
 import type { ReadSession } from '../database/session.js';
 import { rowsInRange, type Chunk } from '../legacy/chunks.js';
-import { aliveExpression, withApi, type LegacyFragments } from '../legacy/fragments.js';
+import { withApi, type LegacyFragments } from '../legacy/fragments.js';
 import type { Counters } from './document.js';
 import type { Finality } from './finality.js';
-import { comparedFields, sourceFacts } from './statements.js';
+import { comparedFields, sourceFacts, targetFacts } from './statements.js';
 
 /** What a chunk's plain rows add up to, and the ids of all others, as text: those are for the whole judgement. */
 export interface PlainRows {
@@ -47,7 +47,7 @@ export function countPlainRows(l: LegacyFragments, { idType, finality, holds, ac
         FROM (SELECT ${sourceFacts(source, finality)} FROM ${from} WHERE ${rowsInRange(l.id, idType)} AND ${l.isPerApiKey}) facts
           LEFT JOIN (SELECT x.key_id FROM keylift.outcomes x WHERE ${rowsInRange('x.key_id', idType)}) x ON x.key_id = facts.id
           LEFT JOIN (SELECT w.key_id FROM keylift.proof_twins w WHERE ${rowsInRange('w.key_id', idType)}) w ON w.key_id = facts.id) s
-      FULL JOIN (SELECT t.*, ${aliveExpression('t.revoked_at', 't.expires_at', l.now)} AS alive FROM ${l.target} t
+      FULL JOIN (SELECT ${targetFacts(l)} FROM ${l.target} t
         WHERE ${rowsInRange('t.id', idType)} AND t.origin_api_id IS NOT NULL) t ON t.id = s.id
     OFFSET 0 -- a fence: finding out a row's kind is what costs, so it is done once and not for every count
   ) side_by_side`;

@@ -14,11 +14,19 @@ const held = (alias: { id: string; account: string }): string =>
 /** After finalize no list holds a key back any more: what moved stays an account key, also that of an account held then. */
 const heldNow = (l: LegacyFragments, { leftBehind }: Finality): string => (leftBehind === 'false' ? held({ id: l.id, account: l.account }) : 'false');
 
+/** A carried column may have any name, also that of a fact: here it goes by a number. */
+const carriedColumns = (l: LegacyFragments, alias: string): string => l.carry.map((c, at) => `${alias}.${c} AS carried_${String(at)},`).join(' ');
+
+/** An account key's columns beside its source's facts. */
+export const targetFacts = (l: LegacyFragments): string => `
+    t.id, t.account_id, t.name, t.token, t.scope, t.origin_api_id, t.created_at, t.last_used_at, t.revoked_at, t.expires_at,
+    ${carriedColumns(l, 't')} ${aliveExpression('t.revoked_at', 't.expires_at', l.now)} AS alive`;
+
 /** Facts of one source row, named as the rules name them. */
 export const sourceFacts = (l: LegacyFragments, finality: Finality): string => `
     ${l.id} AS id, ${l.account} AS account_id, ${l.api} AS api_id, ${l.token} AS token, ${l.name} AS name,
     ${l.createdAt} AS created_at, ${l.lastUsedAt} AS last_used_at, ${l.revokedAt} AS revoked_at, ${l.expiresAt} AS expires_at,
-    ${l.carry.map((c) => `k.${c} AS ${c},`).join(' ')}
+    ${carriedColumns(l, 'k')}
     ${l.alive} AS alive, ${l.apiId} IS NOT NULL AS api_known, ${l.inStore} AS in_store, ${l.accountId} IS NOT NULL AS account_known,
     ${l.hasToken} AS has_token, ${heldNow(l, finality)} AS held, ${finality.leftBehind} AS left_behind`;
 
@@ -69,7 +77,7 @@ export const comparedFields = (l: LegacyFragments): { field: string; differs: st
   { field: 'origin_api_id', differs: 's.api_id IS DISTINCT FROM t.origin_api_id' },
   { field: 'scope', differs: `t.scope IS DISTINCT FROM 'store_apis'` },
   // Any type is carried, also those without an equality of their own, such as json.
-  ...l.carry.map((c) => ({ field: c, differs: `record_image_ne(ROW(s.${c}), ROW(t.${c}))` })),
+  ...l.carry.map((c, at) => ({ field: c, differs: `record_image_ne(ROW(s.carried_${String(at)}), ROW(t.carried_${String(at)}))` })),
 ];
 
 /** Where a chunk's rows come from: a range of ids, or the ids of an earlier doubt looked at again. */
@@ -93,7 +101,7 @@ export function proveChunk(l: LegacyFragments, options: { rows: ChunkRows; idTyp
     SELECT ${sourceFacts(l, options.finality)} FROM ${l.from}
     WHERE ${rowsOf(l.id, options.rows, options.idType)} AND ${l.isPerApiKey}
   ), target AS (
-    SELECT t.*, ${aliveT} AS alive FROM ${l.target} t WHERE ${rowsOf('t.id', options.rows, options.idType)} AND t.origin_api_id IS NOT NULL ${options.finality.purged ? 'AND false' : ''}
+    SELECT ${targetFacts(l)} FROM ${l.target} t WHERE ${rowsOf('t.id', options.rows, options.idType)} AND t.origin_api_id IS NOT NULL ${options.finality.purged ? 'AND false' : ''}
   ), side_by_side AS (
     SELECT coalesce(s.id, t.id) AS id, s.id AS source_id, t.id AS target_id, s.alive AS was_alive, t.alive AS is_alive,
       s.token AS source_token, t.token AS target_token, s.account_id AS source_account, t.account_id AS target_account,

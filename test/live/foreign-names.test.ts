@@ -74,10 +74,13 @@ describe('functions of others that fit better than PostgreSQL\'s own', () => {
   });
 });
 
-describe('columns that are called what keylift calls its own variables', () => {
+describe('columns that are called what keylift calls its own variables and facts', () => {
   const NAMES = [
     'touched_ids', 'touched_tokens', 'ids', 'tokens', 'migration_state', 'alone', 'settled', 'writer', 'written', 'outcome', 'present', 'involved', 'own', 'asked', 'judging',
     'verdicts', 'left_for_now', 'concerned', 'leaving', 'joined', 'set_aside', 'moving', 'moved', 'retokened', 'attempt', 'asked_token', 'asked_api',
+    'touched_id', 'touched_token', 'several', 'changed', 'done',
+    // … and what the proof and the plan call their facts of a key.
+    'in_store', 'held', 'alive', 'api_known', 'account_known', 'has_token', 'left_behind', 'has_word', 'is_twin', 'word', 'keys', 'class', 'settled_at', 'carried_0',
   ];
 
   it('are carried, and every write is mirrored beside them', async () => {
