@@ -68,6 +68,14 @@ describe('rollback under way of life', () => {
     });
   }
 
+  it('gives no account key to a key that is made half way', async () => {
+    await STAGES['half a rollback']!(scenario);
+    await scenario.db.query(`insert into public.api_keys (id, account_id, api_id, name, token) values (4001, 1, 2, 'new', '${tokenOf('made half way')}')`);
+    expect(await scenario.db.query('select from public.account_api_keys where id = 4001')).to.deep.equal([]);
+    await scenario.must('rollback --yes');
+    await scenario.everyPair('none');
+  });
+
   for (const [stage, come] of Object.entries(STAGES)) {
     it(`keeps what was done in Settings after ${stage}`, async () => {
       await come(scenario);

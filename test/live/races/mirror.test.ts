@@ -21,7 +21,7 @@ describe('races: a writer and the first and last moments of the mirror', () => {
   });
 
   for (const isolation of ['repeatable read', 'serializable']) {
-    for (const what of isolation === 'serializable' ? ['delete'] : ['delete', 'revocation', 'step to a custom API', 'insert of a twin']) {
+    for (const what of isolation === 'serializable' ? ['delete'] : ['delete', 'revocation', 'step to a custom API', 'insert of a twin', 'insert ahead of all ranges']) {
       it(`${what} by a ${isolation} writer whose snapshot is older than keylift`, async () => {
         scenario = await starts.seeded();
         const writer = await Session.open(scenario.db);
