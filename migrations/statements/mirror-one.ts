@@ -50,7 +50,7 @@ function insertOne({ legacy: l }: MigrationContext): string {
   return `
       INSERT INTO ${l.target} (id, ${columns.map((c) => c.target).join(', ')}, last_used_at)
       SELECT ${l.id}, ${columns.map((c) => c.source).join(', ')}, ${l.lastUsedAt} FROM ${l.from}
-      WHERE ${l.id} = own.id AND ${l.token} = own.token AND ${l.isPerApiKey} AND ${movesAlone(l, looksOfSettle(l))}
+      WHERE ${l.id} = own.id AND ${l.isPerApiKey} AND ${movesAlone(l, looksOfSettle(l))}
         AND NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.token} = own.token AND ${l.id} <> own.id)
         AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = own.id)
         AND ${BY_ITSELF} AND ${IN_FORCE}

@@ -28,6 +28,15 @@ export const LEGACY: Record<string, string> = {
   'delete and insert of the same id': `delete from public.api_keys where id = 1; insert into public.api_keys (id, account_id, api_id, token) values (1, 2, 1, '${tokenOf('again')}')`,
   'new id': `update public.api_keys set id = 4001 where id = 1`,
   'exchange of two ids': `update public.api_keys set id = -1 where id = 1; update public.api_keys set id = 1 where id = 2; update public.api_keys set id = 2 where id = -1`,
+  'at once, a name and a rotation': `update public.api_keys set name = 'both', token = '${tokenOf('rotated')}' where id = 1`,
+  'at once, a name and another account': `update public.api_keys set name = 'both', account_id = 2 where id = 1`,
+  'at once, a name and another API of the store': `update public.api_keys set name = 'both', api_id = 2 where id = 1`,
+  'at once, a revocation and a step to a custom API': `update public.api_keys set revoked_at = '${DAY}', api_id = 4 where id = 1`,
+  'at once, a revocation and another creation date': `update public.api_keys set revoked_at = '${DAY}', created_at = '${DAY}' where id = 1`,
+  'at once, a name and a new id': `update public.api_keys set name = 'both', id = 4001 where id = 1`,
+  'an id comes back whose row went unseen': `
+    set session_replication_role = replica; delete from public.api_keys where id = 40; reset session_replication_role;
+    insert into public.api_keys (id, account_id, api_id, name, token) values (40, 1, 2, 'new', '${tokenOf('new')}')`,
   'a twin appears': `insert into public.api_keys (account_id, api_id, token) values (1, 2, '${tokenOf(1)}')`,
   'an earlier twin appears': `insert into public.api_keys (account_id, api_id, token, created_at) values (1, 2, '${tokenOf(1)}', '1999-01-01')`,
   'a dead twin appears': `insert into public.api_keys (account_id, api_id, token, revoked_at) values (1, 2, '${tokenOf(1)}', now())`,

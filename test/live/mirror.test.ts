@@ -42,6 +42,30 @@ describe('the mirror', () => {
     });
   }
 
+  it('gives no living account key to a key whose API has left the store', async () => {
+    await scenario.db.query(`update public.apis set kind = 'custom' where id = (select api_id from public.api_keys where id = 4)`);
+    await scenario.db.query(`update public.api_keys set revoked_at = null where id = 4`);
+    expect(await scenario.db.query('select revoked_at from public.account_api_keys where id = 4 and revoked_at is null')).to.deep.equal([]);
+  });
+
+  it('tells rows that are no per-API keys from those that are', async () => {
+    const narrowed = await Scenario.of(MOTLEY);
+    try {
+      const config = await narrowed.file('config.json', JSON.stringify({ legacy: { keys: { where: { sql: `k.name is distinct from 'none'` } } } }));
+      await narrowed.must(`migrate --yes --config ${config}`, 6);
+      const accountKeys = (): Promise<unknown> => narrowed.db.query(`select id::int, revoked_at::text from public.account_api_keys where id in (1, 4001, 4002) order by id`);
+      await narrowed.db.query(`insert into public.api_keys (id, account_id, api_id, name, token) values (4001, 1, 2, 'none', '${tokenOf('none')}')`);
+      await narrowed.db.query(`insert into public.api_keys (id, account_id, api_id, name, token) values (4002, 1, 2, 'one', '${tokenOf('one')}')`);
+      expect(await accountKeys()).to.deep.equal([{ id: 1, revoked_at: null }, { id: 4002, revoked_at: null }]);
+      await narrowed.db.query(`update public.api_keys set name = 'one' where id = 4001`);
+      await narrowed.db.query(`update public.api_keys set name = 'none', revoked_at = now() where id = 4002`);
+      expect(await accountKeys()).to.deep.equal([{ id: 1, revoked_at: null }, { id: 4001, revoked_at: null }]);
+      await narrowed.must(`verify --config ${config}`);
+    } finally {
+      await narrowed.close();
+    }
+  });
+
   it('says of each key that is written alone what the batches say of all', async () => {
     const [alone, together] = await Promise.all([Scenario.of(MOTLEY, { holds: MOTLEY_HOLDS }), Scenario.of(MOTLEY, { holds: MOTLEY_HOLDS })]);
     try {
