@@ -77,7 +77,7 @@ function updateOne({ legacy: l }: MigrationContext): string {
 function deleteOne({ legacy: l }: MigrationContext): string {
   return `
       DELETE FROM ${l.target} t
-      WHERE t.id = own.id AND t.origin_api_id IS NOT NULL AND t.token = own.token
+      WHERE t.id = own.id AND t.origin_api_id IS NOT NULL
         AND NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id} = own.id)
         AND ${besideNobody(l)} AND ${BY_ITSELF} AND ${IN_FORCE};`;
 }
