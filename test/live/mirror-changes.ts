@@ -50,6 +50,8 @@ export const LEGACY: Record<string, string> = {
   'a shared token is one account\'s': `update public.api_keys set account_id = 1 where id = 32`,
   'an orphan finds its account': `update public.api_keys set account_id = 1 where id = 42`,
   'an orphan finds its API': `update public.api_keys set api_id = 1 where id = 40`,
+  'an orphan finds a custom API': `update public.api_keys set api_id = 4 where id = 40`,
+  'an orphan goes': `delete from public.api_keys where id = 40`,
   'a key without a date gets one': `update public.api_keys set created_at = now() where id = 46`,
   'ON CONFLICT DO UPDATE, met and not': `
     insert into public.api_keys (id, account_id, api_id, name, token) values (1, 1, 1, 'upserted', 'x'), (4002, 1, 1, 'upserted', '${tokenOf('upserted')}')
