@@ -3,7 +3,6 @@ import { withApi, type LegacyFragments } from '../../src/legacy/fragments.js';
 import { movesAlone } from '../../src/legacy/rules.js';
 import type { MigrationContext } from '../context.js';
 import { KEPT_PLANS, looksOfSettle } from './judgement.js';
-import { LATE } from './late.js';
 
 /** No row for a transaction whose snapshot is older than this mirror: the function is always current, the row is not. */
 export const OUR_MIGRATION = 'keylift.migration m WHERE m.mirror = keylift.mirror_number()';
@@ -31,7 +30,8 @@ export const sources = (columns: readonly CopiedColumn[]): string => row(columns
  * that is all there is to do, and return whether it was. To begin a statement costs more than what it finds out, and most
  * writes are of a key that has its token for itself. Each asks in its own snapshot for all that could make it
  * otherwise, and then does nothing: `settle` looks at the state as it is and decides. docs/races.md says why nothing
- * has to be locked here.
+ * has to be locked here. None gives an account key to a row that was there: that is `settle`'s, which notes it where an
+ * archive is filled (a new key of the store is refused then).
  */
 export function mirrorOneFunctions(context: MigrationContext): string {
   return [
@@ -101,6 +101,6 @@ function oneStatement({ types, searchPath }: MigrationContext, { name, takes, st
       written := set_config('keylift.writer', 'mirror', true);${statement}
       done := FOUND;
       written := set_config('keylift.writer', writer, true);
-      RETURN done AND to_regclass('${LATE}') IS NULL; -- settle notes whom it judged
+      RETURN done;
     END $body$;`;
 }

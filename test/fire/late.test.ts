@@ -39,10 +39,9 @@ describe('keys that get their account key behind the page that archives the othe
 
   it('leave with the mirror, and miss no change that follows', async () => {
     // Keys 31 and 32 share a token, and stay because of that, until one of them gets another.
-    const victim = await stoppedWithoutMirror(() => scenario.db.query(`update public.api_keys set token = 'another one' where id = 31;
-      insert into public.api_keys (id, account_id, api_id, name, token) values (4001, 1, 2, 'made late', '${tokenOf('made late')}')`));
-    expect(await archived()).to.include.members(['31', '32', '4001']);
-    expect(await scenario.db.query(`select id from public.api_keys where id in (31, 32, 4001)`)).to.deep.equal([]);
+    const victim = await stoppedWithoutMirror(() => scenario.db.query(`update public.api_keys set token = 'another one' where id = 31`));
+    expect(await archived()).to.include.members(['31', '32']);
+    expect(await scenario.db.query(`select id from public.api_keys where id in (31, 32)`)).to.deep.equal([]);
     await scenario.db.query(`update public.api_keys set name = 'from the old release' where id in (31, 32)`);
     await scenario.db.query(`update public.account_api_keys set revoked_at = now(), name = 'from Settings' where id in (31, 32)`);
     victim.process.kill('SIGKILL');
