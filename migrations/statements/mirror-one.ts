@@ -1,8 +1,9 @@
 import { copiedColumns, type CopiedColumn } from '../../src/legacy/copy.js';
-import { withApi, type LegacyFragments } from '../../src/legacy/fragments.js';
+import type { LegacyFragments } from '../../src/legacy/fragments.js';
 import { movesAlone } from '../../src/legacy/rules.js';
 import type { MigrationContext } from '../context.js';
 import { KEPT_PLANS, looksOfSettle } from './judgement.js';
+import { LATE } from './late.js';
 
 /** No row for a transaction whose snapshot is older than this mirror: the function is always current, the row is not. */
 export const OUR_MIGRATION = 'keylift.migration m WHERE m.mirror = keylift.mirror_number()';
@@ -17,9 +18,8 @@ export const BY_ITSELF = `NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.acc
 /** Not while a rollback takes account keys out; nor for a snapshot that is older than the mirror. */
 const IN_FORCE = `(SELECT m.state FROM ${OUR_MIGRATION}) <> 'rolling_back'`;
 
-/** With an account key that is gone goes what is noted of the keys left behind beside it. */
-export const besideNobody = (l: LegacyFragments): string =>
-  `(NOT EXISTS (SELECT FROM keylift.overlaps) OR NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.token} = own.token))`;
+/** No other row has the token: one of another API or account may come to be judged along by what changed in their tables. */
+export const hasItsTokenAlone = (l: LegacyFragments): string => `NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.token} = own.token AND ${l.id} <> own.id)`;
 
 const row = (items: readonly string[]): string => `ROW(${items.join(', ')})`;
 export const targets = (columns: readonly CopiedColumn[]): string => row(columns.map((c) => `t.${c.target}`));
@@ -30,14 +30,13 @@ export const sources = (columns: readonly CopiedColumn[]): string => row(columns
  * that is all there is to do, and return whether it was. To begin a statement costs more than what it finds out, and most
  * writes are of a key that has its token for itself. Each asks in its own snapshot for all that could make it
  * otherwise, and then does nothing: `settle` looks at the state as it is and decides. docs/races.md says why nothing
- * has to be locked here. None gives an account key to a row that was there: that is `settle`'s, which notes it where an
- * archive is filled (a new key of the store is refused then).
+ * has to be locked here.
  */
 export function mirrorOneFunctions(context: MigrationContext): string {
   return [
-    oneStatement(context, { name: 'mirror_one_insert', takes: 'id and token', statement: insertOne(context) }),
-    oneStatement(context, { name: 'mirror_one_update', takes: 'id', statement: updateOne(context) }),
-    oneStatement(context, { name: 'mirror_one_delete', takes: 'id and token', statement: deleteOne(context) }),
+    oneStatement(context, { name: 'mirror_one_insert', statement: insertOne(context) }),
+    oneStatement(context, { name: 'mirror_one_update', statement: updateOne(context) }),
+    oneStatement(context, { name: 'mirror_one_delete', statement: deleteOne(context) }),
   ].join('\n');
 }
 
@@ -51,26 +50,22 @@ function insertOne({ legacy: l }: MigrationContext): string {
       INSERT INTO ${l.target} (id, ${columns.map((c) => c.target).join(', ')}, last_used_at)
       SELECT ${l.id}, ${columns.map((c) => c.source).join(', ')}, ${l.lastUsedAt} FROM ${l.from}
       WHERE ${l.id} = own.id AND ${l.isPerApiKey} AND ${movesAlone(l, looksOfSettle(l))}
-        AND NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.token} = own.token AND ${l.id} <> own.id)
-        AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = own.id)
+        AND ${hasItsTokenAlone(l)} AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = own.id)
         AND ${BY_ITSELF} AND ${IN_FORCE}
       ON CONFLICT DO NOTHING;`;
 }
 
-/**
- * The account key follows its row in what nobody judges by. That the ledger knows of every other row of the token is
- * enough here: whoever brought one judged it with this row locked, before this change or after it.
- */
+/** The account key follows its row in what nobody judges by, where it would be judged as it was. */
 function updateOne({ legacy: l }: MigrationContext): string {
   const judged = copiedColumns(l).filter((c) => JUDGED.has(c.target));
   const followed = copiedColumns(l).filter((c) => !JUDGED.has(c.target));
   return `
       UPDATE ${l.target} t SET ${followed.map((c) => `${c.target} = ${c.source}`).join(', ')}, last_used_at = greatest(t.last_used_at, ${l.lastUsedAt})
-      FROM ${withApi(l)}
+      FROM ${l.from}
       WHERE ${l.id} = own.id AND t.id = own.id AND t.origin_api_id IS NOT NULL
         AND record_image_eq(${targets(judged)}, ${sources(judged)}) AND record_image_ne(${targets(followed)}, ${sources(followed)})
-        AND (${l.apiId} IS NULL OR ${l.inStore}) AND ${l.isPerApiKey}
-        AND ${BY_ITSELF} AND ${IN_FORCE};`;
+        AND ${l.isPerApiKey} AND ${movesAlone(l, looksOfSettle(l))}
+        AND ${hasItsTokenAlone(l)} AND ${BY_ITSELF} AND ${IN_FORCE};`;
 }
 
 /** A row that is gone takes its account key along. */
@@ -79,21 +74,20 @@ function deleteOne({ legacy: l }: MigrationContext): string {
       DELETE FROM ${l.target} t
       WHERE t.id = own.id AND t.origin_api_id IS NOT NULL
         AND NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id} = own.id)
-        AND ${besideNobody(l)} AND ${BY_ITSELF} AND ${IN_FORCE};`;
+        AND ${hasItsTokenAlone(l)} AND ${BY_ITSELF} AND ${IN_FORCE};`;
 }
 
 /** One of them: `statement` names its parameters `own.id` and `own.token`, and says by FOUND whether it was all. */
-function oneStatement({ types, searchPath }: MigrationContext, { name, takes, statement }: { name: string; takes: 'id' | 'id and token'; statement: string }): string {
-  const token = takes === 'id and token';
+function oneStatement({ types, searchPath }: MigrationContext, { name, statement }: { name: string; statement: string }): string {
   return `
-    CREATE FUNCTION keylift.${name}(touched_id ${types.id}${token ? `, touched_token ${types.token}` : ''}) RETURNS boolean
+    CREATE FUNCTION keylift.${name}(touched_id ${types.id}, touched_token ${types.token}) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = ${searchPath} ${KEPT_PLANS} AS $body$
     #variable_conflict use_column
     <<own>>
     DECLARE
       -- Copies, as parameters take the collation of their arguments.
-      id CONSTANT ${types.id}${types.neutral.id} := touched_id;${token ? `
-      token CONSTANT ${types.token}${types.neutral.token} := touched_token;` : ''}
+      id CONSTANT ${types.id}${types.neutral.id} := touched_id;
+      token CONSTANT ${types.token}${types.neutral.token} := touched_token;
       writer CONSTANT text := coalesce(current_setting('keylift.writer', true), '');
       written text;
       done boolean;
@@ -101,6 +95,6 @@ function oneStatement({ types, searchPath }: MigrationContext, { name, takes, st
       written := set_config('keylift.writer', 'mirror', true);${statement}
       done := FOUND;
       written := set_config('keylift.writer', writer, true);
-      RETURN done;
+      RETURN done AND to_regclass('${LATE}') IS NULL; -- settle notes whom it judged
     END $body$;`;
 }

@@ -56,7 +56,7 @@ export function legacyTriggerFunctions(context: MigrationContext): string {
   const seen = (...sources: string[]): string => `
       SELECT array_agg(DISTINCT id), array_agg(DISTINCT token) FILTER (WHERE length(token) > 0) INTO ids, tokens
       FROM (${sources.map((s) => `SELECT ${l.id} AS id, ${l.token} AS token FROM ${s}`).join(' UNION ALL ')}) seen;
-      IF ids IS NOT NULL THEN PERFORM keylift.settle(ids, coalesce(tokens, '{}')); END IF;
+      IF ids IS NOT NULL THEN PERFORM keylift.settle(ids, coalesce(tokens, '{}'), true); END IF;
       RETURN NULL;`;
   const one = (rows: string): string => `
       SELECT ${l.id}, ${l.token}, EXISTS (SELECT FROM ${rows} OFFSET 1) INTO id, token, several FROM ${rows} k LIMIT 1;
@@ -75,9 +75,9 @@ export function legacyTriggerFunctions(context: MigrationContext): string {
     BEGIN
       ${LEAVE_OURS}
       -- Last use is written at every call and is not carried row by row: leave before any work.
-      SELECT ${l.id}, record_image_ne(${whole('k')}, ${whole('o')}),
+      SELECT ${l.id}, ${l.token}, record_image_ne(${whole('k')}, ${whole('o')}),
           EXISTS (SELECT FROM new_rows OFFSET 1) OR record_image_ne(ROW(${l.id}), ROW(${l.id.replace(/^k\./, 'o.')}))
-        INTO id, changed, several FROM new_rows k, old_rows o LIMIT 1;
+        INTO id, token, changed, several FROM new_rows k, old_rows o LIMIT 1;
       IF NOT FOUND THEN RETURN NULL; END IF;
       IF several THEN
         -- EXCEPT rather than a join: its cost does not hang on a plan made for another number of rows.
@@ -88,7 +88,7 @@ export function legacyTriggerFunctions(context: MigrationContext): string {
       END IF;
       ${refuseRepeated(context)}
       IF NOT several THEN
-        IF keylift.mirror_one_update(id) THEN RETURN NULL; END IF;
+        IF keylift.mirror_one_update(id, token) THEN RETURN NULL; END IF;
       END IF;
       ${seen('old_rows k', 'new_rows k')}
     END $body$;
@@ -231,6 +231,6 @@ export function archiveTriggerFunctions(context: MigrationContext, archive: stri
 export const MIRROR_FUNCTIONS = (idType: string, tokenType: string): string[] => [
   'mirror_insert()', 'mirror_update()', 'mirror_delete()', 'refuse_truncate()',
   'mirror_back_update()', 'mirror_back_delete()', 'check_token()',
-  'mirror_number()', `mirror_one_insert(${idType}, ${tokenType})`, `mirror_one_update(${idType})`, `mirror_one_delete(${idType}, ${tokenType})`,
-  `settle(${idType}[], ${tokenType}[])`, `settle_few(${idType}[], ${tokenType}[])`, `settle_many(${idType}[], ${tokenType}[])`, `await_batches(${idType}[])`,
+  'mirror_number()', `mirror_one_insert(${idType}, ${tokenType})`, `mirror_one_update(${idType}, ${tokenType})`, `mirror_one_delete(${idType}, ${tokenType})`,
+  `settle(${idType}[], ${tokenType}[], boolean)`, `settle_few(${idType}[], ${tokenType}[])`, `settle_many(${idType}[], ${tokenType}[])`, `await_batches(${idType}[])`,
 ];

@@ -1,10 +1,9 @@
 import { copiedColumns } from '../../src/legacy/copy.js';
-import { withApi } from '../../src/legacy/fragments.js';
-import { staysByItself } from '../../src/legacy/rules.js';
+import { movesAlone, staysByItself } from '../../src/legacy/rules.js';
 import type { MigrationContext } from '../context.js';
-import { judgements, KEPT_PLANS } from './judgement.js';
+import { judgements, KEPT_PLANS, looksOfSettle } from './judgement.js';
 import { LATE, noteLate } from './late.js';
-import { besideNobody, BY_ITSELF, mirrorOneFunctions, OUR_MIGRATION, sources, targets } from './mirror-one.js';
+import { BY_ITSELF, hasItsTokenAlone, mirrorOneFunctions, OUR_MIGRATION, sources, targets } from './mirror-one.js';
 
 /** Up to this many ids and tokens a change is judged with kept plans. */
 const FEW = 200;
@@ -43,7 +42,7 @@ export function settleFunction(context: MigrationContext): string {
       END LOOP;
     END $body$;
 
-    CREATE FUNCTION keylift.settle(touched_ids ${types.id}[], touched_tokens ${types.token}[]) RETURNS void
+    CREATE FUNCTION keylift.settle(touched_ids ${types.id}[], touched_tokens ${types.token}[], by_trigger boolean DEFAULT false) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = ${searchPath} ${KEPT_PLANS} AS $body$
     #variable_conflict use_column
     <<own>>
@@ -55,7 +54,8 @@ export function settleFunction(context: MigrationContext): string {
       writer CONSTANT text := coalesce(current_setting('keylift.writer', true), '');
       written text;
     BEGIN
-      IF cardinality(touched_ids) = 1 AND cardinality(touched_tokens) = 1 THEN${nothingToDo(context)}
+      -- Whoever else calls wants it judged anew: by a hold, or an account, that no row tells of.
+      IF by_trigger AND cardinality(touched_ids) = 1 AND cardinality(touched_tokens) = 1 THEN${nothingToDo(context)}
         settled := settled AND migration_state <> 'rolling_back';
       ELSE
         SELECT m.state INTO migration_state FROM ${OUR_MIGRATION};
@@ -97,13 +97,12 @@ function nothingToDo({ legacy: l }: MigrationContext): string {
   const columns = copiedColumns(l);
   return `
         SELECT (SELECT m.state FROM ${OUR_MIGRATION}),
-          NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = own.id) AND ${BY_ITSELF} AND CASE
-            WHEN ${l.id} IS NULL THEN t.id IS NULL AND ${besideNobody(l)}
-            WHEN t.id IS NULL THEN NOT ${l.isPerApiKey} OR ${staysByItself(l)}
-            ELSE ${l.isPerApiKey} AND (${l.apiId} IS NULL OR ${l.inStore}) AND record_image_eq(${targets(columns)}, ${sources(columns)}) END
+          NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = own.id) AND ${hasItsTokenAlone(l)} AND ${BY_ITSELF} AND CASE
+            WHEN t.id IS NULL THEN ${l.id} IS NULL OR NOT ${l.isPerApiKey} OR ${staysByItself(l)}
+            ELSE ${l.isPerApiKey} AND ${movesAlone(l, looksOfSettle(l))} AND record_image_eq(${targets(columns)}, ${sources(columns)}) END
           INTO own.migration_state, own.settled
           FROM (SELECT) one LEFT JOIN ${l.target} t ON t.id = own.id AND t.origin_api_id IS NOT NULL
-            LEFT JOIN (${withApi(l)}) ON ${l.id} = own.id;`;
+            LEFT JOIN (${l.from}) ON ${l.id} = own.id;`;
 }
 
 /** Account keys are being taken out by a rollback; a change must not bring one back. */
