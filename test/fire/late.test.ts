@@ -58,6 +58,20 @@ describe('keys that get their account key behind the page that archives the othe
       .to.deep.equal([{ id: '31', revoked: true }, { id: '32', revoked: true }]);
   });
 
+  it('leave with it, too, where a trigger of the platform\'s names the API after the guard', async () => {
+    await scenario.db.query(`
+      create function public.default_api() returns trigger language plpgsql as $$ begin new.api_id := coalesce(new.api_id, 2); return new; end $$;
+      create trigger zz_default before insert on public.api_keys for each row execute function public.default_api()`);
+    const victim = await stoppedWithoutMirror(() => scenario.db.query(
+      `insert into public.api_keys (id, account_id, api_id, name, token) values (4002, 1, null, 'made late', '${tokenOf('made late')}')`));
+    expect(await archived()).to.include('4002');
+    expect(await scenario.db.query('select from public.api_keys where id = 4002')).to.deep.equal([]);
+    victim.process.kill('SIGKILL');
+    await victim.exited;
+    expect((await lane.run(scenario, 'finalize --yes')).exitCode).to.equal(0);
+    expect((await lane.run(scenario, 'verify')).exitCode).to.equal(0);
+  });
+
   it('are not taken away from rows of another table that have come to point at them', async () => {
     await scenario.db.query('create table public.calls (key_id bigint references public.api_keys on delete cascade)');
     const victim = await stoppedWithoutMirror(() => scenario.db.query(`
