@@ -11,15 +11,16 @@ export const OUR_MIGRATION = 'keylift.migration m WHERE m.mirror = keylift.mirro
 /** What the rules ask of a key alone. Where account key and per-API key agree in it, what was judged of them stands. */
 const JUDGED = new Set(['account_id', 'token', 'origin_api_id', 'created_at']);
 
-/** Nobody has to be waited for, or judged along: no range is being copied, and no other row follows this account key. */
-export const BY_ITSELF = `NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.account_key_id = own.id AND x.outcome = 'merge')
+/**
+ * Nobody has to be waited for, or judged along: no other row has the token, none follows this account key, and no range
+ * is being copied. A row of the token that the rules set aside counts, too: its API or account may have come since.
+ */
+export const byItself = (l: LegacyFragments): string => `NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.token} = own.token AND ${l.id} <> own.id)
+          AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.account_key_id = own.id AND x.outcome = 'merge')
           AND NOT EXISTS (SELECT FROM keylift.batches WHERE open)`;
 
 /** Not while a rollback takes account keys out; nor for a snapshot that is older than the mirror. */
 const IN_FORCE = `(SELECT m.state FROM ${OUR_MIGRATION}) <> 'rolling_back'`;
-
-/** No other row has the token: one of another API or account may come to be judged along by what changed in their tables. */
-export const hasItsTokenAlone = (l: LegacyFragments): string => `NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.token} = own.token AND ${l.id} <> own.id)`;
 
 const row = (items: readonly string[]): string => `ROW(${items.join(', ')})`;
 export const targets = (columns: readonly CopiedColumn[]): string => row(columns.map((c) => `t.${c.target}`));
@@ -50,8 +51,8 @@ function insertOne({ legacy: l }: MigrationContext): string {
       INSERT INTO ${l.target} (id, ${columns.map((c) => c.target).join(', ')}, last_used_at)
       SELECT ${l.id}, ${columns.map((c) => c.source).join(', ')}, ${l.lastUsedAt} FROM ${l.from}
       WHERE ${l.id} = own.id AND ${l.isPerApiKey} AND ${movesAlone(l, looksOfSettle(l))}
-        AND ${hasItsTokenAlone(l)} AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = own.id)
-        AND ${BY_ITSELF} AND ${IN_FORCE}
+        AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = own.id)
+        AND ${byItself(l)} AND ${IN_FORCE}
       ON CONFLICT DO NOTHING;`;
 }
 
@@ -65,7 +66,7 @@ function updateOne({ legacy: l }: MigrationContext): string {
       WHERE ${l.id} = own.id AND t.id = own.id AND t.origin_api_id IS NOT NULL
         AND record_image_eq(${targets(judged)}, ${sources(judged)}) AND record_image_ne(${targets(followed)}, ${sources(followed)})
         AND ${l.isPerApiKey} AND ${movesAlone(l, looksOfSettle(l))}
-        AND ${hasItsTokenAlone(l)} AND ${BY_ITSELF} AND ${IN_FORCE};`;
+        AND ${byItself(l)} AND ${IN_FORCE};`;
 }
 
 /** A row that is gone takes its account key along. */
@@ -74,7 +75,7 @@ function deleteOne({ legacy: l }: MigrationContext): string {
       DELETE FROM ${l.target} t
       WHERE t.id = own.id AND t.origin_api_id IS NOT NULL
         AND NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id} = own.id)
-        AND ${hasItsTokenAlone(l)} AND ${BY_ITSELF} AND ${IN_FORCE};`;
+        AND ${byItself(l)} AND ${IN_FORCE};`;
 }
 
 /** One of them: `statement` names its parameters `own.id` and `own.token`, and says by FOUND whether it was all. */

@@ -3,7 +3,7 @@ import { movesAlone, staysByItself } from '../../src/legacy/rules.js';
 import type { MigrationContext } from '../context.js';
 import { judgements, KEPT_PLANS, looksOfSettle } from './judgement.js';
 import { LATE, noteLate } from './late.js';
-import { BY_ITSELF, hasItsTokenAlone, mirrorOneFunctions, OUR_MIGRATION, sources, targets } from './mirror-one.js';
+import { byItself, mirrorOneFunctions, OUR_MIGRATION, sources, targets } from './mirror-one.js';
 
 /** Up to this many ids and tokens a change is judged with kept plans. */
 const FEW = 200;
@@ -97,7 +97,7 @@ function nothingToDo({ legacy: l }: MigrationContext): string {
   const columns = copiedColumns(l);
   return `
         SELECT (SELECT m.state FROM ${OUR_MIGRATION}),
-          NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = own.id) AND ${hasItsTokenAlone(l)} AND ${BY_ITSELF} AND CASE
+          NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = own.id) AND ${byItself(l)} AND CASE
             WHEN t.id IS NULL THEN ${l.id} IS NULL OR NOT ${l.isPerApiKey} OR ${staysByItself(l)}
             ELSE ${l.isPerApiKey} AND ${movesAlone(l, looksOfSettle(l))} AND record_image_eq(${targets(columns)}, ${sources(columns)}) END
           INTO own.migration_state, own.settled

@@ -1,6 +1,7 @@
 import { withApi, type LegacyFragments } from '../legacy/fragments.js';
 import { settledByItself, type HoldsSource } from '../legacy/rules.js';
 import { classIfAlone } from './alone.js';
+import { keysByClass, type Classes } from './classes.js';
 import { dormant } from './dormant.js';
 import { MAX_EXCEPTIONS_LISTED } from './exceptions.js';
 
@@ -16,10 +17,10 @@ export interface OrphansOptions {
 /** What `countOrphans` answers. */
 export interface CountedOrphans {
   /** Keys by the class that `countAlone` counted them in, and the dormant among its widened ones. */
-  as_if_alone: Record<string, number>;
+  as_if_alone: Classes;
   dormant: string;
   /** Keys by the class that they are in, and the first ids of exceptions as an array in text. */
-  classes: Record<string, number>;
+  classes: Classes;
   exceptions: string;
 }
 
@@ -34,8 +35,6 @@ export const accountAbsent = (l: LegacyFragments, { named, nobodys }: { named: s
 
 /** Keys without an account, twins or not: what `countAlone` took them for, and what is to be counted instead. */
 export function countOrphans(l: LegacyFragments, { holds, dormantSince, absent }: OrphansOptions): string {
-  const byClass = (column: string): string =>
-    `(SELECT coalesce(jsonb_object_agg(class, keys), '{}') FROM (SELECT ${column} AS class, count(*) AS keys FROM orphan GROUP BY 1) c)`;
   return `
     /* planning the keys whose account is missing */
     WITH orphan AS MATERIALIZED (
@@ -43,7 +42,7 @@ export function countOrphans(l: LegacyFragments, { holds, dormantSince, absent }
       FROM ${withApi(l)}
       WHERE ${l.isPerApiKey} AND ${absent}
     )
-    SELECT ${byClass('as_if_alone')} AS as_if_alone, ${byClass('class')} AS classes,
+    SELECT ${keysByClass('as_if_alone', 'orphan')} AS as_if_alone, ${keysByClass('class', 'orphan')} AS classes,
       (SELECT count(*) FROM orphan WHERE as_if_alone = 'widened' AND dormant) AS dormant,
       (SELECT coalesce(array_agg(key_id), '{}')::text FROM (
         SELECT key_id FROM orphan WHERE class <> 'stay' ORDER BY key_id LIMIT ${String(MAX_EXCEPTIONS_LISTED)}) first) AS exceptions`;

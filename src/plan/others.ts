@@ -2,14 +2,14 @@ import type { ReadSession } from '../database/session.js';
 import type { MappedSchema } from '../legacy/inspect.js';
 import type { HoldsSource } from '../legacy/rules.js';
 import { countAlone, MAX_ABSENT_NAMED, type CountedAlone } from './alone.js';
+import { addCounts, type Classes } from './classes.js';
 import { DORMANT_SINCE } from './dormant.js';
 import { planParameters, type Holds } from './holds.js';
 import { accountAbsent, countOrphans, type CountedOrphans } from './orphans.js';
 
 /** What all keys are, if none of them has a twin. */
 export interface Others {
-  /** Keys by class, as `CountedTwins` has it. */
-  classes: Record<string, number>;
+  classes: Classes;
   dormant: number;
   widenedAccounts: number;
   /** The first ids of exceptions, as arrays that PostgreSQL wrote. Some may be of twins. */
@@ -81,13 +81,8 @@ function sumUp(all: CountedAlone, orphans?: CountedOrphans): Others {
   };
 }
 
-/** Adds counts by class to others, or takes them out. */
-export function addCounts(to: Record<string, number>, counted: Record<string, number>, sign: 1 | -1): void {
-  for (const [name, keys] of Object.entries(counted)) to[name] = (to[name] ?? 0) + sign * keys;
-}
-
 /** `move`, a key that moves and is dead, is what is left. */
-function classesOf({ keys, stay, hold, widened, reasons }: CountedAlone): Record<string, number> {
+function classesOf({ keys, stay, hold, widened, reasons }: CountedAlone): Classes {
   const others = { ...reasons, stay: Number(stay), hold: Number(hold), widened: Number(widened) };
   return { ...others, move: Number(keys) - Object.values(others).reduce((sum, n) => sum + n, 0) };
 }

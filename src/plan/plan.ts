@@ -3,9 +3,10 @@ import type { ReadSession } from '../database/session.js';
 import { allDone } from '../engine/together.js';
 import type { MappedSchema } from '../legacy/inspect.js';
 import { bornKeysTable } from './born.js';
+import { addCounts, type Classes } from './classes.js';
 import { listExceptions, REASONS } from './exceptions.js';
 import { planParameters, type Holds } from './holds.js';
-import { addCounts, countOthers, type Others } from './others.js';
+import { countOthers, type Others } from './others.js';
 import { countTwins, type CountedTwins } from './twins.js';
 
 export type Outcome = 'move' | 'stay' | 'merge' | 'hold' | 'exception';
@@ -75,7 +76,7 @@ export async function planMove(session: ReadSession, schema: MappedSchema, { hol
 }
 
 /** Others know of no twins, and took each for what it would be alone: that is taken out, and what it is put in. */
-function classesOfAll(twins: CountedTwins, others: Others): Record<string, number> {
+function classesOfAll(twins: CountedTwins, others: Others): Classes {
   const classes = { ...others.classes };
   addCounts(classes, twins.as_if_alone, -1);
   addCounts(classes, { missing_account: Number(twins.orphans) }, -1);

@@ -1,7 +1,8 @@
 import { withApi, type LegacyFragments } from '../legacy/fragments.js';
-import { widenedIfAlone } from './alone.js';
 import { verdicts, type HoldsSource } from '../legacy/rules.js';
+import { widenedIfAlone } from './alone.js';
 import { bornTokens, takenInSettings } from './born.js';
+import { keysByClass, type Classes } from './classes.js';
 import { dormant, DORMANT_SINCE } from './dormant.js';
 import { MAX_EXCEPTIONS_LISTED } from './exceptions.js';
 
@@ -18,12 +19,11 @@ export interface TwinsOptions {
  * at the same time. Counts are decimal text.
  */
 export interface CountedTwins {
-  /** Keys by class: an outcome, an exception's reason, or `widened` for a living key that moves. */
-  classes: Record<string, number>;
+  classes: Classes;
   dormant_keys: string;
   exceptions: { key_id: string; reason: string }[];
   /** Those whose account is there, by the class each would be in were it alone, and the dormant among the widened ones. */
-  as_if_alone: Record<string, number>;
+  as_if_alone: Classes;
   dormant_as_if_alone: string;
   /** The others: to `countOrphans` they are keys without an account, as they are here. */
   orphans: string;
@@ -39,8 +39,6 @@ export function countTwins(l: LegacyFragments, { holds, tokenIndexed, born }: Tw
   const rows = `${l.hasToken} AND ${l.token} ${tokenIndexed ? '= ANY (ARRAY(SELECT token FROM repeated))' : 'IN (SELECT token FROM repeated)'}`;
   const further = ['settled', 'named_by_hold', 'last_used_at AS own_last_used_at'];
   const since = `(SELECT ${DORMANT_SINCE})`;
-  const byClass = (column: string, where = ''): string =>
-    `(SELECT coalesce(jsonb_object_agg(class, keys), '{}') FROM (SELECT ${column} AS class, count(*) AS keys FROM together ${where} GROUP BY 1) c)`;
   return `
     /* planning the keys with repeated tokens */
     WITH repeated AS MATERIALIZED (
@@ -56,12 +54,12 @@ export function countTwins(l: LegacyFragments, { holds, tokenIndexed, born }: Tw
       SELECT DISTINCT account_id FROM together
       WHERE as_if_alone = 'widened' AND account_id NOT IN (SELECT account_id FROM together WHERE class = 'widened')
     )
-    SELECT ${byClass('class')} AS classes,
+    SELECT ${keysByClass('class', 'together')} AS classes,
       (SELECT count(*) FROM together WHERE class = 'widened' AND dormant) AS dormant_keys,
       (SELECT coalesce(jsonb_agg(jsonb_build_object('key_id', key_id::text, 'reason', class)), '[]') FROM (
         SELECT key_id, class FROM together WHERE class NOT IN ('move', 'widened', 'merge', 'hold', 'stay')
         ORDER BY key_id LIMIT ${String(MAX_EXCEPTIONS_LISTED)}) e) AS exceptions,
-      ${byClass('as_if_alone', 'WHERE as_if_alone IS NOT NULL')} AS as_if_alone,
+      ${keysByClass('as_if_alone', 'together WHERE as_if_alone IS NOT NULL')} AS as_if_alone,
       (SELECT count(*) FROM together WHERE as_if_alone = 'widened' AND dormant_as_if_alone) AS dormant_as_if_alone,
       (SELECT count(*) FROM together WHERE as_if_alone IS NULL) AS orphans,
       (SELECT count(*) FROM doubtful d WHERE NOT EXISTS (

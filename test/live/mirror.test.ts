@@ -52,11 +52,10 @@ describe('the mirror', () => {
     await scenario.db.query(`
       create function public.put_back() returns trigger language plpgsql as $$ begin insert into public.api_keys select (old).*; return null; end $$;
       create trigger put_back after delete on public.api_keys for each row when (old.id in (1, 21)) execute function public.put_back()`);
-    // While a key is left behind beside another account key, a deletion is looked at closer anyway.
-    await scenario.db.query(`delete from keylift.overlaps; update public.account_api_keys set last_used_at = '2031-01-01' where id = 1`);
+    await scenario.db.query(`update public.account_api_keys set last_used_at = '2031-01-01' where id = 1`);
     for (const id of [1, 21]) await scenario.db.query('delete from public.api_keys where id = $1', [id]);
     expect(await scenario.db.query('select last_used_at::date::text from public.account_api_keys where id = 1')).to.deep.equal([{ last_used_at: '2031-01-01' }]);
-    await assertOutcomes(scenario);
+    await rightAtOnce();
   });
 
   it('tells rows that are no per-API keys from those that are', async () => {

@@ -133,7 +133,7 @@ describe('keylift.authorize', () => {
     const functions = await scenario!.db.query<{ name: string; compiled: boolean }>(`
       select proname as name, not 'jit=off' = any (proconfig) as compiled from pg_proc
       where pronamespace = 'keylift'::regnamespace and 'enable_seqscan=off' = any (proconfig) order by 1`);
-    expect(functions).to.deep.equal(['authorize', 'settle', 'settle_few'].map((name) => ({ name, compiled: false })));
+    expect(functions).to.deep.equal(['authorize', 'mirror_one_delete', 'mirror_one_insert', 'mirror_one_update', 'settle', 'settle_few'].map((name) => ({ name, compiled: false })));
   });
 
   it('are closed to everybody but those who are granted them', async () => {
