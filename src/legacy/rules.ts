@@ -19,7 +19,8 @@ export const staysByItself = (l: LegacyFragments): string => `(${l.apiId} IS NOT
 export const mayMoveByItself = (l: LegacyFragments): string => `(${l.inStore} AND ${l.hasToken} AND ${l.createdAt} IS NOT NULL)`;
 
 /** Where it says a reason, of such a key. */
-export const exceptionByItself = (l: LegacyFragments): string => `NOT (${mayMoveByItself(l)} OR ${staysByItself(l)})`;
+export const exceptionByItself = (l: LegacyFragments): string =>
+  `(${l.apiId} IS NULL OR (${l.inStore} AND NOT ${mayMoveByItself(l)}))`;
 
 /** Where the holds stand: in the ledger, or (for a plan, which writes nothing) in two array parameters. */
 export type HoldsSource = { from: 'ledger' } | { from: 'parameters'; keyIds: string; accountIds: string };
