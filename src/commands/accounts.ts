@@ -1,6 +1,6 @@
 import { invalidList, readIdList } from '../input/id-list.js';
 import { unknownIds } from '../input/known-ids.js';
-import type { Opened } from './migration.js';
+import type { Opened } from './opened.js';
 
 /** Ids of an accounts file, each known to the database. @throws UsageError `list_invalid` */
 export async function readAccounts({ database, schema: { legacy: l, types } }: Opened, file: string): Promise<string[]> {

@@ -4,7 +4,7 @@ import { startEmbeddedServer } from '../embedded/server.js';
 import { EXIT, InterruptedError } from '../errors.js';
 import { SCRATCH_SETTINGS } from '../snapshot/server.js';
 import type { Run } from './context.js';
-import { version } from './migration.js';
+import { version } from './opened.js';
 
 const DATABASE = 'keylift_demo';
 

@@ -3,7 +3,7 @@ import { explainKeys } from '../explain/explain.js';
 import { explanationText } from '../report/explain-text.js';
 import type { Run } from './context.js';
 import type { ExplainArguments } from './definitions/looking.js';
-import { openMapped } from './migration.js';
+import { openMapped } from './opened.js';
 
 export const run: Run<ExplainArguments> = async (context, args) => {
   const { database, schema } = await openMapped(context);

@@ -5,7 +5,8 @@ import { finalize, purge } from '../stages/finalize/finalize.js';
 import { confirm } from './confirm.js';
 import type { Run } from './context.js';
 import type { FinalizeArguments } from './definitions/moving.js';
-import { openMigration, placeOf, withRun } from './migration.js';
+import { withRun } from './migration.js';
+import { openMigration, placeOf } from './opened.js';
 
 export const run: Run<FinalizeArguments> = async (context, args) => {
   const opened = await openMigration(context);

@@ -12,7 +12,8 @@ import { ensureLedger, migrate } from '../stages/migrate.js';
 import { confirm } from './confirm.js';
 import type { CommandContext, Run } from './context.js';
 import type { MigrateArguments } from './definitions/moving.js';
-import { DEFAULT_PACE, openMigration, placeOf, withDdl, withRun, type Opened } from './migration.js';
+import { withDdl, withRun } from './migration.js';
+import { DEFAULT_PACE, openMigration, placeOf, type Opened } from './opened.js';
 
 export const run: Run<MigrateArguments> = async (context, args) => {
   if (args.dryRun) {
@@ -61,7 +62,7 @@ async function ask(context: CommandContext, { database, schema }: Opened, args: 
   }
   const plan = await database.readOnly(async (session) => {
     const holds = args.holds === undefined ? await holdsOfLedger(session) : await readHolds(session, args.holds, schema);
-    return planMove(session, schema, { holds, batchSize: args.batchSize ?? DEFAULT_PACE.batchSize, beside: await besideInSnapshot(database, session) });
+    return planMove(session, schema, { holds, batchSize: args.batchSize ?? DEFAULT_PACE.batchSize, listed: 0, beside: await besideInSnapshot(database, session) });
   }, { isolation: 'repeatable read' });
   const lines = [planText(plan, { brief: true }), ...(await begunText(database)), 'Irreversible: nothing, until finalize --purge. keylift rollback takes it back.'];
   await confirm(context, { question, yes: false, lines });

@@ -1,18 +1,12 @@
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
-import { packageRoot } from '../config/package-root.js';
-import type { Database } from '../database/connect.js';
 import { patient } from '../database/patient.js';
-import { pinned } from '../database/pinned.js';
 import { sqlStateOf } from '../database/sqlstate.js';
 import { fenced, requireLease } from '../ledger/fence.js';
 import { underLease } from '../ledger/lease.js';
 import { throughLosses } from '../ledger/reconnect.js';
 import type { Run, RunFacts, RunPace } from '../ledger/runs.js';
-import { readState, requireSettings, type Stage } from '../ledger/state.js';
+import type { Stage } from '../ledger/state.js';
 import { Waits } from '../ledger/waits.js';
 import type { MappedSchema } from '../legacy/inspect.js';
-import { inspectMapping } from '../legacy/fit.js';
 import type { StageContext, StageOptions } from '../stages/context.js';
 import { DdlRunner } from '../stages/ddl.js';
 import { both, UNTOLD, type Progress } from '../stages/progress.js';
@@ -20,37 +14,8 @@ import { readStatus } from '../status/status.js';
 import type { LivePicture } from '../terminal/live.js';
 import type { CommandContext } from './context.js';
 import { keepingMetrics } from './metrics.js';
+import { DEFAULT_PACE, placeOf, version, type Opened } from './opened.js';
 import { progressOn } from './progress.js';
-
-/** Batches at once, keys a batch at most and its time, where the operator says nothing. */
-export const DEFAULT_PACE: StageOptions = { concurrency: 2, batchSize: 200_000, batchSeconds: 0.5, maxLag: null, maxActive: null };
-
-/** The operator's database with the mapping found to fit it. */
-export interface Opened {
-  database: Database;
-  schema: MappedSchema;
-}
-
-/** Connects and reads the mapped schema. @throws UsageError where a mapped table or column is not there. */
-export async function openMapped(context: CommandContext): Promise<Opened> {
-  const database = await context.openDatabase();
-  const schema = await database.readOnly((session) => inspectMapping(session, context));
-  return { database: pinned(database, schema.searchPath), schema };
-}
-
-/** Like `openMapped`, for commands that work on a migration: it must be this configuration's, also after a rollback. */
-export async function openMigration(context: CommandContext): Promise<Opened> {
-  const opened = await openMapped(context);
-  const state = await opened.database.readOnly(readState);
-  if (state !== null) requireSettings(state, context.settings);
-  return opened;
-}
-
-/** The version in package.json. */
-export function version(): string {
-  const { version: found } = JSON.parse(readFileSync(path.join(packageRoot(), 'package.json'), 'utf8')) as { version: string };
-  return found;
-}
 
 export interface Work {
   command: string;
@@ -137,9 +102,6 @@ async function beginPicture(context: CommandContext, { database, schema }: Opene
     log: progressOn({ logger: context.fileLogger, fileLogger: context.fileLogger }),
   });
 }
-
-/** `shop on db.example:5432`. */
-export const placeOf = ({ where: { database, host, port } }: Database): string => `${database} on ${host}:${String(port)}`;
 
 /** A DDL runner for the time of `fn`. */
 export async function withDdl<T>(

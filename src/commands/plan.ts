@@ -2,10 +2,10 @@ import { besideInSnapshot } from '../database/same-snapshot.js';
 import { EXIT } from '../errors.js';
 import { holdsOfLedger, readHolds } from '../plan/holds.js';
 import { planMove } from '../plan/plan.js';
-import { planText } from '../report/plan-text.js';
+import { EXCEPTIONS_SHOWN, planText } from '../report/plan-text.js';
 import type { Run } from './context.js';
 import type { PlanArguments } from './definitions/looking.js';
-import { DEFAULT_PACE, openMapped } from './migration.js';
+import { DEFAULT_PACE, openMapped } from './opened.js';
 
 export const run: Run<PlanArguments> = async (context, args) => {
   const { database, schema } = await openMapped(context);
@@ -13,7 +13,7 @@ export const run: Run<PlanArguments> = async (context, args) => {
   // One snapshot, so that the exceptions listed are the exceptions counted, and the customers told the keys counted.
   const { holds, plan, notice } = await database.readOnly(async (session) => {
     const holds = args.holds === undefined ? await holdsOfLedger(session) : await readHolds(session, args.holds, schema);
-    const plan = await planMove(session, schema, { holds, batchSize: DEFAULT_PACE.batchSize, beside: await besideInSnapshot(database, session) });
+    const plan = await planMove(session, schema, { holds, batchSize: DEFAULT_PACE.batchSize, ...(!context.json && { listed: EXCEPTIONS_SHOWN }), beside: await besideInSnapshot(database, session) });
     const notice = args.notice === undefined ? undefined : await (await import('../plan/notice.js')).writeNotice(session, schema, { file: args.notice, holds, stop });
     return { holds, plan, notice };
   }, { isolation: 'repeatable read' });

@@ -6,7 +6,7 @@ import { page } from '../report/page/page.js';
 import { grouped } from '../report/text.js';
 import type { Run } from './context.js';
 import type { ReportArguments } from './definitions/looking.js';
-import { openMigration, version } from './migration.js';
+import { openMigration, version } from './opened.js';
 
 export const run: Run<ReportArguments> = async (context, { file }) => {
   const { database, schema } = await openMigration(context);

@@ -6,7 +6,8 @@ import { confirm } from './confirm.js';
 import type { CommandContext, Run } from './context.js';
 import type { RollbackArguments } from './definitions/moving.js';
 import { readAccounts } from './accounts.js';
-import { openMigration, placeOf, withRun, type Opened } from './migration.js';
+import { withRun } from './migration.js';
+import { openMigration, placeOf, type Opened } from './opened.js';
 
 export const run: Run<RollbackArguments> = async (context, args) => {
   const opened = await openMigration(context);

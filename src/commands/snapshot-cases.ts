@@ -4,7 +4,7 @@ import { withScratchDatabase } from '../snapshot/scratch.js';
 import { withServer } from '../snapshot/server.js';
 import { realSteps } from '../snapshot/steps.js';
 import type { CommandContext } from './context.js';
-import { version } from './migration.js';
+import { version } from './opened.js';
 
 export interface CasesOptions {
   action: 'check' | 'update';

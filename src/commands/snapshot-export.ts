@@ -4,7 +4,7 @@ import { readPlannedOutcomes } from '../snapshot/export/outcomes.js';
 import { exportText } from '../snapshot/export/text.js';
 import type { CommandContext } from './context.js';
 import type { SnapshotArguments } from './definitions/looking.js';
-import { openMapped } from './migration.js';
+import { openMapped } from './opened.js';
 import { runCases } from './snapshot-cases.js';
 
 const ACCOUNTS = 20;

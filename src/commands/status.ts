@@ -7,7 +7,7 @@ import { readStatus, type Status } from '../status/status.js';
 import { watch } from '../status/watch.js';
 import type { CommandContext, Run } from './context.js';
 import type { StatusArguments } from './definitions/looking.js';
-import { openMigration, placeOf } from './migration.js';
+import { openMigration, placeOf } from './opened.js';
 
 export const run: Run<StatusArguments> = async (context, args) => {
   const { database, schema } = await openMigration(context);

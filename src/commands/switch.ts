@@ -7,7 +7,8 @@ import { readAccounts } from './accounts.js';
 import { confirm } from './confirm.js';
 import type { Run } from './context.js';
 import type { SwitchArguments } from './definitions/moving.js';
-import { openMigration, placeOf, withRun, type Opened } from './migration.js';
+import { withRun } from './migration.js';
+import { openMigration, placeOf, type Opened } from './opened.js';
 
 export const run: Run<SwitchArguments> = async (context, args) => {
   const opened = await openMigration(context);

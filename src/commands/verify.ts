@@ -18,7 +18,7 @@ import { counted } from '../report/text.js';
 import { keepProof } from '../stages/migrate.js';
 import type { CommandContext, Run } from './context.js';
 import type { VerifyArguments } from './definitions/looking.js';
-import { openMapped, type Opened } from './migration.js';
+import { openMapped, type Opened } from './opened.js';
 
 /** Why the keys themselves were not compared. */
 type Unproven = 'nothing_migrated' | 'backfill_unfinished';

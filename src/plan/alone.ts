@@ -1,7 +1,6 @@
 import { withApi, type LegacyFragments } from '../legacy/fragments.js';
 import { exceptionByItself, heldByName, mayMoveByItself, settledByItself, staysByItself, type HoldsSource } from '../legacy/rules.js';
 import { dormant } from './dormant.js';
-import { MAX_EXCEPTIONS_LISTED } from './exceptions.js';
 
 /** So many accounts that are not there are named; with more, their keys are found by the accounts' absence. */
 export const MAX_ABSENT_NAMED = 1_000;
@@ -12,6 +11,8 @@ export interface AloneOptions {
   accountType: string;
   /** SQL of the moment before which a last use makes a key dormant. */
   dormantSince: string;
+  /** Ids of exceptions to name at most. */
+  listed: number;
 }
 
 /** What `countAlone` answers. Counts are decimal text; arrays are text as PostgreSQL writes them, handed back as they came. */
@@ -38,7 +39,7 @@ export interface CountedAlone {
  * the APIs alone. Whether an account is there is asked of each account, and not of each of its keys. What is otherwise
  * for some keys is for the caller to correct; `absent_accounts` says for whose.
  */
-export function countAlone(legacy: LegacyFragments, { holds, accountType, dormantSince }: AloneOptions): string {
+export function countAlone(legacy: LegacyFragments, { holds, accountType, dormantSince, listed }: AloneOptions): string {
   const { l, from } = askingApis(legacy);
   const { word, bit, known, there, account } = wordsOf(l, accountType);
   const held = holds === null ? null : heldByName(l, holds);
@@ -73,7 +74,7 @@ export function countAlone(legacy: LegacyFragments, { holds, accountType, dorman
         SELECT reason, count(*) AS keys FROM words, unnest(reasons) AS reason GROUP BY reason) r) AS reasons,
       (SELECT coalesce(array_agg(key_id), '{}')::text FROM (
         SELECT unnest(exceptions) AS key_id FROM words WHERE exceptions IS NOT NULL
-        ORDER BY 1 LIMIT ${String(MAX_EXCEPTIONS_LISTED)}) first) AS exceptions,
+        ORDER BY 1 LIMIT ${String(listed)}) first) AS exceptions,
       (SELECT count(*) FROM absent) AS absent,
       (SELECT coalesce(array_agg(account), '{}')::text FROM (SELECT account FROM absent LIMIT ${String(MAX_ABSENT_NAMED)}) first) AS absent_accounts,
       coalesce(bool_or(word IS NULL AND named_accounts IS NOT NULL), false) AS nobodys

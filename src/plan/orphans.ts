@@ -3,7 +3,6 @@ import { settledByItself, type HoldsSource } from '../legacy/rules.js';
 import { classIfAlone } from './alone.js';
 import { keysByClass, type Classes } from './classes.js';
 import { dormant } from './dormant.js';
-import { MAX_EXCEPTIONS_LISTED } from './exceptions.js';
 
 export interface OrphansOptions {
   /** Null: nobody holds anything. */
@@ -12,6 +11,8 @@ export interface OrphansOptions {
   dormantSince: string;
   /** Condition over `k`: keys whose account is not there. */
   absent: string;
+  /** Ids of exceptions to name at most. */
+  listed: number;
 }
 
 /** What `countOrphans` answers. */
@@ -34,7 +35,7 @@ export const accountAbsent = (l: LegacyFragments, { named, nobodys }: { named: s
     : `(${l.account} = ANY (${named})${nobodys ? ` OR ${l.account} IS NULL` : ''})`;
 
 /** Keys without an account, twins or not: what `countAlone` took them for, and what is to be counted instead. */
-export function countOrphans(l: LegacyFragments, { holds, dormantSince, absent }: OrphansOptions): string {
+export function countOrphans(l: LegacyFragments, { holds, dormantSince, absent, listed }: OrphansOptions): string {
   return `
     /* planning the keys whose account is missing */
     WITH orphan AS MATERIALIZED (
@@ -45,5 +46,5 @@ export function countOrphans(l: LegacyFragments, { holds, dormantSince, absent }
     SELECT ${keysByClass('as_if_alone', 'orphan')} AS as_if_alone, ${keysByClass('class', 'orphan')} AS classes,
       (SELECT count(*) FROM orphan WHERE as_if_alone = 'widened' AND dormant) AS dormant,
       (SELECT coalesce(array_agg(key_id), '{}')::text FROM (
-        SELECT key_id FROM orphan WHERE class <> 'stay' ORDER BY key_id LIMIT ${String(MAX_EXCEPTIONS_LISTED)}) first) AS exceptions`;
+        SELECT key_id FROM orphan WHERE class <> 'stay' ORDER BY key_id LIMIT ${String(listed)}) first) AS exceptions`;
 }

@@ -18,6 +18,8 @@ export interface Others {
 
 export interface OthersOptions {
   holds: Holds;
+  /** Ids of exceptions to name at most. */
+  listed: number;
   /** Is another session searching for twins meanwhile? */
   beside?: boolean;
 }
@@ -34,14 +36,14 @@ class Bound {
  * Counts every key as if it were alone, which needs no search for twins and so can run beside it; then looks closer at
  * keys without an account, takes out what they were counted for, and puts in what they are.
  */
-export async function countOthers(session: ReadSession, schema: MappedSchema, { holds, beside = false }: OthersOptions): Promise<Others> {
+export async function countOthers(session: ReadSession, schema: MappedSchema, { holds, listed, beside = false }: OthersOptions): Promise<Others> {
   await session.query(beside ? `${HASHED}; ${WITH_ONE_WORKER}` : HASHED);
   const { since } = await session.one<{ since: string }>(`SELECT (${DORMANT_SINCE})::text AS since`);
   const all = await ask<CountedAlone>(session, (bound) => countAlone(schema.legacy, {
-    holds: heldIn(schema, holds, bound), accountType: schema.types.account, dormantSince: bound.add(since, 'timestamptz') }));
+    holds: heldIn(schema, holds, bound), accountType: schema.types.account, dormantSince: bound.add(since, 'timestamptz'), listed }));
   if (all.absent === '0' && !all.nobodys) return sumUp(all);
   return sumUp(all, await ask<CountedOrphans>(session, (bound) => countOrphans(schema.legacy, {
-    holds: heldIn(schema, holds, bound), dormantSince: bound.add(since, 'timestamptz'), absent: absentIn(schema, all, bound) })));
+    holds: heldIn(schema, holds, bound), dormantSince: bound.add(since, 'timestamptz'), absent: absentIn(schema, all, bound), listed })));
 }
 
 function absentIn({ legacy, types }: MappedSchema, { absent, absent_accounts, nobodys }: CountedAlone, bound: Bound): string {

@@ -4,7 +4,7 @@ import { allDone } from '../engine/together.js';
 import type { MappedSchema } from '../legacy/inspect.js';
 import { bornKeysTable } from './born.js';
 import { addCounts, type Classes } from './classes.js';
-import { listExceptions, REASONS } from './exceptions.js';
+import { listExceptions, MAX_EXCEPTIONS_LISTED, REASONS } from './exceptions.js';
 import { planParameters, type Holds } from './holds.js';
 import { countOthers, type Others } from './others.js';
 import { countTwins, type CountedTwins } from './twins.js';
@@ -19,7 +19,7 @@ export interface ExceptionKey {
 /** What `plan --json` prints. Counts are of per-API keys. */
 export interface Plan {
   outcomes: Record<Outcome, number>;
-  /** At most 10,000; `exceptions_by_reason` counts all. */
+  /** The first by key id, as many as were asked for; `exceptions_by_reason` counts all. */
   exceptions: ExceptionKey[];
   exceptions_by_reason: Record<string, number>;
   widening: { accounts: number; keys: number; store_apis: number; dormant_keys: number };
@@ -35,6 +35,8 @@ export interface PlanOptions {
   holds: Holds;
   /** Rows a batch, for the number of batches. */
   batchSize: number;
+  /** Exceptions to list at most, by key id: 10,000 where nobody says. */
+  listed?: number;
   /** A second session in the same snapshot, where there is one: half of the work is done in it. */
   beside?: Beside;
 }
@@ -43,12 +45,13 @@ export interface PlanOptions {
  * Decides, in SQL and without writing, the outcome of every per-API key by the rules of the move.
  * Run it in a READ ONLY, REPEATABLE READ transaction, so that its statements see one state.
  */
-export async function planMove(session: ReadSession, schema: MappedSchema, { holds, batchSize, beside = inTheSame(session) }: PlanOptions): Promise<Plan> {
+export async function planMove(session: ReadSession, schema: MappedSchema, options: PlanOptions): Promise<Plan> {
+  const { holds, batchSize, listed = MAX_EXCEPTIONS_LISTED, beside = inTheSame(session) } = options;
   const { legacy: l, types } = schema;
   const held = planParameters(schema, holds);
   const born = await bornKeysTable(session, schema);
-  const coming = session.one<CountedTwins>(countTwins(l, { holds: held.source, tokenIndexed: types.tokenIndexed, born }), held.values);
-  const [twins, others] = await allDone([coming, beside((other) => countOthers(other, schema, { holds, beside: other !== session }), coming)]);
+  const coming = session.one<CountedTwins>(countTwins(l, { holds: held.source, tokenIndexed: types.tokenIndexed, born, listed }), held.values);
+  const [twins, others] = await allDone([coming, beside((other) => countOthers(other, schema, { holds, listed, beside: other !== session }), coming)]);
   const classes = classesOfAll(twins, others);
   const count = (name: string): number => classes[name] ?? 0;
   const exceptionsByReason = Object.fromEntries(REASONS.filter((r) => count(r) > 0).map((r) => [r, count(r)]));
@@ -61,7 +64,7 @@ export async function planMove(session: ReadSession, schema: MappedSchema, { hol
       hold: count('hold'),
       exception: Object.values(exceptionsByReason).reduce((sum, keys) => sum + keys, 0),
     },
-    exceptions: await exceptionsOf(session, schema, { twins, others }),
+    exceptions: await exceptionsOf(session, schema, { twins, others, listed }),
     exceptions_by_reason: exceptionsByReason,
     widening: {
       accounts: others.widenedAccounts - Number(twins.unwidened),
@@ -92,10 +95,10 @@ async function countStoreApis(session: ReadSession, { legacy: l }: MappedSchema)
 async function exceptionsOf(
   session: ReadSession,
   { legacy, types }: MappedSchema,
-  { twins, others }: { twins: CountedTwins; others: Others },
+  { twins, others, listed }: { twins: CountedTwins; others: Others; listed: number },
 ): Promise<ExceptionKey[]> {
   const ids = others.exceptions.filter((array) => array !== '{}');
   if (ids.length === 0) return twins.exceptions;
   const all = `{${ids.map((array) => array.slice(1, -1)).join(',')}}`;
-  return (await session.query<ExceptionKey>(listExceptions(legacy, types.id), [all, JSON.stringify(twins.exceptions)])).rows;
+  return (await session.query<ExceptionKey>(listExceptions(legacy, { idType: types.id, listed }), [all, JSON.stringify(twins.exceptions)])).rows;
 }

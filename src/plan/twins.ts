@@ -4,7 +4,6 @@ import { widenedIfAlone } from './alone.js';
 import { bornTokens, takenInSettings } from './born.js';
 import { keysByClass, type Classes } from './classes.js';
 import { dormant, DORMANT_SINCE } from './dormant.js';
-import { MAX_EXCEPTIONS_LISTED } from './exceptions.js';
 
 export interface TwinsOptions {
   holds: HoldsSource;
@@ -12,6 +11,8 @@ export interface TwinsOptions {
   tokenIndexed: boolean;
   /** The table with keys born in Settings, or null. */
   born: string | null;
+  /** Exceptions to name at most. */
+  listed: number;
 }
 
 /**
@@ -35,7 +36,7 @@ export interface CountedTwins {
  * The keys that share their token, also with a key born in Settings, judged with one another: counts by class, the
  * dormant ones and exceptions; and what they are to whoever takes each of them for the only one with its token.
  */
-export function countTwins(l: LegacyFragments, { holds, tokenIndexed, born }: TwinsOptions): string {
+export function countTwins(l: LegacyFragments, { holds, tokenIndexed, born, listed }: TwinsOptions): string {
   const rows = `${l.hasToken} AND ${l.token} ${tokenIndexed ? '= ANY (ARRAY(SELECT token FROM repeated))' : 'IN (SELECT token FROM repeated)'}`;
   const further = ['settled', 'named_by_hold', 'last_used_at AS own_last_used_at'];
   const since = `(SELECT ${DORMANT_SINCE})`;
@@ -58,7 +59,7 @@ export function countTwins(l: LegacyFragments, { holds, tokenIndexed, born }: Tw
       (SELECT count(*) FROM together WHERE class = 'widened' AND dormant) AS dormant_keys,
       (SELECT coalesce(jsonb_agg(jsonb_build_object('key_id', key_id::text, 'reason', class)), '[]') FROM (
         SELECT key_id, class FROM together WHERE class NOT IN ('move', 'widened', 'merge', 'hold', 'stay')
-        ORDER BY key_id LIMIT ${String(MAX_EXCEPTIONS_LISTED)}) e) AS exceptions,
+        ORDER BY key_id LIMIT ${String(listed)}) e) AS exceptions,
       ${keysByClass('as_if_alone', 'together WHERE as_if_alone IS NOT NULL')} AS as_if_alone,
       (SELECT count(*) FROM together WHERE as_if_alone = 'widened' AND dormant_as_if_alone) AS dormant_as_if_alone,
       (SELECT count(*) FROM together WHERE as_if_alone IS NULL) AS orphans,

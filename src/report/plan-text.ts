@@ -12,7 +12,8 @@ const MEANING: Record<keyof Plan['outcomes'], string> = {
   exception: 'wait for a person and go on as they were',
 };
 
-const SHOWN = 20;
+/** Exceptions that the text of a plan lists. */
+export const EXCEPTIONS_SHOWN = 20;
 
 /** What --rehearse and --notice add. */
 export interface PlanExtras {
@@ -63,12 +64,12 @@ function exceptionCounts({ exceptions_by_reason: reasons, outcomes }: Plan): str
 
 function exceptionLines(plan: Plan): string[] {
   if (plan.outcomes.exception === 0) return [];
-  const left = plan.outcomes.exception - Math.min(SHOWN, plan.exceptions.length);
+  const left = plan.outcomes.exception - Math.min(EXCEPTIONS_SHOWN, plan.exceptions.length);
   return [
     '',
     'Exceptions (runbook.md#exceptions):',
     table(Object.entries(plan.exceptions_by_reason).map(([reason, count]) => [reason, count])),
-    table(plan.exceptions.slice(0, SHOWN).map((e) => [`key ${e.key_id}`, e.reason]), { indent: '    ' }),
+    table(plan.exceptions.slice(0, EXCEPTIONS_SHOWN).map((e) => [`key ${e.key_id}`, e.reason]), { indent: '    ' }),
     ...(left > 0 ? [`    and ${grouped(left)} more; --json lists them`] : []),
   ];
 }

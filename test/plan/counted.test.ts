@@ -54,6 +54,10 @@ const MADE = `
     (select count(*)::int from made where widened and dormant) as dormant,
     (select jsonb_agg(jsonb_build_object('key_id', id::text, 'reason', reason) order by id) from made where outcome = 'exception') as exceptions`;
 
+/** Exceptions that a plan's text lists by id. */
+const listedIn = (text: string): Plan['exceptions'] =>
+  [...text.matchAll(/^ {4}key (\S+) +(\S+)$/gm)].map(([, key_id, reason]) => ({ key_id: key_id!, reason: reason! }));
+
 describe('plan counts what the migration makes', () => {
   let scenario: Scenario;
   beforeEach(async () => { scenario = await Scenario.open(); });
@@ -64,6 +68,7 @@ describe('plan counts what the migration makes', () => {
       where k.account_id is not null and not exists (select from public.accounts o where o.id = k.account_id)`) as [{ absent: number }];
     expect(expectedAbsent(absent), `${String(absent)} accounts are missing`).to.equal(true);
     const plan = (await scenario.must(`plan --json${holds}`, 6)).json<Plan>();
+    expect(listedIn((await scenario.must(`plan${holds}`, 6)).stdout)).to.deep.equal(plan.exceptions.slice(0, 20));
     await scenario.must(`migrate --yes${holds}`, 6);
     const [made] = await scenario.db.query<Plan & Made>(MADE) as [Plan & Made];
     expect({ merge: 0, hold: 0, ...plan.outcomes }).to.deep.equal({ merge: 0, hold: 0, ...made.outcomes });

@@ -1,0 +1,43 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { packageRoot } from '../config/package-root.js';
+import type { Database } from '../database/connect.js';
+import { pinned } from '../database/pinned.js';
+import { readState, requireSettings } from '../ledger/state.js';
+import type { MappedSchema } from '../legacy/inspect.js';
+import { inspectMapping } from '../legacy/fit.js';
+import type { StageOptions } from '../stages/context.js';
+import type { CommandContext } from './context.js';
+
+/** Batches at once, keys a batch at most and its time, where the operator says nothing. */
+export const DEFAULT_PACE: StageOptions = { concurrency: 2, batchSize: 200_000, batchSeconds: 0.5, maxLag: null, maxActive: null };
+
+/** The operator's database with the mapping found to fit it. */
+export interface Opened {
+  database: Database;
+  schema: MappedSchema;
+}
+
+/** Connects and reads the mapped schema. @throws UsageError where a mapped table or column is not there. */
+export async function openMapped(context: CommandContext): Promise<Opened> {
+  const database = await context.openDatabase();
+  const schema = await database.readOnly((session) => inspectMapping(session, context));
+  return { database: pinned(database, schema.searchPath), schema };
+}
+
+/** Like `openMapped`, for commands that work on a migration: it must be this configuration's, also after a rollback. */
+export async function openMigration(context: CommandContext): Promise<Opened> {
+  const opened = await openMapped(context);
+  const state = await opened.database.readOnly(readState);
+  if (state !== null) requireSettings(state, context.settings);
+  return opened;
+}
+
+/** The version in package.json. */
+export function version(): string {
+  const { version: found } = JSON.parse(readFileSync(path.join(packageRoot(), 'package.json'), 'utf8')) as { version: string };
+  return found;
+}
+
+/** `shop on db.example:5432`. */
+export const placeOf = ({ where: { database, host, port } }: Database): string => `${database} on ${host}:${String(port)}`;
