@@ -3,7 +3,7 @@ import { keylift } from '../keylift.js';
 import type { Notebook } from '../measure.js';
 import { batchInsert } from './batch-insert.js';
 import { authorizations, legacyWrites, lookupsBesideCounting, lookupsWhileMigrating, mirroredWrites, oldLookups, prepareSwitched, wrappedLookups } from './gateway.js';
-import { liveInOneStatement, offline, oneInsert, searchAndScan } from './offline.js';
+import { liveInOneStatement, liveInTwoStatements, offline, oneInsert, searchAndScan } from './offline.js';
 import { outerJoin } from './proof.js';
 import { replayOfAMillion } from './replay.js';
 
@@ -17,6 +17,7 @@ export const GROUPS: Record<string, Group> = {
   async migrate({ onCopy }, book) {
     book.add('offline', await onCopy(offline));
     book.add('live in one statement', await onCopy(liveInOneStatement));
+    book.add('live in two statements', await onCopy(liveInTwoStatements));
     const { seconds, peakMiB } = await onCopy((copy) => keylift(['migrate', '--until', 'harden', '--yes'], copy.url));
     book.add('migrate', seconds);
     if (peakMiB !== null) book.add('memory of migrate', peakMiB, 'MiB');
@@ -64,6 +65,7 @@ export const GROUPS: Record<string, Group> = {
         if (name === 'unswitched') {
           book.add('old lookup', (await oldLookups(copy)).mean, 'ms');
           book.add('old lookup in a function', (await wrappedLookups(copy)).mean, 'ms');
+          book.add('old lookup and its API in a function', (await wrappedLookups(copy, { api: true })).mean, 'ms');
         }
         book.add(`authorize, ${name}`, (await authorizations(copy)).mean, 'ms');
       }, { of });
