@@ -22,6 +22,11 @@ export interface Steered {
 /** The row is held until the change is made, so that no other change comes in between from and to. */
 const BEFORE = 'SELECT paused, concurrency, batch_time, max_lag FROM keylift.control FOR UPDATE';
 
+/** A migration that begins afresh is not held up, or slowed down, by what was said to one that was taken back. */
+export async function forgetSteering(session: WriteSession): Promise<void> {
+  await session.query('UPDATE keylift.control SET paused = false, concurrency = NULL, batch_time = NULL, max_lag = NULL');
+}
+
 const AT_WORK = `
   SELECT r.pace FROM keylift.control c JOIN keylift.runs r ON r.run_id = c.owner AND c.owned_until > clock_timestamp()`;
 

@@ -50,6 +50,15 @@ describe('pause, resume and tune', () => {
     await scenario.must('migrate --yes', 6);
   });
 
+  it('are forgotten with the migration that a rollback takes back', async () => {
+    await say('tune --concurrency 1 --batch-time 250ms --max-lag 2');
+    await say('pause');
+    await scenario.must('rollback --yes');
+    // Were it paused still, or held to a replica's lag, it would wait here for ever.
+    await scenario.must('migrate --yes', 6);
+    expect(await say('resume')).to.include.members(['Not paused: nothing changed.', '  paused           no', '  batches at once  the run\'s own', '  batch time       the run\'s own', '  replica lag      the run\'s own']);
+  });
+
   it('know what the run at work asked for itself', async () => {
     const gate = await gateAt(scenario.db, 7);
     const migration = scenario.start('migrate --yes --batch-size 3 --concurrency 1 --batch-time 2');

@@ -2,6 +2,7 @@ import { STEPS } from '../../../migrations/index.js';
 import { RefusedError } from '../../errors.js';
 import type { Database } from '../../database/connect.js';
 import type { ReadSession } from '../../database/session.js';
+import { forgetSteering } from '../../ledger/control.js';
 import { recordEvent } from '../../ledger/events.js';
 import { readState, setState } from '../../ledger/state.js';
 import { fingerprintOf } from '../../legacy/fingerprint.js';
@@ -76,6 +77,7 @@ export async function rollBack(context: StageContext): Promise<RollbackReport> {
     await session.query('DELETE FROM keylift.to_judge');
     await session.query(`DELETE FROM keylift.batches WHERE open`);
     await session.query(`UPDATE keylift.batches SET state = 'taken_back' WHERE state = 'done'`);
+    await forgetSteering(session);
     await setState(session, 'rolled_back', null);
     await recordEvent(session, { kind: 'rolled_back', runId: run.runId, facts: { removed } });
   });
