@@ -21,16 +21,20 @@ export const authorizations = (copy: Copy): Promise<Latencies> => load({ url: co
 
 /**
  * The old lookup within a function that has the rights and settings of `authorize` and nothing else to do: what asking
- * a function costs at least. With `api` it also asks whether that API is there, as the rule wants (none for an unknown
- * one), in the same statement: what one who may enter costs at least.
+ * a function costs at least. With `rule` a statement before it reads, in the caller's snapshot, what any must that shall
+ * widen: whether that API is there and of the store, and how far the switch is. That wants a migrated copy.
  */
-export async function wrappedLookups(copy: Copy, { api = false } = {}): Promise<Latencies> {
+export async function wrappedLookups(copy: Copy, { rule = false } = {}): Promise<Latencies> {
+  const look = `SELECT a.kind, r.mode INTO asked_of FROM public.apis a JOIN keylift.switch_rule r ON r.singleton WHERE a.id = asked_api;
+      IF NOT FOUND THEN RETURN; END IF;`;
   await copy.sql(`
     CREATE OR REPLACE FUNCTION public.old_lookup(asked_token text, asked_api bigint) RETURNS TABLE (key_id bigint, account_id bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1 SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off AS $body$
     #variable_conflict use_column
+    DECLARE asked_of record;
     BEGIN
-      SELECT k.id, k.account_id INTO old_lookup.key_id, old_lookup.account_id FROM public.api_keys k ${api ? 'JOIN public.apis a ON a.id = k.api_id' : ''}
+      ${rule ? look : ''}
+      SELECT k.id, k.account_id INTO old_lookup.key_id, old_lookup.account_id FROM public.api_keys k
       WHERE k.token = asked_token AND k.api_id = asked_api AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
       ORDER BY k.created_at, k.id LIMIT 1;
       IF FOUND THEN RETURN NEXT; END IF;

@@ -72,4 +72,16 @@ describe('a single key that is to be judged anew', () => {
       await assertOutcomes(scenario);
     });
   }
+
+  it('of a custom API is none of the key made in Settings that has its id, however it changes', async () => {
+    await at('migrate --yes');
+    const [born] = await scenario.db.query<{ id: string }>(`insert into public.account_api_keys (account_id, name, token) values (1, 'born', 'born-token') returning id`);
+    const key = 'select * from public.account_api_keys where id = $1';
+    const before = await scenario.db.query(key, [born!.id]);
+    await scenario.db.query(`insert into public.api_keys (id, account_id, api_id, name, token, created_at) values ($1, 1, 3, 'of forms', 'forms-token', now())`, [born!.id]);
+    await scenario.db.query(`update public.api_keys set name = 'renamed', revoked_at = now() where id = $1`, [born!.id]);
+    await scenario.db.query('delete from public.api_keys where id = $1', [born!.id]);
+    expect(await scenario.db.query(key, [born!.id])).to.deep.equal(before);
+    expect((await scenario.authorize('born-token', 1)).length).to.equal(1);
+  });
 });
