@@ -48,6 +48,13 @@ describe('the mirror', () => {
     expect(await scenario.db.query('select revoked_at from public.account_api_keys where id = 4 and revoked_at is null')).to.deep.equal([]);
   });
 
+  it('takes the account key from a key whose API has left the store, when it is changed in Settings', async () => {
+    await scenario.db.query(`update public.apis set kind = 'custom' where id = (select api_id from public.api_keys where id = 1)`);
+    await scenario.db.query(`update public.account_api_keys set name = 'renamed' where id = 1`);
+    expect(await scenario.db.query('select from public.account_api_keys where id = 1')).to.deep.equal([]);
+    expect(await scenario.db.query('select name from public.api_keys where id = 1')).to.deep.equal([{ name: 'renamed' }]);
+  });
+
   it('leaves the account key to a row that a trigger of the platform\'s puts back', async () => {
     await scenario.db.query(`
       create function public.put_back() returns trigger language plpgsql as $$ begin insert into public.api_keys select (old).*; return null; end $$;
