@@ -1,6 +1,5 @@
 #!/usr/bin/env node
-import { readFileSync, realpathSync } from 'node:fs';
-import path from 'node:path';
+import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import v8 from 'node:v8';
 import { COMMANDS, GROUPS } from './commands/definitions/all.js';
@@ -9,7 +8,7 @@ import type { Io } from './commands/io.js';
 import { overview } from './commands/overview.js';
 import { parseInvocation } from './commands/parse.js';
 import { describeError } from './commands/print-error.js';
-import { packageRoot } from './config/package-root.js';
+import { version } from './config/package-root.js';
 import { secretsIn } from './config/redact.js';
 import { EXIT, type ExitCode } from './errors.js';
 
@@ -34,11 +33,6 @@ export async function main(argv: readonly string[], io: Io, options: { loadHandl
     io.stderr.write(text);
     return exitCode;
   }
-}
-
-function version(): string {
-  const text = readFileSync(path.join(packageRoot(), 'package.json'), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }
 
 const LEAVE_WITHIN_MS = 3_000;

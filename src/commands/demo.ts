@@ -1,10 +1,10 @@
+import { version } from '../config/package-root.js';
 import { tellStory } from '../demo/story.js';
 import { chapter } from '../demo/text.js';
 import { startEmbeddedServer } from '../embedded/server.js';
 import { EXIT, InterruptedError } from '../errors.js';
 import { SCRATCH_SETTINGS } from '../snapshot/server.js';
 import type { Run } from './context.js';
-import { version } from './opened.js';
 
 const DATABASE = 'keylift_demo';
 

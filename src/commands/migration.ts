@@ -1,3 +1,4 @@
+import { version } from '../config/package-root.js';
 import { patient } from '../database/patient.js';
 import { sqlStateOf } from '../database/sqlstate.js';
 import { fenced, requireLease } from '../ledger/fence.js';
@@ -14,7 +15,7 @@ import { readStatus } from '../status/status.js';
 import type { LivePicture } from '../terminal/live.js';
 import type { CommandContext } from './context.js';
 import { keepingMetrics } from './metrics.js';
-import { DEFAULT_PACE, placeOf, version, type Opened } from './opened.js';
+import { DEFAULT_PACE, placeOf, type Opened } from './opened.js';
 import { progressOn } from './progress.js';
 
 export interface Work {

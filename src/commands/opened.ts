@@ -1,6 +1,3 @@
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
-import { packageRoot } from '../config/package-root.js';
 import type { Database } from '../database/connect.js';
 import { pinned } from '../database/pinned.js';
 import { readState, requireSettings } from '../ledger/state.js';
@@ -31,12 +28,6 @@ export async function openMigration(context: CommandContext): Promise<Opened> {
   const state = await opened.database.readOnly(readState);
   if (state !== null) requireSettings(state, context.settings);
   return opened;
-}
-
-/** The version in package.json. */
-export function version(): string {
-  const { version: found } = JSON.parse(readFileSync(path.join(packageRoot(), 'package.json'), 'utf8')) as { version: string };
-  return found;
 }
 
 /** `shop on db.example:5432`. */

@@ -1,12 +1,13 @@
 import { stat } from 'node:fs/promises';
 import { readChronicle } from '../chronicle/chronicle.js';
+import { version } from '../config/package-root.js';
 import { EXIT } from '../errors.js';
 import { replaceFile } from '../output/replace-file.js';
 import { page } from '../report/page/page.js';
 import { grouped } from '../report/text.js';
 import type { Run } from './context.js';
 import type { ReportArguments } from './definitions/looking.js';
-import { openMigration, version } from './opened.js';
+import { openMigration } from './opened.js';
 
 export const run: Run<ReportArguments> = async (context, { file }) => {
   const { database, schema } = await openMigration(context);

@@ -1,10 +1,10 @@
+import { version } from '../config/package-root.js';
 import { InterruptedError } from '../errors.js';
 import { checkSnapshots, updateSnapshots, type CaseResult, type SnapshotOptions } from '../snapshot/check.js';
 import { withScratchDatabase } from '../snapshot/scratch.js';
 import { withServer } from '../snapshot/server.js';
 import { realSteps } from '../snapshot/steps.js';
 import type { CommandContext } from './context.js';
-import { version } from './opened.js';
 
 export interface CasesOptions {
   action: 'check' | 'update';
