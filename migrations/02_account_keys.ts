@@ -1,5 +1,5 @@
 import { parseTableName } from '../src/config/identifiers.js';
-import { derivedName } from '../src/legacy/copy.js';
+import { derivedName } from '../src/mapping/copy.js';
 import { execute, type Migration, type MigrationContext } from './context.js';
 
 /** `NEW.id := …` for a key born in Settings, by id type; ids of both tables never collide (rule 3). */

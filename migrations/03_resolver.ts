@@ -1,4 +1,4 @@
-import { authorizeByPerApiKeys, perApiKeysView } from './statements/resolver.js';
+import { authorizeByPerApiKeys, perApiKeysView } from '../src/resolver/resolver.js';
 import { execute, type Migration } from './context.js';
 
 /** Expand: what a gateway may call. It stays through a rollback and answers by the old rule then. */

@@ -1,6 +1,6 @@
-import { legacyTriggerFunctions, MIRROR_FUNCTIONS, targetTriggerFunctions } from './statements/mirror.js';
-import { dropMirrorTriggers, mirrorTriggers } from './statements/mirror-triggers.js';
-import { settleFunction } from './statements/settle.js';
+import { legacyTriggerFunctions, MIRROR_FUNCTIONS, targetTriggerFunctions } from '../src/mirror/trigger-functions.js';
+import { dropMirrorTriggers, mirrorTriggers } from '../src/mirror/triggers.js';
+import { settleFunction } from '../src/mirror/settle.js';
 import { execute, type Migration } from './context.js';
 
 /**

@@ -1,6 +1,6 @@
 import { parseTableName, quoteIdentifier } from '../src/config/identifiers.js';
-import { derivedName } from '../src/legacy/copy.js';
-import { dropInvalidIndex } from './statements/indexes.js';
+import { derivedName } from '../src/mapping/copy.js';
+import { dropInvalidIndex } from './invalid-index.js';
 import { execute, type Migration, type MigrationContext } from './context.js';
 
 /** One index of the new table, built and dropped without locking anybody out. */

@@ -1,6 +1,6 @@
 import { parseTableName } from '../src/config/identifiers.js';
-import { derivedName } from '../src/legacy/copy.js';
-import { notEmpty } from '../src/legacy/fragments.js';
+import { derivedName } from '../src/mapping/copy.js';
+import { notEmpty } from '../src/mapping/fragments.js';
 import { execute, type Migration, type MigrationContext } from './context.js';
 
 /** Constraint names and definitions of the new table. */

@@ -1,4 +1,4 @@
-import { authorizeByPerApiKeys, authorizeWithSwitch, perApiKeysView } from './statements/resolver.js';
+import { authorizeByPerApiKeys, authorizeWithSwitch, perApiKeysView } from '../src/resolver/resolver.js';
 import { execute, type Migration } from './context.js';
 
 /** Harden, last step: with its indexes there, the resolver learns to answer switched accounts from Settings. */

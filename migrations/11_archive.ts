@@ -1,6 +1,6 @@
-import { ARCHIVE } from '../src/legacy/archive.js';
-import { archiveTriggerFunctions } from './statements/mirror.js';
-import { createLate, dropLate } from './statements/late.js';
+import { ARCHIVE } from '../src/mapping/archive.js';
+import { archiveTriggerFunctions } from '../src/mirror/trigger-functions.js';
+import { createLate, dropLate } from '../src/mirror/late.js';
 import { execute, type Migration } from './context.js';
 
 /**

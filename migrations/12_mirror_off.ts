@@ -1,6 +1,6 @@
-import { ARCHIVE } from '../src/legacy/archive.js';
-import { archiveLate } from './statements/late.js';
-import { dropMirrorTriggers, finalTriggers, mirrorTriggers } from './statements/mirror-triggers.js';
+import { ARCHIVE } from '../src/mapping/archive.js';
+import { archiveLate } from '../src/mirror/late.js';
+import { dropMirrorTriggers, finalTriggers, mirrorTriggers } from '../src/mirror/triggers.js';
 import { execute, type Migration } from './context.js';
 
 /** Finalize, last: with all rows archived, the latest here, the mirror has nothing left to carry. Taking it back puts it on again. */

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex';
 import { noteStatement } from '../src/database/statement.js';
-import type { MappedSchema } from '../src/legacy/inspect.js';
+import type { MappedSchema } from '../src/mapping/inspect.js';
 
 /** What a migration knows of the operator's schema. */
 export type MigrationContext = MappedSchema;

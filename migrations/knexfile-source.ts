@@ -3,7 +3,7 @@ import { loadConfiguration } from '../src/config/load.js';
 import type { Settings } from '../src/config/settings.js';
 import { openDatabase } from '../src/database/connect.js';
 import { describeDatabaseError } from '../src/database/describe.js';
-import { inspectLegacy } from '../src/legacy/inspect.js';
+import { inspectLegacy } from '../src/mapping/inspect.js';
 import type { MigrationContext } from './context.js';
 import { mayTakeAway } from './knexfile-gate.js';
 import { ALL_STEPS, MIGRATION_TABLES, migrationSource } from './index.js';

@@ -1,5 +1,5 @@
-import { invalidList, readIdList } from '../input/id-list.js';
-import { unknownIds } from '../input/known-ids.js';
+import { invalidList, readIdList } from '../files/id-list.js';
+import { unknownIds } from '../files/known-ids.js';
 import type { Opened } from './opened.js';
 
 /** Ids of an accounts file, each known to the database. @throws UsageError `list_invalid` */

@@ -1,5 +1,5 @@
 import { EXIT } from '../errors.js';
-import { checkText } from '../report/check-text.js';
+import { checkText } from '../console/check-text.js';
 import { checkConfiguration } from '../setup/check.js';
 import type { Run } from './context.js';
 import type { CheckArguments } from './definitions/setup.js';

@@ -2,7 +2,7 @@ import type { Settings } from '../config/settings.js';
 import type { Database, OpenOptions } from '../database/connect.js';
 import type { ExitCode } from '../errors.js';
 import type { Logger } from '../logging/logger.js';
-import type { Terminal } from '../terminal/terminal.js';
+import type { Terminal } from '../console/terminal.js';
 import type { Io } from './io.js';
 
 /** What every command's `run` gets beside its own arguments. */

@@ -3,7 +3,7 @@ import { tellStory } from '../demo/story.js';
 import { chapter } from '../demo/text.js';
 import { startEmbeddedServer } from '../embedded/server.js';
 import { EXIT, InterruptedError } from '../errors.js';
-import { SCRATCH_SETTINGS } from '../snapshot/server.js';
+import { SCRATCH_SETTINGS } from '../cases/server.js';
 import type { Run } from './context.js';
 
 const DATABASE = 'keylift_demo';

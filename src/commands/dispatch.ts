@@ -4,7 +4,7 @@ import type { Database } from '../database/connect.js';
 import { InterruptedError, UsageError, type ExitCode } from '../errors.js';
 import type { Log } from '../logging/log.js';
 import type { LogLevel } from '../logging/logger.js';
-import type { Terminal } from '../terminal/terminal.js';
+import type { Terminal } from '../console/terminal.js';
 import type { CommandContext, Run } from './context.js';
 import type { CommandDefinition } from './definition.js';
 import type { Io } from './io.js';
@@ -40,8 +40,8 @@ export async function dispatch(task: Task): Promise<ExitCode> {
   // Before anything is waited for: a signal that comes first is not to be lost.
   let said = (text: string): void => { io.stderr.write(text); };
   const signals = listenForStop({ onSignal: io.onSignal.bind(io), say: (text) => { said(text); } });
-  const { Terminal } = await import('../terminal/terminal.js');
-  const painted = io.isTTY.stdout || io.isTTY.stderr ? await import('../terminal/region.js') : undefined;
+  const { Terminal } = await import('../console/terminal.js');
+  const painted = io.isTTY.stdout || io.isTTY.stderr ? await import('../console/region.js') : undefined;
   const terminal = new Terminal(io, { noColour: globals.noColor, regions: painted?.Region });
   said = (text) => { terminal.stderr.write(text); };
   let log: Log | undefined;

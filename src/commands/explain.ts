@@ -1,6 +1,6 @@
 import { EXIT } from '../errors.js';
 import { explainKeys } from '../explain/explain.js';
-import { explanationText } from '../report/explain-text.js';
+import { explanationText } from '../console/explain-text.js';
 import type { Run } from './context.js';
 import type { ExplainArguments } from './definitions/looking.js';
 import { openMapped } from './opened.js';

@@ -1,6 +1,6 @@
 import { EXIT } from '../errors.js';
 import { requireState } from '../ledger/state.js';
-import { finalizeText } from '../report/finalize-text.js';
+import { finalizeText } from '../console/finalize-text.js';
 import { finalize, purge } from '../stages/finalize/finalize.js';
 import { confirm } from './confirm.js';
 import type { Run } from './context.js';

@@ -1,5 +1,5 @@
 import type { Database } from '../database/connect.js';
-import type { MappedSchema } from '../legacy/inspect.js';
+import type { MappedSchema } from '../mapping/inspect.js';
 import { readMetrics } from '../metrics/facts.js';
 import { withMetricsFile } from '../metrics/file.js';
 import type { CommandContext } from './context.js';

@@ -1,18 +1,18 @@
 import { version } from '../config/package-root.js';
 import { patient } from '../database/patient.js';
 import { sqlStateOf } from '../database/sqlstate.js';
-import { fenced, requireLease } from '../ledger/fence.js';
-import { underLease } from '../ledger/lease.js';
-import { throughLosses } from '../ledger/reconnect.js';
+import { fenced, requireLease } from '../run/fence.js';
+import { underLease } from '../run/lease.js';
+import { throughLosses } from '../run/reconnect.js';
 import type { Run, RunFacts, RunPace } from '../ledger/runs.js';
 import type { Stage } from '../ledger/state.js';
-import { Waits } from '../ledger/waits.js';
-import type { MappedSchema } from '../legacy/inspect.js';
+import { Waits } from '../run/waits.js';
+import type { MappedSchema } from '../mapping/inspect.js';
 import type { StageContext, StageOptions } from '../stages/context.js';
-import { DdlRunner } from '../stages/ddl.js';
+import { DdlRunner } from '../run/ddl.js';
 import { both, UNTOLD, type Progress } from '../stages/progress.js';
 import { readStatus } from '../status/status.js';
-import type { LivePicture } from '../terminal/live.js';
+import type { LivePicture } from '../console/live.js';
 import type { CommandContext } from './context.js';
 import { keepingMetrics } from './metrics.js';
 import { DEFAULT_PACE, placeOf, type Opened } from './opened.js';
@@ -95,7 +95,7 @@ const paceOf = ({ concurrency, batchSeconds, maxLag }: StageOptions, until: Stag
 
 /** A picture where the terminal can show one; the log file is told as ever. */
 async function beginPicture(context: CommandContext, { database, schema }: Opened): Promise<LivePicture | undefined> {
-  const { paintRun } = await import('../terminal/live.js');
+  const { paintRun } = await import('../console/live.js');
   return paintRun({
     terminal: context.terminal,
     place: placeOf(database),

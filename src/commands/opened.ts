@@ -1,8 +1,8 @@
 import type { Database } from '../database/connect.js';
 import { pinned } from '../database/pinned.js';
 import { readState, requireSettings } from '../ledger/state.js';
-import type { MappedSchema } from '../legacy/inspect.js';
-import { inspectMapping } from '../legacy/fit.js';
+import type { MappedSchema } from '../mapping/inspect.js';
+import { inspectMapping } from '../mapping/fit.js';
 import type { StageOptions } from '../stages/context.js';
 import type { CommandContext } from './context.js';
 

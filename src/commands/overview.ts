@@ -1,5 +1,5 @@
 import { EXIT, type ExitCode } from '../errors.js';
-import { wrap } from '../report/wrap.js';
+import { wrap } from '../console/wrap.js';
 import type { CommandDefinition } from './definition.js';
 
 /** A part of the operator's path, and its commands. */

@@ -2,7 +2,7 @@ import { besideInSnapshot } from '../database/same-snapshot.js';
 import { EXIT } from '../errors.js';
 import { holdsOfLedger, readHolds } from '../plan/holds.js';
 import { planMove } from '../plan/plan.js';
-import { EXCEPTIONS_SHOWN, planText } from '../report/plan-text.js';
+import { EXCEPTIONS_SHOWN, planText } from '../console/plan-text.js';
 import type { Run } from './context.js';
 import type { PlanArguments } from './definitions/looking.js';
 import { DEFAULT_PACE, openMapped } from './opened.js';

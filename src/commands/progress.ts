@@ -1,5 +1,5 @@
-import type { Wait } from '../engine/waiting.js';
-import { counted, grouped } from '../report/text.js';
+import type { Wait } from '../database/waiting.js';
+import { counted, grouped } from '../console/text.js';
 import type { Logger } from '../logging/logger.js';
 import type { BatchReport } from '../stages/backfill/batch.js';
 import type { ClaimedRange } from '../stages/backfill/claim.js';

@@ -1,10 +1,10 @@
 import { stat } from 'node:fs/promises';
-import { readChronicle } from '../chronicle/chronicle.js';
+import { readChronicle } from '../report/facts/chronicle.js';
 import { version } from '../config/package-root.js';
 import { EXIT } from '../errors.js';
-import { replaceFile } from '../output/replace-file.js';
+import { replaceFile } from '../files/replace-file.js';
 import { page } from '../report/page/page.js';
-import { grouped } from '../report/text.js';
+import { grouped } from '../console/text.js';
 import type { Run } from './context.js';
 import type { ReportArguments } from './definitions/looking.js';
 import { openMigration } from './opened.js';

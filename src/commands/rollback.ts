@@ -1,7 +1,7 @@
 import { EXIT } from '../errors.js';
 import { rollBackAccounts } from '../stages/rollback/accounts.js';
 import { bornKeys, canRollBack, rollBack, type RollbackReport } from '../stages/rollback/rollback.js';
-import { rollbackText } from '../report/rollback-text.js';
+import { rollbackText } from '../console/rollback-text.js';
 import { confirm } from './confirm.js';
 import type { CommandContext, Run } from './context.js';
 import type { RollbackArguments } from './definitions/moving.js';

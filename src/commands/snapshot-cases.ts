@@ -1,9 +1,9 @@
 import { version } from '../config/package-root.js';
 import { InterruptedError } from '../errors.js';
-import { checkSnapshots, updateSnapshots, type CaseResult, type SnapshotOptions } from '../snapshot/check.js';
-import { withScratchDatabase } from '../snapshot/scratch.js';
-import { withServer } from '../snapshot/server.js';
-import { realSteps } from '../snapshot/steps.js';
+import { checkSnapshots, updateSnapshots, type CaseResult, type SnapshotOptions } from '../cases/check.js';
+import { withScratchDatabase } from '../cases/scratch.js';
+import { withServer } from '../cases/server.js';
+import { realSteps } from '../cases/steps.js';
 import type { CommandContext } from './context.js';
 
 export interface CasesOptions {

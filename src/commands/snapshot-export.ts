@@ -1,7 +1,7 @@
 import { DifferencesError, EXIT, type ExitCode } from '../errors.js';
-import { exportCase, type Exported } from '../snapshot/export/export.js';
-import { readPlannedOutcomes } from '../snapshot/export/outcomes.js';
-import { exportText } from '../snapshot/export/text.js';
+import { exportCase, type Exported } from '../cases/export/export.js';
+import { readPlannedOutcomes } from '../cases/export/outcomes.js';
+import { exportText } from '../cases/export/text.js';
 import type { CommandContext } from './context.js';
 import type { SnapshotArguments } from './definitions/looking.js';
 import { openMapped } from './opened.js';

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT } from '../errors.js';
-import { pictureText } from '../report/picture.js';
-import { pictureOf } from '../report/scene.js';
-import { statusEssence, statusLine, statusText } from '../report/status-text.js';
+import { pictureText } from '../console/picture.js';
+import { pictureOf } from '../console/scene.js';
+import { statusEssence, statusLine, statusText } from '../console/status-text.js';
 import { readStatus, type Status } from '../status/status.js';
 import { watch } from '../status/watch.js';
 import type { CommandContext, Run } from './context.js';

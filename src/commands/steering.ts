@@ -2,7 +2,7 @@ import { patient } from '../database/patient.js';
 import { EXIT, type ExitCode } from '../errors.js';
 import { steer, type Control } from '../ledger/control.js';
 import { recordEvent } from '../ledger/events.js';
-import { changesOf, steeringText, type SteeringWords } from '../report/steering-text.js';
+import { changesOf, steeringText, type SteeringWords } from '../console/steering-text.js';
 import type { CommandContext } from './context.js';
 
 /** Changes a run's steering and answers with what was changed and what holds now: schemas/steering.schema.json. */

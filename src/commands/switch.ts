@@ -1,6 +1,6 @@
 import { EXIT } from '../errors.js';
 import { requireState } from '../ledger/state.js';
-import { switchText } from '../report/switch-text.js';
+import { switchText } from '../console/switch-text.js';
 import type { SwitchScope } from '../stages/switch/rule.js';
 import { switchAccounts } from '../stages/switch/switch.js';
 import { readAccounts } from './accounts.js';

@@ -10,11 +10,11 @@ import type { Replay } from '../proof/replay/document.js';
 import { ledgerOf } from '../proof/replay/ground.js';
 import { checkReplayFile } from '../proof/replay/lines.js';
 import { replay } from '../proof/replay/replay.js';
-import { prove } from '../proof/verify.js';
-import { probeText } from '../report/probe-text.js';
-import { proofText, unprovenText } from '../report/proof-text.js';
-import { replayText } from '../report/replay-text.js';
-import { counted } from '../report/text.js';
+import { proveAndSync } from '../stages/verify/prove.js';
+import { probeText } from '../console/probe-text.js';
+import { proofText, unprovenText } from '../console/proof-text.js';
+import { replayText } from '../console/replay-text.js';
+import { counted } from '../console/text.js';
 import { keepProof } from '../stages/migrate.js';
 import type { CommandContext, Run } from './context.js';
 import type { VerifyArguments } from './definitions/looking.js';
@@ -53,7 +53,7 @@ async function proveWhatIsThere(context: CommandContext, { database, schema }: O
   await database.readOnly((session) => requireState(session, 'verify'));
   if (others && !reached(state!.stage, 'backfill')) return 'backfill_unfinished';
   const patiently = patient(database, { stop: context.stop, onWait: (text) => { context.logger.info('retry', `  ${text}`, { reason: 'again' }); } });
-  const proof = await prove(patiently, schema, {
+  const proof = await proveAndSync(patiently, schema, {
     stop: context.stop,
     onProgress: (rows) => { context.logger.info('progress', `  ${counted(rows, 'key')} looked at`, { rows }); },
   });

@@ -1,4 +1,4 @@
-import type { Wait } from '../engine/waiting.js';
+import type { Wait } from './waiting.js';
 
 /** An autovacuum that keeps out whoever wants a table for itself. */
 export interface Vacuum {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Wait } from '../engine/waiting.js';
+import type { Wait } from './waiting.js';
 import { vacuumInTheWay, waitFor } from './autovacuum.js';
 import type { Database } from './connect.js';
 import { pauseBefore } from './retry.js';

@@ -1,7 +1,7 @@
 import type { ReadSession } from '../database/session.js';
-import { proofText } from '../report/proof-text.js';
-import { counted, grouped } from '../report/text.js';
-import type { Move } from '../snapshot/move.js';
+import { proofText } from '../console/proof-text.js';
+import { counted, grouped } from '../console/text.js';
+import type { Move } from '../cases/move.js';
 import type { Answers, Cast } from './checks.js';
 import type { StoryDocument } from './document.js';
 import { apiPage, askDoors, settingsPage, stageSeconds, type Door, type ListedKey } from './questions.js';

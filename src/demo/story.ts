@@ -1,9 +1,9 @@
 import path from 'node:path';
 import { packageRoot } from '../config/package-root.js';
 import { openDatabase } from '../database/connect.js';
-import { readFixture } from '../snapshot/fixture.js';
-import { withMove } from '../snapshot/move.js';
-import { loadFixture } from '../snapshot/run.js';
+import { readFixture } from '../cases/fixture.js';
+import { withMove } from '../cases/move.js';
+import { loadFixture } from '../cases/run.js';
 import { UNTOLD, type Progress } from '../stages/progress.js';
 import { CAST, tellAfter, tellBefore, tellGrowth, tellMove, tellPlan, tellProof, tellWayBack, type Teller } from './chapters.js';
 import { judge, type Answers } from './checks.js';

@@ -1,4 +1,4 @@
-import { grouped, table } from '../report/text.js';
+import { grouped, table } from '../console/text.js';
 import type { Plan } from '../plan/plan.js';
 import type { Check } from './checks.js';
 import type { Door, ListedKey } from './questions.js';

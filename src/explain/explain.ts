@@ -1,6 +1,6 @@
 import type { Database } from '../database/connect.js';
 import { UsageError } from '../errors.js';
-import type { MappedSchema } from '../legacy/inspect.js';
+import type { MappedSchema } from '../mapping/inspect.js';
 import type { Explanation, KeyStory } from './document.js';
 import { gatherFacts } from './facts.js';
 import { findKeys } from './find.js';

@@ -1,4 +1,4 @@
-import { bucketOf } from '../legacy/cohort.js';
+import { bucketOf } from '../resolver/cohort.js';
 import type { Scene } from './scene.js';
 import { coveringBatch } from './statements.js';
 

@@ -1,8 +1,8 @@
 import { quoteIdentifier } from '../config/identifiers.js';
-import { isSwitched } from '../legacy/cohort.js';
-import { fingerprintOf } from '../legacy/fingerprint.js';
-import { aliveExpression, type LegacyFragments } from '../legacy/fragments.js';
-import { verdicts } from '../legacy/rules.js';
+import { isSwitched } from '../resolver/cohort.js';
+import { fingerprintOf } from '../mapping/fingerprint.js';
+import { aliveExpression, type LegacyFragments } from '../mapping/fragments.js';
+import { verdicts } from '../mapping/rules/verdicts.js';
 import { archiveOf, type Scene } from './scene.js';
 
 /*

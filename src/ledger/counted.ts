@@ -1,7 +1,7 @@
 import type { Database } from '../database/connect.js';
 import type { ReadSession } from '../database/session.js';
-import { chunkEnd, chunksBetween, type Chunk } from '../legacy/chunks.js';
-import type { MappedSchema } from '../legacy/inspect.js';
+import { chunkEnd, chunksBetween, type Chunk } from '../mapping/chunks.js';
+import type { MappedSchema } from '../mapping/inspect.js';
 
 /** Where the batches of this attempt have counted $1 keys more. */
 const COUNTED_ENDS = `

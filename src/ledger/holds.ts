@@ -1,5 +1,5 @@
 import type { WriteSession } from '../database/session.js';
-import type { MappedSchema } from '../legacy/inspect.js';
+import type { MappedSchema } from '../mapping/inspect.js';
 import type { Holds } from '../plan/holds.js';
 
 /** Replaces the holds in force. What the change means for keys that moved already is the sweep's work. */

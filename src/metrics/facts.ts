@@ -1,7 +1,7 @@
 import type { ReadSession } from '../database/session.js';
-import type { WaitKind } from '../engine/waiting.js';
+import type { WaitKind } from '../database/waiting.js';
 import type { Proof } from '../proof/document.js';
-import type { MappedSchema } from '../legacy/inspect.js';
+import type { MappedSchema } from '../mapping/inspect.js';
 import { readStatus, type Status } from '../status/status.js';
 
 /** What the ledger counts beside the status. Times are seconds; moments seconds since 1970, by the server's clock. */

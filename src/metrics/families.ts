@@ -1,4 +1,4 @@
-import { WAIT_KINDS } from '../engine/waiting.js';
+import { WAIT_KINDS } from '../database/waiting.js';
 import { STAGES } from '../ledger/state.js';
 import type { RunState, Status } from '../status/status.js';
 import type { Counts, MetricsFacts } from './facts.js';

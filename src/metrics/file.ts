@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { replaceFile } from '../output/replace-file.js';
+import { replaceFile } from '../files/replace-file.js';
 import { restAfter } from '../status/watch.js';
 import type { MetricsFacts } from './facts.js';
 import { familiesOf } from './families.js';

@@ -1,5 +1,5 @@
-import { withApi, type LegacyFragments } from '../legacy/fragments.js';
-import { exceptionByItself, heldByName, mayMoveByItself, settledByItself, staysByItself, type HoldsSource } from '../legacy/rules.js';
+import { withApi, type LegacyFragments } from '../mapping/fragments.js';
+import { exceptionByItself, heldByName, mayMoveByItself, settledByItself, staysByItself, type HoldsSource } from '../mapping/rules/verdicts.js';
 import { dormant } from './dormant.js';
 
 /** So many accounts that are not there are named; with more, their keys are found by the accounts' absence. */

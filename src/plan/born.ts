@@ -1,6 +1,6 @@
 import { parseTableName } from '../config/identifiers.js';
 import type { ReadSession } from '../database/session.js';
-import type { MappedSchema } from '../legacy/inspect.js';
+import type { MappedSchema } from '../mapping/inspect.js';
 
 const READABLE = `
   SELECT EXISTS (

@@ -1,8 +1,8 @@
 import type { ReadSession } from '../database/session.js';
-import { invalidList, readIdList } from '../input/id-list.js';
-import { unknownIds } from '../input/known-ids.js';
-import type { MappedSchema } from '../legacy/inspect.js';
-import type { HoldsSource } from '../legacy/rules.js';
+import { invalidList, readIdList } from '../files/id-list.js';
+import { unknownIds } from '../files/known-ids.js';
+import type { MappedSchema } from '../mapping/inspect.js';
+import type { HoldsSource } from '../mapping/rules/verdicts.js';
 
 /** Keys an operator holds back (rule 9). Ids as text, as written in the file. */
 export interface Holds {

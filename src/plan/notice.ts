@@ -1,9 +1,9 @@
 import Papa from 'papaparse';
 import type { ReadSession } from '../database/session.js';
-import type { MappedSchema } from '../legacy/inspect.js';
-import { heldByName, settledByItself, verdicts, type HoldsSource } from '../legacy/rules.js';
+import type { MappedSchema } from '../mapping/inspect.js';
+import { heldByName, settledByItself, verdicts, type HoldsSource } from '../mapping/rules/verdicts.js';
 import { bornKeysTable, bornTokens, takenInSettings } from './born.js';
-import { replaceFile } from '../output/replace-file.js';
+import { replaceFile } from '../files/replace-file.js';
 import { planParameters, type Holds } from './holds.js';
 
 /** Columns of the customers' list. API slugs are separated by spaces. */

@@ -1,5 +1,5 @@
-import { withApi, type LegacyFragments } from '../legacy/fragments.js';
-import { settledByItself, type HoldsSource } from '../legacy/rules.js';
+import { withApi, type LegacyFragments } from '../mapping/fragments.js';
+import { settledByItself, type HoldsSource } from '../mapping/rules/verdicts.js';
 import { classIfAlone } from './alone.js';
 import { keysByClass, type Classes } from './classes.js';
 import { dormant } from './dormant.js';

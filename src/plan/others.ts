@@ -1,6 +1,6 @@
 import type { ReadSession } from '../database/session.js';
-import type { MappedSchema } from '../legacy/inspect.js';
-import type { HoldsSource } from '../legacy/rules.js';
+import type { MappedSchema } from '../mapping/inspect.js';
+import type { HoldsSource } from '../mapping/rules/verdicts.js';
 import { countAlone, MAX_ABSENT_NAMED, type CountedAlone } from './alone.js';
 import { addCounts, type Classes } from './classes.js';
 import { DORMANT_SINCE } from './dormant.js';

@@ -1,7 +1,7 @@
 import { inTheSame, type Beside } from '../database/same-snapshot.js';
 import type { ReadSession } from '../database/session.js';
-import { allDone } from '../engine/together.js';
-import type { MappedSchema } from '../legacy/inspect.js';
+import { allDone } from '../database/together.js';
+import type { MappedSchema } from '../mapping/inspect.js';
 import { bornKeysTable } from './born.js';
 import { addCounts, type Classes } from './classes.js';
 import { listExceptions, MAX_EXCEPTIONS_LISTED, REASONS } from './exceptions.js';

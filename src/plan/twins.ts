@@ -1,5 +1,5 @@
-import { withApi, type LegacyFragments } from '../legacy/fragments.js';
-import { verdicts, type HoldsSource } from '../legacy/rules.js';
+import { withApi, type LegacyFragments } from '../mapping/fragments.js';
+import { verdicts, type HoldsSource } from '../mapping/rules/verdicts.js';
 import { widenedIfAlone } from './alone.js';
 import { bornTokens, takenInSettings } from './born.js';
 import { keysByClass, type Classes } from './classes.js';

@@ -1,6 +1,6 @@
 import type { ReadSession } from '../database/session.js';
-import type { LegacyFragments } from '../legacy/fragments.js';
-import type { MappedSchema } from '../legacy/inspect.js';
+import type { LegacyFragments } from '../mapping/fragments.js';
+import type { MappedSchema } from '../mapping/inspect.js';
 import type { Settings } from '../config/settings.js';
 
 /** What a gate found wrong, and the way out. */

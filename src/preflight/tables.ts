@@ -1,4 +1,4 @@
-import { keyIsUnique } from '../legacy/unique-key.js';
+import { keyIsUnique } from '../mapping/unique-key.js';
 import { refuseIf, type Gate, type NamesWorld, type Refusal } from './gate.js';
 
 /** The mapped tables, as the configuration calls them. */

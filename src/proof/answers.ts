@@ -1,7 +1,7 @@
-import { aliveExpression, type LegacyFragments } from '../legacy/fragments.js';
-import { isSwitched } from '../legacy/cohort.js';
+import { aliveExpression, type LegacyFragments } from '../mapping/fragments.js';
+import { isSwitched } from '../resolver/cohort.js';
 import type { ReadSession } from '../database/session.js';
-import type { MappedSchema } from '../legacy/inspect.js';
+import type { MappedSchema } from '../mapping/inspect.js';
 import type { Difference } from './document.js';
 import type { Finality } from './finality.js';
 

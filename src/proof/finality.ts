@@ -1,5 +1,5 @@
 import type { ReadSession } from '../database/session.js';
-import { hasArchive, LEFT_BEHIND } from '../legacy/archive.js';
+import { hasArchive, LEFT_BEHIND } from '../mapping/archive.js';
 import { readState } from '../ledger/state.js';
 
 /** What finalize made final. Without it every row is judged by what it is now, as the mirror judges it. */

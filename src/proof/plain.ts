@@ -1,6 +1,6 @@
 import type { ReadSession } from '../database/session.js';
-import { rowsInRange, type Chunk } from '../legacy/chunks.js';
-import { withApi, type LegacyFragments } from '../legacy/fragments.js';
+import { rowsInRange, type Chunk } from '../mapping/chunks.js';
+import { withApi, type LegacyFragments } from '../mapping/fragments.js';
 import type { Counters } from './document.js';
 import type { Finality } from './finality.js';
 import { comparedFields, sourceFacts, targetFacts } from './statements.js';

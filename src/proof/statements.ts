@@ -1,5 +1,5 @@
-import { rowsInRange } from '../legacy/chunks.js';
-import { aliveExpression, type LegacyFragments } from '../legacy/fragments.js';
+import { rowsInRange } from '../mapping/chunks.js';
+import { aliveExpression, type LegacyFragments } from '../mapping/fragments.js';
 import type { Finality } from './finality.js';
 
 /*

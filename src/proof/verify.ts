@@ -2,14 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '../database/connect.js';
 import type { ReadSession, WriteSession } from '../database/session.js';
 import { cutIntoChunks } from '../ledger/counted.js';
-import type { MappedSchema } from '../legacy/inspect.js';
-import { withArchive } from '../legacy/archive.js';
-import type { Chunk } from '../legacy/chunks.js';
+import type { MappedSchema } from '../mapping/inspect.js';
+import { withArchive } from '../mapping/archive.js';
+import type { Chunk } from '../mapping/chunks.js';
 import { checkAnswers } from './answers.js';
-import { allDone, fewAtOnce } from '../engine/together.js';
+import { allDone, fewAtOnce } from '../database/together.js';
 import { addCounters, COUNTERS, MAX_DIFFERENCES, noCounters, type Counters, type Difference, type Doubt, type Proof } from './document.js';
 import { readFinality, type Finality } from './finality.js';
-import { catchUpChunk } from './last-use.js';
 import { accountsAreGuaranteed, plainRowsOf } from './plain.js';
 import { judgeTwins, proveChunk } from './statements.js';
 
@@ -29,12 +28,14 @@ export interface VerifyOptions {
   /** Called after each chunk with the source rows looked at so far. */
   onProgress?: (rows: number) => void;
   stop?: AbortSignal;
+  /** Called for each chunk where `last_used_at` of the two tables differs: the proof itself writes neither. */
+  onLag?: (chunk: Chunk, schema: MappedSchema) => Promise<void>;
 }
 
 /**
  * The proof: parity of every row and equivalence of authorization, in SQL, chunk by chunk, no snapshot held longer
  * than a chunk. Differences are looked at again, since the list of repeated tokens is older than the chunks; only
- * lasting ones are in the answer. Catches last use up on its way.
+ * lasting ones are in the answer.
  */
 export async function prove(database: Database, mapped: MappedSchema, options: VerifyOptions = {}): Promise<Proof> {
   const started = performance.now();
@@ -55,7 +56,7 @@ export async function prove(database: Database, mapped: MappedSchema, options: V
     return { range, ...chunk };
   });
   for (const { range: chunk, counters } of chunks) {
-    if (counters.behind + counters.ahead > 0) await catchUpChunk(database, mapped, { chunk, schema });
+    if (counters.behind + counters.ahead > 0) await options.onLag?.(chunk, schema);
   }
   const doubts = chunks.flatMap((chunk) => chunk.differences);
 

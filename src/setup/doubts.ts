@@ -1,7 +1,7 @@
 import { hiddenSessions, hiddenText } from '../database/hidden-sessions.js';
 import type { ReadSession } from '../database/session.js';
-import type { MappedSchema } from '../legacy/inspect.js';
-import { carriedUniques } from '../legacy/uniques.js';
+import type { MappedSchema } from '../mapping/inspect.js';
+import { carriedUniques } from '../mapping/uniques.js';
 
 /** Something that is no fault and that an operator should know. */
 export interface Note {

@@ -1,7 +1,7 @@
 import type { Database } from '../database/connect.js';
 import type { Run } from '../ledger/runs.js';
-import type { MappedSchema } from '../legacy/inspect.js';
-import type { DdlRunner } from './ddl.js';
+import type { MappedSchema } from '../mapping/inspect.js';
+import type { DdlRunner } from '../run/ddl.js';
 import type { Progress } from './progress.js';
 
 export interface StageOptions {

@@ -1,12 +1,12 @@
 import { STEPS } from '../../migrations/index.js';
-import { allDone } from '../engine/together.js';
+import { allDone } from '../database/together.js';
 import { DifferencesError, RefusedError } from '../errors.js';
 import type { ReadSession } from '../database/session.js';
 import { recordEvent } from '../ledger/events.js';
 import { releaseRolledBack, storeHolds } from '../ledger/holds.js';
 import { beginAttempt, completeStage, reached, readState, requireSettings, STAGES, type LedgerState, type Stage } from '../ledger/state.js';
 import type { Proof } from '../proof/document.js';
-import { prove } from '../proof/verify.js';
+import { proveAndSync } from './verify/prove.js';
 import type { Holds } from '../plan/holds.js';
 import { backfill } from './backfill/backfill.js';
 import { analyzeTarget } from './backfill/copy.js';
@@ -91,7 +91,7 @@ async function tidy(context: StageContext, { before, until }: { before: Stage | 
 
 /** The verify stage: the proof is kept in the ledger, and a difference stops the migration where it stands. */
 export async function proveOrStop({ database, schema, run, stop, progress }: StageContext): Promise<Proof> {
-  const proof = await prove(database, schema, { stop, onProgress: (rows) => { progress.looked(rows); } });
+  const proof = await proveAndSync(database, schema, { stop, onProgress: (rows) => { progress.looked(rows); } });
   await database.transaction((session) => keepProof(session, { proof, runId: run.runId }));
   if (!proof.ok) {
     throw new DifferencesError('proof_failed', 'the proof found differences; no account was switched by this run', {

@@ -1,4 +1,4 @@
-import type { Wait } from '../engine/waiting.js';
+import type { Wait } from '../database/waiting.js';
 import type { BatchReport } from './backfill/batch.js';
 import type { ClaimedRange } from './backfill/claim.js';
 

@@ -6,7 +6,7 @@ import type { WriteSession } from '../database/session.js';
 import { RefusedError } from '../errors.js';
 import { storeHolds } from '../ledger/holds.js';
 import { readState } from '../ledger/state.js';
-import type { MappedSchema } from '../legacy/inspect.js';
+import type { MappedSchema } from '../mapping/inspect.js';
 import type { Holds } from '../plan/holds.js';
 import { preflight } from '../preflight/preflight.js';
 import { copyRange, type RangeCounts } from './backfill/statements.js';

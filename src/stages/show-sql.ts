@@ -1,4 +1,4 @@
-import type { MappedSchema } from '../legacy/inspect.js';
+import type { MappedSchema } from '../mapping/inspect.js';
 import { copyRange, listOrphans, listRepeated } from './backfill/statements.js';
 
 export interface ShownStatement {

@@ -1,7 +1,7 @@
 import type { ReadSession } from '../database/session.js';
 import { readState, type LedgerState, type Stage } from '../ledger/state.js';
-import { withArchive } from '../legacy/archive.js';
-import type { MappedSchema } from '../legacy/inspect.js';
+import { withArchive } from '../mapping/archive.js';
+import type { MappedSchema } from '../mapping/inspect.js';
 import { readFacts, type Facts } from './facts.js';
 import { readSurroundings, type Surroundings } from './surroundings.js';
 import { rateOf, secondsLeft } from './time-left.js';

@@ -1,4 +1,4 @@
-import { legacyWith } from '../snapshot/case-directory.js';
+import { legacyWith } from '../cases/case-directory.js';
 import { BOM, bytes, crlf, INJECTION, nested, NUL, utf16, type Content, type Row } from './row.js';
 
 const isContent = (content: Content | object): content is Content => typeof content === 'string' || content instanceof Uint8Array || 'zeros' in content;

@@ -13,7 +13,7 @@ describe('CONTRIBUTING.md', () => {
     expect(missing).to.deep.equal([]);
   });
 
-  it('has every folder of the house', () => {
+  it('has every folder of the layout', () => {
     const folders = readdirSync(path.join(packageRoot(), 'src'), { withFileTypes: true }).filter((entry) => entry.isDirectory()).map(({ name }) => name);
     expect(folders.filter((name) => !text.includes(`\`${name}/\``))).to.deep.equal([]);
   });

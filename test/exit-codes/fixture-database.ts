@@ -1,9 +1,9 @@
 import path from 'node:path';
 import { openDatabase } from '../../src/database/connect.js';
-import { readFixture } from '../../src/snapshot/fixture.js';
-import { createLegacyTables, loadRows } from '../../src/snapshot/load.js';
+import { readFixture } from '../../src/cases/fixture.js';
+import { createLegacyTables, loadRows } from '../../src/cases/load.js';
 import { useTestDatabase, type TestDatabase } from '../support/database.js';
-import { SHIPPED } from '../snapshot/case-directory.js';
+import { SHIPPED } from '../cases/case-directory.js';
 
 /** A fresh database a test, or one for all of a `describe`, filled with a shipped fixture case by `load`. */
 export function useFixtureDatabase({ each = true }: { each?: boolean } = {}): { database: () => TestDatabase; load: (name: string) => Promise<string> } {

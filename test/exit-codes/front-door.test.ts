@@ -1,7 +1,7 @@
 import net, { type AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import { keylift } from '../cli/harness.js';
-import { useDirectories } from '../snapshot/case-directory.js';
+import { useDirectories } from '../cases/case-directory.js';
 import { useFixtureDatabase } from './fixture-database.js';
 import { refused } from './unchanged.js';
 

@@ -2,7 +2,7 @@ import { symlink } from 'node:fs/promises';
 import path from 'node:path';
 import { expect } from 'chai';
 import { keylift } from '../cli/harness.js';
-import { useDirectories } from '../snapshot/case-directory.js';
+import { useDirectories } from '../cases/case-directory.js';
 import { useFixtureDatabase } from './fixture-database.js';
 import { refused } from './unchanged.js';
 

@@ -7,7 +7,7 @@ import { packageRoot } from '../../src/config/package-root.js';
 import { openDatabase } from '../../src/database/connect.js';
 import type { Explanation, KeyStory } from '../../src/explain/document.js';
 import { explainKeys } from '../../src/explain/explain.js';
-import { inspectLegacy } from '../../src/legacy/inspect.js';
+import { inspectLegacy } from '../../src/mapping/inspect.js';
 import type { Scenario } from '../support/scenario.js';
 
 const schema = JSON.parse(readFileSync(path.join(packageRoot(), 'schemas', 'explain.schema.json'), 'utf8')) as object;

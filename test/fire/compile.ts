@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
-import { sourcesOf } from '../house/sources.js';
+import { sourcesOf } from '../structure/sources.js';
 import { sitesOf } from './sites.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));

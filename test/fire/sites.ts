@@ -1,6 +1,6 @@
 import ts from 'typescript';
 import { ALL_STEPS } from '../../migrations/index.js';
-import { sourcesOf, type Source } from '../house/sources.js';
+import { sourcesOf, type Source } from '../structure/sources.js';
 
 /** A place in the sources that opens a transaction, or a session outside of one. */
 export interface Site {

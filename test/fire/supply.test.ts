@@ -4,7 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { expect } from 'chai';
 import { packageRoot } from '../../src/config/package-root.js';
-import { sourcesOf } from '../house/sources.js';
+import { sourcesOf } from '../structure/sources.js';
 import { tell } from './verdict.js';
 
 interface Ended { exitCode: number; stdout: string; stderr: string }

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { expect } from 'chai';
 import { ALL_STEPS } from '../../migrations/index.js';
 import { packageRoot } from '../../src/config/package-root.js';
-import { withMove, type Move } from '../../src/snapshot/move.js';
+import { withMove, type Move } from '../../src/cases/move.js';
 import { useTestDatabase } from '../support/database.js';
 import { knexCli } from './knex-cli.js';
 

@@ -1,7 +1,7 @@
 import { openDatabase, type Database } from '../../src/database/connect.js';
 import { DEFAULT_SETTINGS } from '../../src/config/defaults.js';
 import { endRun, enterRun, type Run } from '../../src/ledger/runs.js';
-import { inspectLegacy, type MappedSchema } from '../../src/legacy/inspect.js';
+import { inspectLegacy, type MappedSchema } from '../../src/mapping/inspect.js';
 import { runBatch, type BatchReport } from '../../src/stages/backfill/batch.js';
 import { prepareRanges } from '../../src/stages/backfill/ranges.js';
 import type { StageContext } from '../../src/stages/context.js';

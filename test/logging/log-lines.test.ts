@@ -3,7 +3,7 @@ import path from 'node:path';
 import { Ajv } from 'ajv';
 import { expect } from 'chai';
 import { packageRoot } from '../../src/config/package-root.js';
-import { WAIT_KINDS } from '../../src/engine/waiting.js';
+import { WAIT_KINDS } from '../../src/database/waiting.js';
 import { LOG_EVENTS } from '../../src/logging/events.js';
 import { readDocument } from '../docs/headings.js';
 import { foundInSources } from '../docs/sent.js';

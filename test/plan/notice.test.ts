@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, stat, symlink } from 'node:fs/promises';
 import path from 'node:path';
 import { expect } from 'chai';
 import Papa from 'papaparse';
-import { replaceFile } from '../../src/output/replace-file.js';
+import { replaceFile } from '../../src/files/replace-file.js';
 import { MOTLEY, MOTLEY_HOLDS } from '../support/motley.js';
 import { createReader } from '../support/reader.js';
 import { judge, readWorld } from '../support/rules.js';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { Plan } from '../../src/plan/plan.js';
-import { planText } from '../../src/report/plan-text.js';
+import { planText } from '../../src/console/plan-text.js';
 
 const PLAN: Plan = {
   outcomes: { move: 3, stay: 1, merge: 0, hold: 0, exception: 0 }, exceptions: [], exceptions_by_reason: {},

@@ -1,7 +1,7 @@
 import { DEFAULT_SETTINGS } from '../../src/config/defaults.js';
 import { openDatabase } from '../../src/database/connect.js';
 import type { ReadSession } from '../../src/database/session.js';
-import { inspectLegacy } from '../../src/legacy/inspect.js';
+import { inspectLegacy } from '../../src/mapping/inspect.js';
 import { askGates } from '../../src/preflight/preflight.js';
 
 export type Change = (sql: string, values: unknown[]) => { values?: unknown[]; row?: Record<string, unknown> };

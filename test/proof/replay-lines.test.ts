@@ -4,7 +4,7 @@ import path from 'node:path';
 import { MAX_LINE_BYTES, readPages, type Page } from '../../src/proof/replay/lines.js';
 import { Scenario } from '../support/scenario.js';
 import { plantMany } from '../support/seed.js';
-import { useDirectories } from '../snapshot/case-directory.js';
+import { useDirectories } from '../cases/case-directory.js';
 import { replayed, verified } from './replays.js';
 
 const TYPES = { id: 'bigint', token: 'text', tokenIsBytes: false };

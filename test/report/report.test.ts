@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { expect } from 'chai';
-import type { Chronicle } from '../../src/chronicle/document.js';
+import type { Chronicle } from '../../src/report/facts/document.js';
 import { MOTLEY, MOTLEY_HOLDS } from '../support/motley.js';
 import { Scenario } from '../support/scenario.js';
 import { gateAt, until } from '../support/waiting.js';

@@ -4,8 +4,8 @@ import path from 'node:path';
 import { expect } from 'chai';
 import { packageRoot } from '../../src/config/package-root.js';
 import { openDatabase } from '../../src/database/connect.js';
-import { underLease } from '../../src/ledger/lease.js';
-import { useDirectories } from '../snapshot/case-directory.js';
+import { underLease } from '../../src/run/lease.js';
+import { useDirectories } from '../cases/case-directory.js';
 import { ANSWERS, answerOf, schemaOf, type Answer } from './answers.js';
 import { useFixtureDatabase } from '../exit-codes/fixture-database.js';
 

@@ -3,8 +3,8 @@ import path from 'node:path';
 import { expect } from 'chai';
 import type { Settings } from '../../src/config/settings.js';
 import { packageRoot } from '../../src/config/package-root.js';
-import { readFixture } from '../../src/snapshot/fixture.js';
-import { loadOwnTables } from '../../src/snapshot/load-own.js';
+import { readFixture } from '../../src/cases/fixture.js';
+import { loadOwnTables } from '../../src/cases/load-own.js';
 import { keylift } from '../cli/harness.js';
 import { useTestDatabase } from '../support/database.js';
 

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { expect } from 'chai';
 import { keylift } from '../cli/harness.js';
 import { useFixtureDatabase } from '../exit-codes/fixture-database.js';
-import { SHIPPED } from '../snapshot/case-directory.js';
+import { SHIPPED } from '../cases/case-directory.js';
 
 /** Each command line with the file that it writes. */
 const WRITERS: readonly (readonly [line: string, file: string, before?: string])[] = [

@@ -4,7 +4,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { expect } from 'chai';
 import { main } from '../../src/cli.js';
 import { InterruptedError } from '../../src/errors.js';
-import { statusText } from '../../src/report/status-text.js';
+import { statusText } from '../../src/console/status-text.js';
 import type { Status } from '../../src/status/status.js';
 import { watch } from '../../src/status/watch.js';
 import { MOTLEY } from '../support/motley.js';

@@ -4,7 +4,7 @@ import type { Database } from '../../database/connect.js';
 import { retry } from '../../database/retry.js';
 import { redactText } from '../../config/redact.js';
 import { UsageError } from '../../errors.js';
-import type { MappedSchema } from '../../legacy/inspect.js';
+import type { MappedSchema } from '../../mapping/inspect.js';
 import type { Probe, ProbeResult } from './document.js';
 import { paceOf } from './pace.js';
 import { NoAnswer, senderFor, type Sender } from './send.js';

@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream';
 import { copyField } from '../../database/copy-field.js';
 import type { WriteSession } from '../../database/session.js';
-import { isSwitched } from '../../legacy/cohort.js';
-import { fingerprintOf } from '../../legacy/fingerprint.js';
-import type { MappedSchema } from '../../legacy/inspect.js';
+import { isSwitched } from '../../resolver/cohort.js';
+import { fingerprintOf } from '../../mapping/fingerprint.js';
+import type { MappedSchema } from '../../mapping/inspect.js';
 import { isValueOf } from '../replay/decision.js';
 import { findGround, type Ground } from '../replay/ground.js';
 import { makeTemporary } from '../temporary.js';

@@ -1,4 +1,4 @@
-import type { LegacyTypes } from '../../legacy/inspect.js';
+import type { LegacyTypes } from '../../mapping/inspect.js';
 
 /** One recorded decision. Exactly one of `token` and `keyId` is there; both are the text of the stored value. */
 export interface Decision {

@@ -1,6 +1,6 @@
 import type { ReadSession } from '../../database/session.js';
-import { withArchive } from '../../legacy/archive.js';
-import type { MappedSchema } from '../../legacy/inspect.js';
+import { withArchive } from '../../mapping/archive.js';
+import type { MappedSchema } from '../../mapping/inspect.js';
 import { reached, readState, requireSettings, type LedgerState } from '../../ledger/state.js';
 
 /** What there is to judge requests by: less before a migration, and less after a purge. */

@@ -1,5 +1,5 @@
 import type { Database } from '../../database/connect.js';
-import type { MappedSchema } from '../../legacy/inspect.js';
+import type { MappedSchema } from '../../mapping/inspect.js';
 import { MOST_LISTED, type Replay, type ReplayDifference, type ReplayKind } from './document.js';
 import { findGround, type Ground } from './ground.js';
 import { KIND_NAMES, KINDS, type KindName } from './kinds.js';

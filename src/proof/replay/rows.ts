@@ -1,6 +1,6 @@
-import { isSwitched } from '../../legacy/cohort.js';
-import { fingerprintOf } from '../../legacy/fingerprint.js';
-import { aliveExpression } from '../../legacy/fragments.js';
+import { isSwitched } from '../../resolver/cohort.js';
+import { fingerprintOf } from '../../mapping/fingerprint.js';
+import { aliveExpression } from '../../mapping/fragments.js';
 import type { Ground } from './ground.js';
 import { SHEET } from './sheet.js';
 

@@ -1,4 +1,4 @@
-import { isSwitched } from '../../legacy/cohort.js';
+import { isSwitched } from '../../resolver/cohort.js';
 import { MOST_LISTED } from './document.js';
 import type { Ground } from './ground.js';
 import { KIND_NAMES, KINDS } from './kinds.js';

@@ -1,4 +1,4 @@
-import { grouped } from '../text.js';
+import { grouped } from '../../console/text.js';
 import { html, type Html } from './html.js';
 
 /** A part of a bar: its class in the style, how much it stands for, and its word. */

@@ -1,5 +1,5 @@
-import type { Chronicle } from '../../chronicle/document.js';
-import { grouped } from '../text.js';
+import type { Chronicle } from '../facts/document.js';
+import { grouped } from '../../console/text.js';
 import { html, type Html } from './html.js';
 import { totals, type Totals } from './totals.js';
 import { verdictOn } from './verdict.js';

@@ -1,5 +1,5 @@
-import type { Chronicle, Listed, SetAside } from '../../chronicle/document.js';
-import { grouped } from '../text.js';
+import type { Chronicle, Listed, SetAside } from '../facts/document.js';
+import { grouped } from '../../console/text.js';
 import { html, json, visible, type Html } from './html.js';
 
 /** Rows that stand in the page from the start: for paper, and where scripts do not run. */

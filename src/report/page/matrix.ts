@@ -1,5 +1,5 @@
-import type { ApiOutcomes, Chronicle } from '../../chronicle/document.js';
-import { grouped } from '../text.js';
+import type { ApiOutcomes, Chronicle } from '../facts/document.js';
+import { grouped } from '../../console/text.js';
 import { html, type Html } from './html.js';
 import { nameOf, shown, totals } from './totals.js';
 

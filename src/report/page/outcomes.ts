@@ -1,6 +1,6 @@
-import type { ApiOutcomes, Chronicle, Fate } from '../../chronicle/document.js';
+import type { ApiOutcomes, Chronicle, Fate } from '../facts/document.js';
 import { EXCEPTIONS } from '../../explain/reasons.js';
-import { grouped } from '../text.js';
+import { grouped } from '../../console/text.js';
 import { bar, stack } from './bars.js';
 import { html, type Html } from './html.js';
 import { shown, totals } from './totals.js';

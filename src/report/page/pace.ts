@@ -1,5 +1,5 @@
-import type { Chronicle, Timeline } from '../../chronicle/document.js';
-import { counted, elapsed, grouped } from '../text.js';
+import type { Chronicle, Timeline } from '../facts/document.js';
+import { counted, elapsed, grouped } from '../../console/text.js';
 import { bar } from './bars.js';
 import { html, type Html } from './html.js';
 import { drawTimeline } from './timeline.js';

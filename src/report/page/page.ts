@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Chronicle } from '../../chronicle/document.js';
+import type { Chronicle } from '../facts/document.js';
 import { head } from './head.js';
 import { Html, html } from './html.js';
 import { keys } from './keys.js';

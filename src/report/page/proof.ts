@@ -1,6 +1,6 @@
-import type { Chronicle } from '../../chronicle/document.js';
+import type { Chronicle } from '../facts/document.js';
 import type { Proof } from '../../proof/document.js';
-import { elapsed, grouped } from '../text.js';
+import { elapsed, grouped } from '../../console/text.js';
 import { html, type Html } from './html.js';
 import { time } from './words.js';
 

@@ -1,5 +1,5 @@
-import type { Spell, Timeline } from '../../chronicle/document.js';
-import { elapsed, grouped } from '../text.js';
+import type { Spell, Timeline } from '../facts/document.js';
+import { elapsed, grouped } from '../../console/text.js';
 import { html, join, type Html } from './html.js';
 import { marks, short } from './scale.js';
 import { clock } from './words.js';

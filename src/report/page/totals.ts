@@ -1,4 +1,4 @@
-import type { ApiOutcomes, Chronicle, Fate } from '../../chronicle/document.js';
+import type { ApiOutcomes, Chronicle, Fate } from '../facts/document.js';
 import { FATES } from './words.js';
 
 export interface Totals {

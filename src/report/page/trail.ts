@@ -1,5 +1,5 @@
-import type { Chronicle, RunLine } from '../../chronicle/document.js';
-import { elapsed, grouped } from '../text.js';
+import type { Chronicle, RunLine } from '../facts/document.js';
+import { elapsed, grouped } from '../../console/text.js';
 import { html, type Html } from './html.js';
 import { exit, sentence, time } from './words.js';
 

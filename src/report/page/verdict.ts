@@ -1,5 +1,5 @@
-import type { Chronicle } from '../../chronicle/document.js';
-import { grouped } from '../text.js';
+import type { Chronicle } from '../facts/document.js';
+import { grouped } from '../../console/text.js';
 
 /** `good`: nothing to do. `calm`: under way or at rest, as it should be. `warn` and `bad` want a person. */
 export type Tone = 'good' | 'calm' | 'warn' | 'bad';

@@ -1,5 +1,5 @@
-import type { Fate } from '../../chronicle/document.js';
-import { counted, elapsed, grouped } from '../text.js';
+import type { Fate } from '../facts/document.js';
+import { counted, elapsed, grouped } from '../../console/text.js';
 import { html, type Html } from './html.js';
 
 /** Fates in the order in which they are drawn, with their words. */

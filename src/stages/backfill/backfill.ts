@@ -1,5 +1,5 @@
 import type { StageContext } from '../context.js';
-import { allDone } from '../../engine/together.js';
+import { allDone } from '../../database/together.js';
 import { copyAll, failedRanges } from './copy.js';
 import { judgeListed } from './judge.js';
 import { prepareRanges } from './ranges.js';

@@ -1,8 +1,8 @@
 import type { Database } from '../../database/connect.js';
 import type { WriteSession } from '../../database/session.js';
-import { requireLease } from '../../ledger/fence.js';
+import { requireLease } from '../../run/fence.js';
 import type { Run } from '../../ledger/runs.js';
-import type { MappedSchema } from '../../legacy/inspect.js';
+import type { MappedSchema } from '../../mapping/inspect.js';
 import { stretches, type ClaimedRange, type Stretch } from './claim.js';
 import { CLAIM, copyRange, FINISH_BATCH, lookAtRange, type RangeCounts, type RangeFacts } from './statements.js';
 

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UnreachableError } from '../../errors.js';
-import { feed } from '../../engine/feed.js';
-import { Pace } from '../../engine/pace.js';
-import { Throttle, type Reason } from '../../engine/throttle.js';
+import { feed } from '../../run/feed.js';
+import { Pace } from '../../run/pace.js';
+import { Throttle, type Reason } from '../../run/throttle.js';
 import { sqlStateOf } from '../../database/sqlstate.js';
 import { pauseBefore } from '../../database/retry.js';
 import type { StageContext } from '../context.js';

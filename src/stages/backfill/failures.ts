@@ -1,7 +1,7 @@
 import type { Database } from '../../database/connect.js';
 import { isLoss } from '../../database/failures.js';
 import { isRetryable, isTimeout, sqlStateOf } from '../../database/sqlstate.js';
-import type { MappedSchema } from '../../legacy/inspect.js';
+import type { MappedSchema } from '../../mapping/inspect.js';
 import type { ClaimedRange } from './claim.js';
 
 /** A range that failed this often is left for a person, and the rest goes on. */

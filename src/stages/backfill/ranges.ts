@@ -1,4 +1,4 @@
-import { fewAtOnce } from '../../engine/together.js';
+import { fewAtOnce } from '../../database/together.js';
 import type { StageContext } from '../context.js';
 import { underLoad } from '../../database/under-load.js';
 import { RETRY_FAILED } from './failures.js';

@@ -1,8 +1,8 @@
 import type { Database } from '../../database/connect.js';
 import { hiddenSessions } from '../../database/hidden-sessions.js';
 import type { ReadSession } from '../../database/session.js';
-import type { Reason } from '../../engine/throttle.js';
-import type { MappedSchema } from '../../legacy/inspect.js';
+import type { Reason } from '../../run/throttle.js';
+import type { MappedSchema } from '../../mapping/inspect.js';
 
 /** Steering in force: what the command line said, and what `tune` and `pause` changed since. */
 export interface Steering {

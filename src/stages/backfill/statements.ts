@@ -1,6 +1,6 @@
-import { copiedColumns } from '../../legacy/copy.js';
-import { withApi, type LegacyFragments } from '../../legacy/fragments.js';
-import { heldByName, settledByItself } from '../../legacy/rules.js';
+import { copiedColumns } from '../../mapping/copy.js';
+import { withApi, type LegacyFragments } from '../../mapping/fragments.js';
+import { heldByName, settledByItself } from '../../mapping/rules/verdicts.js';
 
 /** Cuts the one open range into ranges of $1 keys: inserts them beside it; `REMOVE_UNCUT` then takes it away. */
 export const cutRanges = (l: LegacyFragments): string => `

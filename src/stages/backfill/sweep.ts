@@ -1,8 +1,8 @@
-import { fewAtOnce } from '../../engine/together.js';
-import { chunksBetween, rowsInRange } from '../../legacy/chunks.js';
-import { copiedColumns } from '../../legacy/copy.js';
-import type { LegacyFragments } from '../../legacy/fragments.js';
-import { heldByName, settledByItself } from '../../legacy/rules.js';
+import { fewAtOnce } from '../../database/together.js';
+import { chunksBetween, rowsInRange } from '../../mapping/chunks.js';
+import { copiedColumns } from '../../mapping/copy.js';
+import type { LegacyFragments } from '../../mapping/fragments.js';
+import { heldByName, settledByItself } from '../../mapping/rules/verdicts.js';
 import { countedEnds } from '../../ledger/counted.js';
 import type { StageContext } from '../context.js';
 import { underLoad } from '../../database/under-load.js';

@@ -1,5 +1,5 @@
 import type { ReadSession } from '../../database/session.js';
-import type { MappedSchema } from '../../legacy/inspect.js';
+import type { MappedSchema } from '../../mapping/inspect.js';
 
 /** A foreign key of another table that points at rows which are about to leave, and how to repoint it. */
 export interface PointingForeignKey {

@@ -1,6 +1,6 @@
 import type { ReadSession } from '../../database/session.js';
 import { RefusedError } from '../../errors.js';
-import type { LegacyFragments } from '../../legacy/fragments.js';
+import type { LegacyFragments } from '../../mapping/fragments.js';
 
 const LISTED = 20;
 

@@ -2,7 +2,7 @@ import { RefusedError } from '../../errors.js';
 import { recordEvent } from '../../ledger/events.js';
 import { holdByRollback } from '../../ledger/holds.js';
 import { requireState } from '../../ledger/state.js';
-import { catchUpAll } from '../../proof/last-use.js';
+import { catchUpAll } from '../last-use.js';
 import { settleKeys } from '../backfill/sweep.js';
 import type { StageContext } from '../context.js';
 import { bornKeys, type RollbackReport } from './rollback.js';

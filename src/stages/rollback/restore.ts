@@ -1,7 +1,7 @@
 import { STEPS } from '../../../migrations/index.js';
 import type { WriteSession } from '../../database/session.js';
-import { ARCHIVE, archivedColumns, hasArchive } from '../../legacy/archive.js';
-import type { MappedSchema } from '../../legacy/inspect.js';
+import { ARCHIVE, archivedColumns, hasArchive } from '../../mapping/archive.js';
+import type { MappedSchema } from '../../mapping/inspect.js';
 import { setState } from '../../ledger/state.js';
 import type { StageContext } from '../context.js';
 import { BY_INDEX } from '../../database/by-index.js';

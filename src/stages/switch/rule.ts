@@ -1,6 +1,6 @@
 import type { WriteSession } from '../../database/session.js';
-import { bucketOf, COHORT_BUCKETS } from '../../legacy/cohort.js';
-import type { MappedSchema } from '../../legacy/inspect.js';
+import { bucketOf, COHORT_BUCKETS } from '../../resolver/cohort.js';
+import type { MappedSchema } from '../../mapping/inspect.js';
 
 /** Whose keys a switch concerns. A cohort is a share of all accounts in millionths: 5% is 50,000. */
 export type SwitchScope = { kind: 'all' } | { kind: 'cohort'; perMillion: number } | { kind: 'accounts'; ids: string[] };

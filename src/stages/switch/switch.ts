@@ -3,9 +3,9 @@ import type { Database } from '../../database/connect.js';
 import { recordEvent } from '../../ledger/events.js';
 import type { Run } from '../../ledger/runs.js';
 import { completeStage, reached, requireState, setState } from '../../ledger/state.js';
-import { isSwitched } from '../../legacy/cohort.js';
-import type { MappedSchema } from '../../legacy/inspect.js';
-import { catchUpAll } from '../../proof/last-use.js';
+import { isSwitched } from '../../resolver/cohort.js';
+import type { MappedSchema } from '../../mapping/inspect.js';
+import { catchUpAll } from '../last-use.js';
 import { applySwitch, type SwitchMode, type SwitchOrder } from './rule.js';
 
 export interface SwitchReport {

@@ -1,0 +1,37 @@
+import { counted, printable } from '../console/text.js';
+import type { CaseResult } from './check.js';
+import { describeDifference } from './compare.js';
+
+export type SnapshotAction = 'check' | 'update';
+
+/** Differences shown of one case; --json has all of them. */
+const SHOWN = 20;
+
+/** One case as it ends: a line, and below it what differs or went wrong. `failure` is the error as a person reads it. */
+export function caseText(result: CaseResult, { action, failure }: { action: SnapshotAction; failure?: string | undefined }): string {
+  const { differences } = result;
+  const left = differences.length - SHOWN;
+  return [
+    `${verdict(result, action).padEnd(8)}${result.case}`,
+    ...(failure === undefined ? [] : failure.trimEnd().split('\n').map(indented)),
+    ...differences.slice(0, SHOWN).map((difference) => indented(printable(describeDifference(difference)))),
+    ...(left > 0 ? [indented(`and ${String(left)} more; --json lists them`)] : []),
+    '',
+  ].join('\n');
+}
+
+/** All cases in a line. */
+export function summaryText(results: readonly CaseResult[], action: SnapshotAction): string {
+  const failed = results.filter(({ error }) => error !== undefined).length;
+  const changed = results.filter(({ ok, error }) => !ok && error === undefined).length;
+  const change = action === 'check' ? (changed === 1 ? 'differs' : 'differ') : 'written anew';
+  return `${counted(results.length, 'case')}: ${String(results.length - failed - changed)} the same, ${String(changed)} ${change}${failed > 0 ? `, ${String(failed)} failed` : ''}\n`;
+}
+
+function verdict({ ok, error }: CaseResult, action: SnapshotAction): string {
+  if (error !== undefined) return 'FAILED';
+  if (ok) return action === 'check' ? 'ok' : 'same';
+  return action === 'check' ? 'DIFFERS' : 'written';
+}
+
+const indented = (line: string): string => `          ${line}`;

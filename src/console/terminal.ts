@@ -1,0 +1,67 @@
+import { Writable } from 'node:stream';
+import type { PictureStyle } from './picture.js';
+import type { Region, TerminalStream } from './region.js';
+
+export interface TerminalWorld {
+  stdout: NodeJS.WritableStream;
+  stderr: NodeJS.WritableStream;
+  isTTY: { stdout: boolean; stderr: boolean };
+  env: Record<string, string | undefined>;
+}
+
+export interface TerminalOptions {
+  /** --no-color. */
+  noColour: boolean;
+  /** What paints; without it, as where nobody watches, there are lines alone. */
+  regions?: typeof Region | undefined;
+}
+
+/** The operator's terminal: a picture may stand at its end, and everything else is written above it. */
+export class Terminal {
+  /** stderr for everybody else: what is written here does not garble the picture. */
+  readonly stderr: NodeJS.WritableStream;
+  readonly style: PictureStyle;
+  private region: Region | undefined;
+
+  private readonly regions: typeof Region | undefined;
+
+  constructor(private readonly world: TerminalWorld, { noColour, regions }: TerminalOptions) {
+    this.regions = regions;
+    this.style = { colour: !noColour && wantsColour(world.env), unicode: speaksUnicode(world.env) };
+    this.stderr = new Writable({
+      decodeStrings: false,
+      write: (text: string | Buffer, _encoding, done) => {
+        this.above(text);
+        done();
+      },
+    });
+  }
+
+  /** Begins a picture on this stream; undefined where only lines can be shown. One picture at a time. */
+  begin(name: 'stdout' | 'stderr'): Region | undefined {
+    if (this.regions === undefined || !this.world.isTTY[name] || this.world.env.TERM === 'dumb') return undefined;
+    const region = new this.regions(this.world[name] as TerminalStream);
+    this.region = region;
+    return region;
+  }
+
+  /** The picture stays where it is and is painted no more. */
+  end(): void {
+    this.region?.end();
+    this.region = undefined;
+  }
+
+  private above(text: string | Buffer): void {
+    const write = (): void => { this.world.stderr.write(text); };
+    if (this.region === undefined) write();
+    else this.region.around(write);
+  }
+}
+
+/** https://no-color.org: set and not empty. It asks for no colour, not for no picture. */
+const wantsColour = (env: TerminalWorld['env']): boolean => (env.NO_COLOR ?? '') === '';
+
+function speaksUnicode(env: TerminalWorld['env']): boolean {
+  const locale = [env.LC_ALL, env.LC_CTYPE, env.LANG].find((value) => value !== undefined && value !== '');
+  return /utf-?8/i.test(locale ?? '') && env.TERM !== 'linux';
+}
