@@ -5,8 +5,8 @@ import { execute, type Migration, type MigrationContext } from './context.js';
  * are ordered as the operator's own index orders them. A domain's rules stay behind: a range may have no lower end.
  */
 export const ledgerTables = ({ legacy: l, types }: MigrationContext): string => {
-  const id = `(${l.id})::${types.id}`;
-  const account = `(${l.account})::${types.account}`;
+  const id = `(${l.id()})::${types.id}`;
+  const account = `(${l.account()})::${types.account}`;
   return `
   CREATE SCHEMA IF NOT EXISTS keylift;
   REVOKE ALL ON SCHEMA keylift FROM PUBLIC;

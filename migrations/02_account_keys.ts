@@ -7,8 +7,7 @@ function idDefault({ legacy: l, types }: MigrationContext): string {
   if (!types.idIsInteger) return types.idDefault === null ? '' : `ALTER TABLE ${l.target} ALTER COLUMN id SET DEFAULT ${types.idDefault};`;
   // A trigger rather than a default: a default would ask each writer for a right on the sequence,
   // which an identity column, what the legacy table has, never did.
-  const legacyId = l.id.replace(/^k\./, '');
-  return `
+    return `
     ${types.idSequence === null ? `CREATE SEQUENCE IF NOT EXISTS keylift.key_ids;` : ''}
     CREATE FUNCTION keylift.draw_key_id() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp AS $body$
@@ -18,13 +17,13 @@ function idDefault({ legacy: l, types }: MigrationContext): string {
     BEGIN
       LOOP
         NEW.id := nextval(ids);
-        EXIT WHEN NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id} = NEW.id)
+        EXIT WHEN NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id()} = NEW.id)
           AND NOT EXISTS (SELECT FROM ${l.target} t WHERE t.id = NEW.id);
         -- The sequence lags behind ids that were given by hand: step over the block that is taken.
         SELECT taken.id INTO free
-        FROM (SELECT ${l.id} AS id FROM ${l.keys} k WHERE ${l.id} >= NEW.id
+        FROM (SELECT ${l.id()} AS id FROM ${l.keys} k WHERE ${l.id()} >= NEW.id
               UNION ALL SELECT t.id FROM ${l.target} t WHERE t.id >= NEW.id) taken
-        WHERE NOT EXISTS (SELECT FROM ${l.keys} n WHERE n.${legacyId} = taken.id + 1)
+        WHERE NOT EXISTS (SELECT FROM ${l.keys} n WHERE ${l.id('n')} = taken.id + 1)
           AND NOT EXISTS (SELECT FROM ${l.target} n WHERE n.id = taken.id + 1)
         ORDER BY taken.id LIMIT 1;
         PERFORM setval(ids, free::bigint);
@@ -46,9 +45,9 @@ export function accountKeysTable(context: MigrationContext): string {
   const { name } = parseTableName(settings.target.table);
   return `
     CREATE TABLE ${l.target} AS
-      SELECT ${types.idIsInteger ? `(${l.id})::${types.id}` : l.id} AS id, ${l.account} AS account_id, ${l.name} AS name, ${l.token} AS token,
-        'store_apis'::text AS scope, ${l.api} AS origin_api_id, ${l.createdAt} AS created_at,
-        ${l.lastUsedAt} AS last_used_at, ${l.revokedAt} AS revoked_at, ${l.expiresAt} AS expires_at
+      SELECT ${types.idIsInteger ? `(${l.id()})::${types.id}` : l.id()} AS id, ${l.account()} AS account_id, ${l.name()} AS name, ${l.token()} AS token,
+        'store_apis'::text AS scope, ${l.api()} AS origin_api_id, ${l.createdAt()} AS created_at,
+        ${l.lastUsedAt()} AS last_used_at, ${l.revokedAt()} AS revoked_at, ${l.expiresAt()} AS expires_at
         ${l.carry.map((name) => `, k.${name}`).join('')}
       FROM ${l.from} WHERE false;
     ALTER TABLE ${l.target}

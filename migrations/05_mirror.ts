@@ -29,7 +29,7 @@ export const mirror: Migration = {
       -- Nothing in the new table dies before harden; vacuuming it meanwhile would only compete with the copy.
       ALTER TABLE ${l.target} SET (autovacuum_enabled = false);
       INSERT INTO keylift.batches (after_id, upto_id, state)
-        SELECT NULL, k.last, 'uncut' FROM (SELECT ${l.id} AS last FROM ${l.keys} k ORDER BY ${l.id} DESC LIMIT 1) k;
+        SELECT NULL, k.last, 'uncut' FROM (SELECT ${l.id()} AS last FROM ${l.keys} k ORDER BY ${l.id()} DESC LIMIT 1) k;
     `);
   },
 

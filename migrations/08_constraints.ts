@@ -6,7 +6,7 @@ import { execute, type Migration, type MigrationContext } from './context.js';
 /** Constraint names and definitions of the new table. */
 export function constraintsOf({ legacy: l, settings, types }: MigrationContext): { name: string; definition: string }[] {
   const { name } = parseTableName(settings.target.table);
-  const accountId = l.accountId.replace(/^o\./, '');
+  const accountId = l.accountId('');
   return [
     {
       name: derivedName(name, 'account_id_fkey'),

@@ -12,11 +12,9 @@ export const archive: Migration = {
 
   async up(knex, context) {
     const { legacy: l, searchPath, types } = context;
-    const id = l.id.replace(/^k\./, '');
-    const idOf = (row: string): string => `${row}.${id}`;
     const storeKey = (row: string): string =>
-      `EXISTS (SELECT FROM (SELECT ${row}.*) k LEFT JOIN ${l.apis} a ON ${l.apiId} = ${l.api} LEFT JOIN ${l.accounts} o ON ${l.accountId} = ${l.account}
-        WHERE ${l.inStore} AND ${l.isPerApiKey})`;
+      `EXISTS (SELECT FROM (SELECT ${row}.*) k LEFT JOIN ${l.apis} a ON ${l.apiId()} = ${l.api()} LEFT JOIN ${l.accounts} o ON ${l.accountId()} = ${l.account()}
+        WHERE ${l.inStore()} AND ${l.isPerApiKey()})`;
     const watched = (row: string): string => types.watched.map((c) => `${row}.${c.name}`).join(', ');
     const notOurs = `coalesce(current_setting('keylift.writer', true), '') = ''`;
     await execute(knex, `
@@ -26,7 +24,7 @@ export const archive: Migration = {
             USING ERRCODE = 'object_not_in_prerequisite_state';
         END IF;
       END $body$;
-      CREATE TABLE IF NOT EXISTS ${ARCHIVE} (LIKE ${l.keys}, PRIMARY KEY (${id}));
+      CREATE TABLE IF NOT EXISTS ${ARCHIVE} (LIKE ${l.keys}, PRIMARY KEY (${l.id('')}));
       ${createLate(context)}
       ${archiveTriggerFunctions(context, ARCHIVE)}
       CREATE FUNCTION keylift.refuse_store_key() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
@@ -36,16 +34,16 @@ export const archive: Migration = {
           -- Last use is written at every call.
           IF record_image_eq(ROW(${watched('OLD')}), ROW(${watched('NEW')})) THEN RETURN NEW; END IF;
           -- What is remembered of a key left behind goes with it to another id.
-          IF ${idOf('NEW')} <> ${idOf('OLD')} THEN
-            DELETE FROM keylift.outcomes WHERE key_id = ${idOf('NEW')} AND outcome IN ('exception', 'hold');
-            DELETE FROM keylift.overlaps WHERE key_id = ${idOf('NEW')};
-            UPDATE keylift.outcomes SET key_id = ${idOf('NEW')} WHERE key_id = ${idOf('OLD')} AND outcome IN ('exception', 'hold');
-            UPDATE keylift.overlaps SET key_id = ${idOf('NEW')} WHERE key_id = ${idOf('OLD')};
+          IF ${l.id('NEW')} <> ${l.id('OLD')} THEN
+            DELETE FROM keylift.outcomes WHERE key_id = ${l.id('NEW')} AND outcome IN ('exception', 'hold');
+            DELETE FROM keylift.overlaps WHERE key_id = ${l.id('NEW')};
+            UPDATE keylift.outcomes SET key_id = ${l.id('NEW')} WHERE key_id = ${l.id('OLD')} AND outcome IN ('exception', 'hold');
+            UPDATE keylift.overlaps SET key_id = ${l.id('NEW')} WHERE key_id = ${l.id('OLD')};
           END IF;
           -- What was left behind may go on as it was, with the token of an account key beside that; only a step into the store is new.
           IF ${storeKey('OLD')} THEN
-            INSERT INTO keylift.overlaps (key_id) SELECT x.key_id FROM keylift.outcomes x JOIN (SELECT NEW.*) k ON ${l.id} = x.key_id
-              WHERE x.outcome IN ('exception', 'hold') AND EXISTS (SELECT FROM ${l.target} t WHERE t.token = ${l.token})
+            INSERT INTO keylift.overlaps (key_id) SELECT x.key_id FROM keylift.outcomes x JOIN (SELECT NEW.*) k ON ${l.id()} = x.key_id
+              WHERE x.outcome IN ('exception', 'hold') AND EXISTS (SELECT FROM ${l.target} t WHERE t.token = ${l.token()})
               ON CONFLICT DO NOTHING;
             RETURN NEW;
           END IF;

@@ -13,7 +13,7 @@ export const mirrorOff: Migration = {
       ${dropMirrorTriggers({ legacy: l })}
       ${archiveLate(context)}
       ${finalTriggers(context)}
-      CREATE INDEX IF NOT EXISTS archived_keys_token ON ${ARCHIVE} ((${l.token.replace(/\bk\./g, '')}));
+      CREATE INDEX IF NOT EXISTS archived_keys_token ON ${ARCHIVE} ((${l.token('')}));
     `);
   },
 

@@ -49,7 +49,7 @@ const moment = (value: string): string => `CASE
 /** APIs by a label that is theirs alone: the slug, and the id beside it where several have the slug. */
 const DOORS = ({ legacy: l }: Names): string => `
   (SELECT id, CASE WHEN count(*) OVER (PARTITION BY slug) > 1 THEN slug || '#' || id::text ELSE slug END AS label
-   FROM (SELECT ${l.apiId} AS id, ${l.slug}::text AS slug FROM ${l.apis} a) named)`;
+   FROM (SELECT ${l.apiId()} AS id, ${l.slug()}::text AS slug FROM ${l.apis} a) named)`;
 
 function settingsQuery(names: Names): string {
   const { legacy: l, kind, carry } = names;
@@ -73,7 +73,7 @@ function settingsQuery(names: Names): string {
         ) FILTER (WHERE key.id IS NOT NULL),
         '[]'
       ) AS keys
-    FROM (SELECT ${l.accountId} AS id, ${l.accountName}::text AS name${kind === null ? '' : `, ${kind} AS kind`} FROM ${l.accounts} o) owner
+    FROM (SELECT ${l.accountId()} AS id, ${l.accountName()}::text AS name${kind === null ? '' : `, ${kind} AS kind`} FROM ${l.accounts} o) owner
     FULL JOIN ${l.target} key ON key.account_id = owner.id
     LEFT JOIN ${DOORS(names)} door ON door.id = key.origin_api_id
     GROUP BY coalesce(owner.id, key.account_id), owner.id, owner.name, key.account_id${kind === null ? '' : ', owner.kind'}
@@ -88,14 +88,14 @@ function oldAccessQuery(names: Names): string {
   const { legacy: l } = names;
   return `
     SELECT ${fingerprintOf('sent.token', names)} AS fingerprint, door.label AS api, (
-        SELECT 'key ' || ${l.id} || ' of account ' || coalesce(${l.account}::text, 'NULL')
+        SELECT 'key ' || ${l.id()} || ' of account ' || coalesce(${l.account()}::text, 'NULL')
         FROM ${l.keys} k
-        WHERE ${l.isPerApiKey} AND ${l.token} = sent.token AND ${l.api} = door.id
-          AND ${l.revokedAt} IS NULL AND (${l.expiresAt} IS NULL OR ${l.expiresAt} > ${l.now})
-        ORDER BY ${l.createdAt}, ${l.id}
+        WHERE ${l.isPerApiKey()} AND ${l.token()} = sent.token AND ${l.api()} = door.id
+          AND ${l.revokedAt()} IS NULL AND (${l.expiresAt()} IS NULL OR ${l.expiresAt()} > ${l.now})
+        ORDER BY ${l.createdAt()}, ${l.id()}
         LIMIT 1
       ) AS answer
-    FROM (SELECT DISTINCT ${l.token} AS token FROM ${l.keys} k WHERE ${l.isPerApiKey} AND ${l.token} IS NOT NULL) sent
+    FROM (SELECT DISTINCT ${l.token()} AS token FROM ${l.keys} k WHERE ${l.isPerApiKey()} AND ${l.token()} IS NOT NULL) sent
     CROSS JOIN ${DOORS(names)} door
     ORDER BY fingerprint, door.label COLLATE "C"`;
 }
@@ -110,7 +110,7 @@ function newAccessQuery(names: Names): string {
         FROM keylift.authorize(sent.token, door.id) x
       ) AS answer
     FROM (
-      SELECT ${l.token} AS token FROM ${l.keys} k WHERE ${l.isPerApiKey} AND ${l.token} IS NOT NULL
+      SELECT ${l.token()} AS token FROM ${l.keys} k WHERE ${l.isPerApiKey()} AND ${l.token()} IS NOT NULL
       UNION
       SELECT token FROM ${l.target} t WHERE token IS NOT NULL
     ) sent

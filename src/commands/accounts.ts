@@ -7,7 +7,7 @@ export async function readAccounts({ database, schema: { legacy: l, types } }: O
   const kind = 'accounts file';
   const listed = (await readIdList(file, { kind, columns: ['account_id'] })).get('account_id') ?? [];
   const faults = await database.readOnly((session) =>
-    unknownIds(session, listed, { what: 'account', from: `${l.accounts} o`, id: l.accountId, type: types.account }));
+    unknownIds(session, listed, { what: 'account', from: `${l.accounts} o`, id: l.accountId(), type: types.account }));
   if (faults.length > 0) throw invalidList(file, kind, faults);
   return listed.map(({ id }) => id);
 }

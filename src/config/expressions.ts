@@ -52,3 +52,22 @@ export function aliasesIn(sql: string, aliases: readonly string[]): string[] {
   return aliases.filter((alias) => tokens.some(({ word, name }, at) =>
     (word?.toLowerCase() === alias || name === `"${alias}"`) && tokens[at + 1]?.mark === '.' && tokens[at - 1]?.mark !== '.'));
 }
+
+/**
+ * The expression with the rows that it calls `from` under the name `to`: `k.token` becomes `n.token`, and with an empty `to`
+ * the bare column. Texts and qualified names that only end in the alias stay as they are.
+ */
+export function withAlias(sql: string, from: string, to: string): string {
+  const tokens = [...sql.matchAll(TOKEN)].map(({ 0: text, groups = {} }) => ({ text, groups }));
+  const solid = tokens.map((_, at) => at).filter((at) => tokens[at]!.groups.mark === undefined || tokens[at]!.text.trim() !== '');
+  const mark = (at: number | undefined): string | undefined => (at === undefined ? undefined : tokens[at]!.groups.mark);
+  const gone = new Set<number>();
+  solid.forEach((at, place) => {
+    const { word, name } = tokens[at]!.groups;
+    const isAlias = (word?.toLowerCase() === from || name === `"${from}"`) && mark(solid[place + 1]) === '.' && mark(solid[place - 1]) !== '.';
+    if (!isAlias) return;
+    if (to === '') for (let skipped = at; skipped <= solid[place + 1]!; skipped += 1) gone.add(skipped);
+    else tokens[at] = { text: to, groups: tokens[at]!.groups };
+  });
+  return tokens.map(({ text }, at) => (gone.has(at) ? '' : text)).join('');
+}

@@ -43,8 +43,8 @@ export function happenings(scene: Scene): string {
 }
 
 function sourceDates({ schema: { legacy: l, types } }: Scene): string[] {
-  const row = `${l.from} WHERE ${l.id} = $1::text::${types.id} AND ${l.isPerApiKey}`;
-  return dates(row, { used: l.lastUsedAt, revoked: l.revokedAt, expires: l.expiresAt });
+  const row = `${l.from} WHERE ${l.id()} = $1::text::${types.id} AND ${l.isPerApiKey()}`;
+  return dates(row, { used: l.lastUsedAt(), revoked: l.revokedAt(), expires: l.expiresAt() });
 }
 
 function dates(row: string, { used, revoked, expires }: Dates): string[] {

@@ -9,7 +9,7 @@ export const rowsInRange = (id: string, type: string): string =>
 
 /** The upper end of the next chunk: the $2nd id after $1, or null for the last chunk, which is open-ended. */
 export const chunkEnd = (l: LegacyFragments, idType: string): string => `
-  SELECT (SELECT ${l.id}::text FROM ${l.keys} k WHERE ($1::${idType} IS NULL OR ${l.id} > $1::${idType}) ORDER BY ${l.id}
+  SELECT (SELECT ${l.id()}::text FROM ${l.keys} k WHERE ($1::${idType} IS NULL OR ${l.id()} > $1::${idType}) ORDER BY ${l.id()}
     OFFSET $2::bigint - 1 LIMIT 1) AS upto`;
 
 /** Chunks that end at these ids; the first and the last are open, so that they hold whatever is made meanwhile. */

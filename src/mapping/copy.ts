@@ -1,5 +1,5 @@
 import { quoteIdentifier } from '../config/identifiers.js';
-import type { LegacyFragments } from './fragments.js';
+import type { LegacyFragments, WritableValue } from './fragments.js';
 
 /** One column of the new table and the legacy expression it is copied from. */
 export interface CopiedColumn {
@@ -7,6 +7,8 @@ export interface CopiedColumn {
   target: string;
   /** SQL over `k`, `a`, `o`. */
   source: string;
+  /** True where the configuration computes it by an expression. */
+  computed: boolean;
 }
 
 /**
@@ -14,15 +16,17 @@ export interface CopiedColumn {
  * The mirror compares and writes exactly these; `scope` is a constant and has its default.
  */
 export function copiedColumns(l: LegacyFragments): CopiedColumn[] {
+  const value = (target: string, name: Exclude<WritableValue, 'lastUsedAt'>): CopiedColumn =>
+    ({ target, source: l[name](), computed: l.computed.has(name) });
   return [
-    { target: 'account_id', source: l.account },
-    ...(l.hasName ? [{ target: 'name', source: l.name }] : []),
-    { target: 'token', source: l.token },
-    { target: 'origin_api_id', source: l.api },
-    { target: 'created_at', source: l.createdAt },
-    { target: 'revoked_at', source: l.revokedAt },
-    { target: 'expires_at', source: l.expiresAt },
-    ...l.carry.map((name) => ({ target: name, source: `k.${name}` })),
+    value('account_id', 'account'),
+    ...(l.hasName ? [value('name', 'name')] : []),
+    value('token', 'token'),
+    value('origin_api_id', 'api'),
+    value('created_at', 'createdAt'),
+    value('revoked_at', 'revokedAt'),
+    value('expires_at', 'expiresAt'),
+    ...l.carry.map((name) => ({ target: name, source: `k.${name}`, computed: false })),
   ];
 }
 

@@ -1,11 +1,14 @@
-import { aliasesIn } from '../config/expressions.js';
+import { aliasesIn, hasSubquery, withAlias } from '../config/expressions.js';
 import { parseTableName, quoteIdentifier, quoteTable } from '../config/identifiers.js';
 import type { Expression, Settings } from '../config/settings.js';
 
+/** SQL over one row. The alias names that row in the statement; an empty alias gives bare columns, as an index has them. */
+export type Fragment = (alias?: string) => string;
+
 /**
- * The operator's tables as SQL text: expressions over `k` (the key), `a` (its API) and `o` (its account),
- * ready to be set into a statement. Nothing else in keylift knows a legacy name. What is said of a key needs `k`
- * alone: an operator's expression that looks at `a` or `o` brings them along.
+ * The operator's tables as SQL text: expressions over `k` (the key), `a` (its API) and `o` (its account). No other folder
+ * knows a legacy name. An expression about a key needs the key's row alone: where the operator's SQL looks at `a` or `o`,
+ * the fragment joins them itself.
  */
 export interface LegacyFragments {
   /** Quoted table names. */
@@ -13,60 +16,77 @@ export interface LegacyFragments {
   apis: string;
   accounts: string;
   target: string;
-  /** Expressions over `k`. */
-  id: string;
-  token: string;
-  name: string;
-  createdAt: string;
-  lastUsedAt: string;
-  revokedAt: string;
-  expiresAt: string;
-  /** This moment, as an expiry is compared with it: a date without zone is in the session's zone, or in the one configured. */
+  /** Over a key; the alias is `k` by default. */
+  id: Fragment;
+  token: Fragment;
+  name: Fragment;
+  createdAt: Fragment;
+  lastUsedAt: Fragment;
+  revokedAt: Fragment;
+  expiresAt: Fragment;
+  api: Fragment;
+  account: Fragment;
+  /** Over a key, boolean, never NULL. */
+  alive: Fragment;
+  hasToken: Fragment;
+  isPerApiKey: Fragment;
+  /** Over an API and the account that asks, boolean, never NULL; the aliases are `a` and `o` by default. */
+  inStore: (api?: string, account?: string) => string;
+  /** Over an API; the alias is `a` by default. */
+  apiId: Fragment;
+  slug: Fragment;
+  /** Over an account; the alias is `o` by default. */
+  accountId: Fragment;
+  accountName: Fragment;
+  /** The current time in the type that an expiry is compared with; `timeZone` of the configuration decides for dates without zone. */
   now: string;
-  api: string;
-  account: string;
-  /** Boolean expressions, never NULL. */
-  inStore: string;
-  alive: string;
-  hasToken: string;
-  isPerApiKey: string;
-  /** Expressions over `a` and over `o`. */
-  apiId: string;
-  slug: string;
-  accountId: string;
-  accountName: string;
   /** Quoted names of carried columns. */
   carry: string[];
-  /** Does the API's expression need the account row beside it? Then it cannot be looked up apart. */
+  /** True where `inStore` looks at the account: then an API alone does not say whether it is a store API. */
   apiNeedsAccount: boolean;
   /** `keys k` joined to its API and account, both perhaps absent. */
   from: string;
-  /** Is there a name in the legacy table at all? Where there is none, an account key's name is its own. */
+  /** False where the legacy table has no name: then an account key's name is its own. */
   hasName: boolean;
   /** The quoted legacy column of a value when it is a plain column, else null: only these can be written. */
   writable: Record<WritableValue, string | null>;
+  /** Values that the configuration computes by an expression: they may change while the key's row does not. */
+  computed: ReadonlySet<WritableValue>;
 }
 
-export type WritableValue = 'token' | 'name' | 'createdAt' | 'lastUsedAt' | 'revokedAt' | 'expiresAt' | 'api' | 'account';
+const VALUES = ['token', 'name', 'createdAt', 'lastUsedAt', 'revokedAt', 'expiresAt', 'api', 'account'] as const;
+export type WritableValue = (typeof VALUES)[number];
 
-const over = (alias: string, value: Expression | null, absent: string): string => {
-  if (value === null) return absent;
-  return typeof value === 'string' ? `${alias}.${quoteIdentifier(value)}` : `(${value.sql})`;
-};
+const columnOf = (alias: string, column: string): string => (alias === '' ? quoteIdentifier(column) : `${alias}.${quoteIdentifier(column)}`);
 
-/**
- * An expression about a key that looks at its API or its account, as a value of the key's row alone. Every statement
- * may then use it, whichever tables it joins.
- */
-const alone = (sql: string, joins: Record<'a' | 'o', string>): string => {
-  const needed = aliasesIn(sql, ['a', 'o']) as ('a' | 'o')[];
-  return needed.length === 0 ? `(${sql})` : `(SELECT (${sql}) FROM (SELECT) one ${needed.map((alias) => joins[alias]).join(' ')})`;
-};
+/** The operator's expression over the row `alias`; it was written over `written`. */
+function expressionOver(sql: string, { written, alias }: { written: string; alias: string }): string {
+  if (alias === written) return `(${sql})`;
+  // Inside a subquery the same alias may name another row, so the whole expression gets its row under its own name.
+  if (alias !== '' && hasSubquery(sql)) return `(SELECT (${sql}) FROM (SELECT ${alias}.*) ${written})`;
+  return `(${withAlias(sql, written, alias)})`;
+}
+
+/** A value of the configuration as a fragment over the table whose rows the configuration calls `written`. */
+const fragmentOver = (written: 'k' | 'a' | 'o', value: Expression | null, absent: string): Fragment =>
+  (alias = written) => {
+    if (value === null) return absent;
+    return typeof value === 'string' ? columnOf(alias, value) : expressionOver(value.sql, { written, alias });
+  };
+
+/** An expression about a key that looks at its API or its account, as a value of the key's row alone. */
+const keyExpression = (sql: string, joins: Record<'a' | 'o', Fragment>): Fragment =>
+  (alias = 'k') => {
+    const value = expressionOver(sql, { written: 'k', alias });
+    const needed = aliasesIn(sql, ['a', 'o']) as ('a' | 'o')[];
+    if (needed.length === 0) return value;
+    return `(SELECT ${value} FROM (SELECT) one ${needed.map((name) => joins[name](alias)).join(' ')})`;
+  };
 
 const column = (value: Expression | null): string | null => (typeof value === 'string' ? quoteIdentifier(value) : null);
 
 /**
- * A key is alive when it has no revocation date and its expiry, if any, is still to come (rule 5).
+ * A key is alive when it has no revocation date and its expiry, if any, is in the future (rule 5).
  *
  * @param now `LegacyFragments.now`, in the type of the expiry
  */
@@ -77,55 +97,58 @@ export const aliveExpression = (revokedAt: string, expiresAt: string, now: strin
 const BYTES_TELL = new Set(['text', 'character varying', 'bytea']);
 
 /**
- * Not empty, by the type's own idea of it. Bytes are counted where that says the same: counting characters of a
- * multibyte encoding looks at each of them, which is felt over millions of rows.
+ * Not empty, by the type's own idea of it. Counting the characters of a multibyte encoding looks at each of them, which
+ * costs time over millions of rows; so bytes are counted where that gives the same answer.
  */
-export const notEmpty = (value: string, type?: string): string => `${type !== undefined && BYTES_TELL.has(type) ? 'octet_length' : 'length'}(${value}) > 0`;
+export const notEmpty = (value: string, type?: string): string =>
+  `${type !== undefined && BYTES_TELL.has(type) ? 'octet_length' : 'length'}(${value}) > 0`;
 
-/** Turns settings into SQL text. Pure: whether the columns exist is asked by `inspectLegacy`. */
+/** Turns settings into SQL text. Pure: `inspectLegacy` checks whether the columns exist. */
 export function legacyFragments(settings: Settings): LegacyFragments {
   const { keys, apis, accounts } = settings.legacy;
   const table = (text: string): string => quoteTable(parseTableName(text));
-  const apiId = `a.${quoteIdentifier(apis.id)}`;
-  const accountId = `o.${quoteIdentifier(accounts.id)}`;
-  const token = over('k', keys.token, 'NULL');
-  const api = over('k', keys.api, 'NULL');
-  const joinApi = `LEFT JOIN ${table(apis.table)} a ON ${apiId} = ${api}`;
-  const account = typeof keys.account === 'string' ? over('k', keys.account, 'NULL') : alone(keys.account.sql, { a: joinApi, o: '' });
-  const joinAccount = `LEFT JOIN ${table(accounts.table)} o ON ${accountId} = ${account}`;
-  const k = (value: Expression | null, absent = 'NULL::timestamptz'): string =>
-    (value === null || typeof value === 'string' ? over('k', value, absent) : alone(value.sql, { a: joinApi, o: joinAccount }));
-  const revokedAt = k(keys.revokedAt);
-  const expiresAt = k(keys.expiresAt);
+  const apiId = fragmentOver('a', apis.id, 'NULL');
+  const accountId = fragmentOver('o', accounts.id, 'NULL');
+  const token = fragmentOver('k', keys.token, 'NULL');
+  const api = fragmentOver('k', keys.api, 'NULL');
+  const joinApi: Fragment = (alias) => `LEFT JOIN ${table(apis.table)} a ON ${apiId()} = ${api(alias)}`;
+  const account = typeof keys.account === 'string'
+    ? fragmentOver('k', keys.account, 'NULL')
+    : keyExpression(keys.account.sql, { a: joinApi, o: () => '' });
+  const joinAccount: Fragment = (alias) => `LEFT JOIN ${table(accounts.table)} o ON ${accountId()} = ${account(alias)}`;
+  const ofKey = (value: Expression | null, absent = 'NULL::timestamptz'): Fragment =>
+    (value === null || typeof value === 'string' ? fragmentOver('k', value, absent) : keyExpression(value.sql, { a: joinApi, o: joinAccount }));
+  const revokedAt = ofKey(keys.revokedAt);
+  const expiresAt = ofKey(keys.expiresAt);
   return {
     keys: table(keys.table),
     apis: table(apis.table),
     accounts: table(accounts.table),
     target: table(settings.target.table),
-    id: `k.${quoteIdentifier(keys.id)}`,
+    id: fragmentOver('k', keys.id, 'NULL'),
     token,
-    name: k(keys.name, 'NULL::text'),
+    name: ofKey(keys.name, 'NULL::text'),
     hasName: keys.name !== null,
-    createdAt: k(keys.createdAt),
-    lastUsedAt: k(keys.lastUsedAt),
+    createdAt: ofKey(keys.createdAt),
+    lastUsedAt: ofKey(keys.lastUsedAt),
     revokedAt,
     expiresAt,
     api,
     account,
-    inStore: `(${over('a', apis.inStore, 'false')} IS TRUE)`,
+    inStore: inStoreOver(apis.inStore),
     now: 'now()',
-    alive: aliveExpression(revokedAt, expiresAt, 'now()'),
-    hasToken: `(${notEmpty(token)}) IS TRUE`,
-    isPerApiKey: keys.where === null ? 'true' : `((${keys.where.sql}) IS TRUE)`,
+    alive: (alias) => aliveExpression(revokedAt(alias), expiresAt(alias), 'now()'),
+    hasToken: (alias) => `(${notEmpty(token(alias))}) IS TRUE`,
+    isPerApiKey: isPerApiKeyOver(keys.where),
     apiId,
-    slug: over('a', apis.slug, 'NULL'),
+    slug: fragmentOver('a', apis.slug, 'NULL'),
     accountId,
-    accountName: over('o', accounts.name, 'NULL::text'),
+    accountName: fragmentOver('o', accounts.name, 'NULL::text'),
     carry: keys.carry.map(quoteIdentifier),
-    apiNeedsAccount: typeof apis.inStore !== 'string' && /\bo\s*\./.test(apis.inStore.sql),
+    apiNeedsAccount: typeof apis.inStore !== 'string' && aliasesIn(apis.inStore.sql, ['o']).length > 0,
     from: `${table(keys.table)} k
-      ${joinApi}
-      ${joinAccount}`,
+      ${joinApi()}
+      ${joinAccount()}`,
     writable: {
       token: column(keys.token),
       name: column(keys.name),
@@ -136,19 +159,31 @@ export function legacyFragments(settings: Settings): LegacyFragments {
       api: column(keys.api),
       account: column(keys.account),
     },
+    computed: new Set(VALUES.filter((value) => typeof keys[value] === 'object' && keys[value] !== null)),
   };
 }
 
-/** FROM of what asks of a key whether its API is of the store, and nothing of its account. */
-export const withApi = (l: LegacyFragments): string => (l.apiNeedsAccount ? l.from : `${l.keys} k LEFT JOIN ${l.apis} a ON ${l.apiId} = ${l.api}`);
+function inStoreOver(value: Expression): LegacyFragments['inStore'] {
+  if (typeof value === 'string') return (api = 'a') => `(${columnOf(api, value)} IS TRUE)`;
+  return (api = 'a', account = 'o') => {
+    const overApi = expressionOver(value.sql, { written: 'a', alias: api });
+    return `(${account === 'o' ? overApi : withAlias(overApi, 'o', account)} IS TRUE)`;
+  };
+}
 
-/** The same fragments with the zone that dates without one are in. */
+const isPerApiKeyOver = (where: Exclude<Expression, string> | null): Fragment =>
+  (alias = 'k') => (where === null ? 'true' : `(${expressionOver(where.sql, { written: 'k', alias })} IS TRUE)`);
+
+/** FROM for a question about a key's API that needs nothing of its account. */
+export const withApi = (l: LegacyFragments): string => (l.apiNeedsAccount ? l.from : `${l.keys} k LEFT JOIN ${l.apis} a ON ${l.apiId()} = ${l.api()}`);
+
+/** The same fragments, with the time zone of dates without one. */
 export const inZone = (l: LegacyFragments, zone: string): LegacyFragments => {
   const now = nowIn(zone);
-  return { ...l, now, alive: aliveExpression(l.revokedAt, l.expiresAt, now) };
+  return { ...l, now, alive: (alias) => aliveExpression(l.revokedAt(alias), l.expiresAt(alias), now) };
 };
 
-/** This moment as a date without zone. */
+/** The current time as a date without zone. */
 export const nowIn = (zone: string): string => `(now() AT TIME ZONE '${zone.replaceAll("'", "''")}')`;
 
 /** The same fragments with another source of keys: a table, or a subquery in parentheses with the table's columns. */
@@ -157,7 +192,7 @@ export function overSource(l: LegacyFragments, source: string): LegacyFragments 
     ...l,
     keys: source,
     from: `${source} k
-      LEFT JOIN ${l.apis} a ON ${l.apiId} = ${l.api}
-      LEFT JOIN ${l.accounts} o ON ${l.accountId} = ${l.account}`,
+      LEFT JOIN ${l.apis} a ON ${l.apiId()} = ${l.api()}
+      LEFT JOIN ${l.accounts} o ON ${l.accountId()} = ${l.account()}`,
   };
 }

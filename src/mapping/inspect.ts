@@ -79,7 +79,7 @@ export async function inspectLegacy(session: ReadSession, settings: Settings): P
   const id = columns.find((c) => c.name === settings.legacy.keys.id)!;
   return {
     settings,
-    legacy: zoned({ ...pure, hasToken: `(${notEmpty(pure.token, found.token!)}) IS TRUE`, writable: writableOf(pure, columns) }, { settings, type: found.expires_at! }),
+    legacy: zoned({ ...pure, hasToken: (alias) => `(${notEmpty(pure.token(alias), found.token!)}) IS TRUE`, writable: writableOf(pure, columns) }, { settings, type: found.expires_at! }),
     searchPath: await searchPathOf(session, pure, { settings, path: found.path ?? 'public' }),
     carried: settings.legacy.keys.carry.map((name) => columns.find((c) => c.name === name)!)
       .map((c) => ({ name: quoteIdentifier(c.name), default: c.default, computed: c.computed })),
@@ -116,16 +116,16 @@ async function typesOf(session: ReadSession, l: LegacyFragments, settings: Setti
         UNION ALL SELECT t.oid, t.typbasetype FROM down JOIN pg_catalog.pg_type t ON t.oid = down.typbasetype)
       SELECT pg_catalog.format_type(oid, NULL) FROM down WHERE typbasetype = 0)`;
   const collated = (expression: string): string => `(SELECT typcollation <> 0 FROM pg_catalog.pg_type WHERE oid = ${typeOf(expression)})::text`;
-  const ofKey = [l.id, l.token, l.api, l.account, l.name, l.createdAt, l.lastUsedAt, l.revokedAt, l.expiresAt, ...l.carry.map((c) => `k.${c}`)];
+  const ofKey = [l.id(), l.token(), l.api(), l.account(), l.name(), l.createdAt(), l.lastUsedAt(), l.revokedAt(), l.expiresAt(), ...l.carry.map((c) => `k.${c}`)];
   return onOwnPath(session, () => session.one<Record<string, string | null>>(`
-    SELECT ${bare(l.id)} AS id, ${bare(l.token)} AS token, ${bare(l.api)} AS api, ${bare(l.account)} AS account, ${bare(l.apiId)} AS api_id,
-      ${collated(l.id)} AS id_collated, ${collated(l.token)} AS token_collated, ${collated(l.apiId)} AS api_id_collated,
-      ${bare(l.lastUsedAt)} AS last_used_at, ${bare(l.expiresAt)} AS expires_at, ${bare(l.createdAt)} AS created_at,
-      ${typeOf(`ROW(${[...ofKey, l.slug, l.accountName].join(', ')})`)}::text AS rest,
-      ${typeOf(`ROW(${l.inStore}, ${l.isPerApiKey}, ${l.hasToken}, ${l.alive}, ${l.createdAt} <= now(), ${l.lastUsedAt} <= now(), ${l.revokedAt} <= now())`)}::text AS conditions,
-      (SELECT ROW(${ofKey.join(', ')}, ${l.isPerApiKey}) IS NULL FROM ${l.keys} k WHERE false)::text AS of_key_alone,
-      (SELECT ROW(${l.inStore}, ${l.slug}) IS NULL FROM ${l.apis} a WHERE false)::text AS of_api_alone,
-      (SELECT ${l.accountName} IS NULL FROM ${l.accounts} o WHERE false)::text AS of_account_alone,
+    SELECT ${bare(l.id())} AS id, ${bare(l.token())} AS token, ${bare(l.api())} AS api, ${bare(l.account())} AS account, ${bare(l.apiId())} AS api_id,
+      ${collated(l.id())} AS id_collated, ${collated(l.token())} AS token_collated, ${collated(l.apiId())} AS api_id_collated,
+      ${bare(l.lastUsedAt())} AS last_used_at, ${bare(l.expiresAt())} AS expires_at, ${bare(l.createdAt())} AS created_at,
+      ${typeOf(`ROW(${[...ofKey, l.slug(), l.accountName()].join(', ')})`)}::text AS rest,
+      ${typeOf(`ROW(${l.inStore()}, ${l.isPerApiKey()}, ${l.hasToken()}, ${l.alive()}, ${l.createdAt()} <= now(), ${l.lastUsedAt()} <= now(), ${l.revokedAt()} <= now())`)}::text AS conditions,
+      (SELECT ROW(${ofKey.join(', ')}, ${l.isPerApiKey()}) IS NULL FROM ${l.keys} k WHERE false)::text AS of_key_alone,
+      (SELECT ROW(${l.inStore()}, ${l.slug()}) IS NULL FROM ${l.apis} a WHERE false)::text AS of_api_alone,
+      (SELECT ${l.accountName()} IS NULL FROM ${l.accounts} o WHERE false)::text AS of_account_alone,
       EXISTS (SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
         WHERE i.indrelid = $1::regclass AND a.attname = $2 AND i.indisvalid AND i.indpred IS NULL)::text AS token_indexed,
       (SELECT string_agg(pg_catalog.quote_ident(s), ', ') FROM pg_catalog.unnest(current_schemas(false)) s) AS path`, [

@@ -83,24 +83,24 @@ function trials(l: LegacyFragments, { legacy: { keys, apis, accounts } }: Settin
     return [{ at: `legacy.keys.${name}`, expression, written: writtenOf(value), from: `${l.keys} k`, needs, wanted }];
   };
   return [
-    ...ofKey('id', l.id, 'id'), ...ofKey('token', l.token, 'token'), ...ofKey('name', l.name, 'text'),
-    ...ofKey('createdAt', l.createdAt, 'date'), ...ofKey('lastUsedAt', l.lastUsedAt, 'date'),
-    ...ofKey('revokedAt', l.revokedAt, 'date'), ...ofKey('expiresAt', l.expiresAt, 'date'),
-    ...ofKey('api', l.api, 'any'), ...ofKey('account', l.account, 'any'),
+    ...ofKey('id', l.id(), 'id'), ...ofKey('token', l.token(), 'token'), ...ofKey('name', l.name(), 'text'),
+    ...ofKey('createdAt', l.createdAt(), 'date'), ...ofKey('lastUsedAt', l.lastUsedAt(), 'date'),
+    ...ofKey('revokedAt', l.revokedAt(), 'date'), ...ofKey('expiresAt', l.expiresAt(), 'date'),
+    ...ofKey('api', l.api(), 'any'), ...ofKey('account', l.account(), 'any'),
     ...(keys.where === null ? [] : ofKey('where', `(${keys.where.sql})`, 'condition')),
-    { at: 'legacy.apis.id', expression: l.apiId, written: writtenOf(apis.id), from: `${l.apis} a`, needs: ['apis'], wanted: 'any' },
-    { at: 'legacy.apis.slug', expression: l.slug, written: writtenOf(apis.slug), from: `${l.apis} a`, needs: ['apis'], wanted: 'text' },
+    { at: 'legacy.apis.id', expression: l.apiId(), written: writtenOf(apis.id), from: `${l.apis} a`, needs: ['apis'], wanted: 'any' },
+    { at: 'legacy.apis.slug', expression: l.slug(), written: writtenOf(apis.slug), from: `${l.apis} a`, needs: ['apis'], wanted: 'text' },
     { at: 'legacy.apis.inStore', expression: typeof apis.inStore === 'string' ? `a.${quoteIdentifier(apis.inStore)}` : `(${apis.inStore.sql})`, written: writtenOf(apis.inStore), from: `${l.apis} a`, needs: ['apis'], wanted: 'condition' },
-    { at: 'legacy.accounts.id', expression: l.accountId, written: writtenOf(accounts.id), from: `${l.accounts} o`, needs: ['accounts'], wanted: 'any' },
+    { at: 'legacy.accounts.id', expression: l.accountId(), written: writtenOf(accounts.id), from: `${l.accounts} o`, needs: ['accounts'], wanted: 'any' },
     ...(accounts.name === null ? [] : [
-      { at: 'legacy.accounts.name', expression: l.accountName, written: writtenOf(accounts.name), from: `${l.accounts} o`, needs: ['accounts'], wanted: 'text' } as const]),
+      { at: 'legacy.accounts.name', expression: l.accountName(), written: writtenOf(accounts.name), from: `${l.accounts} o`, needs: ['accounts'], wanted: 'text' } as const]),
   ];
 }
 
 /** Ids that are compared must be comparable. */
 const pairs = (l: LegacyFragments): Trial[] => [
-  { at: 'legacy.keys.api', of: ['legacy.keys.api', 'legacy.apis.id'], expression: `${l.apiId} = ${l.api}`, from: `${l.keys} k, ${l.apis} a`, needs: ['keys', 'apis'], wanted: 'any' },
-  { at: 'legacy.keys.account', of: ['legacy.keys.account', 'legacy.keys.api', 'legacy.accounts.id'], expression: `${l.accountId} = ${l.account}`, from: `${l.keys} k, ${l.accounts} o`, needs: ['keys', 'apis', 'accounts'], wanted: 'any' },
+  { at: 'legacy.keys.api', of: ['legacy.keys.api', 'legacy.apis.id'], expression: `${l.apiId()} = ${l.api()}`, from: `${l.keys} k, ${l.apis} a`, needs: ['keys', 'apis'], wanted: 'any' },
+  { at: 'legacy.keys.account', of: ['legacy.keys.account', 'legacy.keys.api', 'legacy.accounts.id'], expression: `${l.accountId()} = ${l.account()}`, from: `${l.keys} k, ${l.accounts} o`, needs: ['keys', 'apis', 'accounts'], wanted: 'any' },
 ];
 
 /** Its type without domains, and the kind PostgreSQL counts it among. */

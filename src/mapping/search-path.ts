@@ -54,10 +54,10 @@ async function hasForeignTypes(session: ReadSession, l: LegacyFragments): Promis
 
 /** Whether every expression can be read with the names of pg_catalog. */
 async function readsAlone(session: ReadSession, l: LegacyFragments): Promise<boolean> {
-  const values = [l.id, l.token, l.name, l.createdAt, l.lastUsedAt, l.revokedAt, l.expiresAt, l.api, l.account, l.inStore, l.isPerApiKey, l.hasToken, l.alive];
+  const values = [l.id(), l.token(), l.name(), l.createdAt(), l.lastUsedAt(), l.revokedAt(), l.expiresAt(), l.api(), l.account(), l.inStore(), l.isPerApiKey(), l.hasToken(), l.alive()];
   try {
     await onCatalogAlone(session, () => session.query(
-      `SELECT ${values.join(', ')} FROM ${l.from} WHERE false; SELECT ${l.slug}, ${l.accountName} FROM ${l.apis} a, ${l.accounts} o WHERE false`));
+      `SELECT ${values.join(', ')} FROM ${l.from} WHERE false; SELECT ${l.slug()}, ${l.accountName()} FROM ${l.apis} a, ${l.accounts} o WHERE false`));
     return true;
   } catch (error) {
     if (MEANS_NOTHING.test(sqlStateOf(error) ?? '')) return false;

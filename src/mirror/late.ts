@@ -16,7 +16,7 @@ export const dropLate = `DROP TABLE IF EXISTS ${LATE};`;
 export const noteLate = ({ legacy: l }: MappedSchema): string => `
       IF to_regclass('${LATE}') IS NOT NULL THEN
         INSERT INTO ${LATE} (key_id)
-          SELECT unnest(asked.ids) UNION SELECT ${l.id} FROM unnest(asked.tokens) AS given (token) JOIN ${l.keys} k ON ${l.token} = given.token;
+          SELECT unnest(asked.ids) UNION SELECT ${l.id()} FROM unnest(asked.tokens) AS given (token) JOIN ${l.keys} k ON ${l.token()} = given.token;
       END IF;`;
 
 /**
@@ -33,10 +33,10 @@ export const archiveLate = ({ legacy: l, types }: MappedSchema): string => {
         pointing record;
         points boolean;
       BEGIN
-        SELECT array_agg(${l.id}) INTO leaving FROM ${l.keys} k
-          WHERE ${l.id} IN (SELECT late.key_id FROM ${LATE} late)
-            AND (EXISTS (SELECT FROM ${l.target} t WHERE t.id = ${l.id} AND t.origin_api_id IS NOT NULL)
-              OR EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = ${l.id} AND x.outcome = 'merge'));
+        SELECT array_agg(${l.id()}) INTO leaving FROM ${l.keys} k
+          WHERE ${l.id()} IN (SELECT late.key_id FROM ${LATE} late)
+            AND (EXISTS (SELECT FROM ${l.target} t WHERE t.id = ${l.id()} AND t.origin_api_id IS NOT NULL)
+              OR EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = ${l.id()} AND x.outcome = 'merge'));
         IF leaving IS NOT NULL THEN
           FOR pointing IN
             SELECT c.conrelid::regclass AS name, a.attname AS column_name
@@ -51,7 +51,7 @@ export const archiveLate = ({ legacy: l, types }: MappedSchema): string => {
           END LOOP;
           SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) INTO columns
             FROM pg_catalog.pg_attribute a WHERE a.attrelid = '${ARCHIVE}'::regclass AND a.attnum > 0 AND NOT a.attisdropped;
-          EXECUTE format($late$WITH gone AS (DELETE FROM ${inFormat(l.keys)} k WHERE ${inFormat(l.id)} = ANY ($1) RETURNING *)
+          EXECUTE format($late$WITH gone AS (DELETE FROM ${inFormat(l.keys)} k WHERE ${inFormat(l.id())} = ANY ($1) RETURNING *)
             INSERT INTO ${ARCHIVE} (%1$s) SELECT %1$s FROM gone$late$, columns) USING leaving;
         END IF;
         DELETE FROM ${LATE};

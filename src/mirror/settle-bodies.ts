@@ -9,8 +9,8 @@ export const KEPT_PLANS = 'SET enable_seqscan = off SET jit = off SET plan_cache
 /** Where the mirror's judgement looks beyond the rows themselves. */
 export const looksOfSettle = (l: LegacyFragments): Omit<VerdictOptions, 'rows'> => ({
   holds: { from: 'ledger' },
-  takenElsewhere: `EXISTS (SELECT FROM ${l.target} b WHERE b.token = ${l.token} AND b.origin_api_id IS NULL)`,
-  outlivesItsApi: `${l.apiId} IS NULL AND EXISTS (SELECT FROM ${l.target} b WHERE b.id = ${l.id} AND b.origin_api_id = ${l.api})`,
+  takenElsewhere: `EXISTS (SELECT FROM ${l.target} b WHERE b.token = ${l.token()} AND b.origin_api_id IS NULL)`,
+  outlivesItsApi: `${l.apiId()} IS NULL AND EXISTS (SELECT FROM ${l.target} b WHERE b.id = ${l.id()} AND b.origin_api_id = ${l.api()})`,
 });
 
 /**
@@ -27,17 +27,17 @@ export function judgements(context: MappedSchema): string {
 
 function judgement({ legacy: l, types, searchPath }: MappedSchema, options: { name: string; settings: string; isOther: (id: string) => string }): string {
   const columns = copiedColumns(l);
-  const rows = `${l.id} IN (
+  const rows = `${l.id()} IN (
               SELECT unnest(${options.name}.touched_ids)
-              UNION SELECT ${l.id} FROM unnest(${options.name}.touched_tokens) AS given (token) JOIN ${l.keys} k ON ${l.token} = given.token)`;
+              UNION SELECT ${l.id()} FROM unnest(${options.name}.touched_tokens) AS given (token) JOIN ${l.keys} k ON ${l.token()} = given.token)`;
   const looks = looksOfSettle(l);
   const judge = (verdict: string, joined: string): string => `
           SELECT array_agg(ROW(key_id, outcome, reason, account_key_id, token, last_used_at)::keylift.verdict),
             coalesce(bool_or(outcome <> 'move'), false), count(*) FILTER (WHERE outcome = 'move'), ${joined} INTO verdicts, set_aside, moving, joined
           FROM (${verdict}) judged WHERE outcome <> 'stay';`;
-  const another = `EXISTS (SELECT FROM unnest(${options.name}.touched_tokens) AS given (token) JOIN ${l.keys} k ON ${l.token} = given.token WHERE ${l.id} <> judging.concerned[1])`;
-  const moves = `unnest(judging.verdicts) v JOIN ${l.keys} k ON ${l.id} = v.key_id
-        LEFT JOIN ${l.apis} a ON ${l.apiId} = ${l.api} LEFT JOIN ${l.accounts} o ON ${l.accountId} = ${l.account}`;
+  const another = `EXISTS (SELECT FROM unnest(${options.name}.touched_tokens) AS given (token) JOIN ${l.keys} k ON ${l.token()} = given.token WHERE ${l.id()} <> judging.concerned[1])`;
+  const moves = `unnest(judging.verdicts) v JOIN ${l.keys} k ON ${l.id()} = v.key_id
+        LEFT JOIN ${l.apis} a ON ${l.apiId()} = ${l.api()} LEFT JOIN ${l.accounts} o ON ${l.accountId()} = ${l.account()}`;
   const update = `UPDATE ${l.target} t SET ${columns.map((c) => `${c.target} = ${c.source}`).join(', ')},
             last_used_at = greatest(t.last_used_at, v.last_used_at)
           FROM ${moves}
@@ -51,7 +51,7 @@ function judgement({ legacy: l, types, searchPath }: MappedSchema, options: { na
               LEFT JOIN (SELECT g.key_id, max(g.last_used_at) AS last_used_at FROM unnest(judging.left_for_now) g GROUP BY 1) g ON g.key_id = v.key_id
               -- Of a key that is gone, or has another id now, the last use is its token's.
               LEFT JOIN (SELECT h.token, max(h.last_used_at) AS last_used_at FROM unnest(judging.left_for_now) h
-                WHERE NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id} = h.key_id) GROUP BY 1) h ON h.token = v.token`;
+                WHERE NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id()} = h.key_id) GROUP BY 1) h ON h.token = v.token`;
   const leaves = `t.origin_api_id IS NOT NULL
             AND (t.id, t.token) NOT IN (SELECT v.key_id, v.token FROM unnest(judging.verdicts) v WHERE v.outcome = 'move')
             AND (t.id NOT IN (SELECT v.key_id FROM unnest(judging.verdicts) v WHERE v.outcome = 'move')
@@ -74,21 +74,21 @@ function judgement({ legacy: l, types, searchPath }: MappedSchema, options: { na
     BEGIN
       FOR attempt IN 1..10 LOOP
         -- Whoever changes another row of the same token, or adds one, comes before us or after us, never beside us.
-        PERFORM FROM unnest(${options.name}.touched_tokens) AS given (token) JOIN ${l.keys} k ON ${l.token} = given.token
-          WHERE ${options.isOther(l.id)}
-          ORDER BY ${l.id} FOR NO KEY UPDATE OF k;
+        PERFORM FROM unnest(${options.name}.touched_tokens) AS given (token) JOIN ${l.keys} k ON ${l.token()} = given.token
+          WHERE ${options.isOther(l.id())}
+          ORDER BY ${l.id()} FOR NO KEY UPDATE OF k;
         IF NOT FOUND AND cardinality(touched_ids) = 1 THEN concerned := touched_ids;
         ELSE
           SELECT array_agg(DISTINCT id) INTO concerned FROM (
             SELECT unnest(${options.name}.touched_ids) AS id
-            UNION ALL SELECT ${l.id} FROM unnest(${options.name}.touched_tokens) AS given (token) JOIN ${l.keys} k ON ${l.token} = given.token) c;
+            UNION ALL SELECT ${l.id()} FROM unnest(${options.name}.touched_tokens) AS given (token) JOIN ${l.keys} k ON ${l.token()} = given.token) c;
         END IF;
         IF EXISTS (SELECT FROM keylift.batches WHERE open) THEN
           PERFORM keylift.await_batches(concerned);
         END IF;
 
         -- What has nothing to do is not begun: to begin a statement is most of what the mirror costs a single write.
-        IF cardinality(concerned) = 1 THEN${judge(verdictAlone(l, { ...looks, rows: `${l.id} = judging.concerned[1]` }), another)}
+        IF cardinality(concerned) = 1 THEN${judge(verdictAlone(l, { ...looks, rows: `${l.id()} = judging.concerned[1]` }), another)}
           CONTINUE WHEN joined; -- a row of the token was committed since we looked who is concerned
         ELSE${judge(verdicts(l, { ...looks, rows }), 'false')}
         END IF;
@@ -108,7 +108,7 @@ function judgement({ legacy: l, types, searchPath }: MappedSchema, options: { na
         -- What was used in Settings and not caught up yet must not go with the account key.
         ${l.writable.lastUsedAt === null ? '' : `IF cardinality(left_for_now) > 0 THEN
           UPDATE ${l.keys} k SET ${l.writable.lastUsedAt} = g.last_used_at FROM unnest(judging.left_for_now) g
-            WHERE ${l.id} = g.key_id AND (${l.lastUsedAt} IS NULL OR ${l.lastUsedAt} < g.last_used_at);
+            WHERE ${l.id()} = g.key_id AND (${l.lastUsedAt()} IS NULL OR ${l.lastUsedAt()} < g.last_used_at);
         END IF;`}
         -- An overlap is noted of a key with an outcome, and goes before it or with it.
         IF EXISTS (SELECT FROM unnest(judging.concerned) AS c (id) JOIN keylift.outcomes x ON x.key_id = c.id) THEN
@@ -123,8 +123,8 @@ function judgement({ legacy: l, types, searchPath }: MappedSchema, options: { na
         IF set_aside THEN
           INSERT INTO keylift.outcomes AS x (key_id, outcome, reason, account_key_id, source, opened_api_id, opened_since)
             SELECT v.key_id, v.outcome, v.reason, CASE WHEN v.outcome = 'merge' THEN v.account_key_id END,
-              CASE WHEN v.outcome = 'merge' THEN to_jsonb(k) END, CASE WHEN v.outcome = 'merge' THEN ${l.api} END, CASE WHEN v.outcome = 'merge' THEN ${l.createdAt} END
-            FROM unnest(judging.verdicts) v JOIN ${l.keys} k ON ${l.id} = v.key_id WHERE v.outcome <> 'move'
+              CASE WHEN v.outcome = 'merge' THEN to_jsonb(k) END, CASE WHEN v.outcome = 'merge' THEN ${l.api()} END, CASE WHEN v.outcome = 'merge' THEN ${l.createdAt()} END
+            FROM unnest(judging.verdicts) v JOIN ${l.keys} k ON ${l.id()} = v.key_id WHERE v.outcome <> 'move'
             ON CONFLICT (key_id) DO UPDATE SET outcome = excluded.outcome, reason = excluded.reason,
               account_key_id = excluded.account_key_id, source = excluded.source, opened_api_id = excluded.opened_api_id,
               opened_since = excluded.opened_since, settled_at = clock_timestamp()

@@ -98,20 +98,20 @@ function nothingToDo({ legacy: l }: MappedSchema): string {
   return `
         SELECT (SELECT m.state FROM ${OUR_MIGRATION}),
           NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = own.id) AND ${byItself(l)} AND CASE
-            WHEN t.id IS NULL THEN ${l.id} IS NULL OR NOT ${l.isPerApiKey} OR ${staysByItself(l)}
-            ELSE ${l.isPerApiKey} AND ${movesAlone(l, looksOfSettle(l))} AND record_image_eq(${targets(columns)}, ${sources(columns)}) END
+            WHEN t.id IS NULL THEN ${l.id()} IS NULL OR NOT ${l.isPerApiKey()} OR ${staysByItself(l)}
+            ELSE ${l.isPerApiKey()} AND ${movesAlone(l, looksOfSettle(l))} AND record_image_eq(${targets(columns)}, ${sources(columns)}) END
           INTO own.migration_state, own.settled
           FROM (SELECT) one LEFT JOIN ${l.target} t ON t.id = own.id AND t.origin_api_id IS NOT NULL
-            LEFT JOIN (${l.from}) ON ${l.id} = own.id;`;
+            LEFT JOIN (${l.from}) ON ${l.id()} = own.id;`;
 }
 
 /** Account keys are being taken out by a rollback; a change must not bring one back. */
 const takeOut = ({ legacy: l }: MappedSchema): string => `
         ${l.writable.lastUsedAt === null ? '' : `UPDATE ${l.keys} k SET ${l.writable.lastUsedAt} = t.last_used_at FROM ${l.target} t
-          WHERE ${l.id} = t.id AND t.origin_api_id IS NOT NULL AND t.id = ANY (asked.ids)
-            AND t.last_used_at IS NOT NULL AND (${l.lastUsedAt} IS NULL OR ${l.lastUsedAt} < t.last_used_at);`}
+          WHERE ${l.id()} = t.id AND t.origin_api_id IS NOT NULL AND t.id = ANY (asked.ids)
+            AND t.last_used_at IS NOT NULL AND (${l.lastUsedAt()} IS NULL OR ${l.lastUsedAt()} < t.last_used_at);`}
         DELETE FROM ${l.target} t WHERE t.origin_api_id IS NOT NULL AND t.id = ANY (asked.ids);
         -- A row that left its group must not follow the account key of those it left.
-        DELETE FROM keylift.outcomes x USING ${l.keys} k WHERE x.key_id = ANY (asked.ids) AND x.outcome = 'merge' AND ${l.id} = x.key_id
-          AND NOT EXISTS (SELECT FROM ${l.from} JOIN ${l.target} t ON t.token = ${l.token} AND t.account_id = ${l.account}
-            WHERE ${l.id} = x.key_id AND t.id = x.account_key_id AND ${l.inStore});`;
+        DELETE FROM keylift.outcomes x USING ${l.keys} k WHERE x.key_id = ANY (asked.ids) AND x.outcome = 'merge' AND ${l.id()} = x.key_id
+          AND NOT EXISTS (SELECT FROM ${l.from} JOIN ${l.target} t ON t.token = ${l.token()} AND t.account_id = ${l.account()}
+            WHERE ${l.id()} = x.key_id AND t.id = x.account_key_id AND ${l.inStore()});`;

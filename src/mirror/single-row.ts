@@ -15,7 +15,7 @@ const JUDGED = new Set(['account_id', 'token', 'origin_api_id', 'created_at']);
  * Nobody has to be waited for, or judged along: no other row has the token, none follows this account key, and no range
  * is being copied. A row of the token that the rules set aside counts, too: its API or account may have come since.
  */
-export const byItself = (l: LegacyFragments): string => `NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.token} = own.token AND ${l.id} <> own.id)
+export const byItself = (l: LegacyFragments): string => `NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.token()} = own.token AND ${l.id()} <> own.id)
           AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.account_key_id = own.id AND x.outcome = 'merge')
           AND NOT EXISTS (SELECT FROM keylift.batches WHERE open)`;
 
@@ -49,8 +49,8 @@ function insertOne({ legacy: l }: MappedSchema): string {
   const columns = copiedColumns(l);
   return `
       INSERT INTO ${l.target} (id, ${columns.map((c) => c.target).join(', ')}, last_used_at)
-      SELECT ${l.id}, ${columns.map((c) => c.source).join(', ')}, ${l.lastUsedAt} FROM ${l.from}
-      WHERE ${l.id} = own.id AND ${l.isPerApiKey} AND ${movesAlone(l, looksOfSettle(l))}
+      SELECT ${l.id()}, ${columns.map((c) => c.source).join(', ')}, ${l.lastUsedAt()} FROM ${l.from}
+      WHERE ${l.id()} = own.id AND ${l.isPerApiKey()} AND ${movesAlone(l, looksOfSettle(l))}
         AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = own.id)
         AND ${byItself(l)} AND ${IN_FORCE}
       ON CONFLICT DO NOTHING;`;
@@ -61,11 +61,11 @@ function updateOne({ legacy: l }: MappedSchema): string {
   const judged = copiedColumns(l).filter((c) => JUDGED.has(c.target));
   const followed = copiedColumns(l).filter((c) => !JUDGED.has(c.target));
   return `
-      UPDATE ${l.target} t SET ${followed.map((c) => `${c.target} = ${c.source}`).join(', ')}, last_used_at = greatest(t.last_used_at, ${l.lastUsedAt})
+      UPDATE ${l.target} t SET ${followed.map((c) => `${c.target} = ${c.source}`).join(', ')}, last_used_at = greatest(t.last_used_at, ${l.lastUsedAt()})
       FROM ${l.from}
-      WHERE ${l.id} = own.id AND t.id = own.id AND t.origin_api_id IS NOT NULL
+      WHERE ${l.id()} = own.id AND t.id = own.id AND t.origin_api_id IS NOT NULL
         AND record_image_eq(${targets(judged)}, ${sources(judged)}) AND record_image_ne(${targets(followed)}, ${sources(followed)})
-        AND ${l.isPerApiKey} AND ${movesAlone(l, looksOfSettle(l))}
+        AND ${l.isPerApiKey()} AND ${movesAlone(l, looksOfSettle(l))}
         AND ${byItself(l)} AND ${IN_FORCE};`;
 }
 
@@ -74,7 +74,7 @@ function deleteOne({ legacy: l }: MappedSchema): string {
   return `
       DELETE FROM ${l.target} t
       WHERE t.id = own.id AND t.origin_api_id IS NOT NULL
-        AND NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id} = own.id)
+        AND NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id()} = own.id)
         AND ${byItself(l)} AND ${IN_FORCE};`;
 }
 

@@ -41,7 +41,7 @@ const comparable = (value: string, { byText }: { byText: boolean }): string => (
 
 /** Where no index does, the mirror keeps an id from being in two partitions: it could not tell these keys apart. */
 const refuseRepeated = ({ legacy: l, types }: MappedSchema): string => (types.idMayRepeat ? `
-      IF EXISTS (SELECT FROM new_rows n JOIN ${l.keys} k ON ${l.id} = ${l.id.replace(/^k\./, 'n.')} GROUP BY ${l.id} HAVING count(*) > 1) THEN
+      IF EXISTS (SELECT FROM new_rows n JOIN ${l.keys} k ON ${l.id()} = ${l.id('n')} GROUP BY ${l.id()} HAVING count(*) > 1) THEN
         RAISE EXCEPTION 'a key with this id is in another partition' USING ERRCODE = 'unique_violation';
       END IF;` : '');
 
@@ -55,11 +55,11 @@ export function legacyTriggerFunctions(context: MappedSchema): string {
   const head = `RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = ${searchPath} AS $body$`;
   const seen = (...sources: string[]): string => `
       SELECT array_agg(DISTINCT id), array_agg(DISTINCT token) FILTER (WHERE length(token) > 0) INTO ids, tokens
-      FROM (${sources.map((s) => `SELECT ${l.id} AS id, ${l.token} AS token FROM ${s}`).join(' UNION ALL ')}) seen;
+      FROM (${sources.map((s) => `SELECT ${l.id()} AS id, ${l.token()} AS token FROM ${s}`).join(' UNION ALL ')}) seen;
       IF ids IS NOT NULL THEN PERFORM keylift.settle(ids, coalesce(tokens, '{}'), true); END IF;
       RETURN NULL;`;
   const one = (rows: string): string => `
-      SELECT ${l.id}, ${l.token}, EXISTS (SELECT FROM ${rows} OFFSET 1) INTO id, token, several FROM ${rows} k LIMIT 1;
+      SELECT ${l.id()}, ${l.token()}, EXISTS (SELECT FROM ${rows} OFFSET 1) INTO id, token, several FROM ${rows} k LIMIT 1;
       IF NOT several THEN
         IF keylift.${rows === 'new_rows' ? 'mirror_one_insert' : 'mirror_one_delete'}(id, token) THEN RETURN NULL; END IF;
       END IF;`;
@@ -75,8 +75,8 @@ export function legacyTriggerFunctions(context: MappedSchema): string {
     BEGIN
       ${LEAVE_OURS}
       -- Last use is written at every call and is not carried row by row: leave before any work.
-      SELECT ${l.id}, ${l.token}, record_image_ne(${whole('k')}, ${whole('o')}),
-          EXISTS (SELECT FROM new_rows OFFSET 1) OR record_image_ne(ROW(${l.id}), ROW(${l.id.replace(/^k\./, 'o.')}))
+      SELECT ${l.id()}, ${l.token()}, record_image_ne(${whole('k')}, ${whole('o')}),
+          EXISTS (SELECT FROM new_rows OFFSET 1) OR record_image_ne(ROW(${l.id()}), ROW(${l.id('o')}))
         INTO id, token, changed, several FROM new_rows k, old_rows o LIMIT 1;
       IF NOT FOUND THEN RETURN NULL; END IF;
       IF several THEN
@@ -114,8 +114,8 @@ const bySize = (statement: string, { inline = statement } = {}): string => `
  */
 function lockMerged(context: MappedSchema, { table, rows }: { table: string; rows: 'old_rows' | 'new_rows' }): string {
   const { id } = context.legacy;
-  const merged = `FROM ${rows} n JOIN keylift.outcomes x ON x.account_key_id = n.id JOIN ${table} k ON ${id} = x.key_id
-        WHERE x.outcome = 'merge' AND n.origin_api_id IS NOT NULL ORDER BY ${id} FOR NO KEY UPDATE OF k`;
+  const merged = `FROM ${rows} n JOIN keylift.outcomes x ON x.account_key_id = n.id JOIN ${table} k ON ${id()} = x.key_id
+        WHERE x.outcome = 'merge' AND n.origin_api_id IS NOT NULL ORDER BY ${id()} FOR NO KEY UPDATE OF k`;
   return bySize(`SELECT ${merged}`, { inline: `PERFORM ${merged}` });
 }
 
@@ -144,7 +144,7 @@ function carryBack(context: MappedSchema, table: string): string {
         UNION ALL
         SELECT n.id, x.key_id, ${pairs} FROM new_rows n JOIN old_rows o ON o.id = n.id
           JOIN keylift.outcomes x ON x.account_key_id = n.id WHERE x.outcome = 'merge' AND n.origin_api_id IS NOT NULL) m
-      WHERE ${l.id} = m.key_id
+      WHERE ${l.id()} = m.key_id
         AND record_image_ne(ROW(${back.map((p) => `k.${p.legacy}`).join(', ')}), ROW(${back.map(value).join(', ')}))`)}
       RETURN NULL;`;
 }
@@ -161,7 +161,7 @@ const functionHead = ({ searchPath }: MappedSchema): string =>
 /** Per-API keys that had to stay one for a token that a key born in Settings had, and has no more, are judged anew. */
 const judgeReleased = ({ legacy: l }: MappedSchema, released: string): string => `
       PERFORM keylift.settle('{}', freed.tokens) FROM (
-        SELECT array_agg(DISTINCT o.token) AS tokens FROM ${released} AND EXISTS (SELECT FROM ${l.keys} k WHERE ${l.token} = o.token)) freed
+        SELECT array_agg(DISTINCT o.token) AS tokens FROM ${released} AND EXISTS (SELECT FROM ${l.keys} k WHERE ${l.token()} = o.token)) freed
       WHERE freed.tokens IS NOT NULL;`;
 
 /** Trigger functions of the new table: they write the legacy rows, whose own triggers then find nothing left to do. */
@@ -180,11 +180,11 @@ export function targetTriggerFunctions(context: MappedSchema): string {
     BEGIN
       ${LEAVE_MIRRORED} ${lockMerged(context, { table: l.keys, rows: 'old_rows' })}
       -- An account that is gone took its keys with it (foreign key); the per-API keys wait for a person instead.
-      ${bySize(`DELETE FROM ${l.keys} k USING ${goneKeys(`AND EXISTS (SELECT FROM ${l.accounts} o WHERE ${l.accountId} = d.account_id)`)} WHERE ${l.id} = m.key_id`)}
+      ${bySize(`DELETE FROM ${l.keys} k USING ${goneKeys(`AND EXISTS (SELECT FROM ${l.accounts} o WHERE ${l.accountId()} = d.account_id)`)} WHERE ${l.id()} = m.key_id`)}
       PERFORM keylift.settle(gone.ids, gone.tokens) FROM (
         SELECT array_agg(d.id) AS ids, array_agg(d.token) AS tokens FROM old_rows d
         WHERE d.origin_api_id IS NOT NULL
-          AND NOT EXISTS (SELECT FROM ${l.accounts} o WHERE ${l.accountId} = d.account_id)) gone
+          AND NOT EXISTS (SELECT FROM ${l.accounts} o WHERE ${l.accountId()} = d.account_id)) gone
       WHERE gone.ids IS NOT NULL;
       ${judgeReleased(context, 'old_rows o WHERE o.origin_api_id IS NULL')}
       RETURN NULL;
@@ -198,7 +198,7 @@ export function targetTriggerFunctions(context: MappedSchema): string {
       IF length(NEW.token) = 0 THEN
         RAISE EXCEPTION 'a key needs a token' USING ERRCODE = 'check_violation';
       END IF;
-      IF EXISTS (SELECT FROM ${l.from} WHERE ${l.token} = NEW.token AND ${l.inStore} AND ${l.isPerApiKey}) THEN
+      IF EXISTS (SELECT FROM ${l.from} WHERE ${l.token()} = NEW.token AND ${l.inStore()} AND ${l.isPerApiKey()}) THEN
         RAISE EXCEPTION 'this token belongs to an existing key' USING ERRCODE = 'unique_violation';
       END IF;
       RETURN NEW;
@@ -214,7 +214,7 @@ export function archiveTriggerFunctions(context: MappedSchema, archive: string):
     ? `DELETE FROM ${archive} k USING (
         SELECT n.id AS key_id FROM new_rows n WHERE n.origin_api_id IS NOT NULL AND n.revoked_at IS NOT NULL
         UNION ALL SELECT x.key_id FROM new_rows n JOIN keylift.outcomes x ON x.account_key_id = n.id
-          WHERE x.outcome = 'merge' AND n.origin_api_id IS NOT NULL AND n.revoked_at IS NOT NULL) m WHERE ${context.legacy.id} = m.key_id;`
+          WHERE x.outcome = 'merge' AND n.origin_api_id IS NOT NULL AND n.revoked_at IS NOT NULL) m WHERE ${context.legacy.id()} = m.key_id;`
     : '';
   return `
     CREATE FUNCTION keylift.archive_update() ${head}
@@ -222,7 +222,7 @@ export function archiveTriggerFunctions(context: MappedSchema, archive: string):
     END $body$;
     CREATE FUNCTION keylift.archive_delete() ${head}
     BEGIN ${lockMerged(context, { table: archive, rows: 'old_rows' })}
-      ${bySize(`DELETE FROM ${archive} k USING ${goneKeys('')} WHERE ${context.legacy.id} = m.key_id`)}
+      ${bySize(`DELETE FROM ${archive} k USING ${goneKeys('')} WHERE ${context.legacy.id()} = m.key_id`)}
       RETURN NULL;
     END $body$;`;
 }

@@ -52,13 +52,13 @@ export function countAlone(legacy: LegacyFragments, { holds, accountType, dorman
         count(*) FILTER (WHERE ${staysByItself(l)}) AS stay,
         ${held === null ? '0' : `count(*) FILTER (WHERE ${held} AND ${mayMoveByItself(l)})`} AS hold,
         count(*) FILTER (WHERE ${widened}) AS widened,
-        count(*) FILTER (WHERE ${dormant(l.lastUsedAt, dormantSince)} AND ${widened}) AS dormant,
+        count(*) FILTER (WHERE ${dormant(l.lastUsedAt(), dormantSince)} AND ${widened}) AS dormant,
         ${accounts} FILTER (WHERE ${widened}) AS widened_accounts,
-        ${accounts} FILTER (WHERE ${l.inStore}) AS named_accounts,
+        ${accounts} FILTER (WHERE ${l.inStore()}) AS named_accounts,
         array_agg(${settledByItself(l, 'false')}) FILTER (WHERE ${exceptionByItself(l)}) AS reasons,
-        array_agg(${l.id}) FILTER (WHERE ${exceptionByItself(l)}) AS exceptions
+        array_agg(${l.id()}) FILTER (WHERE ${exceptionByItself(l)}) AS exceptions
       FROM ${from}
-      WHERE ${l.isPerApiKey}
+      WHERE ${l.isPerApiKey()}
       GROUP BY 1
     ), looked_up AS MATERIALIZED (
       SELECT w.*, ${there} AS there FROM words w ${known}
@@ -84,17 +84,17 @@ export function countAlone(legacy: LegacyFragments, { holds, accountType, dorman
 /** Keys and their APIs, each of which is asked whether it is of the store once, and not for each count of each of its keys. */
 function askingApis(l: LegacyFragments): { l: LegacyFragments; from: string } {
   if (l.apiNeedsAccount) return { l, from: withApi(l) };
-  const asked = `(SELECT ${l.apiId} AS id, bool_and(${l.inStore}) AS in_store FROM ${l.apis} a GROUP BY 1) a`;
-  return { l: { ...l, apiId: 'a.id', inStore: '(a.in_store IS TRUE)' }, from: `${l.keys} k LEFT JOIN ${asked} ON a.id = ${l.api}` };
+  const asked = `(SELECT ${l.apiId()} AS id, bool_and(${l.inStore()}) AS in_store FROM ${l.apis} a GROUP BY 1) a`;
+  return { l: { ...l, apiId: () => 'a.id', inStore: () => '(a.in_store IS TRUE)' }, from: `${l.keys} k LEFT JOIN ${asked} ON a.id = ${l.api()}` };
 }
 
 /** Condition under which `countAlone` counts a key as one that is widened. */
 export const widenedIfAlone = (l: LegacyFragments, holds: HoldsSource | null): string =>
-  `${l.alive} AND ${mayMoveByItself(l)}${holds === null ? '' : ` AND NOT ${heldByName(l, holds)}`}`;
+  `${l.alive()} AND ${mayMoveByItself(l)}${holds === null ? '' : ` AND NOT ${heldByName(l, holds)}`}`;
 
 /** The class that `countAlone` counts a key in, for whoever looks at single keys. */
 export const classIfAlone = (l: LegacyFragments, holds: HoldsSource | null): string =>
-  `coalesce(${settledByItself(l, 'false')}, CASE WHEN ${holds === null ? 'false' : heldByName(l, holds)} THEN 'hold' WHEN ${l.alive} THEN 'widened' ELSE 'move' END)`;
+  `coalesce(${settledByItself(l, 'false')}, CASE WHEN ${holds === null ? 'false' : heldByName(l, holds)} THEN 'hold' WHEN ${l.alive()} THEN 'widened' ELSE 'move' END)`;
 
 /** How accounts are grouped. */
 interface Words {
@@ -117,10 +117,10 @@ const wordsOf = (l: LegacyFragments, type: string): Words => (/^(bigint|integer|
 function neighbours(l: LegacyFragments): Words {
   const place = (account: string): string => `((${account})::bigint & 63)::int`;
   return {
-    word: `(${l.account})::bigint >> 6`,
-    bit: `coalesce(${place(l.account)}, 0)`,
+    word: `(${l.account()})::bigint >> 6`,
+    bit: `coalesce(${place(l.account())}, 0)`,
     known: `LEFT JOIN (
-        SELECT (${l.accountId})::bigint >> 6 AS word, bit_or(1::bigint << ${place(l.accountId)}) AS accounts FROM ${l.accounts} o GROUP BY 1
+        SELECT (${l.accountId()})::bigint >> 6 AS word, bit_or(1::bigint << ${place(l.accountId())}) AS accounts FROM ${l.accounts} o GROUP BY 1
       ) known ON known.word = w.word`,
     there: 'coalesce(known.accounts, 0)',
     account: '(word << 6) + bit',
@@ -128,9 +128,9 @@ function neighbours(l: LegacyFragments): Words {
 }
 
 const oneByOne = (l: LegacyFragments): Words => ({
-  word: l.account,
+  word: l.account(),
   bit: '0',
-  known: `LEFT JOIN ${l.accounts} o ON ${l.accountId} = w.word`,
-  there: `(CASE WHEN ${l.accountId} IS NULL THEN 0 ELSE 1 END)::bigint`,
+  known: `LEFT JOIN ${l.accounts} o ON ${l.accountId()} = w.word`,
+  there: `(CASE WHEN ${l.accountId()} IS NULL THEN 0 ELSE 1 END)::bigint`,
   account: 'word',
 });

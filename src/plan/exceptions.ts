@@ -15,7 +15,7 @@ export function listExceptions(l: LegacyFragments, { idType, listed }: { idType:
   return `
     /* listing exceptions */
     SELECT e.key_id::text AS key_id, e.reason FROM (
-      SELECT ${l.id} AS key_id, ${settledByItself(l)} AS reason FROM ${l.from} WHERE ${l.id} = ANY ($1::${idType}[])
+      SELECT ${l.id()} AS key_id, ${settledByItself(l)} AS reason FROM ${l.from} WHERE ${l.id()} = ANY ($1::${idType}[])
       UNION
       SELECT (twin ->> 'key_id')::${idType}, twin ->> 'reason' FROM jsonb_array_elements($2::jsonb) AS twin) e
     ORDER BY e.key_id LIMIT ${String(listed)}`;

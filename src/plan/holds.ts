@@ -24,8 +24,8 @@ export async function readHolds(session: ReadSession, file: string, { legacy: l,
   const keys = lists.get('key_id') ?? [];
   const accounts = lists.get('account_id') ?? [];
   const faults = [
-    ...(await unknownIds(session, keys, { what: 'key', from: `${l.keys} k`, id: l.id, type: types.id })),
-    ...(await unknownIds(session, accounts, { what: 'account', from: `${l.accounts} o`, id: l.accountId, type: types.account })),
+    ...(await unknownIds(session, keys, { what: 'key', from: `${l.keys} k`, id: l.id(), type: types.id })),
+    ...(await unknownIds(session, accounts, { what: 'account', from: `${l.accounts} o`, id: l.accountId(), type: types.account })),
   ];
   if (faults.length > 0) throw invalidList(file, kind, faults);
   return { keyIds: keys.map((k) => k.id), accountIds: accounts.map((a) => a.id) };

@@ -60,27 +60,27 @@ const csv = (rows: readonly (readonly (string | null)[])[]): string =>
 
 /** The living keys that move, by account and creation, each with the APIs of all rows it will stand for. */
 export function widenedKeys({ legacy: l, types }: MappedSchema, { holds, born }: { holds: HoldsSource; born: string | null }): string {
-  const slug = `${l.slug}::text COLLATE "C"`;
-  const rows = types.tokenIndexed ? `${l.token} = ANY (ARRAY(SELECT token FROM repeated))` : `${l.token} IN (SELECT token FROM repeated)`;
+  const slug = `${l.slug()}::text COLLATE "C"`;
+  const rows = types.tokenIndexed ? `${l.token()} = ANY (ARRAY(SELECT token FROM repeated))` : `${l.token()} IN (SELECT token FROM repeated)`;
   return `
     /* listing the keys that are widened */
     WITH repeated AS MATERIALIZED (
-      SELECT ${l.token} AS token FROM ${l.keys} k WHERE ${l.isPerApiKey} GROUP BY ${l.token} HAVING count(*) > 1 AND ${l.hasToken}
+      SELECT ${l.token()} AS token FROM ${l.keys} k WHERE ${l.isPerApiKey()} GROUP BY ${l.token()} HAVING count(*) > 1 AND ${l.hasToken()}
       ${bornTokens(born)}
     ), together AS MATERIALIZED (
-      SELECT key_id, outcome, account_key_id FROM (${verdicts(l, { holds, rows, ...takenInSettings(born, l.token) })}) v
+      SELECT key_id, outcome, account_key_id FROM (${verdicts(l, { holds, rows, ...takenInSettings(born, l.token()) })}) v
     ), merged AS MATERIALIZED (
       SELECT v.account_key_id AS key_id, string_agg(DISTINCT ${slug}, ' ' ORDER BY ${slug}) AS slugs
-      FROM together v JOIN ${l.keys} k ON ${l.id} = v.key_id JOIN ${l.apis} a ON ${l.apiId} = ${l.api}
-        ${l.apiNeedsAccount ? `LEFT JOIN ${l.accounts} o ON ${l.accountId} = ${l.account}` : ''}
+      FROM together v JOIN ${l.keys} k ON ${l.id()} = v.key_id JOIN ${l.apis} a ON ${l.apiId()} = ${l.api()}
+        ${l.apiNeedsAccount ? `LEFT JOIN ${l.accounts} o ON ${l.accountId()} = ${l.account()}` : ''}
       WHERE v.outcome IN ('move', 'merge') GROUP BY 1
     ), store AS MATERIALIZED (
-      SELECT string_agg(${slug}, ' ' ORDER BY ${slug}) AS slugs FROM ${l.apis} a WHERE ${l.inStore}
+      SELECT string_agg(${slug}, ' ' ORDER BY ${slug}) AS slugs FROM ${l.apis} a WHERE ${l.inStore()}
     )
-    SELECT ${l.account}::text AS account_id, ${l.accountName}::text AS account, ${l.id}::text AS key_id, ${l.name}::text AS key_name,
-      coalesce(merged.slugs, ${l.slug}::text) AS opens_before, store.slugs AS opens_after
-    FROM ${l.from} LEFT JOIN together ON together.key_id = ${l.id} LEFT JOIN merged ON merged.key_id = ${l.id} CROSS JOIN store
-    WHERE ${l.isPerApiKey} AND ${l.alive}
+    SELECT ${l.account()}::text AS account_id, ${l.accountName()}::text AS account, ${l.id()}::text AS key_id, ${l.name()}::text AS key_name,
+      coalesce(merged.slugs, ${l.slug()}::text) AS opens_before, store.slugs AS opens_after
+    FROM ${l.from} LEFT JOIN together ON together.key_id = ${l.id()} LEFT JOIN merged ON merged.key_id = ${l.id()} CROSS JOIN store
+    WHERE ${l.isPerApiKey()} AND ${l.alive()}
       AND coalesce(together.outcome = 'move', ${settledByItself(l)} IS NULL AND NOT ${heldByName(l, holds)})
-    ORDER BY ${l.account}, ${l.createdAt}, ${l.id}`;
+    ORDER BY ${l.account()}, ${l.createdAt()}, ${l.id()}`;
 }

@@ -31,17 +31,17 @@ export interface CountedOrphans {
  */
 export const accountAbsent = (l: LegacyFragments, { named, nobodys }: { named: string | null; nobodys: boolean }): string =>
   named === null
-    ? `NOT EXISTS (SELECT FROM ${l.accounts} o WHERE ${l.accountId} = ${l.account})`
-    : `(${l.account} = ANY (${named})${nobodys ? ` OR ${l.account} IS NULL` : ''})`;
+    ? `NOT EXISTS (SELECT FROM ${l.accounts} o WHERE ${l.accountId()} = ${l.account()})`
+    : `(${l.account()} = ANY (${named})${nobodys ? ` OR ${l.account()} IS NULL` : ''})`;
 
 /** Keys without an account, twins or not: what `countAlone` took them for, and what is to be counted instead. */
 export function countOrphans(l: LegacyFragments, { holds, dormantSince, absent, listed }: OrphansOptions): string {
   return `
     /* planning the keys whose account is missing */
     WITH orphan AS MATERIALIZED (
-      SELECT ${l.id} AS key_id, ${classIfAlone(l, holds)} AS as_if_alone, ${settledByItself(l, 'true')} AS class, ${dormant(l.lastUsedAt, dormantSince)} AS dormant
+      SELECT ${l.id()} AS key_id, ${classIfAlone(l, holds)} AS as_if_alone, ${settledByItself(l, 'true')} AS class, ${dormant(l.lastUsedAt(), dormantSince)} AS dormant
       FROM ${withApi(l)}
-      WHERE ${l.isPerApiKey} AND ${absent}
+      WHERE ${l.isPerApiKey()} AND ${absent}
     )
     SELECT ${keysByClass('as_if_alone', 'orphan')} AS as_if_alone, ${keysByClass('class', 'orphan')} AS classes,
       (SELECT count(*) FROM orphan WHERE as_if_alone = 'widened' AND dormant) AS dormant,

@@ -88,7 +88,7 @@ function classesOfAll(twins: CountedTwins, others: Others): Classes {
 }
 
 async function countStoreApis(session: ReadSession, { legacy: l }: MappedSchema): Promise<number> {
-  const { apis } = await session.one<{ apis: string }>(`SELECT count(*) AS apis FROM ${l.apis} a WHERE ${l.inStore}`);
+  const { apis } = await session.one<{ apis: string }>(`SELECT count(*) AS apis FROM ${l.apis} a WHERE ${l.inStore()}`);
   return Number(apis);
 }
 

@@ -37,20 +37,20 @@ export interface CountedTwins {
  * dormant ones and exceptions; and what they are to whoever takes each of them for the only one with its token.
  */
 export function countTwins(l: LegacyFragments, { holds, tokenIndexed, born, listed }: TwinsOptions): string {
-  const rows = `${l.hasToken} AND ${l.token} ${tokenIndexed ? '= ANY (ARRAY(SELECT token FROM repeated))' : 'IN (SELECT token FROM repeated)'}`;
+  const rows = `${l.hasToken()} AND ${l.token()} ${tokenIndexed ? '= ANY (ARRAY(SELECT token FROM repeated))' : 'IN (SELECT token FROM repeated)'}`;
   const further = ['settled', 'named_by_hold', 'last_used_at AS own_last_used_at'];
   const since = `(SELECT ${DORMANT_SINCE})`;
   return `
     /* planning the keys with repeated tokens */
     WITH repeated AS MATERIALIZED (
-      SELECT ${l.token} AS token FROM ${l.keys} k WHERE ${l.isPerApiKey} GROUP BY ${l.token} HAVING count(*) > 1
+      SELECT ${l.token()} AS token FROM ${l.keys} k WHERE ${l.isPerApiKey()} GROUP BY ${l.token()} HAVING count(*) > 1
       ${bornTokens(born)}
     ), together AS MATERIALIZED (
       SELECT key_id, account_id, ${dormant('last_used_at', since)} AS dormant, ${dormant('own_last_used_at', since)} AS dormant_as_if_alone,
         CASE WHEN outcome = 'exception' THEN reason WHEN outcome = 'move' AND alive THEN 'widened' ELSE outcome END AS class,
         CASE WHEN settled = 'missing_account' THEN NULL WHEN settled IS NOT NULL THEN settled
           WHEN named_by_hold THEN 'hold' WHEN alive THEN 'widened' ELSE 'move' END AS as_if_alone
-      FROM (${verdicts(l, { holds, rows, further, ...takenInSettings(born, l.token) })}) v
+      FROM (${verdicts(l, { holds, rows, further, ...takenInSettings(born, l.token()) })}) v
     ), doubtful AS MATERIALIZED (
       SELECT DISTINCT account_id FROM together
       WHERE as_if_alone = 'widened' AND account_id NOT IN (SELECT account_id FROM together WHERE class = 'widened')
@@ -64,6 +64,6 @@ export function countTwins(l: LegacyFragments, { holds, tokenIndexed, born, list
       (SELECT count(*) FROM together WHERE as_if_alone = 'widened' AND dormant_as_if_alone) AS dormant_as_if_alone,
       (SELECT count(*) FROM together WHERE as_if_alone IS NULL) AS orphans,
       (SELECT count(*) FROM doubtful d WHERE NOT EXISTS (
-        SELECT FROM ${withApi(l)} WHERE ${l.account} = d.account_id AND ${l.isPerApiKey} AND ${widenedIfAlone(l, holds)}
-          AND ${l.id} NOT IN (SELECT key_id FROM together))) AS unwidened`;
+        SELECT FROM ${withApi(l)} WHERE ${l.account()} = d.account_id AND ${l.isPerApiKey()} AND ${widenedIfAlone(l, holds)}
+          AND ${l.id()} NOT IN (SELECT key_id FROM together))) AS unwidened`;
 }

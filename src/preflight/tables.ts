@@ -70,8 +70,8 @@ async function ofKey({ kind, usable }: Facts, section: Section, { session, schem
   if (key === 'no') return refuse(`${l.keys} has no unique index on ${id} alone that is valid, whole and not deferrable`, 'add one; without it no key can be told from another');
   if (!readable) return [];
   const { missing, repeated } = await session.one<{ missing: boolean; repeated: boolean }>(
-    `SELECT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id} IS NULL) AS missing,
-       ${key === 'by partition' ? `EXISTS (SELECT FROM ${l.keys} k GROUP BY ${l.id} HAVING count(*) > 1)` : 'false'} AS repeated`);
+    `SELECT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id()} IS NULL) AS missing,
+       ${key === 'by partition' ? `EXISTS (SELECT FROM ${l.keys} k GROUP BY ${l.id()} HAVING count(*) > 1)` : 'false'} AS repeated`);
   return [
     ...(missing ? refuse(`${l.keys} has rows without ${id}`, 'give them one: without it no key can be told from another') : []),
     ...(repeated ? refuse(`${l.keys} has one ${id} in several partitions`, 'give each row its own: the unique index keeps ids apart within a partition alone') : []),

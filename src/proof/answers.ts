@@ -19,22 +19,22 @@ export const askResolver = (l: LegacyFragments, { purged }: Finality): string =>
   return `
   /* asking keylift.authorize */
   WITH sampled AS (
-    (SELECT ${l.token} AS token, ${l.id} AS key_id FROM ${l.keys} k WHERE ${l.isPerApiKey} AND ${l.hasToken} LIMIT $1)
-    UNION ALL (SELECT ${l.token}, ${l.id} FROM keylift.outcomes x JOIN ${l.keys} k ON ${l.id} = x.key_id WHERE ${l.hasToken} LIMIT $1)
+    (SELECT ${l.token()} AS token, ${l.id()} AS key_id FROM ${l.keys} k WHERE ${l.isPerApiKey()} AND ${l.hasToken()} LIMIT $1)
+    UNION ALL (SELECT ${l.token()}, ${l.id()} FROM keylift.outcomes x JOIN ${l.keys} k ON ${l.id()} = x.key_id WHERE ${l.hasToken()} LIMIT $1)
     UNION ALL (SELECT t.token, t.id FROM ${l.target} t WHERE t.origin_api_id IS NULL LIMIT $1)
     UNION ALL (SELECT t.token, t.id FROM ${l.target} t LIMIT $1)
   ), tokens AS MATERIALIZED (
     SELECT token, (array_agg(key_id))[1] AS key_id FROM sampled GROUP BY token LIMIT $1
   ), pairs AS MATERIALIZED (
-    SELECT p.token, p.key_id, ${l.apiId} AS api_id, ${l.inStore} AS in_store FROM tokens p CROSS JOIN ${l.apis} a
+    SELECT p.token, p.key_id, ${l.apiId()} AS api_id, ${l.inStore()} AS in_store FROM tokens p CROSS JOIN ${l.apis} a
   ), rules AS (
     SELECT p.*, old.key_id IS NOT NULL AS opened, old.account_id AS old_account,
       new.key_id IS NOT NULL AS account_key_opens, new.account_id AS new_account
     FROM pairs p
     LEFT JOIN LATERAL (
-      SELECT ${l.id} AS key_id, ${l.account} AS account_id FROM ${l.from}
-      WHERE ${l.token} = p.token AND ${l.api} = p.api_id AND ${l.alive} AND ${l.isPerApiKey}
-      ORDER BY ${l.createdAt}, ${l.id} LIMIT 1) old ON true
+      SELECT ${l.id()} AS key_id, ${l.account()} AS account_id FROM ${l.from}
+      WHERE ${l.token()} = p.token AND ${l.api()} = p.api_id AND ${l.alive()} AND ${l.isPerApiKey()}
+      ORDER BY ${l.createdAt()}, ${l.id()} LIMIT 1) old ON true
     LEFT JOIN LATERAL (
       SELECT t.id AS key_id, t.account_id FROM ${l.target} t
       WHERE t.token = p.token AND ${aliveT} AND p.in_store

@@ -29,7 +29,7 @@ export interface PlainOptions {
 export function countPlainRows(l: LegacyFragments, { idType, finality, holds, accountsGuaranteed }: PlainOptions): string {
   const equal = comparedFields(l).map((f) => `NOT (${f.differs})`).join(' AND ');
   const from = accountsGuaranteed ? withApi(l) : l.from;
-  const source = accountsGuaranteed && !l.apiNeedsAccount ? { ...l, accountId: l.account } : l;
+  const source = accountsGuaranteed && !l.apiNeedsAccount ? { ...l, accountId: () => l.account() } : l;
   return `
   /* proving plain rows */
   SELECT count(*) AS rows, count(*) FILTER (WHERE kind = 'move') AS moved, count(*) FILTER (WHERE alive AND kind = 'move') AS widened,
@@ -44,7 +44,7 @@ export function countPlainRows(l: LegacyFragments, { idType, finality, holds, ac
            WHEN s.in_store AND s.account_known AND s.has_token AND s.created_at IS NOT NULL AND ${equal} THEN 'move'
            ELSE 'other' END AS kind
     FROM (SELECT facts.*, x.key_id IS NOT NULL AS has_word, w.key_id IS NOT NULL AS is_twin
-        FROM (SELECT ${sourceFacts(source, finality)} FROM ${from} WHERE ${rowsInRange(l.id, idType)} AND ${l.isPerApiKey}) facts
+        FROM (SELECT ${sourceFacts(source, finality)} FROM ${from} WHERE ${rowsInRange(l.id(), idType)} AND ${l.isPerApiKey()}) facts
           LEFT JOIN (SELECT x.key_id FROM keylift.outcomes x WHERE ${rowsInRange('x.key_id', idType)}) x ON x.key_id = facts.id
           LEFT JOIN (SELECT w.key_id FROM keylift.proof_twins w WHERE ${rowsInRange('w.key_id', idType)}) w ON w.key_id = facts.id) s
       FULL JOIN (SELECT ${targetFacts(l)} FROM ${l.target} t

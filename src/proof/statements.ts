@@ -12,7 +12,7 @@ const held = (alias: { id: string; account: string }): string =>
     OR ${alias.account} IN (SELECT h.account_id FROM keylift.holds h WHERE h.account_id IS NOT NULL))`;
 
 /** After finalize no list holds a key back any more: what moved stays an account key, also that of an account held then. */
-const heldNow = (l: LegacyFragments, { leftBehind }: Finality): string => (leftBehind === 'false' ? held({ id: l.id, account: l.account }) : 'false');
+const heldNow = (l: LegacyFragments, { leftBehind }: Finality): string => (leftBehind === 'false' ? held({ id: l.id(), account: l.account() }) : 'false');
 
 /** A carried column may have any name, also that of a fact: here it goes by a number. */
 const carriedColumns = (l: LegacyFragments, alias: string): string => l.carry.map((c, at) => `${alias}.${c} AS carried_${String(at)},`).join(' ');
@@ -24,11 +24,11 @@ export const targetFacts = (l: LegacyFragments): string => `
 
 /** Facts of one source row, named as the rules name them. */
 export const sourceFacts = (l: LegacyFragments, finality: Finality): string => `
-    ${l.id} AS id, ${l.account} AS account_id, ${l.api} AS api_id, ${l.token} AS token, ${l.name} AS name,
-    ${l.createdAt} AS created_at, ${l.lastUsedAt} AS last_used_at, ${l.revokedAt} AS revoked_at, ${l.expiresAt} AS expires_at,
+    ${l.id()} AS id, ${l.account()} AS account_id, ${l.api()} AS api_id, ${l.token()} AS token, ${l.name()} AS name,
+    ${l.createdAt()} AS created_at, ${l.lastUsedAt()} AS last_used_at, ${l.revokedAt()} AS revoked_at, ${l.expiresAt()} AS expires_at,
     ${carriedColumns(l, 'k')}
-    ${l.alive} AS alive, ${l.apiId} IS NOT NULL AS api_known, ${l.inStore} AS in_store, ${l.accountId} IS NOT NULL AS account_known,
-    ${l.hasToken} AS has_token, ${heldNow(l, finality)} AS held, ${finality.leftBehind} AS left_behind`;
+    ${l.alive()} AS alive, ${l.apiId()} IS NOT NULL AS api_known, ${l.inStore()} AS in_store, ${l.accountId()} IS NOT NULL AS account_known,
+    ${l.hasToken()} AS has_token, ${heldNow(l, finality)} AS held, ${finality.leftBehind} AS left_behind`;
 
 /**
  * Judges all rows of repeated tokens, once for a proof: $0. `opened` counts store APIs the token opened before. After
@@ -38,8 +38,8 @@ export const judgeTwins = (l: LegacyFragments, finality: Finality): string => `
   INSERT INTO keylift.proof_twins (key_id, keeper_id, expected, reason, opened)
   WITH source AS MATERIALIZED (
     SELECT ${sourceFacts(l, finality)} FROM ${l.from}
-    WHERE ${l.isPerApiKey} AND ${l.hasToken} AND ${l.token} ${isOneTable(l) ? '= ANY (ARRAY(' : 'IN ('}
-      SELECT ${l.token} FROM ${l.keys} k WHERE ${l.isPerApiKey} GROUP BY ${l.token} HAVING count(*) > 1
+    WHERE ${l.isPerApiKey()} AND ${l.hasToken()} AND ${l.token()} ${isOneTable(l) ? '= ANY (ARRAY(' : 'IN ('}
+      SELECT ${l.token()} FROM ${l.keys} k WHERE ${l.isPerApiKey()} GROUP BY ${l.token()} HAVING count(*) > 1
       UNION ALL SELECT b.token FROM ${l.target} b WHERE b.origin_api_id IS NULL${isOneTable(l) ? '))' : ')'}
   ), eligible AS (
     SELECT * FROM source WHERE api_known AND in_store AND account_known AND created_at IS NOT NULL AND NOT left_behind
@@ -96,10 +96,10 @@ export function proveChunk(l: LegacyFragments, options: { rows: ChunkRows; idTyp
   const aliveT = aliveExpression('t.revoked_at', 't.expires_at', l.now);
   return `
   /* proving a chunk of rows */
-  WITH store AS (SELECT count(*) AS apis FROM ${l.apis} a WHERE ${l.inStore}),
+  WITH store AS (SELECT count(*) AS apis FROM ${l.apis} a WHERE ${l.inStore()}),
   source AS (
     SELECT ${sourceFacts(l, options.finality)} FROM ${l.from}
-    WHERE ${rowsOf(l.id, options.rows, options.idType)} AND ${l.isPerApiKey}
+    WHERE ${rowsOf(l.id(), options.rows, options.idType)} AND ${l.isPerApiKey()}
   ), target AS (
     SELECT ${targetFacts(l)} FROM ${l.target} t WHERE ${rowsOf('t.id', options.rows, options.idType)} AND t.origin_api_id IS NOT NULL ${options.finality.purged ? 'AND false' : ''}
   ), side_by_side AS (
@@ -152,12 +152,12 @@ export function proveChunk(l: LegacyFragments, options: { rows: ChunkRows; idTyp
         OR (target_id IS NULL AND outcome = 'merge'
           AND NOT EXISTS (SELECT FROM ${l.target} t WHERE t.id = account_key_id AND t.token = source_token AND ${aliveT}))) AS lost,
       opens_store AND source_id IS NOT NULL AND (NOT was_alive OR (target_token <> source_token AND NOT EXISTS (
-        SELECT FROM ${l.keys} k WHERE ${l.token} = target_token AND ${l.alive}) AND EXISTS (
-        SELECT FROM ${l.keys} k WHERE ${l.token} = target_token))) AS revived,
+        SELECT FROM ${l.keys} k WHERE ${l.token()} = target_token AND ${l.alive()}) AND EXISTS (
+        SELECT FROM ${l.keys} k WHERE ${l.token()} = target_token))) AS revived,
       opens_store AND CASE WHEN target_token = source_token THEN target_account IS DISTINCT FROM source_account
-        ELSE EXISTS (SELECT FROM ${l.keys} k WHERE ${l.token} = target_token AND ${l.account} IS DISTINCT FROM target_account) END AS is_foreign,
+        ELSE EXISTS (SELECT FROM ${l.keys} k WHERE ${l.token()} = target_token AND ${l.account()} IS DISTINCT FROM target_account) END AS is_foreign,
       CASE WHEN opens_store THEN (SELECT apis FROM store) - CASE WHEN target_token = source_token THEN opened
-        ELSE (SELECT count(DISTINCT ${l.api}) FROM ${l.from} WHERE ${l.token} = target_token AND ${l.alive} AND ${l.inStore}) END ELSE 0 END AS gained,
+        ELSE (SELECT count(DISTINCT ${l.api()}) FROM ${l.from} WHERE ${l.token()} = target_token AND ${l.alive()} AND ${l.inStore()}) END ELSE 0 END AS gained,
       CASE WHEN should_move AND was_alive THEN (SELECT apis FROM store) - opened ELSE 0 END AS predicted
     FROM judged
   )

@@ -102,7 +102,7 @@ async function judgeRange(
   const { legacy: l, types } = schema;
   if (finality.purged) return runChunk(session, schema, { rows: 'range', values: range, finality });
   const { apis, holds } = await session.one<{ apis: string; holds: boolean }>(
-    `SELECT count(*) AS apis, EXISTS (SELECT FROM keylift.holds) AS holds FROM ${l.apis} a WHERE ${l.inStore}`);
+    `SELECT count(*) AS apis, EXISTS (SELECT FROM keylift.holds) AS holds FROM ${l.apis} a WHERE ${l.inStore()}`);
   const plain = await plainRowsOf(session, l, {
     range, finality, holds, idType: types.id, storeApis: Number(apis), accountsGuaranteed: await accountsAreGuaranteed(session, l),
   });

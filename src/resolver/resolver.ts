@@ -8,15 +8,15 @@ const aliveTarget = (l: MappedSchema['legacy']): string => aliveExpression('t.re
 
 /** Does the account key answer for this legacy row, once its account is switched? */
 const hasAccountKey = (context: MappedSchema): string => `
-          (EXISTS (SELECT FROM ${context.legacy.target} m WHERE m.id = ${context.legacy.id} AND m.origin_api_id IS NOT NULL)
-            OR EXISTS (SELECT FROM keylift.outcomes m WHERE m.key_id = ${context.legacy.id} AND m.outcome = 'merge'))`;
+          (EXISTS (SELECT FROM ${context.legacy.target} m WHERE m.id = ${context.legacy.id()} AND m.origin_api_id IS NOT NULL)
+            OR EXISTS (SELECT FROM keylift.outcomes m WHERE m.key_id = ${context.legacy.id()} AND m.outcome = 'merge'))`;
 
 /** The old rule: a living per-API key with this token and this API; of several the earliest, then the lowest id. */
 const perApiLookup = ({ legacy: l }: MappedSchema, further = ''): string => `
-        SELECT ${l.id}, ${l.account}, 'per_api' INTO authorize.key_id, authorize.account_id, authorize.source
+        SELECT ${l.id()}, ${l.account()}, 'per_api' INTO authorize.key_id, authorize.account_id, authorize.source
         FROM ${l.from}
-        WHERE ${l.token} = asked.token AND ${l.api} = asked.api AND ${l.alive} AND ${l.isPerApiKey} ${further}
-        ORDER BY ${l.createdAt}, ${l.id} LIMIT 1;`;
+        WHERE ${l.token()} = asked.token AND ${l.api()} = asked.api AND ${l.alive()} AND ${l.isPerApiKey()} ${further}
+        ORDER BY ${l.createdAt()}, ${l.id()} LIMIT 1;`;
 
 /** A living account key with this token, which is the only one there is. */
 const accountLookup = ({ legacy: l }: MappedSchema, further = ''): string => `
@@ -60,7 +60,7 @@ export function authorizeByPerApiKeys(context: MappedSchema): string {
   const { legacy: l } = context;
   return `${head(context)}
     BEGIN
-      SELECT ${l.inStore} INTO in_store FROM ${l.apis} a WHERE ${l.apiId} = asked.api;
+      SELECT ${l.inStore()} INTO in_store FROM ${l.apis} a WHERE ${l.apiId()} = asked.api;
       IF NOT FOUND THEN RETURN; END IF;
       ${perApiLookup(context)}
       IF FOUND THEN RETURN NEXT; RETURN; END IF;
@@ -77,12 +77,12 @@ export function authorizeByPerApiKeys(context: MappedSchema): string {
  */
 export function authorizeWithSwitch(context: MappedSchema): string {
   const { legacy: l } = context;
-  const leftBehind = `AND NOT (${hasAccountKey(context)} AND ${isSwitched(l.account, 'rule.cohorts')})`;
+  const leftBehind = `AND NOT (${hasAccountKey(context)} AND ${isSwitched(l.account(), 'rule.cohorts')})`;
   const ofSwitched = `t.origin_api_id IS NULL OR ${isSwitched('t.account_id', 'rule.cohorts')}`;
   return `${head(context)}
     BEGIN
-      SELECT ${l.inStore} AS in_store, r.mode, r.cohorts, r.mode <> 'none' AND EXISTS (SELECT FROM keylift.overlaps) AS overlapping INTO rule
-        FROM ${l.apis} a JOIN keylift.switch_rule r ON r.singleton WHERE ${l.apiId} = asked.api;
+      SELECT ${l.inStore()} AS in_store, r.mode, r.cohorts, r.mode <> 'none' AND EXISTS (SELECT FROM keylift.overlaps) AS overlapping INTO rule
+        FROM ${l.apis} a JOIN keylift.switch_rule r ON r.singleton WHERE ${l.apiId()} = asked.api;
       IF NOT FOUND THEN RETURN; END IF;
       IF NOT rule.in_store THEN ${perApiLookup(context)}
         IF FOUND THEN RETURN NEXT; END IF;
@@ -112,10 +112,10 @@ export function authorizeWithSwitch(context: MappedSchema): string {
         IF FOUND THEN RETURN NEXT; END IF;
         RETURN;
       END IF;
-      SELECT ${l.id} AS id, ${l.account} AS account_id, ${l.createdAt} AS created_at INTO per_api
+      SELECT ${l.id()} AS id, ${l.account()} AS account_id, ${l.createdAt()} AS created_at INTO per_api
         FROM ${l.from}
-        WHERE ${l.token} = asked.token AND ${l.api} = asked.api AND ${l.alive} AND ${l.isPerApiKey} ${leftBehind}
-        ORDER BY ${l.createdAt}, ${l.id} LIMIT 1;
+        WHERE ${l.token()} = asked.token AND ${l.api()} = asked.api AND ${l.alive()} AND ${l.isPerApiKey()} ${leftBehind}
+        ORDER BY ${l.createdAt()}, ${l.id()} LIMIT 1;
       SELECT t.id, t.account_id, t.origin_api_id, t.created_at INTO per_account FROM ${l.target} t
         WHERE t.token = asked.token AND ${aliveTarget(l)} AND (${ofSwitched});
       -- Where both hold the token for this API, the earliest answers, as before.
@@ -139,17 +139,17 @@ function viewColumns({ legacy: l, settings, types }: MappedSchema): ViewColumn[]
   const keys = settings.legacy.keys;
   const named = (value: Expression | null, otherwise: string): string =>
     quoteIdentifier(typeof value === 'string' ? value : otherwise);
-  const apiId = types.api === types.apiId ? l.apiId : `${l.apiId}::${types.api}`;
+  const apiId = types.api === types.apiId ? l.apiId() : `${l.apiId()}::${types.api}`;
   const columns = [
-    { name: quoteIdentifier(keys.id), perApi: l.id, perAccount: 't.id' },
-    { name: named(keys.account, 'account_id'), perApi: l.account, perAccount: 't.account_id' },
-    { name: named(keys.api, 'api_id'), perApi: l.api, perAccount: apiId },
-    ...(keys.name === null ? [] : [{ name: named(keys.name, 'name'), perApi: l.name, perAccount: 't.name' }]),
-    { name: named(keys.token, 'token'), perApi: l.token, perAccount: 't.token' },
-    { name: named(keys.createdAt, 'created_at'), perApi: l.createdAt, perAccount: 't.created_at' },
-    ...(keys.lastUsedAt === null ? [] : [{ name: named(keys.lastUsedAt, 'last_used_at'), perApi: l.lastUsedAt, perAccount: 't.last_used_at' }]),
-    ...(keys.revokedAt === null ? [] : [{ name: named(keys.revokedAt, 'revoked_at'), perApi: l.revokedAt, perAccount: 't.revoked_at' }]),
-    ...(keys.expiresAt === null ? [] : [{ name: named(keys.expiresAt, 'expires_at'), perApi: l.expiresAt, perAccount: 't.expires_at' }]),
+    { name: quoteIdentifier(keys.id), perApi: l.id(), perAccount: 't.id' },
+    { name: named(keys.account, 'account_id'), perApi: l.account(), perAccount: 't.account_id' },
+    { name: named(keys.api, 'api_id'), perApi: l.api(), perAccount: apiId },
+    ...(keys.name === null ? [] : [{ name: named(keys.name, 'name'), perApi: l.name(), perAccount: 't.name' }]),
+    { name: named(keys.token, 'token'), perApi: l.token(), perAccount: 't.token' },
+    { name: named(keys.createdAt, 'created_at'), perApi: l.createdAt(), perAccount: 't.created_at' },
+    ...(keys.lastUsedAt === null ? [] : [{ name: named(keys.lastUsedAt, 'last_used_at'), perApi: l.lastUsedAt(), perAccount: 't.last_used_at' }]),
+    ...(keys.revokedAt === null ? [] : [{ name: named(keys.revokedAt, 'revoked_at'), perApi: l.revokedAt(), perAccount: 't.revoked_at' }]),
+    ...(keys.expiresAt === null ? [] : [{ name: named(keys.expiresAt, 'expires_at'), perApi: l.expiresAt(), perAccount: 't.expires_at' }]),
     ...l.carry.map((name) => ({ name, perApi: `k.${name}`, perAccount: `t.${name}` })),
   ];
   // One legacy column may stand for two values.
@@ -165,7 +165,7 @@ export function perApiKeysView(context: MappedSchema, options: { withSwitch: boo
   const columns = viewColumns(context);
   const cohorts = '(SELECT r.cohorts FROM keylift.switch_rule r)';
   const perApi = options.withSwitch
-    ? `AND NOT (${l.inStore} AND ${hasAccountKey(context)} AND ${isSwitched(l.account, cohorts)})`
+    ? `AND NOT (${l.inStore()} AND ${hasAccountKey(context)} AND ${isSwitched(l.account(), cohorts)})`
     : '';
   const perAccount = options.withSwitch
     ? `(t.origin_api_id IS NULL OR ${isSwitched('t.account_id', cohorts)})`
@@ -173,14 +173,14 @@ export function perApiKeysView(context: MappedSchema, options: { withSwitch: boo
   return `
     CREATE OR REPLACE VIEW keylift.per_api_keys AS
       SELECT ${columns.map((c) => `${c.perApi} AS ${c.name}`).join(', ')}
-      FROM ${l.from} WHERE ${l.isPerApiKey} ${perApi}
+      FROM ${l.from} WHERE ${l.isPerApiKey()} ${perApi}
       UNION ALL
       SELECT ${columns.map((c) => `${c.perAccount} AS ${c.name}`).join(', ')}
-      FROM ${l.target} t CROSS JOIN ${l.apis} a WHERE ${l.inStore} AND ${perAccount}
+      FROM ${l.target} t CROSS JOIN ${l.apis} a WHERE ${l.inStore()} AND ${perAccount}
         -- A held key or an exception answers for its API itself, unless a row of the account key was there earlier.
         AND NOT EXISTS (
-          SELECT FROM ${l.keys} k WHERE ${l.token} = t.token AND ${l.api} = ${l.apiId} AND ${l.alive} AND ${l.isPerApiKey}
-            ${options.withSwitch ? `AND NOT (${hasAccountKey(context)} AND ${isSwitched(l.account, cohorts)})` : ''}
-            AND NOT EXISTS (SELECT FROM (${rowsBefore({ account: 't', api: l.apiId })}) had
-              WHERE ${l.createdAt} IS NULL OR (had.created_at, had.id) < (${l.createdAt}, ${l.id})))`;
+          SELECT FROM ${l.keys} k WHERE ${l.token()} = t.token AND ${l.api()} = ${l.apiId()} AND ${l.alive()} AND ${l.isPerApiKey()}
+            ${options.withSwitch ? `AND NOT (${hasAccountKey(context)} AND ${isSwitched(l.account(), cohorts)})` : ''}
+            AND NOT EXISTS (SELECT FROM (${rowsBefore({ account: 't', api: l.apiId() })}) had
+              WHERE ${l.createdAt()} IS NULL OR (had.created_at, had.id) < (${l.createdAt()}, ${l.id()})))`;
 }

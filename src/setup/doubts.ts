@@ -27,7 +27,7 @@ export async function doubtsAbout(session: ReadSession, schema: MappedSchema): P
 
 async function aboutStore(session: ReadSession, { legacy: l }: MappedSchema): Promise<Note[]> {
   const { total, store } = await session.one<{ total: string; store: string }>(
-    `SELECT count(*) AS total, count(*) FILTER (WHERE ${l.inStore}) AS store FROM ${l.apis} a`);
+    `SELECT count(*) AS total, count(*) FILTER (WHERE ${l.inStore()}) AS store FROM ${l.apis} a`);
   const say = (note: string): Note[] => [{ at: 'legacy.apis.inStore', note }];
   if (total !== '0' && store === '0') return say(`none of the ${total} APIs is in the store: every key would stay where it is`);
   return total !== '0' && store === total ? say(`all ${total} APIs are in the store: no custom API is told apart from them`) : [];
@@ -37,7 +37,7 @@ async function aboutZone(session: ReadSession, { legacy: l, settings }: MappedSc
   const { expiresAt, timeZone } = settings.legacy.keys;
   if (expiresAt === null || timeZone !== undefined) return [];
   const { type, zone } = await session.one<{ type: string; zone: string }>(
-    `SELECT pg_typeof((SELECT ${l.expiresAt} FROM ${l.keys} k WHERE false))::text AS type, current_setting('TimeZone') AS zone`);
+    `SELECT pg_typeof((SELECT ${l.expiresAt()} FROM ${l.keys} k WHERE false))::text AS type, current_setting('TimeZone') AS zone`);
   if (type !== 'timestamp without time zone' && type !== 'date') return [];
   return [{
     at: 'legacy.keys.expiresAt',

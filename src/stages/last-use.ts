@@ -24,8 +24,8 @@ const later = (one: string, other: string): string => `${one} IS NOT NULL AND ($
 const catchUpTargets = (l: LegacyFragments, idType: string): string => `
   UPDATE ${l.target} t SET last_used_at = s.last_used_at
   FROM (SELECT id, max(last_used_at) AS last_used_at FROM (
-        SELECT ${l.id} AS id, ${l.lastUsedAt} AS last_used_at FROM ${l.keys} k WHERE ${rowsInRange(l.id, idType)}
-        UNION ALL SELECT x.account_key_id, ${l.lastUsedAt} FROM keylift.outcomes x JOIN ${l.keys} k ON ${l.id} = x.key_id
+        SELECT ${l.id()} AS id, ${l.lastUsedAt()} AS last_used_at FROM ${l.keys} k WHERE ${rowsInRange(l.id(), idType)}
+        UNION ALL SELECT x.account_key_id, ${l.lastUsedAt()} FROM keylift.outcomes x JOIN ${l.keys} k ON ${l.id()} = x.key_id
         WHERE x.outcome = 'merge' AND (${rowsInRange('x.account_key_id', idType)} OR ${rowsInRange('x.key_id', idType)})) rows GROUP BY id) s
   WHERE t.id = s.id AND t.origin_api_id IS NOT NULL
     AND ${later('s.last_used_at', 't.last_used_at')}`;
@@ -36,13 +36,13 @@ const catchUpSources = (l: LegacyFragments, idType: string): string | null =>
     ? null
     : `
   UPDATE ${l.keys} k SET ${l.writable.lastUsedAt} = t.last_used_at FROM ${l.target} t
-  WHERE ${rowsInRange(l.id, idType)} AND t.id = ${l.id} AND t.origin_api_id IS NOT NULL
-    AND ${later('t.last_used_at', l.lastUsedAt)}
+  WHERE ${rowsInRange(l.id(), idType)} AND t.id = ${l.id()} AND t.origin_api_id IS NOT NULL
+    AND ${later('t.last_used_at', l.lastUsedAt())}
     AND NOT ${caughtUpWithTwin(l)}`;
 
 /** The account key's use is that of a row merged into it, and no row's need. */
-const caughtUpWithTwin = (l: LegacyFragments): string => `EXISTS (SELECT FROM keylift.outcomes x JOIN ${l.keys} k ON ${l.id} = x.key_id
-      WHERE x.outcome = 'merge' AND x.account_key_id = t.id AND ${l.lastUsedAt} >= t.last_used_at)`;
+const caughtUpWithTwin = (l: LegacyFragments): string => `EXISTS (SELECT FROM keylift.outcomes x JOIN ${l.keys} k ON ${l.id()} = x.key_id
+      WHERE x.outcome = 'merge' AND x.account_key_id = t.id AND ${l.lastUsedAt()} >= t.last_used_at)`;
 
 /**
  * Is there anything in the range for the one and for the other? Both tables are read side by side, where the UPDATEs go
@@ -50,14 +50,14 @@ const caughtUpWithTwin = (l: LegacyFragments): string => `EXISTS (SELECT FROM ke
  */
 const anyToCatchUp = (l: LegacyFragments, idType: string): string => {
   const moved = `${rowsInRange('t.id', idType)} AND t.origin_api_id IS NOT NULL`;
-  const ahead = l.writable.lastUsedAt === null ? '' : `OR ${later('t.last_used_at', l.lastUsedAt)} AND NOT ${caughtUpWithTwin(l)}`;
+  const ahead = l.writable.lastUsedAt === null ? '' : `OR ${later('t.last_used_at', l.lastUsedAt())} AND NOT ${caughtUpWithTwin(l)}`;
   return `
   /* looking for use that is to be caught up */
-  SELECT EXISTS (SELECT FROM ${l.target} t JOIN ${l.keys} k ON ${l.id} = t.id
-      WHERE ${moved} AND ${rowsInRange(l.id, idType)} AND (${later(l.lastUsedAt, 't.last_used_at')} ${ahead}))
-    OR EXISTS (SELECT FROM keylift.outcomes x JOIN ${l.keys} k ON ${l.id} = x.key_id JOIN ${l.target} t ON t.id = x.account_key_id
+  SELECT EXISTS (SELECT FROM ${l.target} t JOIN ${l.keys} k ON ${l.id()} = t.id
+      WHERE ${moved} AND ${rowsInRange(l.id(), idType)} AND (${later(l.lastUsedAt(), 't.last_used_at')} ${ahead}))
+    OR EXISTS (SELECT FROM keylift.outcomes x JOIN ${l.keys} k ON ${l.id()} = x.key_id JOIN ${l.target} t ON t.id = x.account_key_id
       WHERE x.outcome = 'merge' AND (${rowsInRange('x.account_key_id', idType)} OR ${rowsInRange('x.key_id', idType)})
-        AND t.origin_api_id IS NOT NULL AND ${later(l.lastUsedAt, 't.last_used_at')}) AS found`;
+        AND t.origin_api_id IS NOT NULL AND ${later(l.lastUsedAt(), 't.last_used_at')}) AS found`;
 };
 
 /**

@@ -81,7 +81,7 @@ async function oneBatch(
   await session.query(accountKeysTable(schema));
   await storeHolds(session, schema, holds);
   const last = await session.first<{ id: string }>(
-    `SELECT id::text AS id FROM (SELECT ${l.id} AS id FROM ${l.keys} k ORDER BY ${l.id} LIMIT ${String(REHEARSED_KEYS)}) first ORDER BY first.id DESC LIMIT 1`);
+    `SELECT id::text AS id FROM (SELECT ${l.id()} AS id FROM ${l.keys} k ORDER BY ${l.id()} LIMIT ${String(REHEARSED_KEYS)}) first ORDER BY first.id DESC LIMIT 1`);
   if (last === undefined) return { rows: 0, moved: 0, seconds: 0 };
   const held = holds.keyIds.length + holds.accountIds.length > 0;
   stop.throwIfAborted();

@@ -44,7 +44,7 @@ export async function readStatus(session: ReadSession, schema: MappedSchema): Pr
   const state = await readState(session);
   const { legacy: l } = schema;
   if (state === null || state.state === 'rolled_back') {
-    const { total } = await session.one<{ total: string }>(`SELECT count(*) AS total FROM ${l.keys} k WHERE ${l.isPerApiKey}`);
+    const { total } = await session.one<{ total: string }>(`SELECT count(*) AS total FROM ${l.keys} k WHERE ${l.isPerApiKey()}`);
     return {
       ...NOTHING,
       total: Number(total),
@@ -70,13 +70,13 @@ async function countKeys(session: ReadSession, mapped: MappedSchema, facts: Fact
   const { legacy: l } = await withArchive(session, mapped);
   // While batches run their ledger lines are exact and cheap; at rest the tables themselves are asked.
   if (Number(facts.open) > 0) {
-    const { total } = await session.one<{ total: string }>(`SELECT count(*) AS total FROM ${l.keys} k WHERE ${l.isPerApiKey}`);
+    const { total } = await session.one<{ total: string }>(`SELECT count(*) AS total FROM ${l.keys} k WHERE ${l.isPerApiKey()}`);
     return { moved: Number(facts.done_moved), total: Number(total) };
   }
   // Half an expand has no table yet.
   const { present } = await session.one<{ present: boolean }>('SELECT to_regclass($1) IS NOT NULL AS present', [l.target]);
   const row = await session.one<{ moved: string; total: string }>(
-    `SELECT ${present ? `(SELECT count(*) FROM ${l.target} WHERE origin_api_id IS NOT NULL)` : '0'} AS moved, (SELECT count(*) FROM ${l.keys} k WHERE ${l.isPerApiKey}) AS total`,
+    `SELECT ${present ? `(SELECT count(*) FROM ${l.target} WHERE origin_api_id IS NOT NULL)` : '0'} AS moved, (SELECT count(*) FROM ${l.keys} k WHERE ${l.isPerApiKey()}) AS total`,
   );
   return { moved: Number(row.moved), total: Number(row.total) };
 }

@@ -19,9 +19,9 @@ const shuffled = (value: string): string => `md5(${value}::text)`;
 
 /** What makes a key worth having in a sample, beside its outcome: rules and reports look at each of these. */
 const kindOfKey = (outcome: string, { schema: { legacy: l } }: Source): string => `
-  ${outcome} || CASE WHEN ${l.alive} THEN ' alive' ELSE ' dead' END
-    || CASE WHEN ${l.name} IS NULL THEN ' unnamed' WHEN ${l.name}::text = '' THEN ' empty'
-       WHEN octet_length(convert_to(${l.name}::text, 'UTF8')) > char_length(${l.name}::text) THEN ' unicode' ELSE '' END`;
+  ${outcome} || CASE WHEN ${l.alive()} THEN ' alive' ELSE ' dead' END
+    || CASE WHEN ${l.name()} IS NULL THEN ' unnamed' WHEN ${l.name()}::text = '' THEN ' empty'
+       WHEN octet_length(convert_to(${l.name()}::text, 'UTF8')) > char_length(${l.name()}::text) THEN ' unicode' ELSE '' END`;
 
 /**
  * Accounts for a sample of $3: first those that show an outcome, a reason, a life or a kind of name that no other one
@@ -29,21 +29,21 @@ const kindOfKey = (outcome: string, { schema: { legacy: l } }: Source): string =
  */
 export function chooseAccounts(source: Source): string {
   const { schema: { legacy: l, types }, holds } = source;
-  const rows = types.tokenIndexed ? `${l.token} = ANY (ARRAY(SELECT token FROM repeated))` : `${l.token} IN (SELECT token FROM repeated)`;
+  const rows = types.tokenIndexed ? `${l.token()} = ANY (ARRAY(SELECT token FROM repeated))` : `${l.token()} IN (SELECT token FROM repeated)`;
   const outcome = `coalesce(v.reason, v.outcome, ${settledByItself(l)}, CASE WHEN ${heldByName(l, holds)} THEN 'hold' ELSE 'move' END)`;
   return `
     WITH repeated AS MATERIALIZED (
-      SELECT ${l.token} AS token FROM ${l.keys} k WHERE ${l.isPerApiKey} GROUP BY ${l.token} HAVING count(*) > 1 AND ${l.hasToken}
+      SELECT ${l.token()} AS token FROM ${l.keys} k WHERE ${l.isPerApiKey()} GROUP BY ${l.token()} HAVING count(*) > 1 AND ${l.hasToken()}
     ), together AS MATERIALIZED (
       SELECT key_id, outcome, reason FROM (${verdicts(l, { holds, rows })}) v
     ), kinds AS MATERIALIZED (
-      SELECT DISTINCT ${l.account}::text AS account, ${kindOfKey(outcome, source)} AS kind
-      FROM ${l.from} LEFT JOIN together v ON v.key_id = ${l.id} WHERE ${l.isPerApiKey}
+      SELECT DISTINCT ${l.account()}::text AS account, ${kindOfKey(outcome, source)} AS kind
+      FROM ${l.from} LEFT JOIN together v ON v.key_id = ${l.id()} WHERE ${l.isPerApiKey()}
     ), covering AS (
       SELECT DISTINCT ON (kind) account FROM kinds ORDER BY kind, ${shuffled('coalesce(account, \'\')')}
     ), without_keys AS (
-      SELECT ${l.accountId}::text AS account FROM ${l.accounts} o
-      WHERE NOT EXISTS (SELECT FROM kinds WHERE kinds.account = ${l.accountId}::text) ORDER BY ${shuffled(l.accountId)} LIMIT 1
+      SELECT ${l.accountId()}::text AS account FROM ${l.accounts} o
+      WHERE NOT EXISTS (SELECT FROM kinds WHERE kinds.account = ${l.accountId()}::text) ORDER BY ${shuffled(l.accountId())} LIMIT 1
     )
     SELECT account FROM (
       SELECT DISTINCT account, EXISTS (SELECT FROM covering c WHERE c.account IS NOT DISTINCT FROM kinds.account) AS covers FROM kinds
@@ -64,8 +64,8 @@ export function chooseKeys(source: Source): string {
       FROM (
         SELECT *, row_number() OVER (PARTITION BY account, kind ORDER BY mixed) AS of_kind
         FROM (
-          SELECT ${l.id} AS key_id, ${l.token} AS token, ${l.account} AS account, ${shuffled(l.id)} AS mixed, ${kind} AS kind
-          FROM ${l.from} WHERE ${l.isPerApiKey} AND (${l.account} = ANY ($3::text[]::${types.account}[]) OR ($4 AND ${l.account} IS NULL))
+          SELECT ${l.id()} AS key_id, ${l.token()} AS token, ${l.account()} AS account, ${shuffled(l.id())} AS mixed, ${kind} AS kind
+          FROM ${l.from} WHERE ${l.isPerApiKey()} AND (${l.account()} = ANY ($3::text[]::${types.account}[]) OR ($4 AND ${l.account()} IS NULL))
         ) found
       ) ranked
     ), tokens AS MATERIALIZED (
@@ -73,9 +73,9 @@ export function chooseKeys(source: Source): string {
     ), twins AS (
       SELECT key_id, row_number() OVER (PARTITION BY token ORDER BY alike, created_at, key_id) AS place
       FROM (
-        SELECT ${l.id} AS key_id, ${l.token} AS token, ${l.createdAt} AS created_at, row_number() OVER (
-          PARTITION BY ${l.token}, ${l.account}, ${settledByItself(l)}, ${l.alive}, ${l.expiresAt} ORDER BY ${l.createdAt}, ${l.id}) AS alike
-        FROM ${l.from} WHERE ${l.isPerApiKey} AND ${l.hasToken} AND ${types.tokenIndexed ? `${l.token} = ANY (ARRAY(SELECT token FROM tokens))` : `${l.token} IN (SELECT token FROM tokens)`}
+        SELECT ${l.id()} AS key_id, ${l.token()} AS token, ${l.createdAt()} AS created_at, row_number() OVER (
+          PARTITION BY ${l.token()}, ${l.account()}, ${settledByItself(l)}, ${l.alive()}, ${l.expiresAt()} ORDER BY ${l.createdAt()}, ${l.id()}) AS alike
+        FROM ${l.from} WHERE ${l.isPerApiKey()} AND ${l.hasToken()} AND ${types.tokenIndexed ? `${l.token()} = ANY (ARRAY(SELECT token FROM tokens))` : `${l.token()} IN (SELECT token FROM tokens)`}
       ) found
     )
     SELECT key_id::text AS id FROM own WHERE place <= ${String(KEYS_OF_ACCOUNT)}

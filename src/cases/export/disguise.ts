@@ -75,15 +75,15 @@ export function disguise({ schema: { legacy: l, types }, holds }: Source): strin
   const number = (order: string): string => `dense_rank() OVER (ORDER BY ${order})`;
   return `
     WITH picked AS MATERIALIZED (
-      SELECT ${l.id} AS id, ${l.account} AS account, ${l.api} AS api, ${l.token} AS token, ${l.name}::text AS name, ${l.hasToken} AS has_token,
-        ${l.accountId} IS NOT NULL AS account_known, ${l.apiId} IS NOT NULL AS api_known, ${heldByName(l, holds)} AS held,
-        ${moment(l.createdAt)} AS created_at, ${moment(lasting(l.lastUsedAt, `${l.lastUsedAt} >= now() - interval '${DORMANT_AFTER}'`))} AS last_used_at,
-        ${moment(l.revokedAt)} AS revoked_at, ${moment(lasting(l.expiresAt, `${l.expiresAt} > ${l.now}`))} AS expires_at
-      FROM ${l.from} WHERE ${l.id} = ANY ($3::text[]::${types.id}[]) AND ${l.isPerApiKey}
+      SELECT ${l.id()} AS id, ${l.account()} AS account, ${l.api()} AS api, ${l.token()} AS token, ${l.name()}::text AS name, ${l.hasToken()} AS has_token,
+        ${l.accountId()} IS NOT NULL AS account_known, ${l.apiId()} IS NOT NULL AS api_known, ${heldByName(l, holds)} AS held,
+        ${moment(l.createdAt())} AS created_at, ${moment(lasting(l.lastUsedAt(), `${l.lastUsedAt()} >= now() - interval '${DORMANT_AFTER}'`))} AS last_used_at,
+        ${moment(l.revokedAt())} AS revoked_at, ${moment(lasting(l.expiresAt(), `${l.expiresAt()} > ${l.now}`))} AS expires_at
+      FROM ${l.from} WHERE ${l.id()} = ANY ($3::text[]::${types.id}[]) AND ${l.isPerApiKey()}
     ), accounts AS MATERIALIZED (
       SELECT account, bool_or(known) AS known, ${number('account')} AS no FROM (
         SELECT account, account_known AS known FROM picked WHERE account IS NOT NULL
-        UNION ALL SELECT ${l.accountId}, true FROM ${l.accounts} o WHERE ${l.accountId}::text = ANY ($4::text[])) every
+        UNION ALL SELECT ${l.accountId()}, true FROM ${l.accounts} o WHERE ${l.accountId()}::text = ANY ($4::text[])) every
       GROUP BY account
     ), apis AS MATERIALIZED (
       SELECT api, bool_or(known) AS known, bool_or(in_store) AS in_store, ${number('api')} AS no FROM (
@@ -110,5 +110,5 @@ export function disguise({ schema: { legacy: l, types }, holds }: Source): strin
 const apisToShow = (l: LegacyFragments): string => `
           SELECT id, in_store FROM (
             SELECT id, in_store, picked_by_key, row_number() OVER (PARTITION BY in_store, picked_by_key ORDER BY md5(id::text)) AS place
-            FROM (SELECT ${l.apiId} AS id, ${l.inStore} AS in_store, ${l.apiId} IN (SELECT api FROM picked WHERE api IS NOT NULL) AS picked_by_key FROM ${l.apis} a) named
+            FROM (SELECT ${l.apiId()} AS id, ${l.inStore()} AS in_store, ${l.apiId()} IN (SELECT api FROM picked WHERE api IS NOT NULL) AS picked_by_key FROM ${l.apis} a) named
           ) ranked WHERE picked_by_key OR place <= ${String(FURTHER_APIS)}`;

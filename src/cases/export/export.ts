@@ -65,7 +65,7 @@ async function takeSample(session: ReadSession, mapped: MappedSchema, count: num
 
 /** The rules over the sample alone, where it comes from: what the case must come to, too. */
 async function outcomesOf(session: ReadSession, { schema: { legacy: l, types }, holds, values }: Source, keys: string[]): Promise<Pick<Exported, 'outcomes' | 'exceptions_by_reason'>> {
-  const sample = overSource(l, `(SELECT k.* FROM ${l.keys} k WHERE ${l.id} = ANY ($3::text[]::${types.id}[]))`);
+  const sample = overSource(l, `(SELECT k.* FROM ${l.keys} k WHERE ${l.id()} = ANY ($3::text[]::${types.id}[]))`);
   const { rows } = await session.query<{ outcome: Outcome; reason: string | null; keys: string }>(
     `SELECT outcome, reason, count(*) AS keys FROM (${verdicts(sample, { holds, rows: 'true' })}) v GROUP BY outcome, reason`,
     [...values, keys],

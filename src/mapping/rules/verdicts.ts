@@ -4,23 +4,23 @@ import type { LegacyFragments } from '../fragments.js';
  * Rules 1 and 8 for one row of `legacy.from`: `stay`, an exception's reason, or NULL for a key that may move.
  * The order is the contract's (rule 9); a key whose API is missing is `missing_api`, never `stay`.
  */
-export const settledByItself = (l: LegacyFragments, accountIsMissing = `${l.accountId} IS NULL`): string => `CASE
-        WHEN ${l.apiId} IS NULL THEN 'missing_api'
-        WHEN NOT ${l.inStore} THEN 'stay'
+export const settledByItself = (l: LegacyFragments, accountIsMissing = `${l.accountId()} IS NULL`): string => `CASE
+        WHEN ${l.apiId()} IS NULL THEN 'missing_api'
+        WHEN NOT ${l.inStore()} THEN 'stay'
         WHEN ${accountIsMissing} THEN 'missing_account'
-        WHEN NOT ${l.hasToken} THEN 'missing_token'
-        WHEN ${l.createdAt} IS NULL THEN 'missing_created_at'
+        WHEN NOT ${l.hasToken()} THEN 'missing_token'
+        WHEN ${l.createdAt()} IS NULL THEN 'missing_created_at'
       END`;
 
 /** Where `settledByItself` says `stay`: the key of an API that is there, and not of the store. */
-export const staysByItself = (l: LegacyFragments): string => `(${l.apiId} IS NOT NULL AND NOT ${l.inStore})`;
+export const staysByItself = (l: LegacyFragments): string => `(${l.apiId()} IS NOT NULL AND NOT ${l.inStore()})`;
 
 /** Where it says nothing, of a key whose account is there. Over millions of rows a condition is cheaper than a word. */
-export const mayMoveByItself = (l: LegacyFragments): string => `(${l.inStore} AND ${l.hasToken} AND ${l.createdAt} IS NOT NULL)`;
+export const mayMoveByItself = (l: LegacyFragments): string => `(${l.inStore()} AND ${l.hasToken()} AND ${l.createdAt()} IS NOT NULL)`;
 
 /** Where it says a reason, of such a key. */
 export const exceptionByItself = (l: LegacyFragments): string =>
-  `(${l.apiId} IS NULL OR (${l.inStore} AND NOT ${mayMoveByItself(l)}))`;
+  `(${l.apiId()} IS NULL OR (${l.inStore()} AND NOT ${mayMoveByItself(l)}))`;
 
 /** Where the holds stand: in the ledger, or (for a plan, which writes nothing) in two array parameters. */
 export type HoldsSource = { from: 'ledger' } | { from: 'parameters'; keyIds: string; accountIds: string };
@@ -28,10 +28,10 @@ export type HoldsSource = { from: 'ledger' } | { from: 'parameters'; keyIds: str
 /** Is this row itself named by a hold? The hold's spread over a shared token is `verdicts`' part. */
 export function heldByName(l: LegacyFragments, holds: HoldsSource): string {
   if (holds.from === 'parameters') {
-    return `(coalesce(${l.id} = ANY (${holds.keyIds}), false) OR coalesce(${l.account} = ANY (${holds.accountIds}), false))`;
+    return `(coalesce(${l.id()} = ANY (${holds.keyIds}), false) OR coalesce(${l.account()} = ANY (${holds.accountIds}), false))`;
   }
-  return `(EXISTS (SELECT FROM keylift.holds h WHERE h.key_id = ${l.id})
-        OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = ${l.account}))`;
+  return `(EXISTS (SELECT FROM keylift.holds h WHERE h.key_id = ${l.id()})
+        OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = ${l.account()}))`;
 }
 
 export interface VerdictOptions {
@@ -50,14 +50,14 @@ export interface VerdictOptions {
 function perApiKeys(l: LegacyFragments, options: VerdictOptions): string {
   const settled = settledByItself(l);
   const outlives = options.outlivesItsApi;
-  return `SELECT ${l.id} AS key_id, ${l.account} AS account_id, ${l.token} AS token, ${l.createdAt} AS created_at,
-              ${l.lastUsedAt} AS last_used_at, ${l.alive} AS alive,
-              CASE WHEN ${l.alive} THEN coalesce((${l.expiresAt})::text, 'never') ELSE 'dead' END AS life,
+  return `SELECT ${l.id()} AS key_id, ${l.account()} AS account_id, ${l.token()} AS token, ${l.createdAt()} AS created_at,
+              ${l.lastUsedAt()} AS last_used_at, ${l.alive()} AS alive,
+              CASE WHEN ${l.alive()} THEN coalesce((${l.expiresAt()})::text, 'never') ELSE 'dead' END AS life,
               ${heldByName(l, options.holds)} AS named_by_hold,
               ${options.takenElsewhere ?? 'false'} AS taken_elsewhere,
               ${outlives === undefined ? settled : `CASE WHEN ${outlives} THEN NULL ELSE ${settled} END`} AS settled
             FROM ${l.from}
-            WHERE ${l.isPerApiKey} AND ${options.rows}`;
+            WHERE ${l.isPerApiKey()} AND ${options.rows}`;
 }
 
 /** Rules 1 and 7 to 9 in their order, of a row that knows of those it shares its token with. */

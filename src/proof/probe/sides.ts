@@ -43,13 +43,13 @@ export async function sidesOf(session: WriteSession, schema: MappedSchema, reque
 /** One row `(place, key_id, fingerprint, switched)` for each canary found. */
 function findCanaries({ schema: { legacy: l, types }, target, accountKeys }: Ground): string {
   const switched = `(t.origin_api_id IS NULL OR ${accountKeys ? isSwitched('t.account_id', '(SELECT r.cohorts FROM keylift.switch_rule r)') : 'false'})`;
-  const perApi = `SELECT ${l.id}::text AS key_id, ${fingerprintOf(l.token, types)} AS fingerprint, false AS switched, 3 AS rank, ${l.createdAt}::text AS created
-      FROM ${l.keys} k WHERE ${l.isPerApiKey} AND`;
+  const perApi = `SELECT ${l.id()}::text AS key_id, ${fingerprintOf(l.token(), types)} AS fingerprint, false AS switched, 3 AS rank, ${l.createdAt()}::text AS created
+      FROM ${l.keys} k WHERE ${l.isPerApiKey()} AND`;
   const account = (id: string): string => `SELECT ${id}::text, ${fingerprintOf('t.token', types)}, ${switched},`;
   // An account key that stands for the token comes before the row it stands for; a merged row has one of another id.
   const places = [
-    `${perApi} ${l.id} = g.key_id::${types.id}`,
-    `${perApi} ${l.token} = g.token::${types.token}`,
+    `${perApi} ${l.id()} = g.key_id::${types.id}`,
+    `${perApi} ${l.token()} = g.token::${types.token}`,
     ...(target
       ? [
           `${account('t.id')} 1, NULL FROM ${l.target} t WHERE t.id = g.key_id::${types.id}`,

@@ -27,7 +27,7 @@ export function given({ schema: { types } }: Ground): string {
 export function keysNamed(ground: Ground): string {
   const { legacy: l } = ground.schema;
   const places = [
-    `SELECT ${l.token} AS token, 1 AS place FROM ${l.keys} k WHERE ${l.id} = n.key_id AND ${l.isPerApiKey}`,
+    `SELECT ${l.token()} AS token, 1 AS place FROM ${l.keys} k WHERE ${l.id()} = n.key_id AND ${l.isPerApiKey()}`,
     ...(ground.target ? [`SELECT t.token, 2 FROM ${l.target} t WHERE t.id = n.key_id`] : []),
     ...(ground.target && ground.ledger
       ? [`SELECT t.token, 3 FROM keylift.outcomes x JOIN ${l.target} t ON t.id = x.account_key_id WHERE x.key_id = n.key_id AND x.outcome = 'merge'`]
@@ -49,30 +49,30 @@ export function keysNamed(ground: Ground): string {
 export function perApiKeys(ground: Ground): string {
   const { legacy: l } = ground.schema;
   const held = ground.ledger
-    ? `(${l.id} IN (SELECT h.key_id FROM keylift.holds h WHERE h.key_id IS NOT NULL)
-        OR coalesce(${l.account} IN (SELECT h.account_id FROM keylift.holds h WHERE h.account_id IS NOT NULL), false))`
+    ? `(${l.id()} IN (SELECT h.key_id FROM keylift.holds h WHERE h.key_id IS NOT NULL)
+        OR coalesce(${l.account()} IN (SELECT h.account_id FROM keylift.holds h WHERE h.account_id IS NOT NULL), false))`
     : 'false';
-  const own = `EXISTS (SELECT FROM ${l.target} m WHERE m.id = ${l.id} AND m.origin_api_id IS NOT NULL)`;
+  const own = `EXISTS (SELECT FROM ${l.target} m WHERE m.id = ${l.id()} AND m.origin_api_id IS NOT NULL)`;
   const hasAccountKey = ground.accountKeys
-    ? `(${own} OR EXISTS (SELECT FROM keylift.outcomes m WHERE m.key_id = ${l.id} AND m.outcome = 'merge'))`
+    ? `(${own} OR EXISTS (SELECT FROM keylift.outcomes m WHERE m.key_id = ${l.id()} AND m.outcome = 'merge'))`
     : 'false';
   // A moved key outlives the API it was made in.
-  const outlives = ground.accountKeys ? `(${l.apiId} IS NULL AND ${own})` : 'false';
+  const outlives = ground.accountKeys ? `(${l.apiId()} IS NULL AND ${own})` : 'false';
   // The archive's rows went with the purge; of a moved key its account key tells the rest.
   const purged = ground.purged
     ? `UNION ALL
       SELECT t.id, t.token, t.origin_api_id, t.account_id, t.created_at, ${aliveExpression('t.revoked_at', 't.expires_at', l.now)}, t.expires_at::text,
         true, true, false, true
       FROM ${l.target} t WHERE t.origin_api_id IS NOT NULL AND t.token ${amongTokens(ground.indexed.account)}
-        AND NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id} = t.id)`
+        AND NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id()} = t.id)`
     : '';
   return `
     per_api AS MATERIALIZED (
-      SELECT ${l.id} AS id, ${l.token} AS token, ${l.api} AS api, ${l.account} AS account, ${l.createdAt} AS created_at, ${l.alive} AS alive,
-        ${l.expiresAt}::text AS expiry, ${l.inStore} AS in_store,
-        ((${l.apiId} IS NOT NULL AND ${l.inStore}) OR ${outlives}) AND ${l.accountId} IS NOT NULL AND ${l.hasToken} AND ${l.createdAt} IS NOT NULL AS eligible,
+      SELECT ${l.id()} AS id, ${l.token()} AS token, ${l.api()} AS api, ${l.account()} AS account, ${l.createdAt()} AS created_at, ${l.alive()} AS alive,
+        ${l.expiresAt()}::text AS expiry, ${l.inStore()} AS in_store,
+        ((${l.apiId()} IS NOT NULL AND ${l.inStore()}) OR ${outlives}) AND ${l.accountId()} IS NOT NULL AND ${l.hasToken()} AND ${l.createdAt()} IS NOT NULL AS eligible,
         ${held} AS held, ${hasAccountKey} AS has_account_key
-      FROM ${l.from} WHERE ${l.isPerApiKey} AND ${l.token} ${amongTokens(ground.indexed.perApi)}
+      FROM ${l.from} WHERE ${l.isPerApiKey()} AND ${l.token()} ${amongTokens(ground.indexed.perApi)}
       ${purged}
     )`;
 }

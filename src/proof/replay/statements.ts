@@ -57,7 +57,7 @@ function doors(ground: Ground): string {
     : 'old.token IS NOT NULL OR (coalesce(a.in_store, false) AND (acc.token IS NOT NULL OR w.token IS NOT NULL))';
   return `
     apis AS MATERIALIZED (
-      SELECT ${l.apiId} AS id, ${l.slug}::text AS slug, ${l.inStore} AS in_store FROM ${l.apis} a WHERE ${l.slug}::text IN (SELECT api FROM given)
+      SELECT ${l.apiId()} AS id, ${l.slug()}::text AS slug, ${l.inStore()} AS in_store FROM ${l.apis} a WHERE ${l.slug()}::text IN (SELECT api FROM given)
     ), pairs AS MATERIALIZED (
       SELECT DISTINCT r.sent AS token, a.id AS api FROM requests r JOIN apis a ON a.slug = r.api WHERE r.sent IS NOT NULL
     ), answers AS MATERIALIZED (

@@ -14,14 +14,14 @@ const cut = (text: string): string =>
 /** Keys with outcome $1 in the ledger, the first by id, with what their rows say as far as they are there. */
 export function setAside({ schema: { legacy: l, types } }: Ground): string {
   return `
-    SELECT x.key_id::text AS key_id, x.reason, x.account_key_id::text AS account_key_id, ${l.account}::text AS account_id,
-      ${cut(`${l.accountName}::text`)} AS account, coalesce(${l.api}, x.opened_api_id)::text AS api_id, ${l.slug}::text AS slug,
-      ${cut(`${l.name}::text`)} AS name, CASE WHEN ${l.hasToken} THEN ${fingerprintOf(l.token, types)} END AS fingerprint,
-      CASE WHEN ${l.id} IS NOT NULL THEN ${l.alive} END AS alive, ${l.createdAt}::text AS created_at
+    SELECT x.key_id::text AS key_id, x.reason, x.account_key_id::text AS account_key_id, ${l.account()}::text AS account_id,
+      ${cut(`${l.accountName()}::text`)} AS account, coalesce(${l.api()}, x.opened_api_id)::text AS api_id, ${l.slug()}::text AS slug,
+      ${cut(`${l.name()}::text`)} AS name, CASE WHEN ${l.hasToken()} THEN ${fingerprintOf(l.token(), types)} END AS fingerprint,
+      CASE WHEN ${l.id()} IS NOT NULL THEN ${l.alive()} END AS alive, ${l.createdAt()}::text AS created_at
     FROM (SELECT * FROM keylift.outcomes WHERE outcome = $1 ORDER BY key_id LIMIT ${String(MOST_LISTED)}) x
-      LEFT JOIN ${l.keys} k ON ${l.id} = x.key_id AND ${l.isPerApiKey}
-      LEFT JOIN ${l.apis} a ON ${l.apiId} = CASE WHEN ${l.id} IS NULL THEN x.opened_api_id ELSE ${l.api} END
-      LEFT JOIN ${l.accounts} o ON ${l.accountId} = ${l.account}
+      LEFT JOIN ${l.keys} k ON ${l.id()} = x.key_id AND ${l.isPerApiKey()}
+      LEFT JOIN ${l.apis} a ON ${l.apiId()} = CASE WHEN ${l.id()} IS NULL THEN x.opened_api_id ELSE ${l.api()} END
+      LEFT JOIN ${l.accounts} o ON ${l.accountId()} = ${l.account()}
     ORDER BY x.key_id`;
 }
 

@@ -18,7 +18,7 @@ export async function groundOf(session: ReadSession, mapped: MappedSchema, attem
 
 export async function countAccounts(session: ReadSession, { schema: { legacy: l } }: Ground): Promise<{ total: number; switched: number }> {
   const row = await session.one<{ total: string; switched: string }>(`
-    SELECT count(*) AS total, count(*) FILTER (WHERE ${isSwitched(l.accountId, '(SELECT cohorts FROM keylift.switch_rule)')}) AS switched
+    SELECT count(*) AS total, count(*) FILTER (WHERE ${isSwitched(l.accountId(), '(SELECT cohorts FROM keylift.switch_rule)')}) AS switched
     FROM ${l.accounts} o`);
   return { total: Number(row.total), switched: Number(row.switched) };
 }

@@ -11,32 +11,32 @@ const origin = (apiId: string, inStore: string): string => `CASE WHEN ${apiId} I
  * stay or are still to come. One row for each origin, outcome, reason and life.
  */
 export function countByApi({ schema: { legacy: l }, target }: Ground): string {
-  const place = `${origin(l.apiId, l.inStore)} AS origin, CASE WHEN ${l.inStore} THEN ${l.apiId} END AS api_id, CASE WHEN ${l.inStore} THEN ${l.slug}::text END AS slug`;
+  const place = `${origin(l.apiId(), l.inStore())} AS origin, CASE WHEN ${l.inStore()} THEN ${l.apiId()} END AS api_id, CASE WHEN ${l.inStore()} THEN ${l.slug()}::text END AS slug`;
   const living = aliveExpression('t.revoked_at', 't.expires_at', l.now);
   const moved = `
       SELECT ${place}, 'move' AS outcome, NULL AS reason, ${living} AS alive
-      FROM ${l.target} t LEFT JOIN ${l.apis} a ON ${l.apiId} = t.origin_api_id LEFT JOIN ${l.accounts} o ON ${l.accountId} = t.account_id
+      FROM ${l.target} t LEFT JOIN ${l.apis} a ON ${l.apiId()} = t.origin_api_id LEFT JOIN ${l.accounts} o ON ${l.accountId()} = t.account_id
       WHERE t.origin_api_id IS NOT NULL UNION ALL`;
   return `
     SELECT origin, api_id::text AS api_id, slug, outcome, reason, alive, count(*) AS keys
     FROM (${target ? moved : ''}
-      SELECT ${place}, x.outcome, x.reason, ${target ? `CASE WHEN x.outcome = 'merge' THEN ${living} ELSE ${l.alive} END` : l.alive}
-      FROM keylift.outcomes x LEFT JOIN ${l.keys} k ON ${l.id} = x.key_id AND ${l.isPerApiKey}
-        LEFT JOIN ${l.apis} a ON ${l.apiId} = CASE WHEN ${l.id} IS NULL THEN x.opened_api_id ELSE ${l.api} END
-        LEFT JOIN ${l.accounts} o ON ${l.accountId} = ${l.account}
+      SELECT ${place}, x.outcome, x.reason, ${target ? `CASE WHEN x.outcome = 'merge' THEN ${living} ELSE ${l.alive()} END` : l.alive()}
+      FROM keylift.outcomes x LEFT JOIN ${l.keys} k ON ${l.id()} = x.key_id AND ${l.isPerApiKey()}
+        LEFT JOIN ${l.apis} a ON ${l.apiId()} = CASE WHEN ${l.id()} IS NULL THEN x.opened_api_id ELSE ${l.api()} END
+        LEFT JOIN ${l.accounts} o ON ${l.accountId()} = ${l.account()}
         ${target ? `LEFT JOIN ${l.target} t ON t.id = x.account_key_id` : ''}
       UNION ALL
-      SELECT ${place}, CASE WHEN ${l.apiId} IS NOT NULL AND NOT ${l.inStore} THEN 'stay' ELSE 'to_come' END, NULL, ${l.alive}
+      SELECT ${place}, CASE WHEN ${l.apiId()} IS NOT NULL AND NOT ${l.inStore()} THEN 'stay' ELSE 'to_come' END, NULL, ${l.alive()}
       FROM ${l.from}
-      WHERE ${l.isPerApiKey} AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = ${l.id})
-        ${target ? `AND NOT EXISTS (SELECT FROM ${l.target} t WHERE t.id = ${l.id} AND t.origin_api_id IS NOT NULL)` : ''}
+      WHERE ${l.isPerApiKey()} AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = ${l.id()})
+        ${target ? `AND NOT EXISTS (SELECT FROM ${l.target} t WHERE t.id = ${l.id()} AND t.origin_api_id IS NOT NULL)` : ''}
     ) each_key
     GROUP BY 1, each_key.api_id, 3, 4, 5, 6`;
 }
 
 /** The store's APIs by name. */
 export const storeApis = ({ schema: { legacy: l } }: Ground): string => `
-    SELECT ${l.apiId}::text AS api_id, ${l.slug}::text AS slug FROM ${l.apis} a WHERE ${l.inStore} ORDER BY ${l.slug}::text COLLATE "C", ${l.apiId}`;
+    SELECT ${l.apiId()}::text AS api_id, ${l.slug()}::text AS slug FROM ${l.apis} a WHERE ${l.inStore()} ORDER BY ${l.slug()}::text COLLATE "C", ${l.apiId()}`;
 
 /** Keys made in Settings. */
 export const countBorn = ({ schema: { legacy: l } }: Ground): string => `

@@ -50,8 +50,8 @@ const splitRange = ({ legacy: l }: MappedSchema): string => `
   /* splitting a range */
   WITH whole AS (SELECT * FROM keylift.batches WHERE batch_no = $1 AND state = 'pending' FOR UPDATE),
   keys AS (
-    SELECT ${l.id} AS id, row_number() OVER (ORDER BY ${l.id}) AS place, count(*) OVER () AS total
-    FROM ${l.keys} k, whole w WHERE (w.after_id IS NULL OR ${l.id} > w.after_id) AND ${l.id} <= w.upto_id),
+    SELECT ${l.id()} AS id, row_number() OVER (ORDER BY ${l.id()}) AS place, count(*) OVER () AS total
+    FROM ${l.keys} k, whole w WHERE (w.after_id IS NULL OR ${l.id()} > w.after_id) AND ${l.id()} <= w.upto_id),
   middle AS (SELECT id FROM keys WHERE total > 1 AND place = total / 2),
   lower AS (
     INSERT INTO keylift.batches (attempt, after_id, upto_id, tries)

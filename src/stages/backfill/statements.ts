@@ -7,9 +7,9 @@ export const cutRanges = (l: LegacyFragments): string => `
   /* cutting the keys into ranges */
   WITH RECURSIVE whole AS (SELECT upto_id FROM keylift.batches WHERE state = 'uncut'),
   boundary (upto_id) AS (
-    SELECT (SELECT ${l.id} FROM ${l.keys} k WHERE ${l.id} <= w.upto_id ORDER BY ${l.id} OFFSET $1::bigint - 1 LIMIT 1) FROM whole w
+    SELECT (SELECT ${l.id()} FROM ${l.keys} k WHERE ${l.id()} <= w.upto_id ORDER BY ${l.id()} OFFSET $1::bigint - 1 LIMIT 1) FROM whole w
     UNION ALL
-    SELECT (SELECT ${l.id} FROM ${l.keys} k WHERE ${l.id} > b.upto_id AND ${l.id} <= w.upto_id ORDER BY ${l.id} OFFSET $1::bigint - 1 LIMIT 1)
+    SELECT (SELECT ${l.id()} FROM ${l.keys} k WHERE ${l.id()} > b.upto_id AND ${l.id()} <= w.upto_id ORDER BY ${l.id()} OFFSET $1::bigint - 1 LIMIT 1)
     FROM boundary b, whole w WHERE b.upto_id IS NOT NULL
   )
   INSERT INTO keylift.batches (attempt, after_id, upto_id)
@@ -30,9 +30,9 @@ export const listRepeated = (l: LegacyFragments): string => `
   INSERT INTO keylift.to_judge (key_id, page)
   SELECT key_id, (place - 1) / $1::bigint FROM (
     SELECT key_id, rank() OVER (ORDER BY first_key) AS place FROM (
-      SELECT ${l.id} AS key_id, first_value(${l.id}) OVER (PARTITION BY ${l.token} ORDER BY ${l.id}) AS first_key FROM ${l.keys} k
-      WHERE ${l.isPerApiKey} AND ${l.hasToken} AND ${l.token} = ANY (ARRAY(
-        SELECT ${l.token} FROM ${l.keys} k WHERE ${l.isPerApiKey} GROUP BY ${l.token} HAVING count(*) > 1))) repeated) ordered
+      SELECT ${l.id()} AS key_id, first_value(${l.id()}) OVER (PARTITION BY ${l.token()} ORDER BY ${l.id()}) AS first_key FROM ${l.keys} k
+      WHERE ${l.isPerApiKey()} AND ${l.hasToken()} AND ${l.token()} = ANY (ARRAY(
+        SELECT ${l.token()} FROM ${l.keys} k WHERE ${l.isPerApiKey()} GROUP BY ${l.token()} HAVING count(*) > 1))) repeated) ordered
   ON CONFLICT (key_id) DO NOTHING`;
 
 /** Lists all rows whose account is missing, so that no batch has to look each key's account up; pages below zero. */
@@ -40,8 +40,8 @@ export const listOrphans = (l: LegacyFragments): string => `
   /* looking for keys without an account */
   INSERT INTO keylift.to_judge (key_id, page)
   SELECT key_id, - 1 - (row_number() OVER () - 1) / $1::bigint FROM (
-    SELECT ${l.id} AS key_id FROM ${l.keys} k LEFT JOIN ${l.accounts} o ON ${l.accountId} = ${l.account}
-    WHERE ${l.accountId} IS NULL AND ${l.isPerApiKey}) orphan
+    SELECT ${l.id()} AS key_id FROM ${l.keys} k LEFT JOIN ${l.accounts} o ON ${l.accountId()} = ${l.account()}
+    WHERE ${l.accountId()} IS NULL AND ${l.isPerApiKey()}) orphan
   ON CONFLICT (key_id) DO NOTHING`;
 
 /**
@@ -54,7 +54,7 @@ export const judgePage = (l: LegacyFragments): string => `
   WITH page AS (
     SELECT key_id FROM keylift.to_judge WHERE page = $1
   ), held AS MATERIALIZED (
-    SELECT ${l.token} AS token, ${l.hasToken} AS has_token FROM ${l.keys} k WHERE ${l.id} IN (SELECT key_id FROM page) ORDER BY ${l.id} FOR NO KEY UPDATE OF k
+    SELECT ${l.token()} AS token, ${l.hasToken()} AS has_token FROM ${l.keys} k WHERE ${l.id()} IN (SELECT key_id FROM page) ORDER BY ${l.id()} FOR NO KEY UPDATE OF k
   ), seen AS (
     SELECT (SELECT array_agg(DISTINCT token) FILTER (WHERE has_token) FROM held) AS tokens, array_agg(key_id) AS ids, count(*) AS keys FROM page
   )
@@ -133,22 +133,22 @@ export interface RangeCounts {
  * the primary key takes fastest; a join may hash them and hand them on in any order.
  */
 export function copyRange(l: LegacyFragments, idType: string, facts: RangeFacts): string {
-  const columns = [...copiedColumns(l), { target: 'last_used_at', source: l.lastUsedAt }];
-  const isIn = (table: string, id: string): string => `${l.id} IN (SELECT ${id} FROM ${table} WHERE ${inRange(id, idType)})`;
+  const columns = [...copiedColumns(l), { target: 'last_used_at', source: l.lastUsedAt() }];
+  const isIn = (table: string, id: string): string => `${l.id()} IN (SELECT ${id} FROM ${table} WHERE ${inRange(id, idType)})`;
   const words = [
     facts.listed ? `WHEN ${isIn('keylift.to_judge j', 'j.key_id')} THEN 'listed'` : '',
     facts.outcomes ? `WHEN ${isIn('keylift.outcomes x', 'x.key_id')} THEN 'explained'` : '',
     facts.present ? `WHEN ${isIn(`${l.target} t`, 't.id')} THEN 'present'` : '',
   ].filter((word) => word !== '');
-  const settled = settledByItself(l, facts.accounts === true ? undefined : `${l.account} IS NULL`);
+  const settled = settledByItself(l, facts.accounts === true ? undefined : `${l.account()} IS NULL`);
   return `
   /* copying a batch */
   WITH seen AS MATERIALIZED (
-    SELECT ${l.id} AS key_id, ${columns.map((c, at) => `${c.source} AS c${String(at)}`).join(', ')},
+    SELECT ${l.id()} AS key_id, ${columns.map((c, at) => `${c.source} AS c${String(at)}`).join(', ')},
       ${facts.holds ? heldByName(l, { from: 'ledger' }) : 'false'} AS held,
       ${words.length === 0 ? settled : `CASE ${words.join(' ')} ELSE ${settled} END`} AS word
     FROM ${facts.accounts === true ? l.from : withApi(l)}
-    WHERE ${inRange(l.id, idType)} AND ${l.isPerApiKey}
+    WHERE ${inRange(l.id(), idType)} AND ${l.isPerApiKey()}
   ), moved AS (
     INSERT INTO ${l.target} (id, ${columns.map((c) => c.target).join(', ')})
     SELECT key_id, ${columns.map((_, at) => `c${String(at)}`).join(', ')} FROM seen WHERE word IS NULL AND NOT held

@@ -11,13 +11,13 @@ const PAGE = 10_000;
 
 /** Rows without an account key and without a reason, account keys without a row. Done means this comes back empty. */
 const unaccounted = (l: LegacyFragments): string => `
-  SELECT ${l.id}::text AS key_id FROM ${l.from}
-  WHERE ${l.isPerApiKey} AND ${settledByItself(l)} IS DISTINCT FROM 'stay'
-    AND NOT EXISTS (SELECT FROM ${l.target} t WHERE t.id = ${l.id} AND t.origin_api_id IS NOT NULL)
-    AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = ${l.id})
+  SELECT ${l.id()}::text AS key_id FROM ${l.from}
+  WHERE ${l.isPerApiKey()} AND ${settledByItself(l)} IS DISTINCT FROM 'stay'
+    AND NOT EXISTS (SELECT FROM ${l.target} t WHERE t.id = ${l.id()} AND t.origin_api_id IS NOT NULL)
+    AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = ${l.id()})
   UNION ALL
   SELECT t.id::text FROM ${l.target} t
-  WHERE t.origin_api_id IS NOT NULL AND NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id} = t.id AND ${l.isPerApiKey})`;
+  WHERE t.origin_api_id IS NOT NULL AND NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id()} = t.id AND ${l.isPerApiKey()})`;
 
 /** Keys a chunk of the count. */
 const CHUNK_KEYS = 250_000;
@@ -28,14 +28,14 @@ const CHUNK_KEYS = 250_000;
  */
 const countUnaccounted = (l: LegacyFragments, idType: string): string => {
   const source = l.apiNeedsAccount
-    ? `SELECT ${l.id} AS key_id, ${l.apiId} IS NOT NULL AND NOT ${l.inStore} AS stays FROM ${l.from}`
-    : `SELECT ${l.id} AS key_id, ${l.api} AS api FROM ${l.keys} k`;
-  const stays = l.apiNeedsAccount ? 's.stays' : `(s.api IN (SELECT ${l.apiId} FROM ${l.apis} a WHERE NOT ${l.inStore})) IS TRUE`;
+    ? `SELECT ${l.id()} AS key_id, ${l.apiId()} IS NOT NULL AND NOT ${l.inStore()} AS stays FROM ${l.from}`
+    : `SELECT ${l.id()} AS key_id, ${l.api()} AS api FROM ${l.keys} k`;
+  const stays = l.apiNeedsAccount ? 's.stays' : `(s.api IN (SELECT ${l.apiId()} FROM ${l.apis} a WHERE NOT ${l.inStore()})) IS TRUE`;
   return `
   /* counting what is not accounted for */
   SELECT count(*) FILTER (WHERE CASE WHEN s.key_id IS NULL THEN true WHEN t.id IS NOT NULL THEN false
     ELSE NOT ${stays} AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = s.key_id) END) AS keys
-  FROM (${source} WHERE ${rowsInRange(l.id, idType)} AND ${l.isPerApiKey}) s
+  FROM (${source} WHERE ${rowsInRange(l.id(), idType)} AND ${l.isPerApiKey()}) s
     FULL JOIN (SELECT t.id FROM ${l.target} t WHERE ${rowsInRange('t.id', idType)} AND t.origin_api_id IS NOT NULL) t ON t.id = s.key_id`;
 };
 
@@ -45,14 +45,14 @@ const worthJudgingAgain = (l: LegacyFragments, { holds }: { holds: boolean }): s
   ${holds ? nowHeld(l) : ''} ${changedElsewhere(l)}`;
 
 /** A hold spreads over its key's token: the key that is named may be a custom API's, and the one that moved its twin. */
-const nowHeld = (l: LegacyFragments): string => `UNION SELECT ${l.id}::text FROM ${l.keys} k JOIN ${l.target} t ON t.token = ${l.token}
-  WHERE t.origin_api_id IS NOT NULL AND ${l.isPerApiKey} AND ${heldByName(l, { from: 'ledger' })}`;
+const nowHeld = (l: LegacyFragments): string => `UNION SELECT ${l.id()}::text FROM ${l.keys} k JOIN ${l.target} t ON t.token = ${l.token()}
+  WHERE t.origin_api_id IS NOT NULL AND ${l.isPerApiKey()} AND ${heldByName(l, { from: 'ledger' })}`;
 
 /** An expression may look at other tables, such as the one that says who owns a key, whose changes no trigger sees. */
 function changedElsewhere(l: LegacyFragments): string {
-  const computed = copiedColumns(l).filter(({ source }) => !/^k\."(?:[^"]|"")+"$/.test(source) && !source.startsWith('NULL::'));
+  const computed = copiedColumns(l).filter(({ computed: byExpression }) => byExpression);
   if (computed.length === 0) return '';
-  return `UNION SELECT t.id::text FROM ${l.target} t JOIN ${l.keys} k ON ${l.id} = t.id WHERE t.origin_api_id IS NOT NULL
+  return `UNION SELECT t.id::text FROM ${l.target} t JOIN ${l.keys} k ON ${l.id()} = t.id WHERE t.origin_api_id IS NOT NULL
     AND record_image_ne(ROW(${computed.map((c) => `t.${c.target}`).join(', ')}), ROW(${computed.map((c) => c.source).join(', ')}))`;
 }
 
@@ -60,7 +60,7 @@ function changedElsewhere(l: LegacyFragments): string {
 const settlePage = (l: LegacyFragments, idType: string): string => `
   /* settling what was not accounted for */
   WITH held AS MATERIALIZED (
-    SELECT ${l.token} AS token FROM ${l.keys} k WHERE ${l.id} = ANY ($1::text[]::${idType}[]) ORDER BY ${l.id} FOR NO KEY UPDATE OF k
+    SELECT ${l.token()} AS token FROM ${l.keys} k WHERE ${l.id()} = ANY ($1::text[]::${idType}[]) ORDER BY ${l.id()} FOR NO KEY UPDATE OF k
   )
   SELECT keylift.settle($1::text[]::${idType}[], (
     SELECT coalesce(array_agg(DISTINCT seen.token) FILTER (WHERE length(seen.token) > 0), '{}')

@@ -138,32 +138,32 @@ async function archivePage(session: WriteSession, schema: MappedSchema, { after,
   const { legacy: l, types } = schema;
   await session.query(`SET LOCAL keylift.writer = 'keylift'; ${BY_INDEX}`);
   const { rows } = await session.query<{ id: string; account_key_id: string }>(
-    `SELECT ${l.id}::text AS id, coalesce(t.id, x.account_key_id)::text AS account_key_id
-     FROM ${l.keys} k LEFT JOIN ${l.target} t ON t.id = ${l.id} AND t.origin_api_id IS NOT NULL
-       LEFT JOIN keylift.outcomes x ON x.key_id = ${l.id} AND x.outcome = 'merge'
-     WHERE ($1::${types.id} IS NULL OR ${l.id} > $1::${types.id}) AND (t.id IS NOT NULL OR x.key_id IS NOT NULL)
-     ORDER BY ${l.id} LIMIT ${String(PAGE)}`,
+    `SELECT ${l.id()}::text AS id, coalesce(t.id, x.account_key_id)::text AS account_key_id
+     FROM ${l.keys} k LEFT JOIN ${l.target} t ON t.id = ${l.id()} AND t.origin_api_id IS NOT NULL
+       LEFT JOIN keylift.outcomes x ON x.key_id = ${l.id()} AND x.outcome = 'merge'
+     WHERE ($1::${types.id} IS NULL OR ${l.id()} > $1::${types.id}) AND (t.id IS NOT NULL OR x.key_id IS NOT NULL)
+     ORDER BY ${l.id()} LIMIT ${String(PAGE)}`,
     [after],
   );
   if (rows.length === 0) return { moved: 0, last: null };
   const accountKeys = [...new Set(rows.map((r) => r.account_key_id))];
   // All rows of a token leave together: half of them would be judged as if they were all.
-  const stillMoved = `${l.id} IN (
+  const stillMoved = `${l.id()} IN (
       SELECT t.id FROM ${l.target} t WHERE t.id = ANY ($1::text[]::${types.id}[]) AND t.origin_api_id IS NOT NULL
       UNION ALL SELECT x.key_id FROM keylift.outcomes x WHERE x.outcome = 'merge' AND x.account_key_id = ANY ($1::text[]::${types.id}[]))`;
-  const lockRows = () => session.query(`SELECT FROM ${l.keys} k WHERE ${stillMoved} ORDER BY ${l.id} FOR UPDATE`, [accountKeys]);
+  const lockRows = () => session.query(`SELECT FROM ${l.keys} k WHERE ${stillMoved} ORDER BY ${l.id()} FOR UPDATE`, [accountKeys]);
   // A row that the old release writes without a pause is met in its own order every second time: its writers take it
   // first, those of Settings take the account key first.
   if (attempt % 2 === 0) await lockRows();
   await lockAccountKeys(session, schema, accountKeys);
   await lockRows();
   // With both locked nothing changes any more; what changed before that is no longer among them.
-  const { rows: leaving } = await session.query<{ id: string }>(`SELECT ${l.id}::text AS id FROM ${l.keys} k WHERE ${stillMoved}`, [accountKeys]);
+  const { rows: leaving } = await session.query<{ id: string }>(`SELECT ${l.id()}::text AS id FROM ${l.keys} k WHERE ${stillMoved}`, [accountKeys]);
   const ids = leaving.map((r) => r.id);
   await refusePointing(session, schema, ids);
   const columns = (await archivedColumns(session, schema)).map((c) => c.name);
   const { rowCount } = await session.query(
-    `/* archiving a page of rows */ WITH gone AS (DELETE FROM ${l.keys} k WHERE ${l.id} = ANY ($1::text[]::${types.id}[]) RETURNING ${columns.map((c) => `k.${c}`).join(', ')})
+    `/* archiving a page of rows */ WITH gone AS (DELETE FROM ${l.keys} k WHERE ${l.id()} = ANY ($1::text[]::${types.id}[]) RETURNING ${columns.map((c) => `k.${c}`).join(', ')})
      INSERT INTO ${ARCHIVE} (${columns.join(', ')}) SELECT * FROM gone`,
     [ids],
   );

@@ -31,9 +31,9 @@ export async function pointingForeignKeys(session: ReadSession, { legacy: l }: M
     const row = await session.one<{ moved: boolean; merged: boolean; staying: boolean }>(
       `SELECT EXISTS (SELECT FROM ${found.table} f JOIN ${l.target} t ON t.id = f.${found.column} WHERE t.origin_api_id IS NOT NULL) AS moved,
          EXISTS (SELECT FROM ${found.table} f JOIN keylift.outcomes x ON x.key_id = f.${found.column} AND x.outcome = 'merge') AS merged,
-         EXISTS (SELECT FROM ${found.table} f JOIN ${l.keys} k ON ${l.id} = f.${found.column}
-           WHERE NOT EXISTS (SELECT FROM ${l.target} t WHERE t.id = ${l.id} AND t.origin_api_id IS NOT NULL)
-             AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = ${l.id} AND x.outcome = 'merge')) AS staying`,
+         EXISTS (SELECT FROM ${found.table} f JOIN ${l.keys} k ON ${l.id()} = f.${found.column}
+           WHERE NOT EXISTS (SELECT FROM ${l.target} t WHERE t.id = ${l.id()} AND t.origin_api_id IS NOT NULL)
+             AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = ${l.id()} AND x.outcome = 'merge')) AS staying`,
     );
     if (row.moved || row.merged) pointing.push({ table: found.table, constraint: found.constraint, ddl: repoint(found, { to: l.target, ...row }) });
   }
@@ -49,7 +49,7 @@ export async function foreignKeysToTakeBack(session: ReadSession, { legacy: l }:
          EXISTS (SELECT FROM ${found.table} f JOIN ${l.target} t ON t.id = f.${found.column} WHERE t.origin_api_id IS NULL) AS staying`,
     );
     if (!row.moved) continue;
-    pointing.push({ table: found.table, constraint: found.constraint, ddl: repoint(found, { to: l.keys, id: l.id.replace(/^k\./, ''), merged: false, ...row }) });
+    pointing.push({ table: found.table, constraint: found.constraint, ddl: repoint(found, { to: l.keys, id: l.id(''), merged: false, ...row }) });
   }
   return pointing;
 }

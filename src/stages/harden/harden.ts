@@ -54,7 +54,7 @@ async function settleOrphans(context: StageContext): Promise<void> {
   const { legacy: l } = context.schema;
   await settleThose(context, `
     SELECT t.id::text AS key_id FROM ${l.target} t
-    WHERE t.origin_api_id IS NOT NULL AND NOT EXISTS (SELECT FROM ${l.accounts} o WHERE ${l.accountId} = t.account_id)`);
+    WHERE t.origin_api_id IS NOT NULL AND NOT EXISTS (SELECT FROM ${l.accounts} o WHERE ${l.accountId()} = t.account_id)`);
 }
 
 async function settleThose(context: StageContext, keys: string): Promise<void> {

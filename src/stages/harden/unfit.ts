@@ -11,7 +11,7 @@ const unfit = (l: LegacyFragments): string => `
       WHEN t.scope <> 'store_apis' THEN 'a scope other than store_apis'
       ELSE 'no account ' || t.account_id::text END AS fault
   FROM ${l.target} t
-  WHERE length(t.token) = 0 OR t.scope <> 'store_apis' OR NOT EXISTS (SELECT FROM ${l.accounts} o WHERE ${l.accountId} = t.account_id)
+  WHERE length(t.token) = 0 OR t.scope <> 'store_apis' OR NOT EXISTS (SELECT FROM ${l.accounts} o WHERE ${l.accountId()} = t.account_id)
   ORDER BY t.id LIMIT ${String(LISTED)}`;
 
 /**

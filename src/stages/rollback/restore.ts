@@ -28,10 +28,10 @@ async function restorePage(session: WriteSession, schema: MappedSchema, after: s
   const { legacy: l, types } = schema;
   await session.query(`SET LOCAL keylift.writer = 'keylift'; ${BY_INDEX}`);
   const { rows } = await session.query<{ id: string; account_key_id: string }>(
-    `SELECT ${l.id}::text AS id, coalesce(x.account_key_id, ${l.id})::text AS account_key_id
-     FROM ${ARCHIVE} k LEFT JOIN keylift.outcomes x ON x.key_id = ${l.id} AND x.outcome = 'merge'
-     WHERE $1::${types.id} IS NULL OR ${l.id} > $1::${types.id}
-     ORDER BY ${l.id} LIMIT ${String(PAGE)}`,
+    `SELECT ${l.id()}::text AS id, coalesce(x.account_key_id, ${l.id()})::text AS account_key_id
+     FROM ${ARCHIVE} k LEFT JOIN keylift.outcomes x ON x.key_id = ${l.id()} AND x.outcome = 'merge'
+     WHERE $1::${types.id} IS NULL OR ${l.id()} > $1::${types.id}
+     ORDER BY ${l.id()} LIMIT ${String(PAGE)}`,
     [after],
   );
   if (rows.length === 0) return { keys: 0, last: null };
@@ -39,7 +39,7 @@ async function restorePage(session: WriteSession, schema: MappedSchema, after: s
   const columns = await archivedColumns(session, schema);
   const own = columns.filter((c) => !c.generated).map((c) => c.name);
   const { rowCount } = await session.query(
-    `/* bringing back a page of the archive */ WITH gone AS (DELETE FROM ${ARCHIVE} k WHERE ${l.id} IN (
+    `/* bringing back a page of the archive */ WITH gone AS (DELETE FROM ${ARCHIVE} k WHERE ${l.id()} IN (
        SELECT unnest($1::text[]::${types.id}[] || $2::text[]::${types.id}[])
        UNION SELECT x.key_id FROM keylift.outcomes x WHERE x.outcome = 'merge' AND x.account_key_id = ANY ($2::text[]::${types.id}[])) RETURNING ${own.map((c) => `k.${c}`).join(', ')})
      INSERT INTO ${l.keys} (${own.join(', ')}) OVERRIDING SYSTEM VALUE SELECT * FROM gone`,

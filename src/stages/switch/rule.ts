@@ -57,6 +57,6 @@ const UPDATE_MODE = `
  */
 const findOverlaps = ({ legacy: l }: MappedSchema): string => `
   INSERT INTO keylift.overlaps (key_id)
-    SELECT x.key_id FROM keylift.outcomes x JOIN ${l.keys} k ON ${l.id} = x.key_id JOIN ${l.target} t ON t.token = ${l.token}
+    SELECT x.key_id FROM keylift.outcomes x JOIN ${l.keys} k ON ${l.id()} = x.key_id JOIN ${l.target} t ON t.token = ${l.token()}
     WHERE x.outcome IN ('exception', 'hold')
   ON CONFLICT DO NOTHING`;

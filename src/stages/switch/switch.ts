@@ -60,7 +60,7 @@ export async function switchAccounts({ database, schema, run, order }: SwitchOpt
 async function countSwitched(database: Database, { legacy: l }: MappedSchema): Promise<SwitchReport['accounts']> {
   const row = await database.readOnly((s) =>
     s.one<{ switched: string; total: string }>(
-      `SELECT count(*) FILTER (WHERE ${isSwitched(l.accountId, '(SELECT cohorts FROM keylift.switch_rule)')}) AS switched, count(*) AS total
+      `SELECT count(*) FILTER (WHERE ${isSwitched(l.accountId(), '(SELECT cohorts FROM keylift.switch_rule)')}) AS switched, count(*) AS total
        FROM ${l.accounts} o`,
     ));
   return { switched: Number(row.switched), total: Number(row.total) };
