@@ -88,7 +88,11 @@ async function cloneDatabase(server: EmbeddedServer, { name, of }: { name: strin
   }
 }
 
-async function withCopy<T>(server: EmbeddedServer, { keys, name }: { keys: number; name: string }, way: (copy: Copy) => Promise<T>): Promise<T> {
+async function withCopy<T>(
+  server: EmbeddedServer,
+  { keys, name }: { keys: number; name: string },
+  way: (copy: Copy) => Promise<T>,
+): Promise<T> {
   const url = server.url(name);
   const [client, further] = [await connected(url), await connected(url)];
   try {
@@ -105,7 +109,9 @@ async function withCopy<T>(server: EmbeddedServer, { keys, name }: { keys: numbe
         }
         return (performance.now() - started) / 1000;
       },
-      async checkpoint() { await client.query('CHECKPOINT'); },
+      async checkpoint() {
+        await client.query('CHECKPOINT');
+      },
     });
   } finally {
     await Promise.all([client, further].map((session) => session.end().catch(() => undefined)));

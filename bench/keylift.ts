@@ -31,11 +31,14 @@ export async function keylift(args: string[], url?: string): Promise<Ran> {
   child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
   child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
   let peakMiB: number | null = null;
-  const watch = setInterval(() => { peakMiB = peakOf(child.pid) ?? peakMiB; }, LOOK_EVERY_MS);
+  const watch = setInterval(() => {
+    peakMiB = peakOf(child.pid) ?? peakMiB;
+  }, LOOK_EVERY_MS);
   const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
   clearInterval(watch);
   const seconds = (performance.now() - started) / 1000;
-  if (code !== 0 && code !== 6) throw new Error(`keylift ${args.join(' ')} ended with ${String(code)}:\n${Buffer.concat(err).toString()}`);
+  if (code !== 0 && code !== 6)
+    throw new Error(`keylift ${args.join(' ')} ended with ${String(code)}:\n${Buffer.concat(err).toString()}`);
   return { seconds, peakMiB, stdout: Buffer.concat(out).toString(), code };
 }
 

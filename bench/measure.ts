@@ -63,25 +63,40 @@ export interface Target {
 
 /** The lines of the table for the targets whose ways were measured. */
 export function compare(book: Notebook, targets: readonly Target[]): Comparison[] {
-  return targets.filter((t) => book.has(t.ours, ...(typeof t.theirs === 'string' ? [t.theirs] : []))).map((t) => {
-    const ours = book.of(t.ours);
-    const theirs = typeof t.theirs === 'string' ? book.of(t.theirs).median : t.theirs;
-    const ratio = t.be === 'at most' ? ours.median / theirs : theirs / ours.median;
-    return {
-      what: t.what, ours: ours.median, against: typeof t.theirs === 'string' ? t.theirs : 'the limit', theirs, unit: ours.unit, ratio,
-      must: t.value === undefined ? null : { be: t.be, value: t.value },
-      reached: t.value === undefined ? null : t.be === 'at most' ? ratio <= t.value : ratio >= t.value,
-    };
-  });
+  return targets
+    .filter((t) => book.has(t.ours, ...(typeof t.theirs === 'string' ? [t.theirs] : [])))
+    .map((t) => {
+      const ours = book.of(t.ours);
+      const theirs = typeof t.theirs === 'string' ? book.of(t.theirs).median : t.theirs;
+      const ratio = t.be === 'at most' ? ours.median / theirs : theirs / ours.median;
+      return {
+        what: t.what,
+        ours: ours.median,
+        against: typeof t.theirs === 'string' ? t.theirs : 'the limit',
+        theirs,
+        unit: ours.unit,
+        ratio,
+        must: t.value === undefined ? null : { be: t.be, value: t.value },
+        reached: t.value === undefined ? null : t.be === 'at most' ? ratio <= t.value : ratio >= t.value,
+      };
+    });
 }
 
 /** The table as text: one line a comparison. */
 export function tableOf(comparisons: readonly Comparison[]): string {
   const head = ['what', 'keylift', 'against', 'there', 'ratio', 'must be', ''];
   const digits = (value: number, unit: string): string => `${value.toFixed(unit === 'ms' ? 3 : 2)} ${unit}`;
-  const rows = comparisons.map((c) => [c.what, digits(c.ours, c.unit), c.against, digits(c.theirs, c.unit), c.ratio.toFixed(2),
-    c.must === null ? '' : `${c.must.be === 'at most' ? '≤' : '≥'} ${String(c.must.value)}`, c.reached === null ? '' : c.reached ? 'reached' : 'MISSED']);
+  const rows = comparisons.map((c) => [
+    c.what,
+    digits(c.ours, c.unit),
+    c.against,
+    digits(c.theirs, c.unit),
+    c.ratio.toFixed(2),
+    c.must === null ? '' : `${c.must.be === 'at most' ? '≤' : '≥'} ${String(c.must.value)}`,
+    c.reached === null ? '' : c.reached ? 'reached' : 'MISSED',
+  ]);
   const widths = head.map((name, at) => Math.max(name.length, ...rows.map((row) => row[at]!.length)));
-  const line = (cells: readonly string[]): string => `| ${cells.map((cell, at) => cell.padEnd(widths[at]!)).join(' | ')} |`;
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell, at) => cell.padEnd(widths[at]!)).join(' | ')} |`;
   return [line(head), `|${widths.map((w) => '-'.repeat(w + 2)).join('|')}|`, ...rows.map(line)].join('\n');
 }

@@ -15,11 +15,19 @@ const DEBIAN = '/usr/lib/postgresql';
  * @throws Error that says which package brings it.
  */
 export function locatePgbench(): string {
-  const onPath = (process.env['PATH'] ?? '').split(path.delimiter).map((folder) => path.join(folder, 'pgbench')).find((file) => existsSync(file));
+  const onPath = (process.env['PATH'] ?? '')
+    .split(path.delimiter)
+    .map((folder) => path.join(folder, 'pgbench'))
+    .find((file) => existsSync(file));
   if (onPath !== undefined) return onPath;
   const versions = existsSync(DEBIAN) ? readdirSync(DEBIAN).sort((a, b) => Number(b) - Number(a)) : [];
-  const found = versions.map((version) => path.join(DEBIAN, version, 'bin', 'pgbench')).find((file) => existsSync(file));
-  if (found === undefined) throw new Error('pgbench is not there: install Debian\'s package postgresql-contrib or postgresql, or put it on the PATH');
+  const found = versions
+    .map((version) => path.join(DEBIAN, version, 'bin', 'pgbench'))
+    .find((file) => existsSync(file));
+  if (found === undefined)
+    throw new Error(
+      "pgbench is not there: install Debian's package postgresql-contrib or postgresql, or put it on the PATH",
+    );
   return found;
 }
 
@@ -50,11 +58,33 @@ export async function load({ url, script, clients, seconds, rate, prepared = tru
   try {
     const file = path.join(folder, 'transaction.sql');
     writeFileSync(file, script);
-    await run(locatePgbench(), [
-      '--no-vacuum', '--client', String(clients), '--jobs', '1', '--time', String(seconds), '--protocol', prepared ? 'prepared' : 'simple',
-      '--file', file, '--log', '--log-prefix', path.join(folder, 'log'), ...(rate === undefined ? [] : ['--rate', String(rate)]),
-    ], { env: { ...process.env, ...environmentOf(url) }, maxBuffer: 64 * 1024 * 1024 });
-    return latenciesOf(readdirSync(folder).filter((name) => name.startsWith('log')).map((name) => readFileSync(path.join(folder, name), 'utf8')).join(''));
+    await run(
+      locatePgbench(),
+      [
+        '--no-vacuum',
+        '--client',
+        String(clients),
+        '--jobs',
+        '1',
+        '--time',
+        String(seconds),
+        '--protocol',
+        prepared ? 'prepared' : 'simple',
+        '--file',
+        file,
+        '--log',
+        '--log-prefix',
+        path.join(folder, 'log'),
+        ...(rate === undefined ? [] : ['--rate', String(rate)]),
+      ],
+      { env: { ...process.env, ...environmentOf(url) }, maxBuffer: 64 * 1024 * 1024 },
+    );
+    return latenciesOf(
+      readdirSync(folder)
+        .filter((name) => name.startsWith('log'))
+        .map((name) => readFileSync(path.join(folder, name), 'utf8'))
+        .join(''),
+    );
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -62,13 +92,29 @@ export async function load({ url, script, clients, seconds, rate, prepared = tru
 
 /** The third column of pgbench's log: microseconds from when a transaction was due to its end. */
 function latenciesOf(log: string): Latencies {
-  const all = log.split('\n').filter((line) => line !== '').map((line) => Number(line.split(' ')[2]) / 1000).filter((ms) => Number.isFinite(ms)).sort((a, b) => a - b);
+  const all = log
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => Number(line.split(' ')[2]) / 1000)
+    .filter((ms) => Number.isFinite(ms))
+    .sort((a, b) => a - b);
   if (all.length === 0) throw new Error('pgbench finished no transaction');
   const at = (share: number): number => all[Math.min(all.length - 1, Math.floor(all.length * share))]!;
-  return { transactions: all.length, mean: all.reduce((sum, ms) => sum + ms, 0) / all.length, p50: at(0.5), p99: at(0.99) };
+  return {
+    transactions: all.length,
+    mean: all.reduce((sum, ms) => sum + ms, 0) / all.length,
+    p50: at(0.5),
+    p99: at(0.99),
+  };
 }
 
 function environmentOf(url: string): Record<string, string> {
   const { hostname, port, username, password, pathname } = new URL(url);
-  return { PGHOST: hostname, PGPORT: port, PGUSER: decodeURIComponent(username), PGPASSWORD: decodeURIComponent(password), PGDATABASE: pathname.slice(1) };
+  return {
+    PGHOST: hostname,
+    PGPORT: port,
+    PGUSER: decodeURIComponent(username),
+    PGPASSWORD: decodeURIComponent(password),
+    PGDATABASE: pathname.slice(1),
+  };
 }

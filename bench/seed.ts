@@ -4,7 +4,8 @@ export const CUSTOM_APIS = 20;
 
 /** SQL: the token of key number `n`, and the API it was made for: four keys in five are of the store. */
 export const tokenOf = (n: string): string => `md5('bench' || (${n})::text)`;
-export const apiOf = (n: string): string => `CASE WHEN (${n}) % 5 = 0 THEN ${String(STORE_APIS)} + (${n}) / 5 % ${String(CUSTOM_APIS)} + 1 ELSE (${n}) % ${String(STORE_APIS)} + 1 END`;
+export const apiOf = (n: string): string =>
+  `CASE WHEN (${n}) % 5 = 0 THEN ${String(STORE_APIS)} + (${n}) / 5 % ${String(CUSTOM_APIS)} + 1 ELSE (${n}) % ${String(STORE_APIS)} + 1 END`;
 
 /** The legacy table of the contract, with the indexes a gateway and an account's page need. */
 const TABLES = `

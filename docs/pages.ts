@@ -1,5 +1,11 @@
 import { COMMANDS, GROUPS } from '../src/commands/definitions/all.js';
-import { EXIT_MEANINGS, GLOBAL_FLAGS, isValued, type CommandDefinition, type Flag } from '../src/commands/definition.js';
+import {
+  EXIT_MEANINGS,
+  GLOBAL_FLAGS,
+  isValued,
+  type CommandDefinition,
+  type Flag,
+} from '../src/commands/definition.js';
 import { overview } from '../src/commands/overview.js';
 
 const BEGIN = '<!-- usage: generated from --help -->';
@@ -33,12 +39,26 @@ function page(definition: CommandDefinition): string {
     `${describe}.`,
     '',
     '```text',
-    ['keylift', name, ...Object.entries(positionals).map(([word, { optional }]) => (optional === true ? `[${word}]` : `<${word}>`)), '[flags]'].join(' '),
+    [
+      'keylift',
+      name,
+      ...Object.entries(positionals).map(([word, { optional }]) => (optional === true ? `[${word}]` : `<${word}>`)),
+      '[flags]',
+    ].join(' '),
     '```',
     '',
-    ...table('argument', Object.entries(positionals).map(([word, flag]) => [`\`<${word}>\``, flag])),
-    ...table('flag', Object.entries(flags).map(([word, flag]) => [spelled(word, flag), flag])),
-    ...table('flag of every command', Object.entries(GLOBAL_FLAGS).map(([word, flag]) => [spelled(word, flag), flag])),
+    ...table(
+      'argument',
+      Object.entries(positionals).map(([word, flag]) => [`\`<${word}>\``, flag]),
+    ),
+    ...table(
+      'flag',
+      Object.entries(flags).map(([word, flag]) => [spelled(word, flag), flag]),
+    ),
+    ...table(
+      'flag of every command',
+      Object.entries(GLOBAL_FLAGS).map(([word, flag]) => [spelled(word, flag), flag]),
+    ),
     '## Examples',
     '',
     ...examples.flatMap(([line, does]) => [`\`keylift ${line}\`: ${does}.`, '']),
@@ -57,5 +77,10 @@ const spelled = (name: string, flag: Flag): string => `\`--${name}${isValued(fla
 
 function table(head: string, rows: readonly (readonly [string, Flag])[]): string[] {
   if (rows.length === 0) return [];
-  return [`| ${head} | |`, '|---|---|', ...rows.map(([word, { describe }]) => `| ${word} | ${describe.replaceAll('|', '\\|')} |`), ''];
+  return [
+    `| ${head} | |`,
+    '|---|---|',
+    ...rows.map(([word, { describe }]) => `| ${word} | ${describe.replaceAll('|', '\\|')} |`),
+    '',
+  ];
 }

@@ -149,9 +149,12 @@ export const ledger: Migration = {
   },
 
   async down(knex) {
-    await execute(knex, `
+    await execute(
+      knex,
+      `
       DROP TABLE IF EXISTS keylift.events, keylift.proofs, keylift.overlaps, keylift.switched_accounts, keylift.switch_rule, keylift.holds,
         keylift.to_judge, keylift.proof_twins, keylift.outcomes, keylift.batches, keylift.control, keylift.runs, keylift.migration;
-    `);
+    `,
+    );
   },
 };

@@ -4,10 +4,11 @@ import { execute, type Migration, type MigrationContext } from './context.js';
 
 /** `NEW.id := …` for a key born in Settings, by id type; ids of both tables never collide (rule 3). */
 function idDefault({ legacy: l, types }: MigrationContext): string {
-  if (!types.idIsInteger) return types.idDefault === null ? '' : `ALTER TABLE ${l.target} ALTER COLUMN id SET DEFAULT ${types.idDefault};`;
+  if (!types.idIsInteger)
+    return types.idDefault === null ? '' : `ALTER TABLE ${l.target} ALTER COLUMN id SET DEFAULT ${types.idDefault};`;
   // A trigger rather than a default: a default would ask each writer for a right on the sequence,
   // which an identity column, what the legacy table has, never did.
-    return `
+  return `
     ${types.idSequence === null ? `CREATE SEQUENCE IF NOT EXISTS keylift.key_ids;` : ''}
     CREATE FUNCTION keylift.draw_key_id() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp AS $body$
@@ -37,7 +38,9 @@ function idDefault({ legacy: l, types }: MigrationContext): string {
 
 /** Carried columns have the defaults of the legacy table, for keys that are born with account, name and token alone. */
 const carriedDefaults = ({ legacy: l, carried }: MigrationContext): string =>
-  carried.map((c) => (c.default === null ? '' : `ALTER TABLE ${l.target} ALTER COLUMN ${c.name} SET DEFAULT ${c.default};`)).join('\n    ');
+  carried
+    .map((c) => (c.default === null ? '' : `ALTER TABLE ${l.target} ALTER COLUMN ${c.name} SET DEFAULT ${c.default};`))
+    .join('\n    ');
 
 /** The new table, lean: only its primary key and the index for keys born in Settings stand before harden. */
 export function accountKeysTable(context: MigrationContext): string {
@@ -71,10 +74,13 @@ export const accountKeys: Migration = {
   },
 
   async down(knex, { legacy: l }) {
-    await execute(knex, `
+    await execute(
+      knex,
+      `
       DROP TABLE IF EXISTS ${l.target};
       DROP FUNCTION IF EXISTS keylift.draw_key_id();
       DROP SEQUENCE IF EXISTS keylift.key_ids;
-    `);
+    `,
+    );
   },
 };

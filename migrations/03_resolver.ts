@@ -7,17 +7,23 @@ export const resolver: Migration = {
 
   async up(knex, context) {
     const { types } = context;
-    await execute(knex, `
+    await execute(
+      knex,
+      `
       ${authorizeByPerApiKeys(context)}
       REVOKE ALL ON FUNCTION keylift.authorize(${types.token}, ${types.apiId}) FROM PUBLIC;
       ${perApiKeysView(context, { withSwitch: false })}
-    `);
+    `,
+    );
   },
 
   async down(knex, { types }) {
-    await execute(knex, `
+    await execute(
+      knex,
+      `
       DROP VIEW IF EXISTS keylift.per_api_keys;
       DROP FUNCTION IF EXISTS keylift.authorize(${types.token}, ${types.apiId});
-    `);
+    `,
+    );
   },
 };

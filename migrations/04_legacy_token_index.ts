@@ -40,7 +40,10 @@ export const legacyTokenIndex: Migration = {
     if (found.rows.length > 0) return;
     for (const place of places(context)) {
       await dropInvalidIndex(knex, place);
-      await execute(knex, `CREATE INDEX CONCURRENTLY IF NOT EXISTS ${place.index} ON ${place.table} ((${l.token('')}))`);
+      await execute(
+        knex,
+        `CREATE INDEX CONCURRENTLY IF NOT EXISTS ${place.index} ON ${place.table} ((${l.token('')}))`,
+      );
     }
   },
 

@@ -14,7 +14,8 @@ function targetIndex(options: { name: string; suffix: string; unique: boolean; c
     transaction: false,
     async up(knex, context) {
       await dropInvalidIndex(knex, place(context));
-      await execute(knex,
+      await execute(
+        knex,
         `CREATE ${options.unique ? 'UNIQUE ' : ''}INDEX CONCURRENTLY IF NOT EXISTS ${place(context).index}
          ON ${context.legacy.target} (${options.columns})`,
       );
@@ -45,9 +46,11 @@ export const carriedUniqueness: Migration = {
   async up(knex, context) {
     for (const { schema, index, unique } of carriedIndexes(context)) {
       await dropInvalidIndex(knex, { schema, index });
-      await execute(knex,
+      await execute(
+        knex,
         `CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS ${index} ON ${context.legacy.target} (${unique.columns.join(', ')})
-         ${unique.nullsNotDistinct ? 'NULLS NOT DISTINCT' : ''}`);
+         ${unique.nullsNotDistinct ? 'NULLS NOT DISTINCT' : ''}`,
+      );
     }
   },
 
@@ -58,7 +61,14 @@ export const carriedUniqueness: Migration = {
   },
 };
 
-function carriedIndexes({ settings, uniques }: MigrationContext): { schema: string; index: string; unique: MigrationContext['uniques'][number] }[] {
+function carriedIndexes({
+  settings,
+  uniques,
+}: MigrationContext): { schema: string; index: string; unique: MigrationContext['uniques'][number] }[] {
   const { schema, name } = parseTableName(settings.target.table);
-  return uniques.map((unique, at) => ({ schema: schema ?? 'public', index: derivedName(name, `carried_${String(at + 1)}_key`), unique }));
+  return uniques.map((unique, at) => ({
+    schema: schema ?? 'public',
+    index: derivedName(name, `carried_${String(at + 1)}_key`),
+    unique,
+  }));
 }

@@ -4,7 +4,11 @@ import { notEmpty } from '../src/mapping/fragments.js';
 import { execute, type Migration, type MigrationContext } from './context.js';
 
 /** Constraint names and definitions of the new table. */
-export function constraintsOf({ legacy: l, settings, types }: MigrationContext): { name: string; definition: string }[] {
+export function constraintsOf({
+  legacy: l,
+  settings,
+  types,
+}: MigrationContext): { name: string; definition: string }[] {
   const { name } = parseTableName(settings.target.table);
   const accountId = l.accountId('');
   return [
@@ -40,7 +44,10 @@ export const validation: Migration = {
   async up(knex, context) {
     const [foreignKey, ...checks] = constraintsOf(context);
     // One command validates all checks in one scan; the foreign key is one join.
-    await execute(knex, `ALTER TABLE ${context.legacy.target} ${checks.map((c) => `VALIDATE CONSTRAINT ${c.name}`).join(', ')}`);
+    await execute(
+      knex,
+      `ALTER TABLE ${context.legacy.target} ${checks.map((c) => `VALIDATE CONSTRAINT ${c.name}`).join(', ')}`,
+    );
     await execute(knex, `ALTER TABLE ${context.legacy.target} VALIDATE CONSTRAINT ${foreignKey!.name}`);
   },
 

@@ -6,7 +6,10 @@ export const switchable: Migration = {
   name: '10_switchable',
 
   async up(knex, context) {
-    await execute(knex, `ALTER TABLE ${context.legacy.target} RESET (autovacuum_enabled); ${authorizeWithSwitch(context)} ${perApiKeysView(context, { withSwitch: true })}`);
+    await execute(
+      knex,
+      `ALTER TABLE ${context.legacy.target} RESET (autovacuum_enabled); ${authorizeWithSwitch(context)} ${perApiKeysView(context, { withSwitch: true })}`,
+    );
   },
 
   async down(knex, context) {

@@ -1,5 +1,5 @@
 import { ARCHIVE } from '../src/mapping/archive.js';
-import { archiveTriggerFunctions } from '../src/mirror/trigger-functions.js';
+import { archiveTriggerFunctions } from '../src/mirror/target-functions.js';
 import { createLate, dropLate } from '../src/mirror/late.js';
 import { execute, type Migration } from './context.js';
 
@@ -17,7 +17,9 @@ export const archive: Migration = {
         WHERE ${l.inStore()} AND ${l.isPerApiKey()})`;
     const watched = (row: string): string => types.watched.map((c) => `${row}.${c.name}`).join(', ');
     const notOurs = `coalesce(current_setting('keylift.writer', true), '') = ''`;
-    await execute(knex, `
+    await execute(
+      knex,
+      `
       DO $body$ BEGIN
         IF NOT EXISTS (SELECT FROM keylift.migration WHERE state = 'finalizing') THEN
           RAISE EXCEPTION 'this step belongs to keylift finalize, which proves and asks before it'
@@ -62,11 +64,14 @@ export const archive: Migration = {
         FOR EACH STATEMENT WHEN (${notOurs}) EXECUTE FUNCTION keylift.archive_update();
       CREATE TRIGGER keylift_archive_delete AFTER DELETE ON ${l.target} REFERENCING OLD TABLE AS old_rows
         FOR EACH STATEMENT WHEN (${notOurs}) EXECUTE FUNCTION keylift.archive_delete();
-    `);
+    `,
+    );
   },
 
   async down(knex, { legacy: l }) {
-    await execute(knex, `
+    await execute(
+      knex,
+      `
       DO $body$ BEGIN
         IF EXISTS (SELECT FROM ${ARCHIVE}) THEN
           RAISE EXCEPTION 'the archive still holds per-API keys; keylift rollback brings them back first';
@@ -78,6 +83,7 @@ export const archive: Migration = {
       DROP FUNCTION IF EXISTS keylift.refuse_store_key(), keylift.archive_update(), keylift.archive_delete();
       DROP TABLE IF EXISTS ${ARCHIVE};
       ${dropLate}
-    `);
+    `,
+    );
   },
 };

@@ -9,20 +9,26 @@ export const mirrorOff: Migration = {
 
   async up(knex, context) {
     const { legacy: l } = context;
-    await execute(knex, `
+    await execute(
+      knex,
+      `
       ${dropMirrorTriggers({ legacy: l })}
       ${archiveLate(context)}
       ${finalTriggers(context)}
       CREATE INDEX IF NOT EXISTS archived_keys_token ON ${ARCHIVE} ((${l.token('')}));
-    `);
+    `,
+    );
   },
 
   async down(knex, context) {
     const { legacy: l } = context;
-    await execute(knex, `
+    await execute(
+      knex,
+      `
       ${dropMirrorTriggers({ legacy: l })}
       ${mirrorTriggers(context)}
       DROP INDEX IF EXISTS keylift.archived_keys_token;
-    `);
+    `,
+    );
   },
 };

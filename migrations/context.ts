@@ -26,6 +26,7 @@ export async function execute(knex: Knex, sql: string): Promise<void> {
 
 /** Knex puts the whole statement before the server's sentence: here each goes to its own place. */
 export function tellApart(error: unknown, sql: string): void {
-  if (error instanceof Error && error.message.startsWith(sql)) error.message = error.message.slice(sql.length).replace(/^ - /, '');
+  if (error instanceof Error && error.message.startsWith(sql))
+    error.message = error.message.slice(sql.length).replace(/^ - /, '');
   noteStatement(error, sql);
 }

@@ -19,7 +19,12 @@ export const STEPS = {
   finalize: [archive, mirrorOff],
 } as const satisfies Record<string, readonly Migration[]>;
 
-export const ALL_STEPS: readonly Migration[] = [...STEPS.expandForGood, ...STEPS.expand, ...STEPS.harden, ...STEPS.finalize];
+export const ALL_STEPS: readonly Migration[] = [
+  ...STEPS.expandForGood,
+  ...STEPS.expand,
+  ...STEPS.harden,
+  ...STEPS.finalize,
+];
 
 /** Knex's own bookkeeping, in keylift's schema and apart from the application's. */
 export const MIGRATION_TABLES = { tableName: 'knex_migrations', schemaName: 'keylift' } as const;

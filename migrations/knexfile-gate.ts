@@ -35,15 +35,25 @@ export async function mayTakeAway(
 }
 
 async function refusedByLedger(knex: Knex, settings: Settings): Promise<GateRefusal | null> {
-  const { rows: [state] } = await knex.raw<Rows<{ state: string; stage: string | null; same: boolean; owned: boolean }>>(
+  const {
+    rows: [state],
+  } = await knex.raw<Rows<{ state: string; stage: string | null; same: boolean; owned: boolean }>>(
     `SELECT m.state, m.stage, m.settings = ?::jsonb AS same, c.owner IS NOT NULL AND c.owned_until > clock_timestamp() AS owned
      FROM keylift.migration m CROSS JOIN keylift.control c`,
     [JSON.stringify(settings)],
   );
   if (state === undefined) return null;
-  if (state.owned) return { message: 'a keylift is at work here; nothing was changed', hint: 'Watch it with keylift status, and wait for its end.' };
+  if (state.owned)
+    return {
+      message: 'a keylift is at work here; nothing was changed',
+      hint: 'Watch it with keylift status, and wait for its end.',
+    };
   if (state.state === 'purged') {
-    return { message: 'this migration is finalized and purged: the account keys are the only ones there are; nothing was changed', hint: 'There is no way back from here.' };
+    return {
+      message:
+        'this migration is finalized and purged: the account keys are the only ones there are; nothing was changed',
+      hint: 'There is no way back from here.',
+    };
   }
   if (state.state !== 'rolled_back') {
     return {
@@ -52,7 +62,10 @@ async function refusedByLedger(knex: Knex, settings: Settings): Promise<GateRefu
     };
   }
   if (!state.same) {
-    return { message: 'the configuration is not the one this migration was made with; nothing was changed', hint: 'Name that configuration with KEYLIFT_CONFIG.' };
+    return {
+      message: 'the configuration is not the one this migration was made with; nothing was changed',
+      hint: 'Name that configuration with KEYLIFT_CONFIG.',
+    };
   }
   return null;
 }
@@ -66,7 +79,10 @@ async function refusedByAccountKeys(knex: Knex, target: string): Promise<GateRef
     [],
   );
   if (moved !== '0') {
-    return { message: `${moved} moved keys are still in ${target}; nothing was changed`, hint: 'Run keylift rollback first: it brings every account back to its per-API keys.' };
+    return {
+      message: `${moved} moved keys are still in ${target}; nothing was changed`,
+      hint: 'Run keylift rollback first: it brings every account back to its per-API keys.',
+    };
   }
   if (born === '0') return null;
   const names = (first ?? []).join(', ');

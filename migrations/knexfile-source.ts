@@ -45,7 +45,11 @@ function configurationFor(url: string, settings: Settings): Knex.Config {
     pool: {
       min: 0,
       max: 1,
-      afterCreate: (connection: Connection, done: Done) => { connection.query(MAKE_SCHEMA, (error) => { done(error, connection); }); },
+      afterCreate: (connection: Connection, done: Done) => {
+        connection.query(MAKE_SCHEMA, (error) => {
+          done(error, connection);
+        });
+      },
     },
     log: { warn: tellWarning },
     migrations: { ...MIGRATION_TABLES, migrationSource: guarded(contextOf(url, settings), settings) },
@@ -105,7 +109,10 @@ function guarded(context: () => Promise<MigrationContext>, settings: Settings): 
 
 /** All at once would index the new table before the rows are there, and end with the steps of finalize. */
 const runsInStages = (): Refusal =>
-  new Refusal('the steps belong to stages with work between them; knex alone cannot run them, and nothing was changed', 'Run keylift migrate: it runs each step in its stage.');
+  new Refusal(
+    'the steps belong to stages with work between them; knex alone cannot run them, and nothing was changed',
+    'Run keylift migrate: it runs each step in its stage.',
+  );
 
 function asRefusal(error: unknown): Refusal {
   if (error instanceof Refusal) return error;

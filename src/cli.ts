@@ -19,17 +19,35 @@ const loadHandler: LoadHandler = async (name) => {
 };
 
 /** The whole program in one call: reads the command line (without node and script), runs it, answers its exit code. */
-export async function main(argv: readonly string[], io: Io, options: { loadHandler?: LoadHandler } = {}): Promise<ExitCode> {
+export async function main(
+  argv: readonly string[],
+  io: Io,
+  options: { loadHandler?: LoadHandler } = {},
+): Promise<ExitCode> {
   try {
-    const invocation = parseInvocation(argv, { cwd: io.cwd, version: version(), commands: COMMANDS, overview: overview(GROUPS) });
+    const invocation = parseInvocation(argv, {
+      cwd: io.cwd,
+      version: version(),
+      commands: COMMANDS,
+      overview: overview(GROUPS),
+    });
     if (invocation.kind === 'text') {
       io.stdout.write(invocation.text);
       return EXIT.done;
     }
     const { definition, args, globals } = invocation;
-    return await dispatch({ definition, args, globals: globals as unknown as Globals, io, loadHandler: options.loadHandler ?? loadHandler });
+    return await dispatch({
+      definition,
+      args,
+      globals: globals as unknown as Globals,
+      io,
+      loadHandler: options.loadHandler ?? loadHandler,
+    });
   } catch (error) {
-    const { text, exitCode } = await describeError(error, { debug: false, secrets: secretsIn([...argv, io.env.DATABASE_URL ?? '']) });
+    const { text, exitCode } = await describeError(error, {
+      debug: false,
+      secrets: secretsIn([...argv, io.env.DATABASE_URL ?? '']),
+    });
     io.stderr.write(text);
     return exitCode;
   }
@@ -47,7 +65,9 @@ function onSignal(listener: (signal: NodeJS.Signals) => void): () => void {
     listener(signal);
   };
   signals.forEach((signal) => process.on(signal, hear));
-  return () => { signals.forEach((signal) => process.off(signal, hear)); };
+  return () => {
+    signals.forEach((signal) => process.off(signal, hear));
+  };
 }
 
 function processIo(): Io {
@@ -58,7 +78,11 @@ function processIo(): Io {
     env: process.env,
     cwd: process.cwd(),
     // undefined, not false, for a pipe
-    isTTY: { stdin: Boolean(process.stdin.isTTY), stdout: Boolean(process.stdout.isTTY), stderr: Boolean(process.stderr.isTTY) },
+    isTTY: {
+      stdin: Boolean(process.stdin.isTTY),
+      stdout: Boolean(process.stdout.isTTY),
+      stderr: Boolean(process.stderr.isTTY),
+    },
     onSignal,
   };
 }

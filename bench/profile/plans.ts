@@ -19,15 +19,26 @@ export interface PlanOptions {
 }
 
 /** Runs the work on the copy and answers the longest run of each statement, the longest first. */
-export async function plansOf(copy: Copy, { logFile, share = 1, leastMs = 0 }: PlanOptions, work: () => Promise<unknown>): Promise<Plan[]> {
+export async function plansOf(
+  copy: Copy,
+  { logFile, share = 1, leastMs = 0 }: PlanOptions,
+  work: () => Promise<unknown>,
+): Promise<Plan[]> {
   const [{ name }] = (await copy.sql('SELECT current_database() AS name')) as [{ name: string }];
   const settings = {
-    session_preload_libraries: 'auto_explain', 'auto_explain.log_min_duration': `${String(leastMs)}ms`, 'auto_explain.sample_rate': String(share),
+    session_preload_libraries: 'auto_explain',
+    'auto_explain.log_min_duration': `${String(leastMs)}ms`,
+    'auto_explain.sample_rate': String(share),
     // Clock readings around each row would cost more than the rows do.
-    'auto_explain.log_analyze': 'on', 'auto_explain.log_timing': 'off', 'auto_explain.log_buffers': 'on', 'auto_explain.log_wal': 'on',
-    'auto_explain.log_nested_statements': 'on', 'auto_explain.log_parameter_max_length': '0',
+    'auto_explain.log_analyze': 'on',
+    'auto_explain.log_timing': 'off',
+    'auto_explain.log_buffers': 'on',
+    'auto_explain.log_wal': 'on',
+    'auto_explain.log_nested_statements': 'on',
+    'auto_explain.log_parameter_max_length': '0',
   };
-  for (const [setting, value] of Object.entries(settings)) await copy.sql(`ALTER DATABASE ${name} SET ${setting} = '${value}'`);
+  for (const [setting, value] of Object.entries(settings))
+    await copy.sql(`ALTER DATABASE ${name} SET ${setting} = '${value}'`);
   const from = statSync(logFile).size;
   await work();
   const longest = new Map<string, Plan>();
@@ -44,7 +55,21 @@ function plansIn(log: string): Plan[] {
     const ms = /duration: ([\d.]+) ms {2}plan:/.exec(head!)?.[1];
     const begin = body.findIndex((line) => line.includes('(cost='));
     if (ms === undefined || begin < 0) return [];
-    const text = body.slice(begin).map((line) => (line.length > 160 ? `${line.slice(0, 159)}…` : line)).join('\n');
-    return [{ statement: nameOf(body.slice(0, begin).join('\n').replace(/^Query Text: /, '')), ms: Number(ms), text }];
+    const text = body
+      .slice(begin)
+      .map((line) => (line.length > 160 ? `${line.slice(0, 159)}…` : line))
+      .join('\n');
+    return [
+      {
+        statement: nameOf(
+          body
+            .slice(0, begin)
+            .join('\n')
+            .replace(/^Query Text: /, ''),
+        ),
+        ms: Number(ms),
+        text,
+      },
+    ];
   });
 }

@@ -21,7 +21,10 @@ export async function profiles({ keys, say }: { keys: number; say: (line: string
       found.push({
         subject: name,
         costs: await arena.onCopy((copy) => costsOf(copy, () => work(copy)), from),
-        plans: await arena.onCopy((copy) => plansOf(copy, { ...plans, logFile: arena.logFile }, () => work(copy)), from),
+        plans: await arena.onCopy(
+          (copy) => plansOf(copy, { ...plans, logFile: arena.logFile }, () => work(copy)),
+          from,
+        ),
       });
     }
     return found;
@@ -29,12 +32,21 @@ export async function profiles({ keys, say }: { keys: number; say: (line: string
 }
 
 /** Markdown: a table of statements for each subject. */
-export const costsText = ({ subject, costs }: Profile): string => [
-  `## ${subject}`, '', '| statement | calls | total ms | mean ms | rows | pages hit | read | WAL bytes |', '|---|---|---|---|---|---|---|---|',
-  ...costs.map((c) => `| ${c.sent ? '' : '· '}${c.statement.replaceAll('|', '\\|')} | ${String(c.calls)} | ${c.totalMs.toFixed(0)} | ${c.meanMs.toFixed(c.meanMs < 10 ? 4 : 0)} | `
-    + `${String(c.rows)} | ${String(c.hit)} | ${String(c.read)} | ${String(c.walBytes)} |`),
-].join('\n');
+export const costsText = ({ subject, costs }: Profile): string =>
+  [
+    `## ${subject}`,
+    '',
+    '| statement | calls | total ms | mean ms | rows | pages hit | read | WAL bytes |',
+    '|---|---|---|---|---|---|---|---|',
+    ...costs.map(
+      (c) =>
+        `| ${c.sent ? '' : '· '}${c.statement.replaceAll('|', '\\|')} | ${String(c.calls)} | ${c.totalMs.toFixed(0)} | ${c.meanMs.toFixed(c.meanMs < 10 ? 4 : 0)} | ` +
+        `${String(c.rows)} | ${String(c.hit)} | ${String(c.read)} | ${String(c.walBytes)} |`,
+    ),
+  ].join('\n');
 
 /** … and the plans of its longest runs. */
 export const plansText = ({ plans }: Profile): string =>
-  plans.map(({ statement, ms, text }) => `### ${statement}\n\n${ms.toFixed(3)} ms\n\n\`\`\`text\n${text}\n\`\`\``).join('\n\n');
+  plans
+    .map(({ statement, ms, text }) => `### ${statement}\n\n${ms.toFixed(3)} ms\n\n\`\`\`text\n${text}\n\`\`\``)
+    .join('\n\n');

@@ -21,7 +21,8 @@ const MOST = 14;
 const LEAST_SHARE = 0.01;
 
 /** The comment a statement of keylift's begins with, which `pg_stat_statements` leaves out, or how it begins. */
-export const nameOf = (text: string): string => /^\s*\/\*\s*(.*?)\s*\*\//s.exec(text)?.[1] ?? text.replace(/\s+/g, ' ').trim().slice(0, 110);
+export const nameOf = (text: string): string =>
+  /^\s*\/\*\s*(.*?)\s*\*\//s.exec(text)?.[1] ?? text.replace(/\s+/g, ' ').trim().slice(0, 110);
 
 /** Runs the work on the copy with counters that begin at nothing; answers the statements that took longest. */
 export async function costsOf(copy: Copy, work: () => Promise<unknown>): Promise<StatementCost[]> {
@@ -33,8 +34,14 @@ export async function costsOf(copy: Copy, work: () => Promise<unknown>): Promise
     FROM pg_stat_statements WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND query NOT LIKE '%pg_stat_statements%'
     ORDER BY total_exec_time DESC LIMIT ${String(MOST)}`);
   const costs = rows.map((row): StatementCost => ({
-    statement: nameOf(row['query']!), sent: row['toplevel'] as unknown as boolean, calls: Number(row['calls']), totalMs: Number(row['total_exec_time']),
-    meanMs: Number(row['mean_exec_time']), rows: Number(row['rows']), hit: Number(row['shared_blks_hit']), read: Number(row['shared_blks_read']),
+    statement: nameOf(row['query']!),
+    sent: row['toplevel'] as unknown as boolean,
+    calls: Number(row['calls']),
+    totalMs: Number(row['total_exec_time']),
+    meanMs: Number(row['mean_exec_time']),
+    rows: Number(row['rows']),
+    hit: Number(row['shared_blks_hit']),
+    read: Number(row['shared_blks_read']),
     walBytes: Number(row['wal_bytes']),
   }));
   return costs.filter(({ totalMs }) => totalMs >= LEAST_SHARE * costs[0]!.totalMs);

@@ -17,7 +17,11 @@ export async function subjects(arena: Arena): Promise<Subject[]> {
   const long = { leastMs: 10 };
   const short = { share: 0.001 };
   return [
-    { name: 'migrate through harden', work: (copy) => keylift(['migrate', '--until', 'harden', '--yes'], copy.url), plans: long },
+    {
+      name: 'migrate through harden',
+      work: (copy) => keylift(['migrate', '--until', 'harden', '--yes'], copy.url),
+      plans: long,
+    },
     { name: 'plan', work: (copy) => keylift(['plan'], copy.url), plans: long },
     { name: 'verify', of: unswitched, work: (copy) => keylift(['verify'], copy.url), plans: long },
     { name: 'old lookup', work: oldLookups, plans: short },

@@ -2,7 +2,16 @@ import type { Arena } from '../arena.js';
 import { keylift } from '../keylift.js';
 import type { Notebook } from '../measure.js';
 import { batchInsert } from './batch-insert.js';
-import { authorizations, legacyWrites, lookupsBesideCounting, lookupsWhileMigrating, mirroredWrites, oldLookups, prepareSwitched, wrappedLookups } from './gateway.js';
+import {
+  authorizations,
+  legacyWrites,
+  lookupsBesideCounting,
+  lookupsWhileMigrating,
+  mirroredWrites,
+  oldLookups,
+  prepareSwitched,
+  wrappedLookups,
+} from './gateway.js';
 import { liveInOneStatement, liveInTwoStatements, offline, oneInsert, searchAndScan } from './offline.js';
 import { outerJoin } from './proof.js';
 import { replayOfAMillion } from './replay.js';
@@ -39,12 +48,18 @@ export const GROUPS: Record<string, Group> = {
 
   async finalize(arena, book) {
     const of = await arena.keep('migrated', (copy) => keylift(['migrate', '--yes'], copy.url));
-    await arena.onCopy(async (copy) => {
-      book.add('finalize', (await keylift(['finalize', '--yes'], copy.url)).seconds);
-      await copy.checkpoint();
-      book.add('rollback after finalize', (await keylift(['rollback', '--yes'], copy.url)).seconds);
-    }, { of });
-    book.add('rollback', await arena.onCopy(async (copy) => (await keylift(['rollback', '--yes'], copy.url)).seconds, { of }));
+    await arena.onCopy(
+      async (copy) => {
+        book.add('finalize', (await keylift(['finalize', '--yes'], copy.url)).seconds);
+        await copy.checkpoint();
+        book.add('rollback after finalize', (await keylift(['rollback', '--yes'], copy.url)).seconds);
+      },
+      { of },
+    );
+    book.add(
+      'rollback',
+      await arena.onCopy(async (copy) => (await keylift(['rollback', '--yes'], copy.url)).seconds, { of }),
+    );
   },
 
   async replay({ onCopy }, book) {
@@ -61,14 +76,21 @@ export const GROUPS: Record<string, Group> = {
   async authorize(arena, book) {
     const states = await prepareSwitched(arena);
     for (const [name, of] of Object.entries(states)) {
-      await arena.onCopy(async (copy) => {
-        if (name === 'unswitched') {
-          book.add('old lookup', (await oldLookups(copy)).mean, 'ms');
-          book.add('old lookup in a function', (await wrappedLookups(copy)).mean, 'ms');
-          book.add('a look at the rule and the old lookup in a function', (await wrappedLookups(copy, { rule: true })).mean, 'ms');
-        }
-        book.add(`authorize, ${name}`, (await authorizations(copy)).mean, 'ms');
-      }, { of });
+      await arena.onCopy(
+        async (copy) => {
+          if (name === 'unswitched') {
+            book.add('old lookup', (await oldLookups(copy)).mean, 'ms');
+            book.add('old lookup in a function', (await wrappedLookups(copy)).mean, 'ms');
+            book.add(
+              'a look at the rule and the old lookup in a function',
+              (await wrappedLookups(copy, { rule: true })).mean,
+              'ms',
+            );
+          }
+          book.add(`authorize, ${name}`, (await authorizations(copy)).mean, 'ms');
+        },
+        { of },
+      );
     }
   },
 
@@ -79,7 +101,11 @@ export const GROUPS: Record<string, Group> = {
     book.add('lookup p50, quiet', quiet.p50, 'ms');
     book.add('lookup p50, migrating', migrating.p50, 'ms');
     book.add('lookup p99, beside counting', (await onCopy(lookupsBesideCounting)).p99, 'ms');
-    book.add('lookup p99, migrating with one session', (await onCopy((copy) => lookupsWhileMigrating(copy, ['--concurrency', '1']))).migrating.p99, 'ms');
+    book.add(
+      'lookup p99, migrating with one session',
+      (await onCopy((copy) => lookupsWhileMigrating(copy, ['--concurrency', '1']))).migrating.p99,
+      'ms',
+    );
   },
 
   async writes({ onCopy }, book) {

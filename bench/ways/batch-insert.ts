@@ -13,7 +13,10 @@ export async function batchInsert(copy: Copy): Promise<number> {
     const started = performance.now();
     let last = '0';
     for (;;) {
-      const { rows } = await knex.raw<{ rows: { id: string }[] }>(`${select} AND k.id > ? ORDER BY k.id LIMIT ${String(PAGE)}`, [last]);
+      const { rows } = await knex.raw<{ rows: { id: string }[] }>(
+        `${select} AND k.id > ? ORDER BY k.id LIMIT ${String(PAGE)}`,
+        [last],
+      );
       if (rows.length === 0) return (performance.now() - started) / 1000;
       await knex.batchInsert(table, rows, ROWS_A_STATEMENT);
       last = rows.at(-1)!.id;

@@ -16,8 +16,10 @@ SELECT key_id, account_id, source FROM keylift.authorize(${tokenOf(':n')}, ${api
 const CLIENTS = 2;
 const SECONDS = 8;
 
-export const oldLookups = (copy: Copy): Promise<Latencies> => load({ url: copy.url, script: oldLookup(copy.keys), clients: CLIENTS, seconds: SECONDS });
-export const authorizations = (copy: Copy): Promise<Latencies> => load({ url: copy.url, script: authorize(copy.keys), clients: CLIENTS, seconds: SECONDS });
+export const oldLookups = (copy: Copy): Promise<Latencies> =>
+  load({ url: copy.url, script: oldLookup(copy.keys), clients: CLIENTS, seconds: SECONDS });
+export const authorizations = (copy: Copy): Promise<Latencies> =>
+  load({ url: copy.url, script: authorize(copy.keys), clients: CLIENTS, seconds: SECONDS });
 
 /**
  * The old lookup within a function that has the rights and settings of `authorize` and nothing else to do: what asking
@@ -65,7 +67,10 @@ const lookups = (copy: Copy, seconds: number): Promise<Latencies> =>
   load({ url: copy.url, script: oldLookup(copy.keys), clients: 4, seconds, rate: LOOKUPS_A_SECOND });
 
 /** The platform's lookups, quiet first, then while `migrate` runs beside them with these flags. Milliseconds. */
-export async function lookupsWhileMigrating(copy: Copy, flags: string[] = []): Promise<{ quiet: Latencies; migrating: Latencies }> {
+export async function lookupsWhileMigrating(
+  copy: Copy,
+  flags: string[] = [],
+): Promise<{ quiet: Latencies; migrating: Latencies }> {
   await lookups(copy, 3); // warms the cache and the connections
   const quiet = await lookups(copy, 10);
   const run = keylift(['migrate', '--until', 'verify', '--yes', ...flags], copy.url);
@@ -97,7 +102,8 @@ DELETE FROM public.api_keys WHERE id = :n + 1;
 `;
 
 /** Legacy writes, each committed by itself at the server's default durability. */
-export const legacyWrites = (copy: Copy): Promise<Latencies> => load({ url: copy.url, script: writes(copy.keys), clients: 1, seconds: SECONDS });
+export const legacyWrites = (copy: Copy): Promise<Latencies> =>
+  load({ url: copy.url, script: writes(copy.keys), clients: 1, seconds: SECONDS });
 
 /**
  * In place of the mirror, the least that keeps the new table in step: each row copied, changed or deleted by its id, no rule

@@ -20,35 +20,47 @@ const INDEXES = [
   `ALTER TABLE ${TARGET} ADD FOREIGN KEY (account_id) REFERENCES public.accounts (id)`,
 ];
 
-const EMPTY_TABLE = [`CREATE TABLE ${TARGET} (LIKE public.api_keys)`,
-  `ALTER TABLE ${TARGET} RENAME api_id TO origin_api_id`, `ALTER TABLE ${TARGET} ADD scope text NOT NULL DEFAULT 'store_apis'`];
+const EMPTY_TABLE = [
+  `CREATE TABLE ${TARGET} (LIKE public.api_keys)`,
+  `ALTER TABLE ${TARGET} RENAME api_id TO origin_api_id`,
+  `ALTER TABLE ${TARGET} ADD scope text NOT NULL DEFAULT 'store_apis'`,
+];
 const FINISHED_TABLE = [...EMPTY_TABLE, ...INDEXES];
 
 const COLUMNS = 'id, account_id, name, token, scope, origin_api_id, created_at, last_used_at, revoked_at, expires_at';
 
 /** The platform is shut: nobody else is let in, nothing can be resumed. Seconds. */
-export const offline = (copy: Copy): Promise<number> => copy.timed(REPEATED, `CREATE TABLE ${TARGET} AS ${MOVED}`, ...INDEXES);
+export const offline = (copy: Copy): Promise<number> =>
+  copy.timed(REPEATED, `CREATE TABLE ${TARGET} AS ${MOVED}`, ...INDEXES);
 
 /**
  * The least that a way with the platform up can do, in one statement that can neither be paused nor resumed: rows come
  * into a table that has its primary key, since the platform's writes must find theirs, and indexes are built
  * CONCURRENTLY. Seconds.
  */
-export const liveInOneStatement = (copy: Copy): Promise<number> => live(copy, `INSERT INTO ${TARGET} (${COLUMNS}) ${MOVED}`);
+export const liveInOneStatement = (copy: Copy): Promise<number> =>
+  live(copy, `INSERT INTO ${TARGET} (${COLUMNS}) ${MOVED}`);
 
 /** The same with both cores at the rows: each half of the ids by a statement in a session of its own. Seconds. */
 export async function liveInTwoStatements(copy: Copy): Promise<number> {
   const [row] = await copy.sql<{ half: string }>('SELECT (min(id) + max(id)) / 2 AS half FROM public.api_keys');
-  return live(copy, ['<=', '>'].map((side) => `INSERT INTO ${TARGET} (${COLUMNS}) ${MOVED} AND k.id ${side} ${row!.half}`));
+  return live(
+    copy,
+    ['<=', '>'].map((side) => `INSERT INTO ${TARGET} (${COLUMNS}) ${MOVED} AND k.id ${side} ${row!.half}`),
+  );
 }
 
 async function live(copy: Copy, rows: string | string[]): Promise<number> {
   for (const statement of EMPTY_TABLE) await copy.sql(statement);
   await copy.sql(PRIMARY_KEY);
-  return copy.timed(REPEATED, rows,
-    `CREATE UNIQUE INDEX CONCURRENTLY ON ${TARGET} (token)`, `CREATE INDEX CONCURRENTLY ON ${TARGET} (account_id, created_at)`,
+  return copy.timed(
+    REPEATED,
+    rows,
+    `CREATE UNIQUE INDEX CONCURRENTLY ON ${TARGET} (token)`,
+    `CREATE INDEX CONCURRENTLY ON ${TARGET} (account_id, created_at)`,
     `ALTER TABLE ${TARGET} ADD CONSTRAINT account FOREIGN KEY (account_id) REFERENCES public.accounts (id) NOT VALID`,
-    `ALTER TABLE ${TARGET} VALIDATE CONSTRAINT account`);
+    `ALTER TABLE ${TARGET} VALIDATE CONSTRAINT account`,
+  );
 }
 
 /** The search for repeated tokens by itself, and one scan joined to APIs and accounts. Seconds. */

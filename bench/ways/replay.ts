@@ -13,7 +13,8 @@ export async function replayOfAMillion(copy: Copy): Promise<Ran> {
   const folder = await mkdtemp(path.join(tmpdir(), 'keylift-bench-'));
   try {
     const file = path.join(folder, 'decisions.ndjson');
-    for (let from = 0; from < DECISIONS; from += PAGE) await writeFile(file, await decisions(copy, from), { flag: 'a' });
+    for (let from = 0; from < DECISIONS; from += PAGE)
+      await writeFile(file, await decisions(copy, from), { flag: 'a' });
     return await keylift(['verify', '--replay', file], copy.url);
   } finally {
     await rm(folder, { recursive: true });

@@ -13,7 +13,10 @@ export interface AccessRow {
 }
 
 /** Joins the answers before and after by token and API; what only one side knows is closed on the other. */
-export function accessMatrix(answers: { before: readonly AccessAnswer[]; after: readonly AccessAnswer[] }): AccessRow[] {
+export function accessMatrix(answers: {
+  before: readonly AccessAnswer[];
+  after: readonly AccessAnswer[];
+}): AccessRow[] {
   const rows = new Map<string, AccessRow>();
   for (const side of ['before', 'after'] as const) {
     for (const { fingerprint, api, answer } of answers[side]) {

@@ -124,7 +124,11 @@ export async function captureSettings(session: ReadSession, mapped?: MappedSchem
 }
 
 /** Every distinct token × every API: who answers by the given rule, or null. `new` needs the expanded database. */
-export async function captureAccess(session: ReadSession, rule: AccessRule, mapped?: MappedSchema): Promise<AccessAnswer[]> {
+export async function captureAccess(
+  session: ReadSession,
+  rule: AccessRule,
+  mapped?: MappedSchema,
+): Promise<AccessAnswer[]> {
   const names = mapped === undefined ? NAMES_BY_DEFAULT : namesOf(mapped);
   return ask<AccessAnswer>(session, rule === 'old' ? oldAccessQuery(names) : newAccessQuery(names));
 }

@@ -10,7 +10,10 @@ import { readUtf8 } from './files.js';
  * The configuration beside a case, or, for tables of the operator's own, beside the folder of cases it is in; null where
  * there is none.
  */
-export async function readCaseSettings(directory: string, { own }: { own: boolean }): Promise<{ settings: Settings | null; faults: FixtureFault[] }> {
+export async function readCaseSettings(
+  directory: string,
+  { own }: { own: boolean },
+): Promise<{ settings: Settings | null; faults: FixtureFault[] }> {
   for (const folder of [directory, ...(own ? [path.dirname(path.resolve(directory))] : [])]) {
     const file = path.join(folder, CONFIG_FILE);
     const { text, fault } = await readUtf8(file);

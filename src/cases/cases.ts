@@ -25,11 +25,15 @@ async function caseDirectories(directory: string): Promise<string[]> {
   if (entries.some((entry) => entry.name === LEGACY_FILE)) return [directory];
   const cases = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'));
   if (cases.length === 0) {
-    throw new UsageError('no_fixtures', `${directory} is neither a case (it has no ${LEGACY_FILE}) nor a folder of cases`, {
-      facts: { directory },
-      hint: 'Name a folder with a legacy.json, or one of such folders.',
-      anchor: 'fixtures-and-the-embedded-server',
-    });
+    throw new UsageError(
+      'no_fixtures',
+      `${directory} is neither a case (it has no ${LEGACY_FILE}) nor a folder of cases`,
+      {
+        facts: { directory },
+        hint: 'Name a folder with a legacy.json, or one of such folders.',
+        anchor: 'fixtures-and-the-embedded-server',
+      },
+    );
   }
   return cases.map((entry) => path.join(directory, entry.name)).sort();
 }

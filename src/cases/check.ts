@@ -58,7 +58,10 @@ async function oneCase(
   { stepsFor, settings, withScratchDatabase, keep }: SnapshotOptions & { keep: Keep },
 ): Promise<CaseResult> {
   const started = performance.now();
-  const ended = (): { case: string; seconds: number } => ({ case: fixture.name, seconds: Math.round(performance.now() - started) / 1000 });
+  const ended = (): { case: string; seconds: number } => ({
+    case: fixture.name,
+    seconds: Math.round(performance.now() - started) / 1000,
+  });
   try {
     const captured = await withScratchDatabase((url) => runCase({ caseDirectory: fixture, url, stepsFor, settings }));
     const differences = await compareWithStored(fixture.directory, captured);

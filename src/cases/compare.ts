@@ -48,7 +48,12 @@ function compareLists({ path, expected, actual }: Sides<unknown[]>): Difference[
   );
 }
 
-function compareByIdentity({ path, expected, actual, identity }: Sides<unknown[]> & { identity: string }): Difference[] {
+function compareByIdentity({
+  path,
+  expected,
+  actual,
+  identity,
+}: Sides<unknown[]> & { identity: string }): Difference[] {
   const [wanted, got] = [byIdentity(expected, identity), byIdentity(actual, identity)];
   const all = [...new Set([...wanted.keys(), ...got.keys()])];
   const common = [...wanted.keys()].filter((key) => got.has(key));

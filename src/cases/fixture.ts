@@ -93,7 +93,10 @@ export async function inspectFixture(directory: string): Promise<FixtureReading>
   const holdsFile = entries.includes(HOLDS_FILE) ? path.join(directory, HOLDS_FILE) : undefined;
   return {
     fixture: {
-      name: path.basename(path.resolve(directory)), directory, holdsFile, settings: configuration.settings,
+      name: path.basename(path.resolve(directory)),
+      directory,
+      holdsFile,
+      settings: configuration.settings,
       rows: own ? NO_ROWS : (legacy.value as LegacyRows),
       own: own ? { schemaSql: schema.text, tables: ownTablesOf(legacy.value) } : null,
     },
@@ -106,15 +109,26 @@ const NO_ROWS: LegacyRows = { accounts: [], apis: [], keys: [] };
 /** The parsed `legacy.json`, in either of its forms, and all that is wrong with it. */
 async function readLegacy(directory: string): Promise<{ value: unknown; faults: FixtureFault[] }> {
   const text = await readUtf8(path.join(directory, LEGACY_FILE));
-  if (text.fault !== undefined) return { value: undefined, faults: [{ file: LEGACY_FILE, path: '', message: text.fault }] };
+  if (text.fault !== undefined)
+    return { value: undefined, faults: [{ file: LEGACY_FILE, path: '', message: text.fault }] };
   const { value, faults } = readJsonText(text.text);
-  const found = faults.length > 0 ? faults : isOwnForm(value) ? faultsOfOwnRows(value) : [...validateLegacy(value), ...repetitions(value)];
+  const found =
+    faults.length > 0
+      ? faults
+      : isOwnForm(value)
+        ? faultsOfOwnRows(value)
+        : [...validateLegacy(value), ...repetitions(value)];
   return { value, faults: found.map((fault) => ({ file: LEGACY_FILE, ...fault })) };
 }
 
 /** Ids are primary keys and slugs name the columns of the access matrix: neither may come twice. */
 function repetitions(value: unknown): { path: string; message: string }[] {
-  return [['accounts', 'id'], ['apis', 'id'], ['apis', 'slug'], ['keys', 'id']].flatMap(([table = '', field = '']) => {
+  return [
+    ['accounts', 'id'],
+    ['apis', 'id'],
+    ['apis', 'slug'],
+    ['keys', 'id'],
+  ].flatMap(([table = '', field = '']) => {
     const seen = new Map<string, string>();
     return rowsOf(value, table).flatMap((row, index) => {
       const written = row[field];
@@ -141,7 +155,13 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 /** A misspelt `hold.csv` would silently be a case without holds. */
 function unknownEntry(entry: string): FixtureFault[] {
   if (KNOWN_FILES.includes(entry) || entry.startsWith('.')) return [];
-  return [{ file: entry, path: '', message: `not part of a case (${KNOWN_FILES.map((file) => (file === SNAPSHOT_DIRECTORY ? `${file}/` : file)).join(', ')})` }];
+  return [
+    {
+      file: entry,
+      path: '',
+      message: `not part of a case (${KNOWN_FILES.map((file) => (file === SNAPSHOT_DIRECTORY ? `${file}/` : file)).join(', ')})`,
+    },
+  ];
 }
 
 async function listDirectory(directory: string): Promise<string[]> {

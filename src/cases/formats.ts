@@ -30,8 +30,12 @@ export function isTimestamptz(text: string): boolean {
   const [offsetHours = 0, offsetMinutes = 0, offsetSeconds = 0] = offset;
   return (
     isDay({ year: parts[10] === undefined ? year : 1 - year, month, day, counted: year }) &&
-    hour <= 23 && minute <= 59 && second <= 59 &&
-    offsetHours <= 15 && offsetMinutes <= 59 && offsetSeconds <= 59
+    hour <= 23 &&
+    minute <= 59 &&
+    second <= 59 &&
+    offsetHours <= 15 &&
+    offsetMinutes <= 59 &&
+    offsetSeconds <= 59
   );
 }
 

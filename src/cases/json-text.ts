@@ -16,7 +16,10 @@ export function readJsonText(text: string): JsonTextReading {
     if (duplicates.length === 0) return { value, faults: [] };
     return {
       value: undefined,
-      faults: duplicates.map(({ path, line }) => ({ path: joinPaths(path), message: `given twice (again on line ${String(line)})` })),
+      faults: duplicates.map(({ path, line }) => ({
+        path: joinPaths(path),
+        message: `given twice (again on line ${String(line)})`,
+      })),
     };
   } catch (error) {
     if (!(error instanceof JsonFault)) throw error;

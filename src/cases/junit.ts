@@ -13,7 +13,13 @@ const SHOWN = 200;
 export function junitXml(results: readonly CaseResult[], { failures }: JunitOptions): string {
   const errors = results.filter(({ error }) => error !== undefined).length;
   const failed = results.filter(({ ok, error }) => !ok && error === undefined).length;
-  const counts = attributes({ tests: results.length, failures: failed, errors, skipped: 0, time: sum(results.map(({ seconds }) => seconds)) });
+  const counts = attributes({
+    tests: results.length,
+    failures: failed,
+    errors,
+    skipped: 0,
+    time: sum(results.map(({ seconds }) => seconds)),
+  });
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
     `<testsuites ${attributes({ name: 'keylift snapshot' })} ${counts}>`,
@@ -28,7 +34,8 @@ export function junitXml(results: readonly CaseResult[], { failures }: JunitOpti
 function testCase(result: CaseResult, failure: string | undefined): string {
   const { case: name, ok, error, differences, seconds } = result;
   const opening = `    <testcase ${attributes({ classname: 'keylift.snapshot', name, time: seconds })}`;
-  if (error !== undefined) return `${opening}>\n${detail('error', { message: firstLine(failure ?? ''), text: failure ?? '' })}\n    </testcase>`;
+  if (error !== undefined)
+    return `${opening}>\n${detail('error', { message: firstLine(failure ?? ''), text: failure ?? '' })}\n    </testcase>`;
   if (ok) return `${opening}/>`;
   const lines = differences.slice(0, SHOWN).map(describeDifference);
   const more = differences.length > SHOWN ? [`and ${String(differences.length - SHOWN)} more`] : [];
@@ -40,16 +47,25 @@ const detail = (tag: string, { message, text }: { message: string; text: string 
   `      <${tag} ${attributes({ message, type: 'snapshot' })}>${escaped(text)}</${tag}>`;
 
 const attributes = (values: Record<string, string | number>): string =>
-  Object.entries(values).map(([name, value]) => `${name}="${escaped(String(value))}"`).join(' ');
+  Object.entries(values)
+    .map(([name, value]) => `${name}="${escaped(String(value))}"`)
+    .join(' ');
 
 /** XML 1.0 has no place for most controls, nor for halves of pairs, not even escaped. */
 function escaped(text: string): string {
   return text
-    .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\ufffe\uffff]/g, (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    .replace(
+      /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\ufffe\uffff]/g,
+      (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    )
     .toWellFormed()
-    .replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;')
     .replace(/[\t\r\n]/g, (mark) => (mark === '\n' ? '\n' : `&#${String(mark.charCodeAt(0))};`));
 }
 
 const firstLine = (text: string): string => text.split('\n')[0] ?? '';
-const sum = (numbers: readonly number[]): number => Math.round(numbers.reduce((all, one) => all + one, 0) * 1000) / 1000;
+const sum = (numbers: readonly number[]): number =>
+  Math.round(numbers.reduce((all, one) => all + one, 0) * 1000) / 1000;

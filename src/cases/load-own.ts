@@ -33,7 +33,9 @@ const withoutMetaCommands = (sql: string): string => sql.replace(/^\\(?:un)?rest
 
 /** One statement a table: values travel as JSON text and become what the columns are in PostgreSQL. */
 async function fill(session: WriteSession, { table, rows }: OwnTable): Promise<void> {
-  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))].map((name) => `"${name.replaceAll('"', '""')}"`);
+  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))].map(
+    (name) => `"${name.replaceAll('"', '""')}"`,
+  );
   if (columns.length > 0) {
     await session.query(
       `INSERT INTO ${table} (${columns.join(', ')}) OVERRIDING SYSTEM VALUE
@@ -53,7 +55,9 @@ async function advanceSequences(session: WriteSession, table: string): Promise<v
     [table],
   );
   for (const { column, sequence } of rows) {
-    await session.query(`SELECT setval($1::regclass, max(${column})) FROM ${table} HAVING max(${column}) > 0`, [sequence]);
+    await session.query(`SELECT setval($1::regclass, max(${column})) FROM ${table} HAVING max(${column}) > 0`, [
+      sequence,
+    ]);
   }
 }
 
@@ -65,8 +69,15 @@ async function asFixture(place: string, work: () => Promise<unknown>): Promise<v
     const state = sqlStateOf(error);
     // 08, 53, 57, 58: the server's own trouble.
     if (state === undefined || /^(08|53|57|58)/.test(state)) throw error;
-    throw new UsageError('fixture_unloadable', `${place} cannot be loaded: ${describeDatabaseError(error).message.replace(/^[^:]*: /, '')}`, {
-      facts: { sqlstate: state }, cause: error, hint: 'Mend the case; schemas/fixture-tables.schema.json describes its rows.', anchor: 'fixtures-and-the-embedded-server',
-    });
+    throw new UsageError(
+      'fixture_unloadable',
+      `${place} cannot be loaded: ${describeDatabaseError(error).message.replace(/^[^:]*: /, '')}`,
+      {
+        facts: { sqlstate: state },
+        cause: error,
+        hint: 'Mend the case; schemas/fixture-tables.schema.json describes its rows.',
+        anchor: 'fixtures-and-the-embedded-server',
+      },
+    );
   }
 }

@@ -53,8 +53,15 @@ const APIS: LegacyTable = {
 const KEYS: LegacyTable = {
   name: 'public.api_keys',
   columns: {
-    id: 'bigint', account_id: 'bigint', api_id: 'bigint', name: 'text', token: 'text', created_at: 'timestamptz',
-    last_used_at: 'timestamptz', revoked_at: 'timestamptz', expires_at: 'timestamptz',
+    id: 'bigint',
+    account_id: 'bigint',
+    api_id: 'bigint',
+    name: 'text',
+    token: 'text',
+    created_at: 'timestamptz',
+    last_used_at: 'timestamptz',
+    revoked_at: 'timestamptz',
+    expires_at: 'timestamptz',
   },
 };
 

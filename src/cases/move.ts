@@ -64,14 +64,18 @@ function moveOn(ground: Ground): Move {
     database,
     plan: async (holdsFile) => {
       stop.throwIfAborted();
-      return database.readOnly(async (session) => {
-        const holds: Holds = holdsFile === undefined ? NO_HOLDS : await readHolds(session, holdsFile, schema);
-        return planMove(session, schema, { holds, batchSize: PACE.batchSize });
-      }, { isolation: 'repeatable read' });
+      return database.readOnly(
+        async (session) => {
+          const holds: Holds = holdsFile === undefined ? NO_HOLDS : await readHolds(session, holdsFile, schema);
+          return planMove(session, schema, { holds, batchSize: PACE.batchSize });
+        },
+        { isolation: 'repeatable read' },
+      );
     },
     migrate: async (holdsFile) => {
       stop.throwIfAborted();
-      const holds = holdsFile === undefined ? undefined : await database.readOnly((s) => readHolds(s, holdsFile, schema));
+      const holds =
+        holdsFile === undefined ? undefined : await database.readOnly((s) => readHolds(s, holdsFile, schema));
       return underRun(ground, 'migrate', (stage) => migrate(stage, { until: 'switch', holds }));
     },
     verify: () => proveAndSync(database, schema, { stop }),
@@ -83,7 +87,11 @@ function moveOn(ground: Ground): Move {
 }
 
 /** As the commands do it: a DDL runner, the ledger, the lease. */
-async function underRun<T>({ url, version, database, schema, progress, stop }: Ground, command: string, work: (stage: StageContext) => Promise<T>): Promise<T> {
+async function underRun<T>(
+  { url, version, database, schema, progress, stop }: Ground,
+  command: string,
+  work: (stage: StageContext) => Promise<T>,
+): Promise<T> {
   const ddl = new DdlRunner({ url, schema, stop });
   const facts: RunFacts = { command, version };
   try {
@@ -91,7 +99,14 @@ async function underRun<T>({ url, version, database, schema, progress, stop }: G
     return await underLease(database, { facts, stop }, async ({ run, lost }) => ({
       exitCode: EXIT.done,
       result: await work({
-        database: fenced(patient(database), run), schema, ddl, run, assisted: false, options: PACE, progress: progress ?? UNTOLD, stop: AbortSignal.any([stop, lost]),
+        database: fenced(patient(database), run),
+        schema,
+        ddl,
+        run,
+        assisted: false,
+        options: PACE,
+        progress: progress ?? UNTOLD,
+        stop: AbortSignal.any([stop, lost]),
       }),
     }));
   } finally {

@@ -14,13 +14,21 @@ export interface Names {
   carry: { name: string; quoted: string }[];
 }
 
-export const NAMES_BY_DEFAULT: Names = { legacy: legacyFragments(DEFAULT_SETTINGS), tokenIsBytes: false, kind: 'o.kind', carry: [] };
+export const NAMES_BY_DEFAULT: Names = {
+  legacy: legacyFragments(DEFAULT_SETTINGS),
+  tokenIsBytes: false,
+  kind: 'o.kind',
+  carry: [],
+};
 
 export const namesOf = ({ settings, legacy, types }: MappedSchema): Names => ({
   legacy,
   tokenIsBytes: types.tokenIsBytes,
   kind: hasKind(settings) ? 'o.kind' : null,
-  carry: settings.legacy.keys.carry.map((name) => ({ name: `'${name.replaceAll("'", "''")}'`, quoted: quoteIdentifier(name) })),
+  carry: settings.legacy.keys.carry.map((name) => ({
+    name: `'${name.replaceAll("'", "''")}'`,
+    quoted: quoteIdentifier(name),
+  })),
 });
 
 const hasKind = ({ legacy }: Settings): boolean => JSON.stringify(legacy) === JSON.stringify(DEFAULT_SETTINGS.legacy);

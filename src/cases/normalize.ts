@@ -1,7 +1,23 @@
 /** Fields of `plan` and `verify` that differ from one run of the same case to the next, or with the machine. */
 const VOLATILE_FIELDS = new Set([
-  'at', 'batches', 'batch_size', 'checked_at', 'database', 'duration', 'eta', 'finished_at', 'generated_at', 'rate',
-  'rows_per_second', 'run', 'run_id', 'seconds', 'server', 'server_version', 'started_at', 'version',
+  'at',
+  'batches',
+  'batch_size',
+  'checked_at',
+  'database',
+  'duration',
+  'eta',
+  'finished_at',
+  'generated_at',
+  'rate',
+  'rows_per_second',
+  'run',
+  'run_id',
+  'seconds',
+  'server',
+  'server_version',
+  'started_at',
+  'version',
 ]);
 const VOLATILE_ENDINGS = ['_seconds', '_ms', '_per_second'];
 

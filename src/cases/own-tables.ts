@@ -29,11 +29,15 @@ interface PlaceFault {
 
 /** Does a parsed `legacy.json` bring tables of its own? */
 export const isOwnForm = (value: unknown): value is { tables: Record<string, Record<string, unknown>[]> } =>
-  typeof value === 'object' && value !== null && Object.hasOwn(value, 'tables')
-    && !['accounts', 'apis', 'keys'].some((name) => Object.hasOwn(value, name));
+  typeof value === 'object' &&
+  value !== null &&
+  Object.hasOwn(value, 'tables') &&
+  !['accounts', 'apis', 'keys'].some((name) => Object.hasOwn(value, name));
 
 export const ownTablesOf = (value: unknown): OwnTable[] =>
-  isOwnForm(value) ? Object.entries(value.tables).map(([name, rows]) => ({ table: quoteTable(parseTableName(name)), rows })) : [];
+  isOwnForm(value)
+    ? Object.entries(value.tables).map(([name, rows]) => ({ table: quoteTable(parseTableName(name)), rows }))
+    : [];
 
 /** Faults of rows in tables of the operator's own, by place. What their columns take is PostgreSQL's to say. */
 export function faultsOfOwnRows(value: unknown): PlaceFault[] {
@@ -51,17 +55,25 @@ function faultOfName(name: string): PlaceFault[] {
     return [];
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    return [{ path: joinPath('tables', name), message: 'not a table\'s name as SQL has it: table, schema.table, or public."ApiKey"' }];
+    return [
+      {
+        path: joinPath('tables', name),
+        message: 'not a table\'s name as SQL has it: table, schema.table, or public."ApiKey"',
+      },
+    ];
   }
 }
 
 function faultsOfValue(value: unknown, place: string): PlaceFault[] {
-  if (typeof value === 'string' && !isPostgresText(value)) return [{ path: place, message: 'not a text PostgreSQL can store (no U+0000, no half of a surrogate pair)' }];
+  if (typeof value === 'string' && !isPostgresText(value))
+    return [{ path: place, message: 'not a text PostgreSQL can store (no U+0000, no half of a surrogate pair)' }];
   if (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value)) {
     return [{ path: place, message: 'a number beyond 2^53 loses digits in JSON: write it as a string' }];
   }
   if (typeof value !== 'object' || value === null) return [];
-  return Object.entries(value).flatMap(([field, inner]) => faultsOfValue(inner, joinPath(place, Array.isArray(value) ? Number(field) : field)));
+  return Object.entries(value).flatMap(([field, inner]) =>
+    faultsOfValue(inner, joinPath(place, Array.isArray(value) ? Number(field) : field)),
+  );
 }
 
 /** The DDL beside the case, or beside the folder of cases it is in. */
@@ -71,5 +83,14 @@ export async function readSchemaSql(directory: string): Promise<{ text: string; 
     if (text !== undefined) return { text, faults: [] };
     if (fault !== 'no such file') return { text: '', faults: [{ file: SCHEMA_SQL, path: '', message: fault }] };
   }
-  return { text: '', faults: [{ file: SCHEMA_SQL, path: '', message: 'no such file, neither here nor in the folder above: tables of your own need their DDL' }] };
+  return {
+    text: '',
+    faults: [
+      {
+        file: SCHEMA_SQL,
+        path: '',
+        message: 'no such file, neither here nor in the folder above: tables of your own need their DDL',
+      },
+    ],
+  };
 }

@@ -8,7 +8,10 @@ export type SnapshotAction = 'check' | 'update';
 const SHOWN = 20;
 
 /** One case as it ends: a line, and below it what differs or went wrong. `failure` is the error as a person reads it. */
-export function caseText(result: CaseResult, { action, failure }: { action: SnapshotAction; failure?: string | undefined }): string {
+export function caseText(
+  result: CaseResult,
+  { action, failure }: { action: SnapshotAction; failure?: string | undefined },
+): string {
   const { differences } = result;
   const left = differences.length - SHOWN;
   return [

@@ -40,7 +40,9 @@ export async function runCase({ caseDirectory, url, stepsFor, settings: given }:
   if (fixture.own !== null) await loadOwnTables(url, fixture.own);
   return withDatabase(url, async (database) => {
     if (fixture.own === null) await loadFixture(database, fixture.rows);
-    const mapped = await database.readOnly((session) => inspectMapping(session, { settings, configFile: `the configuration of case ${fixture.name}` }));
+    const mapped = await database.readOnly((session) =>
+      inspectMapping(session, { settings, configFile: `the configuration of case ${fixture.name}` }),
+    );
     return captureMove(database, { holdsFile: fixture.holdsFile, url, steps: stepsFor(settings), mapped });
   });
 }
@@ -56,7 +58,12 @@ export async function loadFixture(database: Database, rows: LegacyRows): Promise
 /** Plans, migrates and verifies a loaded database and returns the four captures. Also after a rollback. */
 export async function captureMove(
   database: Database,
-  { holdsFile, url, steps, mapped }: { holdsFile: string | undefined; url: string; steps: SnapshotSteps; mapped?: MappedSchema },
+  {
+    holdsFile,
+    url,
+    steps,
+    mapped,
+  }: { holdsFile: string | undefined; url: string; steps: SnapshotSteps; mapped?: MappedSchema },
 ): Promise<Captured> {
   const before = await database.readOnly((session) => captureAccess(session, 'old', mapped));
   const plan = await steps.plan(url, holdsFile);

@@ -14,9 +14,11 @@ export async function withScratchDatabase<T>(serverUrl: string, use: (url: strin
   const server = await openDatabase(serverUrl, { applicationName: 'keylift snapshot', maxConnections: 1 });
   try {
     // template0 and UTF8: neither a filled template1 nor the server's encoding may change what a case shows.
-    await run(server, `CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'`).catch((error: unknown) => {
-      throw isPermission(error) ? notAllowed(server, error) : error;
-    });
+    await run(server, `CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'`).catch(
+      (error: unknown) => {
+        throw isPermission(error) ? notAllowed(server, error) : error;
+      },
+    );
     try {
       // Nor may the server's zone: dates without one mean another moment in each.
       await run(server, `ALTER DATABASE ${name} SET timezone = 'UTC'`);
@@ -31,8 +33,10 @@ export async function withScratchDatabase<T>(serverUrl: string, use: (url: strin
 
 const notAllowed = ({ where }: Database, cause: unknown): RefusedError =>
   new RefusedError('scratch_not_allowed', `${where.user} may not create a scratch database on ${where.host}`, {
-    facts: { host: where.host, port: where.port, user: where.user }, cause,
-    hint: 'Use a role with CREATEDB, or no database at all: without --database-url and DATABASE_URL an embedded server is started.', anchor: 'snapshots',
+    facts: { host: where.host, port: where.port, user: where.user },
+    cause,
+    hint: 'Use a role with CREATEDB, or no database at all: without --database-url and DATABASE_URL an embedded server is started.',
+    anchor: 'snapshots',
   });
 
 /** Outside a transaction, as CREATE DATABASE and DROP DATABASE must be. `name` above is ours: letters and digits. */

@@ -7,7 +7,10 @@ export const SCRATCH_SETTINGS = { fsync: 'off', synchronous_commit: 'off', full_
  * Gives `use` a way to ask for a server's URL: the given server's, else one of an embedded server that is started
  * at the first question and stopped when `use` ends. Fixtures with faults never start one.
  */
-export async function withServer<T>(given: string | undefined, use: (url: () => Promise<string>) => Promise<T>): Promise<T> {
+export async function withServer<T>(
+  given: string | undefined,
+  use: (url: () => Promise<string>) => Promise<T>,
+): Promise<T> {
   let embedded: Promise<EmbeddedServer> | undefined;
   const url = async (): Promise<string> => {
     if (given !== undefined) return given;

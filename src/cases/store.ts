@@ -21,7 +21,13 @@ export async function compareWithStored(directory: string, captured: Captured): 
       const actual = asJson(captured[name]);
       return stored.fault === undefined
         ? compare({ path: name, expected: stored.value, actual })
-        : [{ path: `${name} (${path.join(SNAPSHOT_DIRECTORY, `${name}.json`)}: ${stored.fault})`, expected: undefined, actual }];
+        : [
+            {
+              path: `${name} (${path.join(SNAPSHOT_DIRECTORY, `${name}.json`)}: ${stored.fault})`,
+              expected: undefined,
+              actual,
+            },
+          ];
     }),
   );
   return differences.flat();
@@ -48,7 +54,10 @@ export function formatSnapshot(value: unknown): string {
 export const escapeUnseen = (json: string): string => json.replace(UNSEEN, escaped);
 
 /** A merge conflict left in a snapshot must not keep `update` from writing it anew: a fault is a value here. */
-async function readSnapshot(directory: string, name: SnapshotName): Promise<{ value: unknown; fault: string | undefined }> {
+async function readSnapshot(
+  directory: string,
+  name: SnapshotName,
+): Promise<{ value: unknown; fault: string | undefined }> {
   const { text, fault } = await readUtf8(snapshotFile(directory, name));
   if (fault !== undefined) return { value: undefined, fault };
   const reading = readJsonText(text);

@@ -3,11 +3,15 @@ import { unknownIds } from '../files/known-ids.js';
 import type { Opened } from './opened.js';
 
 /** Ids of an accounts file, each known to the database. @throws UsageError `list_invalid` */
-export async function readAccounts({ database, schema: { legacy: l, types } }: Opened, file: string): Promise<string[]> {
+export async function readAccounts(
+  { database, schema: { legacy: l, types } }: Opened,
+  file: string,
+): Promise<string[]> {
   const kind = 'accounts file';
   const listed = (await readIdList(file, { kind, columns: ['account_id'] })).get('account_id') ?? [];
   const faults = await database.readOnly((session) =>
-    unknownIds(session, listed, { what: 'account', from: `${l.accounts} o`, id: l.accountId(), type: types.account }));
+    unknownIds(session, listed, { what: 'account', from: `${l.accounts} o`, id: l.accountId(), type: types.account }),
+  );
   if (faults.length > 0) throw invalidList(file, kind, faults);
   return listed.map(({ id }) => id);
 }

@@ -11,10 +11,19 @@ interface Words {
 
 /** All that is wrong with a command line's form, each a sentence, with what was probably meant. */
 export function commandLineFaults(argv: readonly string[], commands: readonly CommandDefinition[]): string[] {
-  const { flags, misused, words: [command, ...words] } = split(argv, commands);
+  const {
+    flags,
+    misused,
+    words: [command, ...words],
+  } = split(argv, commands);
   const definition = commands.find(({ name }) => name === command);
   if (command !== undefined && definition === undefined) {
-    return [`unknown command ${JSON.stringify(command)}${suggestion(command, commands.map(({ name }) => name))}`];
+    return [
+      `unknown command ${JSON.stringify(command)}${suggestion(
+        command,
+        commands.map(({ name }) => name),
+      )}`,
+    ];
   }
   if (flags.includes('--help') || flags.includes('--version')) return [];
   const known = [...Object.keys({ ...definition?.flags, ...GLOBAL_FLAGS }), 'help', 'version'];
@@ -24,13 +33,18 @@ export function commandLineFaults(argv: readonly string[], commands: readonly Co
     ...(definition === undefined ? ['name a command'] : []),
     ...unknown.map((flag) => `unknown flag ${flag}${suggestion(flag.replace(/^-+/, ''), known, '--')}`),
     ...misused,
-    ...positionals.slice(words.length).filter(([, { optional }]) => optional !== true).map(([name, { describe }]) => `<${name}> is missing: ${describe}`),
+    ...positionals
+      .slice(words.length)
+      .filter(([, { optional }]) => optional !== true)
+      .map(([name, { describe }]) => `<${name}> is missing: ${describe}`),
     ...words.slice(positionals.length).map((word) => `unexpected argument ${JSON.stringify(word)}`),
   ];
 }
 
 function split(argv: readonly string[], commands: readonly CommandDefinition[]): Words {
-  const known = new Map<string, Flag>([...commands.map(({ flags }) => flags), GLOBAL_FLAGS].flatMap((flags) => Object.entries(flags)));
+  const known = new Map<string, Flag>(
+    [...commands.map(({ flags }) => flags), GLOBAL_FLAGS].flatMap((flags) => Object.entries(flags)),
+  );
   const found: Words = { flags: [], misused: [], words: [] };
   const rest = [...argv];
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
@@ -46,7 +60,12 @@ function split(argv: readonly string[], commands: readonly CommandDefinition[]):
 function takeRest(rest: readonly string[], found: Words): void {
   found.words.push(...rest);
   const dashed = rest.filter((word) => word.startsWith('-'));
-  found.misused.push(...dashed.map((word) => `${JSON.stringify(word)}: an argument cannot start with a dash (a file: ./-name, a key: its fingerprint)`));
+  found.misused.push(
+    ...dashed.map(
+      (word) =>
+        `${JSON.stringify(word)}: an argument cannot start with a dash (a file: ./-name, a key: its fingerprint)`,
+    ),
+  );
 }
 
 function takeFlag(

@@ -52,7 +52,8 @@ _keylift_files() {
 /** Every flag that takes a value, as `command:--flag`, and `*:--flag` for those of every command. */
 const valued = (commands: readonly CommandDefinition[]): (readonly [string, Valued])[] =>
   [{ name: '*', flags: GLOBAL_FLAGS }, ...commands].flatMap(({ name: command, flags }) =>
-    Object.entries(flags).flatMap(([name, flag]) => (isValued(flag) ? [[`${command}:--${name}`, flag] as const] : [])));
+    Object.entries(flags).flatMap(([name, flag]) => (isValued(flag) ? [[`${command}:--${name}`, flag] as const] : [])),
+  );
 
 const withValue = (commands: readonly CommandDefinition[]): string =>
   [...new Set(valued(commands).map(([name]) => name.replace(/^.*:/, '')))].join('|');
@@ -64,12 +65,18 @@ const spelled = (flags: Record<string, Flag>): string =>
 function valueCases(commands: readonly CommandDefinition[]): string {
   const flags = valued(commands);
   const offers = new Set(flags.map(([, flag]) => offer(flag)));
-  const patterns = (offered: string): string => flags.filter(([, flag]) => offer(flag) === offered).map(([name]) => name).join('|');
+  const patterns = (offered: string): string =>
+    flags
+      .filter(([, flag]) => offer(flag) === offered)
+      .map(([name]) => name)
+      .join('|');
   return [...offers].map((offered) => `    ${patterns(offered)}) ${offered}return ;;`).join('\n');
 }
 
 const placeCases = ({ name, positionals = {} }: CommandDefinition): string[] =>
-  Object.values(positionals).map((positional, place) => `    '${name} ${String(place)} '*) ${offer(positional)}return ;;`);
+  Object.values(positionals).map(
+    (positional, place) => `    '${name} ${String(place)} '*) ${offer(positional)}return ;;`,
+  );
 
 /** What can be said before it is typed: one of some words, or a file; of a number or an id, nothing. */
 function offer({ read, value }: Valued): string {

@@ -14,18 +14,23 @@ export interface Question {
  * Asks before something is written. Throws RefusedError `confirmation_missing` where nobody can answer,
  * `not_confirmed` when the answer is not yes, and InterruptedError when a signal comes first.
  */
-export async function confirm({ io, stop }: Pick<CommandContext, 'io' | 'stop'>, { question, lines = [], yes }: Question): Promise<void> {
+export async function confirm(
+  { io, stop }: Pick<CommandContext, 'io' | 'stop'>,
+  { question, lines = [], yes }: Question,
+): Promise<void> {
   if (yes) return;
   if (!io.isTTY.stdin || !io.isTTY.stderr) {
     throw new RefusedError('confirmation_missing', `nobody can answer: ${question}`, {
-      hint: 'Pass --yes to go on without being asked.', anchor: 'confirmation',
+      hint: 'Pass --yes to go on without being asked.',
+      anchor: 'confirmation',
     });
   }
   io.stderr.write([...lines, `${question} [y/N] `].join('\n'));
   const answer = await nextLine(io.stdin, stop);
   if (!/^\s*(y|yes)\s*$/i.test(answer)) {
     throw new RefusedError('not_confirmed', 'the question was not answered with yes; nothing was changed', {
-      hint: 'Run the command again and answer y, or pass --yes.', anchor: 'confirmation',
+      hint: 'Run the command again and answer y, or pass --yes.',
+      anchor: 'confirmation',
     });
   }
 }
@@ -36,12 +41,22 @@ function nextLine(stdin: NodeJS.ReadableStream, stop: AbortSignal): Promise<stri
     // terminal: false leaves ^C a signal, which the program's own handler turns into `stop`.
     const reader = createInterface({ input: stdin, terminal: false });
     const onStop = () => {
-      reject(new InterruptedError('the command was stopped at the question; nothing was changed', { hint: 'Run the same command again.' }));
+      reject(
+        new InterruptedError('the command was stopped at the question; nothing was changed', {
+          hint: 'Run the same command again.',
+        }),
+      );
       reader.close();
     };
-    if (stop.aborted) { onStop(); return; }
+    if (stop.aborted) {
+      onStop();
+      return;
+    }
     stop.addEventListener('abort', onStop, { once: true });
-    reader.once('line', (line) => { resolve(line); reader.close(); });
+    reader.once('line', (line) => {
+      resolve(line);
+      reader.close();
+    });
     reader.once('close', () => {
       stop.removeEventListener('abort', onStop);
       resolve('');

@@ -38,12 +38,21 @@ export async function dispatch(task: Task): Promise<ExitCode> {
   const { globals, io } = task;
   const secrets = knownSecrets(globals, io.env);
   // Before anything is waited for: a signal that comes first is not to be lost.
-  let said = (text: string): void => { io.stderr.write(text); };
-  const signals = listenForStop({ onSignal: io.onSignal.bind(io), say: (text) => { said(text); } });
+  let said = (text: string): void => {
+    io.stderr.write(text);
+  };
+  const signals = listenForStop({
+    onSignal: io.onSignal.bind(io),
+    say: (text) => {
+      said(text);
+    },
+  });
   const { Terminal } = await import('../console/terminal.js');
   const painted = io.isTTY.stdout || io.isTTY.stderr ? await import('../console/region.js') : undefined;
   const terminal = new Terminal(io, { noColour: globals.noColor, regions: painted?.Region });
-  said = (text) => { terminal.stderr.write(text); };
+  said = (text) => {
+    terminal.stderr.write(text);
+  };
   let log: Log | undefined;
   let ends: LogEnds | undefined;
   try {
@@ -102,7 +111,9 @@ const CANCEL_EVERY_MS = 500;
 /** The second signal: whatever the server does for this command is cancelled, until the command has ended. */
 function whenStoppedNow(stopNow: AbortSignal, databases: readonly Database[]): () => void {
   let again: NodeJS.Timeout | undefined;
-  const cancel = (): void => { databases.forEach((database) => void database.cancelRunning()); };
+  const cancel = (): void => {
+    databases.forEach((database) => void database.cancelRunning());
+  };
   const begin = (): void => {
     cancel();
     again = setInterval(cancel, CANCEL_EVERY_MS);
@@ -119,14 +130,18 @@ async function afterStopNow(error: unknown): Promise<unknown> {
   const { isTimeout } = await import('../database/sqlstate.js');
   if (!isTimeout(error)) return error;
   return new InterruptedError('the command was stopped at once; what was not committed is rolled back', {
-    hint: 'Run the same command again: it goes on where it stopped.', cause: error,
+    hint: 'Run the same command again: it goes on where it stopped.',
+    cause: error,
   });
 }
 
 function opener({ databaseUrl }: Configuration, opened: Database[]): CommandContext['openDatabase'] {
   return async (options) => {
     if (databaseUrl === undefined) throw noDatabase();
-    const [{ openDatabase }, { pinned, CATALOG_ALONE }] = await Promise.all([import('../database/connect.js'), import('../database/pinned.js')]);
+    const [{ openDatabase }, { pinned, CATALOG_ALONE }] = await Promise.all([
+      import('../database/connect.js'),
+      import('../database/pinned.js'),
+    ]);
     const database = pinned(await openDatabase(databaseUrl, options), CATALOG_ALONE);
     opened.push(database);
     return database;
@@ -137,9 +152,12 @@ function outputs(io: Io, { json }: Globals): Pick<CommandContext, 'json' | 'prin
   let answered = false;
   return {
     json,
-    write: (text) => { (json ? io.stderr : io.stdout).write(text); },
+    write: (text) => {
+      (json ? io.stderr : io.stdout).write(text);
+    },
     printAnswer: (document) => {
-      if (!json || answered) throw new Error(json ? 'a command answered twice under --json' : 'a document was answered without --json');
+      if (!json || answered)
+        throw new Error(json ? 'a command answered twice under --json' : 'a document was answered without --json');
       answered = true;
       io.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
     },
@@ -148,7 +166,8 @@ function outputs(io: Io, { json }: Globals): Pick<CommandContext, 'json' | 'prin
 
 function noDatabase(): UsageError {
   return new UsageError('database_url_missing', 'no database is named', {
-    hint: 'Set DATABASE_URL to postgres://user:password@host:5432/database, or pass --database-url.', anchor: 'database',
+    hint: 'Set DATABASE_URL to postgres://user:password@host:5432/database, or pass --database-url.',
+    anchor: 'database',
   });
 }
 

@@ -19,10 +19,12 @@ export const run: Run<FinalizeArguments> = async (context, args) => {
       : ['From here on the database refuses a new per-API key for a store API. keylift rollback takes it back.'],
     yes: args.yes,
   });
-  const report = await withRun(context, opened, { command: args.purge ? 'finalize --purge' : 'finalize', metricsFile: args.metricsFile }, async (stage) => ({
-    exitCode: EXIT.done,
-    result: args.purge ? await purge(stage) : await finalize(stage),
-  }));
+  const report = await withRun(
+    context,
+    opened,
+    { command: args.purge ? 'finalize --purge' : 'finalize', metricsFile: args.metricsFile },
+    async (stage) => ({ exitCode: EXIT.done, result: args.purge ? await purge(stage) : await finalize(stage) }),
+  );
   if (context.json) context.printAnswer(report);
   else context.write(finalizeText(report));
   return EXIT.done;

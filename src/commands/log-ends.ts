@@ -6,7 +6,11 @@ import type { ErrorText } from './print-error.js';
 export class LogEnds {
   private readonly began: number;
 
-  constructor(private readonly log: Logger, command: string, private readonly now: () => number = () => performance.now()) {
+  constructor(
+    private readonly log: Logger,
+    command: string,
+    private readonly now: () => number = () => performance.now(),
+  ) {
     this.began = now();
     log.info('command', `keylift ${command}`, { command });
   }
@@ -17,7 +21,11 @@ export class LogEnds {
 
   async failed({ error, logged }: ErrorText): Promise<void> {
     const sqlstate = await sqlStateIn(error);
-    this.log.error('failed', error.message, { ...logged, ms: this.ms(), ...(sqlstate === undefined ? {} : { sqlstate }) });
+    this.log.error('failed', error.message, {
+      ...logged,
+      ms: this.ms(),
+      ...(sqlstate === undefined ? {} : { sqlstate }),
+    });
   }
 
   private ms(): number {

@@ -11,10 +11,15 @@ export async function keepingMetrics<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   if (file === undefined) return work();
-  return withMetricsFile({
-    file,
-    database: database.where.database,
-    read: () => database.readOnly((session) => readMetrics(session, schema)),
-    onFailure: (error) => { logger.warn('metrics', `${(error as Error).message}; the run goes on`); },
-  }, work);
+  return withMetricsFile(
+    {
+      file,
+      database: database.where.database,
+      read: () => database.readOnly((session) => readMetrics(session, schema)),
+      onFailure: (error) => {
+        logger.warn('metrics', `${(error as Error).message}; the run goes on`);
+      },
+    },
+    work,
+  );
 }

@@ -21,7 +21,10 @@ export const run: Run<MigrateArguments> = async (context, args) => {
     return plan.run(context, { showSql: false, rehearse: false, holds: args.holds, notice: undefined });
   }
   const opened = await openMigration(context);
-  const holds = args.holds === undefined ? undefined : await opened.database.readOnly((s) => readHolds(s, args.holds!, opened.schema));
+  const holds =
+    args.holds === undefined
+      ? undefined
+      : await opened.database.readOnly((s) => readHolds(s, args.holds!, opened.schema));
   await checkGates(context, opened);
   await ask(context, opened, args);
   await withDdl(context, opened, (ddl) => ensureLedger({ database: opened.database, ddl }));
@@ -33,10 +36,15 @@ export const run: Run<MigrateArguments> = async (context, args) => {
     maxLag: args.maxLag === undefined ? null : args.maxLag / 1000,
     maxActive: args.maxActive ?? null,
   };
-  const report = await withRun(context, opened, { command: 'migrate', pace, until, metricsFile: args.metricsFile, assist: assistBackfill }, async (stage) => {
-    const result = await migrate(stage, { until, holds });
-    return { exitCode: result.exceptions > 0 ? EXIT.exceptions : EXIT.done, result };
-  });
+  const report = await withRun(
+    context,
+    opened,
+    { command: 'migrate', pace, until, metricsFile: args.metricsFile, assist: assistBackfill },
+    async (stage) => {
+      const result = await migrate(stage, { until, holds });
+      return { exitCode: result.exceptions > 0 ? EXIT.exceptions : EXIT.done, result };
+    },
+  );
   if (context.json) context.printAnswer(report);
   else context.write(migrationText(report));
   return report.exceptions > 0 ? EXIT.exceptions : EXIT.done;
@@ -60,11 +68,24 @@ async function ask(context: CommandContext, { database, schema }: Opened, args: 
     await confirm(context, { question, yes: args.yes });
     return;
   }
-  const plan = await database.readOnly(async (session) => {
-    const holds = args.holds === undefined ? await holdsOfLedger(session) : await readHolds(session, args.holds, schema);
-    return planMove(session, schema, { holds, batchSize: args.batchSize ?? DEFAULT_PACE.batchSize, listed: 0, beside: await besideInSnapshot(database, session) });
-  }, { isolation: 'repeatable read' });
-  const lines = [planText(plan, { brief: true }), ...(await begunText(database)), 'Irreversible: nothing, until finalize --purge. keylift rollback takes it back.'];
+  const plan = await database.readOnly(
+    async (session) => {
+      const holds =
+        args.holds === undefined ? await holdsOfLedger(session) : await readHolds(session, args.holds, schema);
+      return planMove(session, schema, {
+        holds,
+        batchSize: args.batchSize ?? DEFAULT_PACE.batchSize,
+        listed: 0,
+        beside: await besideInSnapshot(database, session),
+      });
+    },
+    { isolation: 'repeatable read' },
+  );
+  const lines = [
+    planText(plan, { brief: true }),
+    ...(await begunText(database)),
+    'Irreversible: nothing, until finalize --purge. keylift rollback takes it back.',
+  ];
   await confirm(context, { question, yes: false, lines });
 }
 

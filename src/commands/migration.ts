@@ -39,40 +39,59 @@ export async function withRun<T>(context: CommandContext, opened: Opened, work: 
 
 type StageWork<T> = (stage: StageContext) => Promise<{ exitCode: number; result: T }>;
 
-async function runUnderLease<T>(context: CommandContext, { database, schema }: Opened, work: Work, fn: StageWork<T>): Promise<T> {
+async function runUnderLease<T>(
+  context: CommandContext,
+  { database, schema }: Opened,
+  work: Work,
+  fn: StageWork<T>,
+): Promise<T> {
   const options = { ...DEFAULT_PACE, ...work.pace };
   const facts: RunFacts = { command: work.command, version: version(), pace: paceOf(options, work.until) };
-  const picture = work.until === undefined || context.quiet ? undefined : await beginPicture(context, { database, schema });
+  const picture =
+    work.until === undefined || context.quiet ? undefined : await beginPicture(context, { database, schema });
   const noted: { waits?: Waits } = {};
-  const progress = both(picture?.progress ?? progressOn(context), { ...UNTOLD, waiting: (wait) => { noted.waits?.tell(wait); } });
+  const progress = both(picture?.progress ?? progressOn(context), {
+    ...UNTOLD,
+    waiting: (wait) => {
+      noted.waits?.tell(wait);
+    },
+  });
   const ran = withDdl(context, { schema, progress }, (ddl) => {
     const stage = (run: Run, lost: AbortSignal, assisted = false): StageContext => {
       const stop = AbortSignal.any([context.stop, lost]);
       const patiently = patient(database, {
-        stop, onWait: (reason, sqlstate) => { progress.retry({ text: `waiting: ${reason}`, reason: 'again', sqlstate }); },
+        stop,
+        onWait: (reason, sqlstate) => {
+          progress.retry({ text: `waiting: ${reason}`, reason: 'again', sqlstate });
+        },
       });
       ddl.guardWith(() => patiently.readOnly((session) => requireLease(session, run)));
       if (noted.waits === undefined) progress.run({ runId: run.runId, command: work.command });
       noted.waits ??= new Waits({ database: fenced(database, run), run });
-      return {
-        database: fenced(patiently, run),
-        schema,
-        ddl,
-        run,
-        assisted,
-        options,
-        progress,
-        stop,
-      };
+      return { database: fenced(patiently, run), schema, ddl, run, assisted, options, progress, stop };
     };
     const { assist } = work;
     return underLease(
       database,
-      { facts, stop: context.stop, onSilence: () => { ddl.abandon(); }, ...(assist === undefined ? {} : { assist: (run, lost) => assist(stage(run, lost)) }) },
-      ({ run, lost, assisted }) => throughLosses(() => untilNoted(fn(stage(run, lost, assisted)), noted.waits!), {
-        stop: AbortSignal.any([context.stop, lost]),
-        onLoss: (error) => { progress.retry({ text: 'waiting: the connection was lost; trying again', reason: 'reconnect', sqlstate: sqlStateOf((error as Error).cause) }); },
-      }),
+      {
+        facts,
+        stop: context.stop,
+        onSilence: () => {
+          ddl.abandon();
+        },
+        ...(assist === undefined ? {} : { assist: (run, lost) => assist(stage(run, lost)) }),
+      },
+      ({ run, lost, assisted }) =>
+        throughLosses(() => untilNoted(fn(stage(run, lost, assisted)), noted.waits!), {
+          stop: AbortSignal.any([context.stop, lost]),
+          onLoss: (error) => {
+            progress.retry({
+              text: 'waiting: the connection was lost; trying again',
+              reason: 'reconnect',
+              sqlstate: sqlStateOf((error as Error).cause),
+            });
+          },
+        }),
     );
   });
   return ran.finally(() => picture?.end());
@@ -90,8 +109,12 @@ async function untilNoted<T>(work: Promise<T>, waits: Waits): Promise<T> {
   return answer;
 }
 
-const paceOf = ({ concurrency, batchSeconds, maxLag }: StageOptions, until: Stage | undefined): RunPace =>
-  ({ until: until ?? null, concurrency, batch_time: batchSeconds, max_lag: maxLag });
+const paceOf = ({ concurrency, batchSeconds, maxLag }: StageOptions, until: Stage | undefined): RunPace => ({
+  until: until ?? null,
+  concurrency,
+  batch_time: batchSeconds,
+  max_lag: maxLag,
+});
 
 /** A picture where the terminal can show one; the log file is told as ever. */
 async function beginPicture(context: CommandContext, { database, schema }: Opened): Promise<LivePicture | undefined> {
@@ -110,12 +133,7 @@ export async function withDdl<T>(
   { schema, progress = progressOn(context) }: { schema: MappedSchema; progress?: Progress },
   fn: (ddl: DdlRunner) => Promise<T>,
 ): Promise<T> {
-  const ddl = new DdlRunner({
-    url: context.databaseUrl!,
-    schema,
-    stop: context.stop,
-    onWait: progress.waiting,
-  });
+  const ddl = new DdlRunner({ url: context.databaseUrl!, schema, stop: context.stop, onWait: progress.waiting });
   try {
     return await fn(ddl);
   } finally {

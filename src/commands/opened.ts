@@ -7,7 +7,13 @@ import type { StageOptions } from '../stages/context.js';
 import type { CommandContext } from './context.js';
 
 /** Batches at once, keys a batch at most and its time, where the operator says nothing. */
-export const DEFAULT_PACE: StageOptions = { concurrency: 2, batchSize: 200_000, batchSeconds: 0.5, maxLag: null, maxActive: null };
+export const DEFAULT_PACE: StageOptions = {
+  concurrency: 2,
+  batchSize: 200_000,
+  batchSeconds: 0.5,
+  maxLag: null,
+  maxActive: null,
+};
 
 /** The operator's database with the mapping found to fit it. */
 export interface Opened {
@@ -31,4 +37,5 @@ export async function openMigration(context: CommandContext): Promise<Opened> {
 }
 
 /** `shop on db.example:5432`. */
-export const placeOf = ({ where: { database, host, port } }: Database): string => `${database} on ${host}:${String(port)}`;
+export const placeOf = ({ where: { database, host, port } }: Database): string =>
+  `${database} on ${host}:${String(port)}`;

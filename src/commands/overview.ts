@@ -22,17 +22,24 @@ const BRIEFLY: Record<ExitCode, string> = {
   [EXIT.exceptions]: 'exceptions wait',
   [EXIT.interrupted]: 'interrupted',
 };
-const EXIT_CODES = Object.entries(BRIEFLY).map(([code, meaning]) => `${code} ${meaning}`.replaceAll(' ', HARD)).join('; ');
+const EXIT_CODES = Object.entries(BRIEFLY)
+  .map(([code, meaning]) => `${code} ${meaning}`.replaceAll(' ', HARD))
+  .join('; ');
 
 /** `keylift --help`: every command by the operator's path, on one screen of 80 × 24. */
 export function overview(groups: readonly Group[]): string {
   const titles = Math.max(...groups.map(({ title }) => title.length)) + 2;
-  const names = Math.max(...groups.flatMap(({ commands }) => commands.map(({ definition }) => definition.name.length))) + 2;
+  const names =
+    Math.max(...groups.flatMap(({ commands }) => commands.map(({ definition }) => definition.name.length))) + 2;
   return [
     'keylift <command>: per-API keys into account Settings, on a live PostgreSQL',
     '',
-    ...groups.flatMap(({ title, commands }) => commands.map(({ definition: { name }, brief }, at) =>
-      `${(at === 0 ? title : '').padEnd(titles)}${name.padEnd(names)}${brief}`)),
+    ...groups.flatMap(({ title, commands }) =>
+      commands.map(
+        ({ definition: { name }, brief }, at) =>
+          `${(at === 0 ? title : '').padEnd(titles)}${name.padEnd(names)}${brief}`,
+      ),
+    ),
     '',
     'keylift <command> --help shows its flags, examples and exit codes.',
     wrap(`Exit codes: ${EXIT_CODES}`, { rest: '  ', columns: COLUMNS }).replaceAll(HARD, ' '),

@@ -33,9 +33,17 @@ export function parseInvocation(given: readonly string[], world: ParseWorld): In
   if (formFaults.length > 0) throw usage(formFaults, { argv, world });
   let chosen: { definition: CommandDefinition; raw: Record<string, unknown> } | undefined;
   let text = '';
-  const parser = buildParser(world, (definition, raw) => { chosen = { definition, raw }; });
+  const parser = buildParser(world, (definition, raw) => {
+    chosen = { definition, raw };
+  });
   try {
-    void parser.parse(argv.filter((word) => word !== '--'), {}, (_error: unknown, _args: unknown, output: string) => { text = output; });
+    void parser.parse(
+      argv.filter((word) => word !== '--'),
+      {},
+      (_error: unknown, _args: unknown, output: string) => {
+        text = output;
+      },
+    );
   } catch (error) {
     if (error instanceof ParserFault) throw usage([error.message], { argv, world });
     throw error;
@@ -49,11 +57,16 @@ export function parseInvocation(given: readonly string[], world: ParseWorld): In
 
 /** Only flags, and help among them. */
 const asksForOverview = (argv: readonly string[], { commands }: ParseWorld): boolean =>
-  argv.includes('--help') && !argv.includes('--version') && !argv.some((word) => commands.some(({ name }) => name === word));
+  argv.includes('--help') &&
+  !argv.includes('--version') &&
+  !argv.some((word) => commands.some(({ name }) => name === word));
 
 function usage(faults: string[], { argv, world }: { argv: readonly string[]; world: ParseWorld }): UsageError {
   const command = world.commands.find(({ name }) => argv.includes(name))?.name;
-  return new UsageError('usage', faults.join('\n'), { hint: `See keylift ${command === undefined ? '' : `${command} `}--help.`, anchor: 'command-line-and-configuration' });
+  return new UsageError('usage', faults.join('\n'), {
+    hint: `See keylift ${command === undefined ? '' : `${command} `}--help.`,
+    anchor: 'command-line-and-configuration',
+  });
 }
 
 function buildParser(
@@ -88,7 +101,10 @@ function buildParser(
 
 function addCommand(parser: Argv, definition: CommandDefinition, choose: Parameters<typeof buildParser>[1]): Argv {
   const positionals = Object.entries(definition.positionals ?? {});
-  const pattern = [definition.name, ...positionals.map(([name, { optional }]) => (optional === true ? `[${name}]` : `<${name}>`))].join(' ');
+  const pattern = [
+    definition.name,
+    ...positionals.map(([name, { optional }]) => (optional === true ? `[${name}]` : `<${name}>`)),
+  ].join(' ');
   return parser.command(
     pattern,
     definition.describe,
@@ -96,12 +112,15 @@ function addCommand(parser: Argv, definition: CommandDefinition, choose: Paramet
       for (const [name, { describe, value }] of positionals) {
         command.positional(name, { type: 'string', describe: `${describe} [${value}]` });
       }
-      for (const [name, flag] of Object.entries(definition.flags)) addFlag(command, name, flag, `${definition.name} flags:`);
+      for (const [name, flag] of Object.entries(definition.flags))
+        addFlag(command, name, flag, `${definition.name} flags:`);
       for (const [name, flag] of Object.entries(GLOBAL_FLAGS)) addFlag(command, name, flag, EVERY);
       command.group(['help', 'version'], EVERY);
       return command.epilogue(`Examples:\n${exampleLines(definition)}\n\nExit codes:\n${exitLines(definition.exits)}`);
     },
-    (raw) => { choose(definition, raw); },
+    (raw) => {
+      choose(definition, raw);
+    },
   );
 }
 
@@ -119,5 +138,8 @@ const exampleLines = ({ examples }: CommandDefinition): string =>
   examples.map(([line, does]) => `  keylift ${line}\n      ${does}`).join('\n');
 
 function exitLines(exits: CommandDefinition['exits']): string {
-  return [...exits].sort((a, b) => a - b).map((code) => `  ${String(code).padStart(3)}  ${EXIT_MEANINGS[code]}`).join('\n');
+  return [...exits]
+    .sort((a, b) => a - b)
+    .map((code) => `  ${String(code).padStart(3)}  ${EXIT_MEANINGS[code]}`)
+    .join('\n');
 }

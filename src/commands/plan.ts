@@ -11,13 +11,27 @@ export const run: Run<PlanArguments> = async (context, args) => {
   const { database, schema } = await openMapped(context);
   const { stop } = context;
   // One snapshot, so that the exceptions listed are the exceptions counted, and the customers told the keys counted.
-  const { holds, plan, notice } = await database.readOnly(async (session) => {
-    const holds = args.holds === undefined ? await holdsOfLedger(session) : await readHolds(session, args.holds, schema);
-    const plan = await planMove(session, schema, { holds, batchSize: DEFAULT_PACE.batchSize, ...(!context.json && { listed: EXCEPTIONS_SHOWN }), beside: await besideInSnapshot(database, session) });
-    const notice = args.notice === undefined ? undefined : await (await import('../plan/notice.js')).writeNotice(session, schema, { file: args.notice, holds, stop });
-    return { holds, plan, notice };
-  }, { isolation: 'repeatable read' });
-  const rehearsal = args.rehearse ? await (await import('../stages/rehearse.js')).rehearse(database, schema, { holds, total: plan.total, stop }) : undefined;
+  const { holds, plan, notice } = await database.readOnly(
+    async (session) => {
+      const holds =
+        args.holds === undefined ? await holdsOfLedger(session) : await readHolds(session, args.holds, schema);
+      const plan = await planMove(session, schema, {
+        holds,
+        batchSize: DEFAULT_PACE.batchSize,
+        ...(!context.json && { listed: EXCEPTIONS_SHOWN }),
+        beside: await besideInSnapshot(database, session),
+      });
+      const notice =
+        args.notice === undefined
+          ? undefined
+          : await (await import('../plan/notice.js')).writeNotice(session, schema, { file: args.notice, holds, stop });
+      return { holds, plan, notice };
+    },
+    { isolation: 'repeatable read' },
+  );
+  const rehearsal = args.rehearse
+    ? await (await import('../stages/rehearse.js')).rehearse(database, schema, { holds, total: plan.total, stop })
+    : undefined;
   const measured = rehearsal === undefined ? plan : { ...plan, seconds_expected: rehearsal.seconds_expected };
   const sql = args.showSql ? (await import('../stages/show-sql.js')).planStatements(schema) : undefined;
   const further = { ...(rehearsal && { rehearsal }), ...(notice && { notice }) };

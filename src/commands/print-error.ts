@@ -32,7 +32,8 @@ export async function describeError(error: unknown, telling: Telling): Promise<E
     exitCode: known.exitCode,
     error: known,
     logged: {
-      code: known.code, exit_code: known.exitCode,
+      code: known.code,
+      exit_code: known.exitCode,
       ...(run === undefined ? {} : { run_id: run }),
       ...(Object.keys(known.facts).length === 0 ? {} : { facts: { ...known.facts } }),
       ...(stack === undefined ? {} : { stack }),
@@ -45,7 +46,10 @@ const stackOf = ({ cause }: BugError): string | undefined => (cause instanceof E
 async function classify(error: unknown): Promise<KeyliftError> {
   if (error instanceof KeyliftError) return error;
   if (error instanceof Error && error.name === 'AbortError') {
-    return new InterruptedError('the command was stopped on request', { hint: 'Run the same command again: it goes on where it stopped.', cause: error });
+    return new InterruptedError('the command was stopped on request', {
+      hint: 'Run the same command again: it goes on where it stopped.',
+      cause: error,
+    });
   }
   // Only here, because pg is heavy and most command lines end well.
   const { describeDatabaseError } = await import('../database/describe.js');
@@ -57,9 +61,14 @@ function knownLines(error: KeyliftError): string[] {
 }
 
 const linesOfFacts = (facts: Record<string, unknown>): string[] =>
-  Object.entries(facts).filter(([, value]) => value !== undefined).flatMap(([name, value]) => factLines(name, value));
+  Object.entries(facts)
+    .filter(([, value]) => value !== undefined)
+    .flatMap(([name, value]) => factLines(name, value));
 
-const wayOut = ({ code, hint, anchor }: KeyliftError): string[] => [`  ${hint}`, `  see runbook.md#${anchor} (code ${code})`];
+const wayOut = ({ code, hint, anchor }: KeyliftError): string[] => [
+  `  ${hint}`,
+  `  see runbook.md#${anchor} (code ${code})`,
+];
 
 const MOST_ITEMS = 20;
 
@@ -104,6 +113,6 @@ function placeOfStack({ debug, logFile }: Telling): string {
 /** File names and key names may hold anything; a terminal must not obey it. */
 function printable(text: string): string {
   return text.replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, (mark) =>
-    mark === '\n' || mark === '\t' ? mark : `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`);
+    mark === '\n' || mark === '\t' ? mark : `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
-

@@ -33,15 +33,23 @@ export function progressOn({ logger, fileLogger }: Logs, now: () => number = () 
       logger.carry({ stage: stage.split(' ')[0]! });
       logger.info('stage', `stage ${stage}`);
     },
-    stageDone: (stage, seconds) => { fileLogger.info('stage_done', `stage ${stage} is done`, { stage, ms: milliseconds(seconds) }); },
-    looked: (keys) => { logger.info('progress', `  ${counted(keys, 'key')} looked at`, { rows: keys }); },
-    note: (text, done) => { logger.info('step', `  ${text}`, done === undefined ? {} : { rows: done }); },
+    stageDone: (stage, seconds) => {
+      fileLogger.info('stage_done', `stage ${stage} is done`, { stage, ms: milliseconds(seconds) });
+    },
+    looked: (keys) => {
+      logger.info('progress', `  ${counted(keys, 'key')} looked at`, { rows: keys });
+    },
+    note: (text, done) => {
+      logger.info('step', `  ${text}`, done === undefined ? {} : { rows: done });
+    },
     waiting: waitsOn(logger, { now, gap }),
     retry: (retry) => {
       (retry.text === retried ? fileLogger : logger).info('retry', `  ${retry.text}`, retryFields(retry));
       retried = retry.text;
     },
-    givenUp: (range, sqlstate) => { logger.warn('given_up', ...givenUp(range, sqlstate)); },
+    givenUp: (range, sqlstate) => {
+      logger.warn('given_up', ...givenUp(range, sqlstate));
+    },
     batch: (report) => {
       rows += report.rows;
       moved += report.moved;
@@ -50,7 +58,11 @@ export function progressOn({ logger, fileLogger }: Logs, now: () => number = () 
       if (now() - told < gap()) return;
       told = now();
       const rate = Math.round(rows / ((told - began) / 1000));
-      logger.info('progress', `  ${counted(rows, 'key')} looked at, ${grouped(moved)} moved, ${grouped(rate)} rows/s`, { rows, moved, rows_per_second: rate });
+      logger.info('progress', `  ${counted(rows, 'key')} looked at, ${grouped(moved)} moved, ${grouped(rate)} rows/s`, {
+        rows,
+        moved,
+        rows_per_second: rate,
+      });
     },
   };
 }
@@ -61,7 +73,14 @@ const milliseconds = (seconds: number): number => Math.round(seconds * 1000);
 function logBatch(log: Logger, { lines }: BatchReport): void {
   for (const { batchNo, after, upto, rows, moved, stayed, setAside, seconds } of lines) {
     log.info('batch', `batch ${batchNo}: ${counted(rows, 'key')}`, {
-      batch: Number(batchNo), from: after, to: upto, rows, moved, stayed, set_aside: setAside, ms: milliseconds(seconds),
+      batch: Number(batchNo),
+      from: after,
+      to: upto,
+      rows,
+      moved,
+      stayed,
+      set_aside: setAside,
+      ms: milliseconds(seconds),
     });
   }
 }
@@ -94,7 +113,8 @@ function waitsOn(log: Logger, { now, gap }: { now: () => number; gap: () => numb
   return (wait) => {
     const same = wait !== null && wait.kind === waiting?.wait.kind;
     if (same && (wait.text === waiting!.wait.text || now() - waiting!.told < gap())) return;
-    if (!same && waiting !== null) log.info('went_on', '  goes on', { kind: waiting.wait.kind, ms: Math.round(now() - waiting.since) });
+    if (!same && waiting !== null)
+      log.info('went_on', '  goes on', { kind: waiting.wait.kind, ms: Math.round(now() - waiting.since) });
     if (wait !== null) begin(wait);
     waiting = wait === null ? null : { wait, since: same ? waiting!.since : now(), told: now() };
   };

@@ -11,14 +11,20 @@ interface Reading {
 }
 
 /** Checks and converts what yargs found; every fault is told, not only the first. */
-export function readArguments(definition: CommandDefinition, raw: Record<string, unknown>, world: { cwd: string }): Reading {
+export function readArguments(
+  definition: CommandDefinition,
+  raw: Record<string, unknown>,
+  world: { cwd: string },
+): Reading {
   const faults: string[] = [];
   const read = (flags: Record<string, Flag>, label: (name: string) => string): Arguments =>
-    Object.fromEntries(Object.entries(flags).map(([name, flag]) => {
-      const outcome = readOne(flag, raw[name], world);
-      if (outcome.fault !== undefined) faults.push(`${label(name)}: ${outcome.fault}`);
-      return [camelCase(name), outcome.value];
-    }));
+    Object.fromEntries(
+      Object.entries(flags).map(([name, flag]) => {
+        const outcome = readOne(flag, raw[name], world);
+        if (outcome.fault !== undefined) faults.push(`${label(name)}: ${outcome.fault}`);
+        return [camelCase(name), outcome.value];
+      }),
+    );
   const args = {
     ...read(definition.positionals ?? {}, (name) => `<${name}>`),
     ...read(definition.flags, (name) => `--${name}`),

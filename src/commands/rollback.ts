@@ -20,10 +20,13 @@ export const run: Run<RollbackArguments> = async (context, args) => {
 async function takeBack(context: CommandContext, opened: Opened, args: RollbackArguments): Promise<RollbackReport> {
   const { database, schema } = opened;
   const accounts = args.accounts === undefined ? undefined : await readAccounts(opened, args.accounts);
-  if (!(await database.readOnly(canRollBack))) return { rolled_back: false, accounts: null, removed: 0, born_in_settings: await bornKeys(database, schema) };
+  if (!(await database.readOnly(canRollBack)))
+    return { rolled_back: false, accounts: null, removed: 0, born_in_settings: await bornKeys(database, schema) };
   await confirm(context, {
     question: `Take ${accounts === undefined ? 'the migration' : `${String(accounts.length)} accounts`} of ${placeOf(database)} back?`,
-    lines: [`${accounts === undefined ? 'Every account' : 'Each of them'} is answered by its per-API keys again; what people did since is kept.`],
+    lines: [
+      `${accounts === undefined ? 'Every account' : 'Each of them'} is answered by its per-API keys again; what people did since is kept.`,
+    ],
     yes: args.yes,
   });
   return withRun(context, opened, { command: 'rollback', metricsFile: args.metricsFile }, async (stage) => ({

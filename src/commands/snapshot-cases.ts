@@ -14,7 +14,10 @@ export interface CasesOptions {
 }
 
 /** Runs the cases of a folder, each in a scratch database of its own. @throws InterruptedError */
-export async function runCases(context: CommandContext, { action, directory, databaseUrl }: CasesOptions): Promise<CaseResult[]> {
+export async function runCases(
+  context: CommandContext,
+  { action, directory, databaseUrl }: CasesOptions,
+): Promise<CaseResult[]> {
   const { stop } = context;
   const act = action === 'check' ? checkSnapshots : updateSnapshots;
   try {
@@ -27,7 +30,9 @@ export async function runCases(context: CommandContext, { action, directory, dat
           stop.throwIfAborted();
           return withScratchDatabase(await server(), use);
         },
-        onCase: (result) => { context.logger.debug('case', `case ${result.case}`, { case: result.case, ok: result.ok }); },
+        onCase: (result) => {
+          context.logger.debug('case', `case ${result.case}`, { case: result.case, ok: result.ok });
+        },
       };
       return act(options);
     });

@@ -13,10 +13,16 @@ const ACCOUNTS = 20;
  * `snapshot export`: reads the operator's database, writes the case, and runs it once in an embedded server for its
  * snapshots. Nothing is written, and no scratch database made, where the sample comes from.
  */
-export async function exportSample(context: CommandContext, { dir, accounts = ACCOUNTS }: SnapshotArguments): Promise<ExitCode> {
+export async function exportSample(
+  context: CommandContext,
+  { dir, accounts = ACCOUNTS }: SnapshotArguments,
+): Promise<ExitCode> {
   const { database, schema } = await openMapped(context);
   const exported = await exportCase(database, schema, { directory: dir, accounts });
-  context.logger.info('step', `${String(exported.keys)} keys of ${String(exported.accounts)} accounts written to ${dir}; running them`);
+  context.logger.info(
+    'step',
+    `${String(exported.keys)} keys of ${String(exported.accounts)} accounts written to ${dir}; running them`,
+  );
   const [result] = await runCases(context, { action: 'update', directory: dir, databaseUrl: undefined });
   if (result?.error !== undefined) throw result.error;
   await compareOutcomes(exported);
@@ -32,7 +38,12 @@ async function compareOutcomes({ directory, outcomes, exceptions_by_reason: reas
   const asText = (value: Record<string, number>): string => JSON.stringify(Object.entries(value).sort());
   if (asText(planned.outcomes) === asText(outcomes) && asText(planned.exceptions_by_reason) === asText(reasons)) return;
   throw new DifferencesError('export_differs', 'the exported case does not come to what the plan says of the sample', {
-    facts: { sample: { ...outcomes, ...reasons }, case: { ...planned.outcomes, ...planned.exceptions_by_reason }, directory },
-    hint: 'Do not rely on this case; report it with both lines above.', anchor: 'fixtures-and-the-embedded-server',
+    facts: {
+      sample: { ...outcomes, ...reasons },
+      case: { ...planned.outcomes, ...planned.exceptions_by_reason },
+      directory,
+    },
+    hint: 'Do not rely on this case; report it with both lines above.',
+    anchor: 'fixtures-and-the-embedded-server',
   });
 }

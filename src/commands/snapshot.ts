@@ -21,7 +21,9 @@ export const run: Run<SnapshotArguments> = async (context, args) => {
   const failures = new Map<CaseResult, ErrorText>();
   for (const result of results) if (result.error !== undefined) failures.set(result, await told(context, result.error));
   if (junit !== undefined) {
-    await replaceFile({ file: junit, kind: 'JUnit' }, (append) => append(junitXml(results, { failures: texts(failures) })));
+    await replaceFile({ file: junit, kind: 'JUnit' }, (append) =>
+      append(junitXml(results, { failures: texts(failures) })),
+    );
   }
   if (context.json) context.printAnswer(documentOf(results, failures));
   else {
@@ -34,14 +36,22 @@ export const run: Run<SnapshotArguments> = async (context, args) => {
 
 /** A flag that does nothing here was meant for something. */
 function refuseStrayFlags({ action, junit, accounts }: SnapshotArguments): void {
-  const stray = [...(junit !== undefined && action !== 'check' ? ['--junit belongs to snapshot check'] : []),
-    ...(accounts !== undefined && action !== 'export' ? ['--accounts belongs to snapshot export'] : [])];
-  if (stray.length > 0) throw new UsageError('usage', stray.join('\n'), { hint: 'See keylift snapshot --help.', anchor: 'command-line-and-configuration' });
+  const stray = [
+    ...(junit !== undefined && action !== 'check' ? ['--junit belongs to snapshot check'] : []),
+    ...(accounts !== undefined && action !== 'export' ? ['--accounts belongs to snapshot export'] : []),
+  ];
+  if (stray.length > 0)
+    throw new UsageError('usage', stray.join('\n'), {
+      hint: 'See keylift snapshot --help.',
+      anchor: 'command-line-and-configuration',
+    });
 }
 
 /** Asked before the cases run, which may take minutes. */
 async function requireWritable(file: string): Promise<void> {
-  await access(path.dirname(file), constants.W_OK).catch((error: unknown) => { throw cannotWrite({ file, kind: 'JUnit' }, error); });
+  await access(path.dirname(file), constants.W_OK).catch((error: unknown) => {
+    throw cannotWrite({ file, kind: 'JUnit' }, error);
+  });
 }
 
 async function told(context: CommandContext, error: unknown): Promise<ErrorText> {
@@ -59,7 +69,12 @@ function documentOf(results: readonly CaseResult[], failures: ReadonlyMap<CaseRe
     ok: results.every(({ ok }) => ok),
     cases: results.map((result) => {
       const error = failures.get(result)?.text.trimEnd();
-      return { case: result.case, ok: result.ok, differences: result.differences, ...(error === undefined ? {} : { error }) };
+      return {
+        case: result.case,
+        ok: result.ok,
+        differences: result.differences,
+        ...(error === undefined ? {} : { error }),
+      };
     }),
   };
 }

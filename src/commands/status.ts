@@ -14,7 +14,10 @@ export const run: Run<StatusArguments> = async (context, args) => {
   const read = () => database.readOnly((session) => readStatus(session, schema));
   if (args.watch) {
     await watch({
-      read, show: shower(context, placeOf(database)), stop: context.stop, now: () => performance.now(),
+      read,
+      show: shower(context, placeOf(database)),
+      stop: context.stop,
+      now: () => performance.now(),
       sleep: (ms, signal) => sleep(ms, undefined, { signal }),
     });
     return EXIT.done;

@@ -15,16 +15,24 @@ export const run: Run<SwitchArguments> = async (context, args) => {
   const scope = await scopeOf(opened, args);
   await opened.database.readOnly((session) => requireState(session, 'switch'));
   const place = placeOf(opened.database);
-  const who = args.cohort?.text ?? (scope.kind === 'accounts' ? `${String(scope.ids.length)} accounts` : 'every account');
+  const who =
+    args.cohort?.text ?? (scope.kind === 'accounts' ? `${String(scope.ids.length)} accounts` : 'every account');
   await confirm(context, {
-    question: args.back ? `Answer ${who} of ${place} by per-API keys again?` : `Answer ${who} of ${place} from Settings?`,
+    question: args.back
+      ? `Answer ${who} of ${place} by per-API keys again?`
+      : `Answer ${who} of ${place} from Settings?`,
     lines: args.back ? [] : ['From this moment on their keys open every store API. switch --back takes it back.'],
     yes: args.yes,
   });
-  const report = await withRun(context, opened, { command: 'switch', metricsFile: args.metricsFile }, async ({ database, schema, run }) => ({
-    exitCode: EXIT.done,
-    result: await switchAccounts({ database, schema, run, order: { scope, back: args.back } }),
-  }));
+  const report = await withRun(
+    context,
+    opened,
+    { command: 'switch', metricsFile: args.metricsFile },
+    async ({ database, schema, run }) => ({
+      exitCode: EXIT.done,
+      result: await switchAccounts({ database, schema, run, order: { scope, back: args.back } }),
+    }),
+  );
   if (context.json) context.printAnswer(report);
   else context.write(switchText(report));
   return EXIT.done;

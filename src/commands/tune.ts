@@ -12,7 +12,10 @@ export const run: Run<TuneArguments> = (context, args) => {
   return changeSteering(context, {
     kind: 'tuned',
     change,
-    words: { done: 'Tuned: a run takes it up before its next batch.', unchanged: 'Tuned like this already: nothing changed.' },
+    words: {
+      done: 'Tuned: a run takes it up before its next batch.',
+      unchanged: 'Tuned like this already: nothing changed.',
+    },
   });
 };
 

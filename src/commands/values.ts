@@ -31,7 +31,8 @@ export const cohort: ReadValue<Cohort> = (text) => {
 export function wholeNumber({ from, to }: { from: number; to: number }): ReadValue<number> {
   return (text) => {
     const number = /^\d{1,15}$/.test(text) ? Number(text) : NaN;
-    if (!(number >= from && number <= to)) throw new ValueFault(`must be a whole number from ${String(from)} to ${String(to)}`);
+    if (!(number >= from && number <= to))
+      throw new ValueFault(`must be a whole number from ${String(from)} to ${String(to)}`);
     return number;
   };
 }
@@ -43,7 +44,9 @@ export const duration: ReadValue<number> = (text) => {
   const [, digits, unit] = /^(\d{1,9}(?:\.\d{1,9})?)\s*(ms|s|m|min)?$/.exec(text) ?? [];
   const milliseconds = Math.round(Number(digits ?? NaN) * (UNITS[unit ?? ''] ?? NaN));
   if (!(milliseconds >= 1 && milliseconds <= 86_400_000)) {
-    throw new ValueFault('must be a time above zero and up to a day: seconds, or with a unit, such as 0.5, 500ms or 2m');
+    throw new ValueFault(
+      'must be a time above zero and up to a day: seconds, or with a unit, such as 0.5, 500ms or 2m',
+    );
   }
   return milliseconds;
 };

@@ -45,17 +45,28 @@ export const run: Run<VerifyArguments> = async (context, args) => {
 };
 
 /** A replay or a probe tells something before there is anything to prove; the proof alone is refused then. */
-async function proveWhatIsThere(context: CommandContext, { database, schema }: Opened, args: VerifyArguments): Promise<Evidence['proof']> {
+async function proveWhatIsThere(
+  context: CommandContext,
+  { database, schema }: Opened,
+  args: VerifyArguments,
+): Promise<Evidence['proof']> {
   const others = args.replay !== undefined || args.probe !== undefined;
   const state: LedgerState | null = await database.readOnly(others ? ledgerOf : readState);
   if (state !== null) requireSettings(state, context.settings);
   if (others && (state === null || state.state === 'rolled_back')) return 'nothing_migrated';
   await database.readOnly((session) => requireState(session, 'verify'));
   if (others && !reached(state!.stage, 'backfill')) return 'backfill_unfinished';
-  const patiently = patient(database, { stop: context.stop, onWait: (text) => { context.logger.info('retry', `  ${text}`, { reason: 'again' }); } });
+  const patiently = patient(database, {
+    stop: context.stop,
+    onWait: (text) => {
+      context.logger.info('retry', `  ${text}`, { reason: 'again' });
+    },
+  });
   const proof = await proveAndSync(patiently, schema, {
     stop: context.stop,
-    onProgress: (rows) => { context.logger.info('progress', `  ${counted(rows, 'key')} looked at`, { rows }); },
+    onProgress: (rows) => {
+      context.logger.info('progress', `  ${counted(rows, 'key')} looked at`, { rows });
+    },
   });
   await patiently.transaction((session) => keepProof(session, { proof, runId: null }));
   return proof;
@@ -63,14 +74,20 @@ async function proveWhatIsThere(context: CommandContext, { database, schema }: O
 
 const replayFile = (context: CommandContext, { database, schema }: Opened, file: string): Promise<Replay> =>
   replay(database, schema, {
-    file, stop: context.stop,
-    onProgress: (lines) => { context.logger.info('progress', `  ${String(lines)} decisions replayed`, { rows: lines }); },
+    file,
+    stop: context.stop,
+    onProgress: (lines) => {
+      context.logger.info('progress', `  ${String(lines)} decisions replayed`, { rows: lines });
+    },
   });
 
 const sendRequests = (context: CommandContext, { database, schema }: Opened, plan: ProbePlan): Promise<Probe> =>
   probe(database, schema, {
-    plan, stop: context.stop,
-    onAnswer: (text) => { context.logger.info('answer', `  ${text}`); },
+    plan,
+    stop: context.stop,
+    onAnswer: (text) => {
+      context.logger.info('answer', `  ${text}`);
+    },
   });
 
 /** schemas/verify.schema.json. Counts of what was not compared are 0, and `unproven` says why. */
@@ -87,8 +104,19 @@ function documentOf({ proof, replay: replayed, probe: probed }: Evidence): unkno
 const NOTHING_COMPARED: Proof = {
   ok: true,
   keys: { compared: 0, missing: 0, extra: 0, different: 0 },
-  authorization: { lost: 0, gained_store: 0, predicted_gained_store: 0, gained_custom: 0, gained_foreign: 0, revived: 0 },
-  differences: [], rows: 0, chunks: 0, asked: 0, seconds: 0,
+  authorization: {
+    lost: 0,
+    gained_store: 0,
+    predicted_gained_store: 0,
+    gained_custom: 0,
+    gained_foreign: 0,
+    revived: 0,
+  },
+  differences: [],
+  rows: 0,
+  chunks: 0,
+  asked: 0,
+  seconds: 0,
 };
 
 function textOf({ proof, replay: replayed, probe: probed }: Evidence): string {
@@ -101,7 +129,8 @@ function textOf({ proof, replay: replayed, probe: probed }: Evidence): string {
 
 /** A difference says more than a gateway that could not be reached, and that more than a file without decisions. */
 function exitOf({ proof, replay: replayed, probe: probed }: Evidence): ExitCode {
-  const differs = (typeof proof !== 'string' && !proof.ok) || (replayed?.unexplained ?? 0) > 0 || (probed?.different ?? 0) > 0;
+  const differs =
+    (typeof proof !== 'string' && !proof.ok) || (replayed?.unexplained ?? 0) > 0 || (probed?.different ?? 0) > 0;
   if (differs) return EXIT.differences;
   if ((probed?.unanswered ?? 0) > 0) return EXIT.unreachable;
   return replayed?.ok === false ? EXIT.usage : EXIT.done;

@@ -21,7 +21,7 @@ export function faultOfExpression(sql: string): string | undefined {
   let depth = 0;
   for (const { groups = {} } of sql.matchAll(TOKEN)) {
     if (groups.comment !== undefined) return `must not hold a comment (${groups.comment})`;
-    if (groups.open !== undefined) return 'leaves a quote (\') open';
+    if (groups.open !== undefined) return "leaves a quote (') open";
     const fault = groups.mark === undefined ? undefined : faultOfMark(groups.mark);
     if (fault !== undefined) return fault;
     // In parentheses of ours a list would be a row of values, which PostgreSQL takes for one.
@@ -36,7 +36,7 @@ export function faultOfExpression(sql: string): string | undefined {
 /** A quote that stands alone here opened something that never ends: whole literals are tokens of their own. */
 function faultOfMark(mark: string): string | undefined {
   if (mark === ';') return 'must not hold a semicolon outside quotes';
-  if (mark === "'") return 'leaves a quote (\') open';
+  if (mark === "'") return "leaves a quote (') open";
   if (mark === '"') return 'leaves a quote (") open, or quotes an empty name';
   if (mark === '$') return 'must not hold a $ outside quotes (no parameters, no dollar quotes)';
   return undefined;
@@ -48,9 +48,17 @@ export const hasSubquery = (sql: string): boolean =>
 
 /** Which of these aliases an expression mentions, as in `a.slug`: outside of texts, and also where it shadows one by its own. */
 export function aliasesIn(sql: string, aliases: readonly string[]): string[] {
-  const tokens = [...sql.matchAll(TOKEN)].map(({ groups = {} }) => groups).filter(({ mark }) => mark === undefined || mark.trim() !== '');
-  return aliases.filter((alias) => tokens.some(({ word, name }, at) =>
-    (word?.toLowerCase() === alias || name === `"${alias}"`) && tokens[at + 1]?.mark === '.' && tokens[at - 1]?.mark !== '.'));
+  const tokens = [...sql.matchAll(TOKEN)]
+    .map(({ groups = {} }) => groups)
+    .filter(({ mark }) => mark === undefined || mark.trim() !== '');
+  return aliases.filter((alias) =>
+    tokens.some(
+      ({ word, name }, at) =>
+        (word?.toLowerCase() === alias || name === `"${alias}"`) &&
+        tokens[at + 1]?.mark === '.' &&
+        tokens[at - 1]?.mark !== '.',
+    ),
+  );
 }
 
 /**
@@ -59,12 +67,17 @@ export function aliasesIn(sql: string, aliases: readonly string[]): string[] {
  */
 export function withAlias(sql: string, from: string, to: string): string {
   const tokens = [...sql.matchAll(TOKEN)].map(({ 0: text, groups = {} }) => ({ text, groups }));
-  const solid = tokens.map((_, at) => at).filter((at) => tokens[at]!.groups.mark === undefined || tokens[at]!.text.trim() !== '');
+  const solid = tokens
+    .map((_, at) => at)
+    .filter((at) => tokens[at]!.groups.mark === undefined || tokens[at]!.text.trim() !== '');
   const mark = (at: number | undefined): string | undefined => (at === undefined ? undefined : tokens[at]!.groups.mark);
   const gone = new Set<number>();
   solid.forEach((at, place) => {
     const { word, name } = tokens[at]!.groups;
-    const isAlias = (word?.toLowerCase() === from || name === `"${from}"`) && mark(solid[place + 1]) === '.' && mark(solid[place - 1]) !== '.';
+    const isAlias =
+      (word?.toLowerCase() === from || name === `"${from}"`) &&
+      mark(solid[place + 1]) === '.' &&
+      mark(solid[place - 1]) !== '.';
     if (!isAlias) return;
     if (to === '') for (let skipped = at; skipped <= solid[place + 1]!; skipped += 1) gone.add(skipped);
     else tokens[at] = { text: to, groups: tokens[at]!.groups };

@@ -64,7 +64,9 @@ function readPart(part: string): string {
 }
 
 function invalid(text: string, reason: string): UsageError {
-  return new UsageError('table_name_invalid', `${JSON.stringify(text.slice(0, 200))} is not a table's name: ${reason}`, {
-    hint: 'Write it as SQL would take it, quoted where SQL needs it.', anchor: 'command-line-and-configuration',
-  });
+  return new UsageError(
+    'table_name_invalid',
+    `${JSON.stringify(text.slice(0, 200))} is not a table's name: ${reason}`,
+    { hint: 'Write it as SQL would take it, quoted where SQL needs it.', anchor: 'command-line-and-configuration' },
+  );
 }

@@ -1,6 +1,10 @@
 /** Where and why a text is not JSON. */
 export class JsonFault extends Error {
-  constructor(readonly reason: string, readonly line: number, readonly column: number) {
+  constructor(
+    readonly reason: string,
+    readonly line: number,
+    readonly column: number,
+  ) {
     super(`line ${String(line)}, column ${String(column)}: ${reason}`);
   }
 }

@@ -35,16 +35,27 @@ export async function loadConfiguration({ flags, env, cwd }: ConfigurationSource
 /** Where the configuration is to stand, whether it does or not: for the command that writes it. The settings are the default. */
 export function unreadConfiguration({ flags, env, cwd }: ConfigurationSources): Configuration {
   const named = flags.config ?? nonEmpty(env.KEYLIFT_CONFIG) ?? CONFIG_FILE;
-  return { settings: structuredClone(DEFAULT_SETTINGS), databaseUrl: flags.databaseUrl ?? nonEmpty(env.DATABASE_URL), configFile: path.resolve(cwd, named) };
+  return {
+    settings: structuredClone(DEFAULT_SETTINGS),
+    databaseUrl: flags.databaseUrl ?? nonEmpty(env.DATABASE_URL),
+    configFile: path.resolve(cwd, named),
+  };
 }
 
-async function findFile({ flags, env, cwd }: ConfigurationSources): Promise<{ file: string; givenBy: string } | undefined> {
+async function findFile({
+  flags,
+  env,
+  cwd,
+}: ConfigurationSources): Promise<{ file: string; givenBy: string } | undefined> {
   if (flags.config !== undefined) return { file: path.resolve(cwd, flags.config), givenBy: '--config' };
   const fromEnvironment = nonEmpty(env.KEYLIFT_CONFIG);
   if (fromEnvironment !== undefined) return { file: path.resolve(cwd, fromEnvironment), givenBy: 'KEYLIFT_CONFIG' };
   const usual = path.join(cwd, CONFIG_FILE);
   // lstat: a link that leads nowhere is a fault to tell, not a missing file to pass over
-  const isThere = await lstat(usual).then(() => true, (error: unknown) => (error as NodeJS.ErrnoException).code !== 'ENOENT');
+  const isThere = await lstat(usual).then(
+    () => true,
+    (error: unknown) => (error as NodeJS.ErrnoException).code !== 'ENOENT',
+  );
   return isThere ? { file: usual, givenBy: 'the working folder' } : undefined;
 }
 

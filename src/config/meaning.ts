@@ -8,8 +8,22 @@ type Check = (value: unknown, at: Path) => Fault[];
 
 /** The new table's own columns, and the server's: a carried column cannot have one of these names. */
 const TAKEN = new Set([
-  'id', 'account_id', 'name', 'token', 'scope', 'origin_api_id', 'created_at', 'last_used_at', 'revoked_at', 'expires_at',
-  'tableoid', 'xmin', 'cmin', 'xmax', 'cmax', 'ctid',
+  'id',
+  'account_id',
+  'name',
+  'token',
+  'scope',
+  'origin_api_id',
+  'created_at',
+  'last_used_at',
+  'revoked_at',
+  'expires_at',
+  'tableoid',
+  'xmin',
+  'cmin',
+  'xmax',
+  'cmax',
+  'ctid',
 ]);
 
 /** Would a carried column of this name meet one of the new table's own? */
@@ -41,8 +55,17 @@ export function faultsOfWhole({ legacy, target }: Settings): Fault[] {
   const same = Object.entries(legacy).find(([, { table: other }]) => isSameTable(parseTableName(other), name));
   return [
     ...(same === undefined ? [] : [{ path: at, reason: `is the same table as legacy.${same[0]}.table` }]),
-    ...(isLedger(name) ? [{ path: at, reason: 'must not be in the schema keylift, which is the ledger\'s and goes with it' }] : []),
-    ...(legacy.keys.token === legacy.keys.id ? [{ path: ['legacy', 'keys', 'id'], reason: 'is the token itself; ids stand in every report, so keys need another one' }] : []),
+    ...(isLedger(name)
+      ? [{ path: at, reason: "must not be in the schema keylift, which is the ledger's and goes with it" }]
+      : []),
+    ...(legacy.keys.token === legacy.keys.id
+      ? [
+          {
+            path: ['legacy', 'keys', 'id'],
+            reason: 'is the token itself; ids stand in every report, so keys need another one',
+          },
+        ]
+      : []),
   ];
 }
 
@@ -64,12 +87,16 @@ function value(given: unknown, at: Path): Fault[] {
   // Emptiness and wrong types are the schema's to tell, and told once.
   if (typeof given === 'string' && given !== '') return faults(at, faultOfName(given) ?? faultOfMarks(given));
   const sql = valueAt(given, ['sql']);
-  return typeof sql === 'string' && sql !== '' ? faults([...at, 'sql'], faultOfExpression(sql) ?? faultOfMarks(sql)) : [];
+  return typeof sql === 'string' && sql !== ''
+    ? faults([...at, 'sql'], faultOfExpression(sql) ?? faultOfMarks(sql))
+    : [];
 }
 
 function token(given: unknown, at: Path): Fault[] {
   const sql = valueAt(given, ['sql']);
-  return typeof sql === 'string' && hasSubquery(sql) ? faults([...at, 'sql'], 'must be computed from the row itself: an index finds keys by it') : [];
+  return typeof sql === 'string' && hasSubquery(sql)
+    ? faults([...at, 'sql'], 'must be computed from the row itself: an index finds keys by it')
+    : [];
 }
 
 function carry(columns: unknown, at: Path): Fault[] {
@@ -88,7 +115,9 @@ function carry(columns: unknown, at: Path): Fault[] {
 /** Function bodies of ours stand between these marks, and the operator's names and expressions stand in them. */
 const OUR_MARKS = /\$(body|statement|do)\$/;
 const faultOfMarks = (text: string): string | undefined =>
-  (OUR_MARKS.test(text) ? `must not hold ${OUR_MARKS.exec(text)![0]}, which keylift's own functions are quoted with` : undefined);
+  OUR_MARKS.test(text)
+    ? `must not hold ${OUR_MARKS.exec(text)![0]}, which keylift's own functions are quoted with`
+    : undefined;
 
 function faults(path: Path, reason: string | undefined): Fault[] {
   return reason === undefined ? [] : [{ path, reason }];
@@ -96,7 +125,10 @@ function faults(path: Path, reason: string | undefined): Fault[] {
 
 function valueAt(parsed: unknown, path: Path): unknown {
   return path.reduce<unknown>(
-    (node, key) => (typeof node === 'object' && node !== null && Object.hasOwn(node, key) ? (node as Record<string, unknown>)[key] : undefined),
+    (node, key) =>
+      typeof node === 'object' && node !== null && Object.hasOwn(node, key)
+        ? (node as Record<string, unknown>)[key]
+        : undefined,
     parsed,
   );
 }

@@ -7,7 +7,8 @@ export function packageRoot(): string {
   let folder = path.dirname(fileURLToPath(import.meta.url));
   while (!existsSync(path.join(folder, 'package.json'))) {
     const parent = path.dirname(folder);
-    if (parent === folder) throw new Error('package.json is missing above keylift\'s own files: the installation is incomplete');
+    if (parent === folder)
+      throw new Error("package.json is missing above keylift's own files: the installation is incomplete");
     folder = parent;
   }
   return folder;
@@ -15,6 +16,8 @@ export function packageRoot(): string {
 
 /** The version in package.json. */
 export function version(): string {
-  const { version: found } = JSON.parse(readFileSync(path.join(packageRoot(), 'package.json'), 'utf8')) as { version: string };
+  const { version: found } = JSON.parse(readFileSync(path.join(packageRoot(), 'package.json'), 'utf8')) as {
+    version: string;
+  };
   return found;
 }

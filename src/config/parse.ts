@@ -29,7 +29,9 @@ function parseOrRefuse(text: string, file: string): ParsedJson {
   } catch (error) {
     if (!(error instanceof JsonFault)) throw error;
     throw new UsageError('config_invalid', `the config file ${file} is not JSON: ${error.message}`, {
-      facts: { line: error.line, column: error.column }, hint: 'Mend that place; nothing was changed.', anchor: 'command-line-and-configuration',
+      facts: { line: error.line, column: error.column },
+      hint: 'Mend that place; nothing was changed.',
+      anchor: 'command-line-and-configuration',
     });
   }
 }
@@ -53,9 +55,11 @@ function overDefault({ legacy = {}, target = {} }: PartialSettings): Settings {
 
 function invalid(file: string, faults: readonly Fault[]): UsageError {
   const lines = faults.map(({ path: at, reason }) => `  ${keyPath(at)}: ${reason}`);
-  const told = lines.length > MOST_TOLD ? [...lines.slice(0, MOST_TOLD), `  and ${String(lines.length - MOST_TOLD)} more`] : lines;
+  const told =
+    lines.length > MOST_TOLD ? [...lines.slice(0, MOST_TOLD), `  and ${String(lines.length - MOST_TOLD)} more`] : lines;
   const count = lines.length === 1 ? '1 fault' : `${String(lines.length)} faults`;
   return new UsageError('config_invalid', `the config file ${file} has ${count}:\n${told.join('\n')}`, {
-    hint: 'Mend them; schemas/config.schema.json describes the file. Nothing was changed.', anchor: 'command-line-and-configuration',
+    hint: 'Mend them; schemas/config.schema.json describes the file. Nothing was changed.',
+    anchor: 'command-line-and-configuration',
   });
 }

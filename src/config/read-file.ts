@@ -51,7 +51,9 @@ function reasonOf(error: unknown): string {
 
 function unreadable(file: string, givenBy: string, reason: string, cause?: unknown): UsageError {
   return new UsageError('config_unreadable', `the config file ${file} ${reason}`, {
-    facts: { file, given_by: givenBy }, ...(cause === undefined ? {} : { cause }),
-    hint: 'Name a file of UTF-8 JSON that this user may read.', anchor: 'command-line-and-configuration',
+    facts: { file, given_by: givenBy },
+    ...(cause === undefined ? {} : { cause }),
+    hint: 'Name a file of UTF-8 JSON that this user may read.',
+    anchor: 'command-line-and-configuration',
   });
 }

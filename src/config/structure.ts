@@ -23,7 +23,10 @@ function faultOf(error: ErrorObject): Fault {
   const params = error.params as Record<string, unknown>;
   switch (error.keyword) {
     case 'additionalProperties':
-      return { path: [...at, String(params.additionalProperty)], reason: unknownKey(String(params.additionalProperty), error) };
+      return {
+        path: [...at, String(params.additionalProperty)],
+        reason: unknownKey(String(params.additionalProperty), error),
+      };
     case 'required':
       return { path: [...at, String(params.missingProperty)], reason: 'missing' };
     case 'type':
@@ -41,15 +44,13 @@ function unknownKey(key: string, { parentSchema }: ErrorObject): string {
   return `unknown key, ${meant === undefined ? `known are ${known.filter((name) => name !== '$schema').join(', ')}` : `did you mean ${JSON.stringify(meant)}?`}`;
 }
 
-const WORDS: Record<string, string> = {
-  string: 'text', object: 'an object', array: 'a list', null: 'null',
-};
+const WORDS: Record<string, string> = { string: 'text', object: 'an object', array: 'a list', null: 'null' };
 
 function typesOf({ params, parentSchema }: ErrorObject): string {
   const types = [(params as { type: string | string[] }).type].flat();
   const properties = (parentSchema as { properties?: object } | undefined)?.properties;
   const isExpression = properties !== undefined && 'sql' in properties;
-  const words = types.map((type) => (isExpression && type === 'object' ? '{"sql": "…"}' : WORDS[type] ?? type));
+  const words = types.map((type) => (isExpression && type === 'object' ? '{"sql": "…"}' : (WORDS[type] ?? type)));
   return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1) ?? ''}`;
 }
 
@@ -61,8 +62,11 @@ function kindOf(value: unknown): string {
 }
 
 function readPointer(pointer: string): (string | number)[] {
-  return pointer.split('/').slice(1).map((step) => {
-    const key = step.replaceAll('~1', '/').replaceAll('~0', '~');
-    return /^\d+$/.test(key) ? Number(key) : key;
-  });
+  return pointer
+    .split('/')
+    .slice(1)
+    .map((step) => {
+      const key = step.replaceAll('~1', '/').replaceAll('~0', '~');
+      return /^\d+$/.test(key) ? Number(key) : key;
+    });
 }

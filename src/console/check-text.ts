@@ -20,4 +20,4 @@ const lineOf = ({ at, problem, did_you_mean: meant, way_out: wayOut }: CheckFaul
 
 /** Not wrapped: the caret stands under its place. */
 const placeOf = ({ place }: CheckFault): string[] =>
-  (place === null ? [] : caretLines(place).map((line) => `      ${printable(line)}`));
+  place === null ? [] : caretLines(place).map((line) => `      ${printable(line)}`);

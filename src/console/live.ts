@@ -30,7 +30,13 @@ const TICK_MS = 250;
  * Paints a run while it goes: what it tells, at once, over what the ledger says, looked at as a watcher does.
  * Undefined where the terminal shows lines alone.
  */
-export function paintRun({ terminal, place, read, log, now = () => performance.now() }: LiveOptions): LivePicture | undefined {
+export function paintRun({
+  terminal,
+  place,
+  read,
+  log,
+  now = () => performance.now(),
+}: LiveOptions): LivePicture | undefined {
   const region = terminal.begin('stderr');
   if (region === undefined) return undefined;
   const live: Live = { stage: null, seconds: 0, doing: null, looked: null, reason: null, ended: false };
@@ -53,12 +59,30 @@ export function paintRun({ terminal, place, read, log, now = () => performance.n
   return {
     progress: both(log, {
       ...UNTOLD,
-      stage: (stage) => { began = now(); Object.assign(live, { stage: stage.split(' ')[0]!, doing: null, looked: null, reason: null }); paint(); },
-      looked: (rows) => { live.looked = rows; paint(); },
-      note: (text) => { Object.assign(live, { doing: text, reason: null }); paint(); },
-      waiting: (wait) => { live.reason = wait?.text ?? null; paint(); },
-      retry: ({ text }) => { live.reason = text.replace(/^waiting: /, ''); paint(); },
-      batch: () => { Object.assign(live, { doing: null, reason: null }); },
+      stage: (stage) => {
+        began = now();
+        Object.assign(live, { stage: stage.split(' ')[0]!, doing: null, looked: null, reason: null });
+        paint();
+      },
+      looked: (rows) => {
+        live.looked = rows;
+        paint();
+      },
+      note: (text) => {
+        Object.assign(live, { doing: text, reason: null });
+        paint();
+      },
+      waiting: (wait) => {
+        live.reason = wait?.text ?? null;
+        paint();
+      },
+      retry: ({ text }) => {
+        live.reason = text.replace(/^waiting: /, '');
+        paint();
+      },
+      batch: () => {
+        Object.assign(live, { doing: null, reason: null });
+      },
     }),
     end: async () => {
       ended.abort();
@@ -71,7 +95,10 @@ export function paintRun({ terminal, place, read, log, now = () => performance.n
   };
 }
 
-async function follow(look: () => Promise<void>, { ended, now }: { ended: AbortSignal; now: () => number }): Promise<void> {
+async function follow(
+  look: () => Promise<void>,
+  { ended, now }: { ended: AbortSignal; now: () => number },
+): Promise<void> {
   while (!ended.aborted) {
     const began = now();
     await look();

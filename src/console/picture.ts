@@ -63,7 +63,9 @@ export function pictureText(picture: Picture, options: PictureOptions): string {
   const lines = [
     ...wrapped(picture.title, '', options).map((line) => paint(line, 'bold', options)),
     ...picture.stages.flatMap((stage) => stageLines(stage, picture, options)),
-    ...(picture.reason === null ? [] : wrapped(picture.reason, '  ', options).map((line) => paint(line, 'yellow', options))),
+    ...(picture.reason === null
+      ? []
+      : wrapped(picture.reason, '  ', options).map((line) => paint(line, 'yellow', options))),
     ...picture.notes.flatMap((note) => wrapped(note, '  ', options)),
   ];
   return lines.map((line) => `${line}\n`).join('');
@@ -90,18 +92,29 @@ function barLines({ done, total }: { done: number; total: number }, indent: stri
   const narrow = options.columns < NARROW;
   const room = options.columns - indent.length - (narrow ? 5 : counted.length + 7);
   const percent = `${String(total === 0 ? 0 : Math.floor((Math.min(done, total) / total) * 100)).padStart(3)}%`;
-  const drawn = paint(bar(done, total, { columns: Math.max(4, Math.min(WIDEST_BAR, room)), unicode: options.unicode }), 'cyan', options);
-  return narrow ? [`${indent}${drawn} ${percent}`, ...wrapped(counted, indent, options)] : [`${indent}${drawn} ${percent}  ${counted}`];
+  const drawn = paint(
+    bar(done, total, { columns: Math.max(4, Math.min(WIDEST_BAR, room)), unicode: options.unicode }),
+    'cyan',
+    options,
+  );
+  return narrow
+    ? [`${indent}${drawn} ${percent}`, ...wrapped(counted, indent, options)]
+    : [`${indent}${drawn} ${percent}  ${counted}`];
 }
 
 /** While a run waits its pace fades and tells nothing. Pieces that belong together stay on one line: their blanks are hard ones until the line is laid out. */
-function paceText({ rate, secondsLeft, batchSeconds, concurrency, runs, lagSeconds }: Picture, { mark }: StageLine): string {
+function paceText(
+  { rate, secondsLeft, batchSeconds, concurrency, runs, lagSeconds }: Picture,
+  { mark }: StageLine,
+): string {
   const waits = mark === 'waiting';
   const pieces = [
     ...(rate === null || waits ? [] : [`${grouped(rate)} rows/s`]),
     ...(secondsLeft === null || waits ? [] : [`about ${elapsed(secondsLeft)} left`]),
     ...(batchSeconds === null ? [] : [`batches of ${batchSeconds.toFixed(2)} s`]),
-    ...(concurrency === null ? [] : [`${String(concurrency)} at once${runs > 1 ? ` on each of ${String(runs)} runs` : ''}`]),
+    ...(concurrency === null
+      ? []
+      : [`${String(concurrency)} at once${runs > 1 ? ` on each of ${String(runs)} runs` : ''}`]),
     ...(lagSeconds === null ? [] : [`lag ${lagSeconds.toFixed(1)} s`]),
   ];
   return pieces.map((piece) => piece.replaceAll(' ', HARD)).join(', ');

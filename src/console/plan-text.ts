@@ -27,12 +27,20 @@ export interface PlanExtras {
 export function planText(plan: Plan, { rehearsal, notice, brief = false }: PlanExtras = {}): string {
   return [
     counted(plan.total, 'per-API key'),
-    table(Object.entries(MEANING).map(([outcome, meaning]) => [outcome, plan.outcomes[outcome as keyof Plan['outcomes']], meaning])),
+    table(
+      Object.entries(MEANING).map(([outcome, meaning]) => [
+        outcome,
+        plan.outcomes[outcome as keyof Plan['outcomes']],
+        meaning,
+      ]),
+    ),
     '',
     wrap(wideningText(plan), FURTHER),
     wrap(workText(plan, rehearsal), FURTHER),
     ...(rehearsal === undefined ? [] : [wrap(rehearsalText(rehearsal), FURTHER)]),
-    ...(notice === undefined ? [] : [`Notice: ${counted(notice.keys, 'key')} to tell customers about, in ${notice.file}`]),
+    ...(notice === undefined
+      ? []
+      : [`Notice: ${counted(notice.keys, 'key')} to tell customers about, in ${notice.file}`]),
     ...(brief ? exceptionCounts(plan) : exceptionLines(plan)),
     '',
   ].join('\n');
@@ -47,7 +55,10 @@ function wideningText({ widening: w }: Plan): string {
 
 function workText(plan: Plan, rehearsal: Rehearsal | undefined): string {
   const batches = `${grouped(plan.batches)} ${plan.batches === 1 ? 'batch' : 'batches'}`;
-  const basis = rehearsal === undefined ? 'at a usual pace (plan --rehearse measures yours)' : 'at the pace rehearsed, one batch at a time';
+  const basis =
+    rehearsal === undefined
+      ? 'at a usual pace (plan --rehearse measures yours)'
+      : 'at the pace rehearsed, one batch at a time';
   return `Work: ${batches}, about ${grouped(plan.seconds_expected)} s ${basis}.`;
 }
 
@@ -58,7 +69,9 @@ function rehearsalText(r: Rehearsal): string {
 
 function exceptionCounts({ exceptions_by_reason: reasons, outcomes }: Plan): string[] {
   if (outcomes.exception === 0) return [];
-  const counts = Object.entries(reasons).map(([reason, count]) => `${reason} ${grouped(count)}`).join(', ');
+  const counts = Object.entries(reasons)
+    .map(([reason, count]) => `${reason} ${grouped(count)}`)
+    .join(', ');
   return [wrap(`Exceptions: ${counts}; keylift plan lists them.`, FURTHER)];
 }
 
@@ -69,7 +82,10 @@ function exceptionLines(plan: Plan): string[] {
     '',
     'Exceptions (runbook.md#exceptions):',
     table(Object.entries(plan.exceptions_by_reason).map(([reason, count]) => [reason, count])),
-    table(plan.exceptions.slice(0, EXCEPTIONS_SHOWN).map((e) => [`key ${e.key_id}`, e.reason]), { indent: '    ' }),
+    table(
+      plan.exceptions.slice(0, EXCEPTIONS_SHOWN).map((e) => [`key ${e.key_id}`, e.reason]),
+      { indent: '    ' },
+    ),
     ...(left > 0 ? [`    and ${grouped(left)} more; --json lists them`] : []),
   ];
 }

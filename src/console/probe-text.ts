@@ -21,6 +21,8 @@ function resultText(result: ProbeResult): string {
   const { request, name, method, path, key_id: id, switched, expected, status, attempts, reason } = result;
   const key = id === null ? '' : `, key ${printable(id)}, ${switched === true ? 'after' : 'before'} the switch`;
   const answer = status === null ? `no answer: ${reason ?? ''}` : String(status);
-  return `${result.ok ? 'ok     ' : 'DIFFERS'} ${String(request)}. ${name === null ? '' : `${printable(name)}: `}${method} ${printable(path)}${key}: `
-    + `${answer}${result.ok ? '' : `, expected ${String(expected)}`}${attempts > 1 ? ` (sent ${String(attempts)} times)` : ''}`;
+  return (
+    `${result.ok ? 'ok     ' : 'DIFFERS'} ${String(request)}. ${name === null ? '' : `${printable(name)}: `}${method} ${printable(path)}${key}: ` +
+    `${answer}${result.ok ? '' : `, expected ${String(expected)}`}${attempts > 1 ? ` (sent ${String(attempts)} times)` : ''}`
+  );
 }

@@ -14,13 +14,19 @@ export function proofText(proof: Proof): string {
       ['extra', k.extra, 'account keys that should not be there'],
       ['different', k.different, 'account keys not equal to their source'],
       ['lost', a.lost, 'opened before, not now'],
-      ['gained_store', a.gained_store, `store APIs opened that were shut; the rules predict ${grouped(a.predicted_gained_store)}`],
+      [
+        'gained_store',
+        a.gained_store,
+        `store APIs opened that were shut; the rules predict ${grouped(a.predicted_gained_store)}`,
+      ],
       ['gained_custom', a.gained_custom, 'custom APIs opened that were shut'],
       ['gained_foreign', a.gained_foreign, 'answers that name another account'],
       ['revived', a.revived, 'dead keys that open'],
     ]),
     ...proof.differences.slice(0, SHOWN).map((d) => `  ${differenceText(d)}`),
-    ...(proof.differences.length > SHOWN ? [`  and ${grouped(proof.differences.length - SHOWN)} more; --json lists up to 100`] : []),
+    ...(proof.differences.length > SHOWN
+      ? [`  and ${grouped(proof.differences.length - SHOWN)} more; --json lists up to 100`]
+      : []),
     '',
   ].join('\n');
 }
@@ -35,7 +41,10 @@ export const unprovenText = (why: keyof typeof UNPROVEN): string => `Proof: not 
 
 function differenceText(d: Difference): string {
   const fields = d.fields !== undefined && d.fields !== null && d.fields.length > 0 ? ` in ${d.fields.join(', ')}` : '';
-  const also = d.authorization !== undefined && d.authorization.length > 0 && d.authorization[0] !== d.kind ? ` (${d.authorization.join(', ')})` : '';
+  const also =
+    d.authorization !== undefined && d.authorization.length > 0 && d.authorization[0] !== d.kind
+      ? ` (${d.authorization.join(', ')})`
+      : '';
   const api = d.api_id === undefined ? '' : ` at API ${d.api_id}`;
   return `key ${d.key_id ?? '?'}: ${d.kind}${fields}${api}${also}`;
 }

@@ -17,7 +17,9 @@ export class Region {
   private readonly update;
   private frame: Frame | undefined;
   private painted = '';
-  private readonly onResize = (): void => { this.repaintReflowed(); };
+  private readonly onResize = (): void => {
+    this.repaintReflowed();
+  };
 
   constructor(private readonly stream: TerminalStream) {
     // 6.1 erases the whole picture before it paints; the patches of 7.2 lose lines when a picture grows.
@@ -60,6 +62,8 @@ export class Region {
 }
 
 function rowsOf(text: string, columns: number): number {
-  return stripVTControlCharacters(text).replace(/\n$/, '').split('\n')
+  return stripVTControlCharacters(text)
+    .replace(/\n$/, '')
+    .split('\n')
     .reduce((rows, line) => rows + Math.max(1, Math.ceil([...line].length / columns)), 0);
 }

@@ -16,13 +16,29 @@ export function replayText(replay: Replay): string {
     '',
     wrap(headline(replay)),
     table([
-      ['decisions', replay.decisions, `read from ${counted(replay.lines, 'line')}; judged by ${JUDGED_BY[replay.judged_by]}`],
+      [
+        'decisions',
+        replay.decisions,
+        `read from ${counted(replay.lines, 'line')}; judged by ${JUDGED_BY[replay.judged_by]}`,
+      ],
       ['same', replay.same, 'decided as both rules do'],
       ['explained', replay.explained, 'otherwise, for a reason that the rules know'],
       ['unexplained', replay.unexplained, 'otherwise'],
-      ...(replay.unknown_keys > 0 ? [['no such key', replay.unknown_keys, 'decisions about a token or an id that no key has'] as const] : []),
-      ...(replay.unknown_apis > 0 ? [['no such API', replay.unknown_apis, 'decisions about a slug that no API has'] as const] : []),
-      ...(replay.ambiguous_apis > 0 ? [['two APIs', replay.ambiguous_apis, 'decisions about a slug that several APIs have; what agrees best counts'] as const] : []),
+      ...(replay.unknown_keys > 0
+        ? [['no such key', replay.unknown_keys, 'decisions about a token or an id that no key has'] as const]
+        : []),
+      ...(replay.unknown_apis > 0
+        ? [['no such API', replay.unknown_apis, 'decisions about a slug that no API has'] as const]
+        : []),
+      ...(replay.ambiguous_apis > 0
+        ? [
+            [
+              'two APIs',
+              replay.ambiguous_apis,
+              'decisions about a slug that several APIs have; what agrees best counts',
+            ] as const,
+          ]
+        : []),
       ...(bad.count > 0 ? [['bad lines', bad.count, 'no decisions; the rest was judged all the same'] as const] : []),
     ]),
     ...bad.first.slice(0, SHOWN).map(({ line, reason }) => `  line ${String(line)}: ${reason}`),
@@ -41,15 +57,33 @@ function headline({ ok, decisions, unexplained, bad_lines: bad }: Replay): strin
 function kindLines({ kind, explained, why, decisions, differences }: ReplayKind): string[] {
   const shown = explained ? 3 : SHOWN;
   return [
-    wrap(`${kind} (${explained ? 'explained' : 'NOT EXPLAINED'}), ${counted(decisions, 'decision')}: ${why}`, { first: '  ', rest: '    ' }),
+    wrap(`${kind} (${explained ? 'explained' : 'NOT EXPLAINED'}), ${counted(decisions, 'decision')}: ${why}`, {
+      first: '  ',
+      rest: '    ',
+    }),
     ...differences.slice(0, shown).map((difference) => `    ${differenceText(difference)}`),
     ...(differences.length > shown ? [`    and others; --json lists up to 100`] : []),
   ];
 }
 
-function differenceText({ line, times, key_id: id, fingerprint, api, recorded, before, after, now }: ReplayDifference): string {
+function differenceText({
+  line,
+  times,
+  key_id: id,
+  fingerprint,
+  api,
+  recorded,
+  before,
+  after,
+  now,
+}: ReplayDifference): string {
   const key = id === null ? `no key, fingerprint ${fingerprint ?? 'none'}` : `key ${printable(id)}`;
-  const answers = [['recorded', recorded], ['before', before], ['after', after], ...(now === null ? [] : [['now', now] as const])] as const;
+  const answers = [
+    ['recorded', recorded],
+    ['before', before],
+    ['after', after],
+    ...(now === null ? [] : [['now', now] as const]),
+  ] as const;
   return `line ${String(line)}: ${key} at ${printable(api)}: ${answers.map(([when, yes]) => `${when} ${yes ? 'yes' : 'no'}`).join(', ')}${times > 1 ? ` (${grouped(times)} times)` : ''}`;
 }
 

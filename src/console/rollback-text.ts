@@ -14,7 +14,11 @@ export function rollbackText(report: RollbackReport): string {
       ? []
       : [
           `${counted(born.length, 'key')} born in Settings ${born.length === 1 ? 'has' : 'have'} no per-API home; kept, and still opening the store:`,
-          table(born.slice(0, SHOWN).map((k) => [`key ${k.key_id}`, `account ${k.account_id}`, k.fingerprint, k.name ?? ''])),
+          table(
+            born
+              .slice(0, SHOWN)
+              .map((k) => [`key ${k.key_id}`, `account ${k.account_id}`, k.fingerprint, k.name ?? '']),
+          ),
           ...(born.length > SHOWN ? [`  and ${String(born.length - SHOWN)} more; --json lists them`] : []),
         ]),
     '',

@@ -26,10 +26,18 @@ export interface SceneOptions {
 /** The picture of a migration, from what the ledger says and, where a run draws itself, what it knows better. */
 export function pictureOf(status: Status, { place, live }: SceneOptions): Picture {
   const current = currentStage(status, live);
-  const reason = live === undefined ? status.reason : live.ended ? null : (live.reason ?? (status.state === 'paused' ? status.reason : null));
+  const reason =
+    live === undefined
+      ? status.reason
+      : live.ended
+        ? null
+        : (live.reason ?? (status.state === 'paused' ? status.reason : null));
   return {
     title: `${titleOf(status, live)}: ${place}`,
-    stages: status.stage === null && current === null ? [] : stagesShown(status).map((name) => stageLine(name, { status, current, live, waits: reason !== null })),
+    stages:
+      status.stage === null && current === null
+        ? []
+        : stagesShown(status).map((name) => stageLine(name, { status, current, live, waits: reason !== null })),
     rate: status.rows_per_second,
     secondsLeft: status.seconds_left,
     batchSeconds: status.batch_seconds,
@@ -71,15 +79,25 @@ interface StageWorld {
 
 function stageLine(name: Stage, { status, current, live, waits }: StageWorld): StageLine {
   const took = status.stages.find(({ stage }) => stage === name)?.seconds ?? null;
-  if (place(name) <= place(status.stage) || place(name) < place(current)) return { name, mark: 'done', seconds: took, rows: null, doing: null };
+  if (place(name) <= place(status.stage) || place(name) < place(current))
+    return { name, mark: 'done', seconds: took, rows: null, doing: null };
   if (name === current) {
     return {
-      name, mark: live?.ended === true ? 'stopped' : waits ? 'waiting' : 'current', seconds: live?.seconds ?? null,
-      rows: rowsOf(name, status, live), doing: status.doing ?? live?.doing ?? null,
+      name,
+      mark: live?.ended === true ? 'stopped' : waits ? 'waiting' : 'current',
+      seconds: live?.seconds ?? null,
+      rows: rowsOf(name, status, live),
+      doing: status.doing ?? live?.doing ?? null,
     };
   }
   const begun = name === 'backfill' && place(name) === place(status.stage) + 1 && status.batches.done > 0;
-  return { name, mark: begun ? 'stopped' : 'open', seconds: null, rows: begun ? rowsOf(name, status, live) : null, doing: null };
+  return {
+    name,
+    mark: begun ? 'stopped' : 'open',
+    seconds: null,
+    rows: begun ? rowsOf(name, status, live) : null,
+    doing: null,
+  };
 }
 
 function rowsOf(name: Stage, { looked_at: done, total }: Status, live: Live | undefined): StageLine['rows'] {

@@ -8,7 +8,14 @@ export function statusText(s: Status): string {
     `${s.state.replace('_', ' ')}; last stage completed: ${s.stage ?? 'none'}`,
     wrap(`${grouped(s.moved)} of ${grouped(s.total)} per-API keys are account keys${paceText(s)}`, INDENTED),
     wrap(`accounts answered from Settings: ${s.switched}; exceptions waiting: ${grouped(s.exceptions)}`, INDENTED),
-    ...(s.run === null ? [] : [wrap(`run ${s.run.id}: ${s.run.command} on ${s.run.host}, process ${String(s.run.pid)}, since ${s.run.started_at}`, INDENTED)]),
+    ...(s.run === null
+      ? []
+      : [
+          wrap(
+            `run ${s.run.id}: ${s.run.command} on ${s.run.host}, process ${String(s.run.pid)}, since ${s.run.started_at}`,
+            INDENTED,
+          ),
+        ]),
     ...(s.reason === null ? [] : [wrap(s.reason, INDENTED)]),
     '',
   ].join('\n');

@@ -21,9 +21,14 @@ export function steeringText({ before, after, run }: Steered, { done, unchanged 
 }
 
 /** The values that another one took the place of, under the names of `--json`. */
-export function changesOf({ before, after }: Pick<Steered, 'before' | 'after'>): Partial<Record<keyof Control, { from: unknown; to: unknown }>> {
+export function changesOf({
+  before,
+  after,
+}: Pick<Steered, 'before' | 'after'>): Partial<Record<keyof Control, { from: unknown; to: unknown }>> {
   const names = Object.keys(after) as (keyof Control)[];
-  return Object.fromEntries(names.filter((name) => before[name] !== after[name]).map((name) => [name, { from: before[name], to: after[name] }]));
+  return Object.fromEntries(
+    names.filter((name) => before[name] !== after[name]).map((name) => [name, { from: before[name], to: after[name] }]),
+  );
 }
 
 interface Line {
@@ -35,7 +40,10 @@ const LINES: readonly Line[] = [
   { label: 'paused', show: ({ paused }) => (paused ? 'yes' : 'no') },
   { label: 'batches at once', show: ({ concurrency }, pace) => value(concurrency, pace?.concurrency, String) },
   { label: 'batch time', show: (control, pace) => value(control.batch_time, pace?.batch_time, seconds) },
-  { label: 'replica lag', show: (control, pace) => value(control.max_lag, pace?.max_lag, (lag) => `${seconds(lag)} at most`) },
+  {
+    label: 'replica lag',
+    show: (control, pace) => value(control.max_lag, pace?.max_lag, (lag) => `${seconds(lag)} at most`),
+  },
 ];
 
 const seconds = (value: number): string => `${String(value)} s`;

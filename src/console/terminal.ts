@@ -25,7 +25,10 @@ export class Terminal {
 
   private readonly regions: typeof Region | undefined;
 
-  constructor(private readonly world: TerminalWorld, { noColour, regions }: TerminalOptions) {
+  constructor(
+    private readonly world: TerminalWorld,
+    { noColour, regions }: TerminalOptions,
+  ) {
     this.regions = regions;
     this.style = { colour: !noColour && wantsColour(world.env), unicode: speaksUnicode(world.env) };
     this.stderr = new Writable({
@@ -52,7 +55,9 @@ export class Terminal {
   }
 
   private above(text: string | Buffer): void {
-    const write = (): void => { this.world.stderr.write(text); };
+    const write = (): void => {
+      this.world.stderr.write(text);
+    };
     if (this.region === undefined) write();
     else this.region.around(write);
   }

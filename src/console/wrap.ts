@@ -13,7 +13,10 @@ export interface WrapOptions {
 }
 
 /** Words laid out in lines of at most so many columns; a word that is longer stands alone, uncut unless asked for. */
-export function wrap(text: string, { first = '', rest = '', columns = COLUMNS, cut = false }: WrapOptions = {}): string {
+export function wrap(
+  text: string,
+  { first = '', rest = '', columns = COLUMNS, cut = false }: WrapOptions = {},
+): string {
   const lines: string[] = [];
   let line = first;
   let empty = true;
@@ -32,5 +35,7 @@ export function wrap(text: string, { first = '', rest = '', columns = COLUMNS, c
 
 function pieces(word: string, length: number): string[] {
   const letters = [...word];
-  return Array.from({ length: Math.max(1, Math.ceil(letters.length / length)) }, (_, at) => letters.slice(at * length, (at + 1) * length).join(''));
+  return Array.from({ length: Math.max(1, Math.ceil(letters.length / length)) }, (_, at) =>
+    letters.slice(at * length, (at + 1) * length).join(''),
+  );
 }

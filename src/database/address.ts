@@ -26,7 +26,8 @@ export function readAddress(url: string): Where {
     user: client.user ?? '',
     database: client.database ?? client.user ?? '',
   };
-  if (!Number.isInteger(where.port) || where.port < 1 || where.port > 65535) throw invalid('its port is not 1 to 65535');
+  if (!Number.isInteger(where.port) || where.port < 1 || where.port > 65535)
+    throw invalid('its port is not 1 to 65535');
   if (where.user === '') throw invalid('it names no user');
   return where;
 }

@@ -39,4 +39,7 @@ export async function vacuumInTheWay(session: Asked, tables: readonly string[]):
 }
 
 /** What the operator is told while a try that long is under way. */
-export const waitFor = ({ table }: Vacuum): Wait => ({ kind: 'vacuum', text: `autovacuum is at work on ${table}; PostgreSQL has it give way` });
+export const waitFor = ({ table }: Vacuum): Wait => ({
+  kind: 'vacuum',
+  text: `autovacuum is at work on ${table}; PostgreSQL has it give way`,
+});

@@ -8,14 +8,25 @@ export interface BesideOptions {
 }
 
 /** Runs `fn` in a short connection of its own, since those at work are busy, or past hearing; closes it whatever happens. */
-export async function beside<T>(url: string, { application, timeoutMs }: BesideOptions, fn: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url, application_name: application, connectionTimeoutMillis: timeoutMs, query_timeout: timeoutMs });
+export async function beside<T>(
+  url: string,
+  { application, timeoutMs }: BesideOptions,
+  fn: (client: pg.Client) => Promise<T>,
+): Promise<T> {
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: application,
+    connectionTimeoutMillis: timeoutMs,
+    query_timeout: timeoutMs,
+  });
   client.on('error', () => undefined);
   try {
     await client.connect();
     return await fn(client);
   } finally {
-    const late = setTimeout(() => { socketOf(client).destroy(); }, timeoutMs);
+    const late = setTimeout(() => {
+      socketOf(client).destroy();
+    }, timeoutMs);
     await client.end().catch(() => undefined);
     clearTimeout(late);
   }
@@ -23,4 +34,5 @@ export async function beside<T>(url: string, { application, timeoutMs }: BesideO
 
 /** The socket, which pg's types keep to themselves. */
 export const socketOf = (client: pg.ClientBase): { bytesRead: number; destroy(error?: Error): void } =>
-  (client as unknown as { connection: { stream: { bytesRead: number; destroy(error?: Error): void } } }).connection.stream;
+  (client as unknown as { connection: { stream: { bytesRead: number; destroy(error?: Error): void } } }).connection
+    .stream;

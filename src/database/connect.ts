@@ -57,7 +57,10 @@ export async function openDatabase(url: string, options: OpenOptions = {}): Prom
   return database;
 }
 
-function openPool(url: string, { applicationName, maxConnections, connectTimeoutMs }: OpenOptions & { connectTimeoutMs: number }): pg.Pool {
+function openPool(
+  url: string,
+  { applicationName, maxConnections, connectTimeoutMs }: OpenOptions & { connectTimeoutMs: number },
+): pg.Pool {
   // The pool's own timeout would also count the wait for a free connection, which may rightly take long.
   class Client extends pg.Client {
     constructor(config?: pg.ClientConfig) {
@@ -85,7 +88,9 @@ async function checkAnswer(pool: pg.Pool, timeoutMs: number): Promise<void> {
   const client = await pool.connect();
   const question = { text: 'SELECT 1', query_timeout: timeoutMs };
   await client.query(question).then(
-    () => { client.release(); },
+    () => {
+      client.release();
+    },
     (error: unknown) => {
       client.release(true);
       throw error;
@@ -108,7 +113,12 @@ function databaseOn({ pool, url, where, timeoutMs, beatMs }: Opened): Database {
   const clients = new Set<pg.PoolClient>();
   pool.on('connect', (client) => clients.add(client));
   pool.on('remove', (client) => clients.delete(client));
-  const pulse = takePulse({ where, beatMs, lines: () => lines, ask: (processes) => askServer(url, processes, { timeoutMs: beatMs }) });
+  const pulse = takePulse({
+    where,
+    beatMs,
+    lines: () => lines,
+    ask: (processes) => askServer(url, processes, { timeoutMs: beatMs }),
+  });
   const withLine = async <T>(fn: (line: Line) => Promise<T>): Promise<T> => {
     if (pool.ending) throw new Error('the database was used after it had been closed');
     const client = await pool.connect().catch((error: unknown) => {
@@ -134,7 +144,11 @@ function databaseOn({ pool, url, where, timeoutMs, beatMs }: Opened): Database {
     withSession: (fn) => withLine((line) => fn(line.session)),
     transaction: (fn, options = {}) => within(beginStatement(options), fn),
     readOnly: (fn, options = {}) => within(beginStatement({ ...options, readOnly: true }), asReader(fn)),
-    abandon: () => { clients.forEach((client) => { socketOf(client).destroy(); }); },
+    abandon: () => {
+      clients.forEach((client) => {
+        socketOf(client).destroy();
+      });
+    },
     cancelRunning: () => cancelBackends(url, backends),
     close: () => (closing ??= endPool(pool, { clients }).finally(pulse.end)),
   };
@@ -143,7 +157,11 @@ function databaseOn({ pool, url, where, timeoutMs, beatMs }: Opened): Database {
 /** A polite end waits for the server's; one that says nothing more must not keep the process. */
 async function endPool(pool: pg.Pool, { clients }: { clients: ReadonlySet<pg.PoolClient> }): Promise<void> {
   await pool.end();
-  setTimeout(() => { clients.forEach((client) => { socketOf(client).destroy(); }); }, LEAVE_WITHIN_MS).unref();
+  setTimeout(() => {
+    clients.forEach((client) => {
+      socketOf(client).destroy();
+    });
+  }, LEAVE_WITHIN_MS).unref();
 }
 
 /** pg keeps it, and its types do not tell. */

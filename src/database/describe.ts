@@ -18,27 +18,37 @@ export function describeDatabaseError(error: unknown): KeyliftError {
   const details = { facts: factsOf(error), cause: withoutValues(error, message) };
   if (isPermission(error)) {
     return new RefusedError('permission_denied', `the database refused: ${message}`, {
-      ...details, hint: 'Grant the role of the database URL what the message names.', anchor: 'database',
+      ...details,
+      hint: 'Grant the role of the database URL what the message names.',
+      anchor: 'database',
     });
   }
   if (isMissingObject(error)) {
     return new UsageError('object_missing', `the database has no such thing: ${message}`, {
-      ...details, hint: 'Check the tables and columns in keylift.config.json against the database: keylift check names all that is missing. What is in the schema keylift is its own: restore what somebody dropped there.', anchor: 'mapping',
+      ...details,
+      hint: 'Check the tables and columns in keylift.config.json against the database: keylift check names all that is missing. What is in the schema keylift is its own: restore what somebody dropped there.',
+      anchor: 'mapping',
     });
   }
   if (error.code === SQLSTATE.readOnlyTransaction) {
     return new RefusedError('database_read_only', `the database takes no writes here: ${message}`, {
-      ...details, hint: 'Connect to the primary, with a role that may write.', anchor: 'database',
+      ...details,
+      hint: 'Connect to the primary, with a role that may write.',
+      anchor: 'database',
     });
   }
   if (error.code === SQLSTATE.diskFull) {
     return new UnreachableError('disk_full', `the database has no room left: ${message}`, {
-      ...details, hint: 'Make room on the server, then run the same command again: it goes on where it stopped.', anchor: 'disk-full',
+      ...details,
+      hint: 'Make room on the server, then run the same command again: it goes on where it stopped.',
+      anchor: 'disk-full',
     });
   }
   if (isRetryable(error) || isTimeout(error) || error.code?.startsWith('53') === true) {
     return new UnreachableError('database_busy', `the database gave up: ${message}`, {
-      ...details, hint: 'Run the same command again when there is less load: it goes on where it stopped.', anchor: 'database',
+      ...details,
+      hint: 'Run the same command again when there is less load: it goes on where it stopped.',
+      anchor: 'database',
     });
   }
   return new BugError('database_error', `the database reported: ${message}`, details);
@@ -47,14 +57,25 @@ export function describeDatabaseError(error: unknown): KeyliftError {
 type ServerError = Parameters<typeof factsOf>[0];
 
 function factsOf(error: {
-  code?: string | undefined; schema?: string | undefined; table?: string | undefined;
-  column?: string | undefined; constraint?: string | undefined; routine?: string | undefined; where?: string | undefined;
+  code?: string | undefined;
+  schema?: string | undefined;
+  table?: string | undefined;
+  column?: string | undefined;
+  constraint?: string | undefined;
+  routine?: string | undefined;
+  where?: string | undefined;
 }): Record<string, unknown> {
   const { code, schema, table, column, constraint } = error;
   const place = placeOfFault(error);
   const facts = {
-    sqlstate: code, statement: statementOf(error)?.title, place: place === undefined ? undefined : caretLines(place),
-    schema, table, column, constraint, function: isRaised(error) ? raisedBy(error) : undefined,
+    sqlstate: code,
+    statement: statementOf(error)?.title,
+    place: place === undefined ? undefined : caretLines(place),
+    schema,
+    table,
+    column,
+    constraint,
+    function: isRaised(error) ? raisedBy(error) : undefined,
   };
   return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
 }
@@ -69,8 +90,10 @@ const raisedBy = ({ where }: ServerError): string | undefined => /^PL\/pgSQL \S+
  */
 function messageWithoutValues(error: ServerError & Error): string {
   const code = error.code ?? '';
-  if (code.startsWith('22')) return `a value does not have the form that its type or a function asks for (SQLSTATE ${code})`;
-  if (isRaised(error) && raisedBy(error)?.startsWith('keylift.') !== true) return 'a function raised an exception; its words are not repeated, as they may quote a row';
+  if (code.startsWith('22'))
+    return `a value does not have the form that its type or a function asks for (SQLSTATE ${code})`;
+  if (isRaised(error) && raisedBy(error)?.startsWith('keylift.') !== true)
+    return 'a function raised an exception; its words are not repeated, as they may quote a row';
   if (code.startsWith('P0')) return error.message.replace(/(["'«„“‘]).*?(["'»”’]|$)/gs, '$1…$2');
   return error.message;
 }

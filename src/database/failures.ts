@@ -14,14 +14,18 @@ export function connectFailure(error: unknown, where: Where, { timeoutMs }: { ti
   const facts = { ...where, ...(state === undefined ? {} : { sqlstate: state }) };
   if (CREDENTIALS.has(state ?? '')) return badCredentials({ where, error, facts });
   if (state === SQLSTATE.unknownDatabase) {
-    return new UsageError('database_unknown', `there is no database ${JSON.stringify(where.database)} at ${place(where)}`, {
-      facts, cause: error, hint: 'Check the last part of the database URL.', anchor: 'database',
-    });
+    return new UsageError(
+      'database_unknown',
+      `there is no database ${JSON.stringify(where.database)} at ${place(where)}`,
+      { facts, cause: error, hint: 'Check the last part of the database URL.', anchor: 'database' },
+    );
   }
   if (isPermission(error)) {
-    return new UsageError('connect_not_allowed', `${where.user} may not connect to database ${JSON.stringify(where.database)}`, {
-      facts, cause: error, hint: `GRANT CONNECT ON DATABASE … TO ${where.user}, as its owner.`, anchor: 'database',
-    });
+    return new UsageError(
+      'connect_not_allowed',
+      `${where.user} may not connect to database ${JSON.stringify(where.database)}`,
+      { facts, cause: error, hint: `GRANT CONNECT ON DATABASE … TO ${where.user}, as its owner.`, anchor: 'database' },
+    );
   }
   return withoutSession({ error, where, timeoutMs, facts });
 }
@@ -35,7 +39,10 @@ interface Failure {
 function badCredentials({ where, error, facts }: Failure): UsageError {
   const refused = sqlStateOf(error) === SQLSTATE.invalidPassword ? 'refused the password of' : 'does not let in';
   return new UsageError('credentials_refused', `${place(where)} ${refused} ${where.user}`, {
-    facts, cause: error, hint: 'Check user and password in the database URL, and the server\'s pg_hba.conf.', anchor: 'database',
+    facts,
+    cause: error,
+    hint: "Check user and password in the database URL, and the server's pg_hba.conf.",
+    anchor: 'database',
   });
 }
 
@@ -43,25 +50,40 @@ function withoutSession({ error, where, timeoutMs, facts }: Failure & { timeoutM
   const network = networkCodeOf(error);
   if (network !== undefined && TLS.test(network)) {
     return new UsageError('tls_refused', `the TLS certificate of ${place(where)} is not accepted`, {
-      facts: { ...facts, tls: network }, cause: error, hint: 'Check sslmode and sslrootcert in the database URL.', anchor: 'database',
+      facts: { ...facts, tls: network },
+      cause: error,
+      hint: 'Check sslmode and sslrootcert in the database URL.',
+      anchor: 'database',
     });
   }
   if (isMissingPassword(error)) {
-    return new UsageError('password_missing', `${place(where)} asks for a password for ${where.user}, and none was given`, {
-      facts, cause: error, hint: 'Put the password into DATABASE_URL, or set PGPASSWORD.', anchor: 'database',
-    });
+    return new UsageError(
+      'password_missing',
+      `${place(where)} asks for a password for ${where.user}, and none was given`,
+      { facts, cause: error, hint: 'Put the password into DATABASE_URL, or set PGPASSWORD.', anchor: 'database' },
+    );
   }
   return unreachable({ error, where, timeoutMs, facts, network });
 }
 
-function unreachable({ error, where, timeoutMs, facts, network }: Failure & { timeoutMs: number; network: string | undefined }) {
+function unreachable({
+  error,
+  where,
+  timeoutMs,
+  facts,
+  network,
+}: Failure & { timeoutMs: number; network: string | undefined }) {
   const details: ErrorDetails = {
     facts: network === undefined ? facts : { ...facts, network },
     cause: error,
     hint: 'Check that the server runs and can be reached from here, then run the same command again.',
     anchor: 'database',
   };
-  return new UnreachableError('database_unreachable', `cannot reach the database at ${place(where)}: ${reason(error, { network, timeoutMs })}`, details);
+  return new UnreachableError(
+    'database_unreachable',
+    `cannot reach the database at ${place(where)}: ${reason(error, { network, timeoutMs })}`,
+    details,
+  );
 }
 
 const REASONS: Record<string, string> = {
@@ -106,17 +128,25 @@ export function connectionLost(error: unknown, where: Where): UnreachableError {
 
 /** Nobody answers any more, and nothing says so: what was asked is done, or rolled back, or never arrived. */
 export const databaseSilent = (where: Where, seconds: number): UnreachableError =>
-  new UnreachableError('database_silent', `the database at ${place(where)} has given no answer for ${String(seconds)} s`, {
-    hint: 'Check the network between here and the server, then run the same command again: it goes on where it stopped.',
-    anchor: 'database',
-  });
+  new UnreachableError(
+    'database_silent',
+    `the database at ${place(where)} has given no answer for ${String(seconds)} s`,
+    {
+      hint: 'Check the network between here and the server, then run the same command again: it goes on where it stopped.',
+      anchor: 'database',
+    },
+  );
 
 /** The server is there and not at work for us, while we wait: something between us lost the connection and told nobody. */
 export const sessionForgotten = (where: Where): UnreachableError =>
-  new UnreachableError('connection_lost', `lost the connection to the database at ${place(where)}: the server is not at work on what was asked, and no answer came`, {
-    hint: 'Check what stands between here and the server (a pooler, a balancer, a firewall), then run the same command again: it goes on where it stopped.',
-    anchor: 'database',
-  });
+  new UnreachableError(
+    'connection_lost',
+    `lost the connection to the database at ${place(where)}: the server is not at work on what was asked, and no answer came`,
+    {
+      hint: 'Check what stands between here and the server (a pooler, a balancer, a firewall), then run the same command again: it goes on where it stopped.',
+      anchor: 'database',
+    },
+  );
 
 /** Is it about the connection, so that another one may help? */
 export const isLoss = (error: unknown): boolean =>

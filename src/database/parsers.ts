@@ -5,7 +5,12 @@ const { builtins } = pg.types;
 
 /** Dates and times stay the server's text: a JavaScript Date drops microseconds. */
 const TEMPORAL = new Set<number>([
-  builtins.DATE, builtins.TIME, builtins.TIMETZ, builtins.TIMESTAMP, builtins.TIMESTAMPTZ, builtins.INTERVAL,
+  builtins.DATE,
+  builtins.TIME,
+  builtins.TIMETZ,
+  builtins.TIMESTAMP,
+  builtins.TIMESTAMPTZ,
+  builtins.INTERVAL,
 ]);
 /** date[], timestamp[], timestamptz[], interval[] */
 const TEMPORAL_ARRAYS = new Set<number>([1182, 1115, 1185, 1187]);

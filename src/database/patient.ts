@@ -20,16 +20,26 @@ export interface PatientOptions {
  */
 export function patient(database: Database, { stop, onWait }: PatientOptions = {}): Database {
   const again = <T>(scope: () => Promise<T>, tries = PATIENCE.attempts): Promise<T> =>
-    retry((attempt) => {
-      if (attempt > 1) stop?.throwIfAborted();
-      return scope();
-    }, { ...PATIENCE, attempts: tries, when: isRetryable, onRetry: ({ error }) => onWait?.('another session was in the way; trying again', sqlStateOf(error)) });
+    retry(
+      (attempt) => {
+        if (attempt > 1) stop?.throwIfAborted();
+        return scope();
+      },
+      {
+        ...PATIENCE,
+        attempts: tries,
+        when: isRetryable,
+        onRetry: ({ error }) => onWait?.('another session was in the way; trying again', sqlStateOf(error)),
+      },
+    );
   return {
     where: database.where,
     withSession: (fn) => database.withSession(fn),
     transaction: (fn, options) => again(() => database.transaction(fn, options), options?.tries),
     readOnly: (fn, options) => again(() => database.readOnly(fn, options), options?.tries),
-    abandon: () => { database.abandon(); },
+    abandon: () => {
+      database.abandon();
+    },
     cancelRunning: () => database.cancelRunning(),
     close: () => database.close(),
   };

@@ -14,7 +14,9 @@ export function pinned(database: Database, searchPath: string): Database {
     withSession: (fn) => database.withSession(fn),
     readOnly: (fn, options) => database.readOnly(fn, { searchPath, ...options }),
     transaction: (fn, options) => database.transaction(fn, { searchPath, ...options }),
-    abandon: () => { database.abandon(); },
+    abandon: () => {
+      database.abandon();
+    },
     cancelRunning: () => database.cancelRunning(),
     close: () => database.close(),
   };

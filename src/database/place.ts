@@ -15,7 +15,10 @@ export function placeIn(text: string, position: number): Place {
   const start = characters.lastIndexOf('\n', at - 1) + 1;
   const end = characters.indexOf('\n', at);
   const line = characters.slice(start, end === -1 ? undefined : end);
-  return cut(line.map((character) => (character.trim() === '' ? ' ' : character)), at - start);
+  return cut(
+    line.map((character) => (character.trim() === '' ? ' ' : character)),
+    at - start,
+  );
 }
 
 function cut(line: readonly string[], at: number): Place {
@@ -23,7 +26,10 @@ function cut(line: readonly string[], at: number): Place {
   const from = Math.max(at > AROUND ? at - AROUND : 0, Math.min(Math.max(indent, 0), at));
   const upto = Math.min(line.length, at + AROUND);
   const [before, after] = [from > Math.max(indent, 0) ? '… ' : '', upto < line.length ? ' …' : ''];
-  return { line: `${before}${line.slice(from, upto).join('').trimEnd()}${after}`, column: before.length + at - from + 1 };
+  return {
+    line: `${before}${line.slice(from, upto).join('').trimEnd()}${after}`,
+    column: before.length + at - from + 1,
+  };
 }
 
 /** The line, and a caret under the place. */

@@ -47,7 +47,9 @@ export function takePulse(options: PulseOptions): { beat: () => void; end: () =>
 
   const ask = async (lines: Line[]): Promise<void> => {
     asking = true;
-    const pulse = await options.ask(lines.flatMap((line) => line.server()?.process ?? [])).finally(() => { asking = false; });
+    const pulse = await options.ask(lines.flatMap((line) => line.server()?.process ?? [])).finally(() => {
+      asking = false;
+    });
     if (pulse === undefined) return;
     unanswered = 0;
     for (const line of lines) judge(line, { pulse, quiet, where: options.where });
@@ -62,7 +64,12 @@ export function takePulse(options: PulseOptions): { beat: () => void; end: () =>
   };
   const timer = setInterval(beat, beatMs);
   timer.unref();
-  return { beat, end: () => { clearInterval(timer); } };
+  return {
+    beat,
+    end: () => {
+      clearInterval(timer);
+    },
+  };
 }
 
 /** Counts a beat for each line that waits, and answers with those that have waited in vain for long enough. */
@@ -100,13 +107,22 @@ const ASK = `
     (SELECT coalesce(pg_catalog.jsonb_object_agg(a.pid, a.state), '{}') FROM pg_catalog.pg_stat_activity a WHERE a.pid = ANY ($1::int[])) AS states`;
 
 /** Asks the server after its processes, within `timeoutMs` for each of its answers. Undefined when nobody answered. */
-export async function askServer(url: string, processes: number[], { timeoutMs }: { timeoutMs: number }): Promise<Pulse | undefined> {
+export async function askServer(
+  url: string,
+  processes: number[],
+  { timeoutMs }: { timeoutMs: number },
+): Promise<Pulse | undefined> {
   let letIn = false;
   try {
     return await beside(url, { application: 'keylift-pulse', timeoutMs }, async (client) => {
       letIn = true;
-      const { rows: [row] } = await client.query<{ started: string; states: Record<string, string | null> }>(ASK, [processes]);
-      return { started: row!.started, states: new Map(Object.entries(row!.states).map(([process, state]) => [Number(process), state])) };
+      const {
+        rows: [row],
+      } = await client.query<{ started: string; states: Record<string, string | null> }>(ASK, [processes]);
+      return {
+        started: row!.started,
+        states: new Map(Object.entries(row!.states).map(([process, state]) => [Number(process), state])),
+      };
     });
   } catch (error) {
     // A pooler lets us in before it has a server for us, and a server without a free slot says so: both are there.

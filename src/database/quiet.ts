@@ -18,7 +18,10 @@ const keepQuiet = (processId: number): string => `
 export async function quieten(client: pg.ClientBase, { timeoutMs }: { timeoutMs?: number } = {}): Promise<void> {
   const { processID } = client as pg.ClientBase & { processID: number | null };
   try {
-    await client.query({ text: keepQuiet(processID ?? 0), ...(timeoutMs === undefined ? {} : { query_timeout: timeoutMs }) });
+    await client.query({
+      text: keepQuiet(processID ?? 0),
+      ...(timeoutMs === undefined ? {} : { query_timeout: timeoutMs }),
+    });
   } catch (error) {
     // A server that forbids even this goes on logging; a line that is broken is told.
     if (!isDatabaseError(error)) throw error;

@@ -6,7 +6,10 @@ import type { ReadSession } from './session.js';
 export type Beside = <T>(fn: (session: ReadSession) => Promise<T>, meanwhile: Promise<unknown>) => Promise<T>;
 
 /** Where there is no second session: in the same one, as its statements come to their turn. */
-export const inTheSame = (session: ReadSession): Beside => (fn) => fn(session);
+export const inTheSame =
+  (session: ReadSession): Beside =>
+  (fn) =>
+    fn(session);
 
 /**
  * A second session in the snapshot of this one, which is READ ONLY, REPEATABLE READ. It is a gain of time and nothing
@@ -18,13 +21,18 @@ export async function besideInSnapshot(database: Database, session: ReadSession)
   return async <T>(fn: (session: ReadSession) => Promise<T>, meanwhile: Promise<unknown>): Promise<T> => {
     const second = { begun: false, tooLate: false };
     let announce: () => void = () => undefined;
-    const begun = new Promise<void>((resolve) => { announce = resolve; });
-    const work = database.readOnly(async (other): Promise<{ answer: T } | undefined> => {
-      if (second.tooLate) return undefined;
-      second.begun = true;
-      announce();
-      return { answer: await fn(other) };
-    }, { isolation: 'repeatable read', snapshot, tries: 1 });
+    const begun = new Promise<void>((resolve) => {
+      announce = resolve;
+    });
+    const work = database.readOnly(
+      async (other): Promise<{ answer: T } | undefined> => {
+        if (second.tooLate) return undefined;
+        second.begun = true;
+        announce();
+        return { answer: await fn(other) };
+      },
+      { isolation: 'repeatable read', snapshot, tries: 1 },
+    );
     const done = meanwhile.catch(() => undefined);
     await Promise.race([begun, work.catch(() => undefined), done]);
     if (!second.begun) {
@@ -38,8 +46,14 @@ export async function besideInSnapshot(database: Database, session: ReadSession)
 }
 
 /** Waits for `work` with a session that has nothing to do, and must not be taken for one whose process is gone. */
-export async function keptAwake<T>(session: ReadSession, work: Promise<T>, { everyMs = IDLE_TIMEOUT_MS / 3 } = {}): Promise<T> {
-  const timer = setInterval(() => { session.query('SELECT').catch(() => undefined); }, everyMs);
+export async function keptAwake<T>(
+  session: ReadSession,
+  work: Promise<T>,
+  { everyMs = IDLE_TIMEOUT_MS / 3 } = {},
+): Promise<T> {
+  const timer = setInterval(() => {
+    session.query('SELECT').catch(() => undefined);
+  }, everyMs);
   try {
     return await work;
   } finally {

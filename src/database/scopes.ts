@@ -93,7 +93,8 @@ export async function inTransaction<T>(
 /** COMMIT of a failed transaction rolls back without an error; somebody swallowed one, and must hear of it. */
 async function commit(session: WriteSession): Promise<void> {
   const { command } = await session.query('COMMIT');
-  if (command !== 'COMMIT') throw new Error('a statement failed inside the transaction and its error was swallowed; nothing was committed');
+  if (command !== 'COMMIT')
+    throw new Error('a statement failed inside the transaction and its error was swallowed; nothing was committed');
 }
 
 /** Hands a session on as one that only reads; the transaction around it is READ ONLY. */

@@ -85,21 +85,28 @@ export function openLine(client: pg.PoolClient, where: Where): Line {
     }
   };
 
-  const query = <R>(sql: string, values?: readonly unknown[]): Promise<Answer<R>> => guarded(sql, async () => {
-    // pg's types want any[]; an absent array selects the simple protocol, which takes several statements.
-    const result: unknown = await client.query(sql, values === undefined ? undefined : [...values]);
-    return answerOf<R>(result);
-  });
+  const query = <R>(sql: string, values?: readonly unknown[]): Promise<Answer<R>> =>
+    guarded(sql, async () => {
+      // pg's types want any[]; an absent array selects the simple protocol, which takes several statements.
+      const result: unknown = await client.query(sql, values === undefined ? undefined : [...values]);
+      return answerOf<R>(result);
+    });
 
-  const copyIn = (sql: string, source: AsyncIterable<string>): Promise<void> => guarded(sql, () => copy(client, sql, source));
+  const copyIn = (sql: string, source: AsyncIterable<string>): Promise<void> =>
+    guarded(sql, () => copy(client, sql, source));
 
   return {
     session: { access: 'read-write', query, copyIn, ...single(query) },
     isLost: () => lost !== undefined,
-    sign: () => (asked === answered ? undefined : `${String(asked)} ${String(answered)} ${String(socketOf(client).bytesRead)}`),
+    sign: () =>
+      asked === answered ? undefined : `${String(asked)} ${String(answered)} ${String(socketOf(client).bytesRead)}`,
     server: () => server,
-    servedBy: (by) => { server = by; },
-    breakOff: (error) => { socketOf(client).destroy(error); },
+    servedBy: (by) => {
+      server = by;
+    },
+    breakOff: (error) => {
+      socketOf(client).destroy(error);
+    },
     close: () => {
       open = false;
       client.off('error', onError);
@@ -138,6 +145,8 @@ function single(query: ReadSession['query']): Pick<ReadSession, 'one' | 'first'>
 }
 
 function answerOf<R>(result: unknown): Answer<R> {
-  const last = (Array.isArray(result) ? result.at(-1) : result) as Omit<Answer<R>, 'rowCount'> & { rowCount: number | null };
+  const last = (Array.isArray(result) ? result.at(-1) : result) as Omit<Answer<R>, 'rowCount'> & {
+    rowCount: number | null;
+  };
   return { rows: last.rows, rowCount: last.rowCount ?? 0, command: last.command };
 }

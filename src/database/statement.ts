@@ -37,7 +37,9 @@ export function titleOf(sql: string): string {
 export function placeOfFault(error: unknown): Place | undefined {
   const statement = statementOf(error);
   const position = positionOf(error);
-  return statement === undefined || statement.sql === '' || position === undefined ? undefined : placeIn(statement.sql, position);
+  return statement === undefined || statement.sql === '' || position === undefined
+    ? undefined
+    : placeIn(statement.sql, position);
 }
 
 /**

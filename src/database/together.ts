@@ -17,16 +17,24 @@ export async function allDone<T extends readonly unknown[]>(work: { [K in keyof 
  *
  * @throws the first error, once all that is under way has ended
  */
-export async function fewAtOnce<Item, Answer>(items: readonly Item[], atOnce: number, work: (item: Item) => Promise<Answer>): Promise<Answer[]> {
+export async function fewAtOnce<Item, Answer>(
+  items: readonly Item[],
+  atOnce: number,
+  work: (item: Item) => Promise<Answer>,
+): Promise<Answer[]> {
   const limit = pLimit(atOnce);
   const failure: { error?: unknown } = {};
-  return allDone(items.map((item) => limit(async () => {
-    if ('error' in failure) throw failure.error;
-    try {
-      return await work(item);
-    } catch (error) {
-      if (!('error' in failure)) failure.error = error;
-      throw failure.error;
-    }
-  })));
+  return allDone(
+    items.map((item) =>
+      limit(async () => {
+        if ('error' in failure) throw failure.error;
+        try {
+          return await work(item);
+        } catch (error) {
+          if (!('error' in failure)) failure.error = error;
+          throw failure.error;
+        }
+      }),
+    ),
+  );
 }

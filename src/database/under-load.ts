@@ -34,12 +34,20 @@ export async function underLoad<T>(
       stop?.throwIfAborted();
       tries.made += 1;
       try {
-        return await database.transaction((session) => work(session, tries.made), { ...write, lockTimeoutMs: tries.lockTimeoutMs, tries: 1 });
+        return await database.transaction((session) => work(session, tries.made), {
+          ...write,
+          lockTimeoutMs: tries.lockTimeoutMs,
+          tries: 1,
+        });
       } catch (error) {
         if (!isRetryable(error)) throw error;
         const vacuum = wholeTable ? await database.readOnly((session) => vacuumInTheWay(session, [])) : null;
         tries.lockTimeoutMs = Math.max(LOCK_TIMEOUT_MS, vacuum?.outlastMs ?? 0);
-        onWait?.(vacuum === null ? { kind: 'lock', text: 'a session that changed keys has not committed yet', sqlstate: sqlStateOf(error) } : waitFor(vacuum));
+        onWait?.(
+          vacuum === null
+            ? { kind: 'lock', text: 'a session that changed keys has not committed yet', sqlstate: sqlStateOf(error) }
+            : waitFor(vacuum),
+        );
         await sleep(pauseBefore(tries.made, { baseMs: 100, maxMs: 2_000 }));
       }
     }

@@ -26,7 +26,10 @@ const LISTED = `id::text, name, ${moment('created_at')} AS created_at, ${moment(
   to_char(revoked_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS revoked`;
 
 /** The API keys page of one API, as an account saw it before: the keys made there. */
-export async function apiPage(session: ReadSession, { account, api }: { account: string; api: string }): Promise<ListedKey[]> {
+export async function apiPage(
+  session: ReadSession,
+  { account, api }: { account: string; api: string },
+): Promise<ListedKey[]> {
   const { rows } = await session.query<ListedKey>(
     `SELECT ${LISTED} FROM public.api_keys
      WHERE account_id = $1 AND api_id = (SELECT a.id FROM public.apis a WHERE a.slug = $2) ORDER BY api_keys.created_at, api_keys.id`,

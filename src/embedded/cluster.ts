@@ -37,7 +37,11 @@ export async function openCluster(options: OpenClusterOptions): Promise<Cluster>
   const at = (name: string) => path.join(directory, name);
   const kept = await readText(at('password'));
   const cluster = {
-    binaries, directory, runAs, data: at('data'), log: at('server.log'),
+    binaries,
+    directory,
+    runAs,
+    data: at('data'),
+    log: at('server.log'),
     password: kept?.trim() ?? randomBytes(18).toString('hex'),
   };
   if (kept !== undefined) await assertSameMajor(cluster);
@@ -61,7 +65,11 @@ async function makeCluster(cluster: Cluster, { persistent, watchdog }: { persist
   await mkdir(data, { recursive: true, mode: 0o700 });
   if (runAs !== undefined) for (const name of [draft, data]) await chown(name, runAs.uid, runAs.gid);
   const running = await watchdog.run({
-    file: binaries.initdb, args: initdbArguments(cluster, { draft, persistent }), cwd: directory, log, runAs,
+    file: binaries.initdb,
+    args: initdbArguments(cluster, { draft, persistent }),
+    cwd: directory,
+    log,
+    runAs,
   });
   const { code, signal, error } = await running.exit;
   if (code !== 0) throw await failedWithLog('initdb_failed', cluster, { code, signal, error });
@@ -70,10 +78,18 @@ async function makeCluster(cluster: Cluster, { persistent, watchdog }: { persist
   else await rm(draft);
 }
 
-function initdbArguments({ data, binaries }: Cluster, { draft, persistent }: { draft: string; persistent: boolean }): string[] {
+function initdbArguments(
+  { data, binaries }: Cluster,
+  { draft, persistent }: { draft: string; persistent: boolean },
+): string[] {
   return [
-    `--pgdata=${data}`, '--username=postgres', `--pwfile=${draft}`, '--auth=scram-sha-256', '--no-instructions',
-    '--encoding=UTF8', '--locale=C',
+    `--pgdata=${data}`,
+    '--username=postgres',
+    `--pwfile=${draft}`,
+    '--auth=scram-sha-256',
+    '--no-instructions',
+    '--encoding=UTF8',
+    '--locale=C',
     // PostgreSQL's own C.UTF-8 orders by code point and knows upper and lower case beyond ASCII, on every machine.
     ...(binaries.major >= 17 ? ['--locale-provider=builtin', '--builtin-locale=C.UTF-8'] : []),
     ...(persistent ? [] : ['--no-sync']),
@@ -84,7 +100,12 @@ function initdbArguments({ data, binaries }: Cluster, { draft, persistent }: { d
 export async function failedWithLog(reason: string, cluster: Cluster, facts: Record<string, unknown>) {
   const printed = (await readText(cluster.log)) ?? '';
   return embeddedFailed(reason, 'the embedded PostgreSQL did not start', {
-    facts: { ...facts, directory: cluster.directory, version: cluster.binaries.version, log: printed.trimEnd().split('\n').slice(-15) },
+    facts: {
+      ...facts,
+      directory: cluster.directory,
+      version: cluster.binaries.version,
+      log: printed.trimEnd().split('\n').slice(-15),
+    },
     hint: 'Read the last lines of its log above: they say why.',
   });
 }

@@ -22,7 +22,10 @@ export interface PlaceOptions {
  */
 export async function placeServer({ asked, persistent, runAs }: PlaceOptions): Promise<string> {
   if (asked !== undefined) return takeAsked(path.resolve(asked), { persistent, runAs });
-  const homes = [path.resolve('.keylift'), ...[os.tmpdir(), '/tmp', '/var/tmp'].map((dir) => path.join(dir, 'keylift-'))];
+  const homes = [
+    path.resolve('.keylift'),
+    ...[os.tmpdir(), '/tmp', '/var/tmp'].map((dir) => path.join(dir, 'keylift-')),
+  ];
   for (const home of homes) {
     const directory = await makeFresh(home, runAs).catch(() => undefined);
     if (directory !== undefined) return directory;

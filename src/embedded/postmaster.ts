@@ -40,7 +40,9 @@ export async function startPostmaster(options: StartOptions): Promise<Postmaster
     const running = await watchdog.run({
       file: cluster.binaries.postgres,
       args: ['-D', cluster.data, ...settingArguments({ ...options.settings, ...placeSettings(port) })],
-      cwd: cluster.directory, log: cluster.log, runAs: cluster.runAs,
+      cwd: cluster.directory,
+      log: cluster.log,
+      runAs: cluster.runAs,
     });
     if (await isReady(running, options)) return Object.assign(running, { pid: running.pid!, port });
     if (attempt === ATTEMPTS) throw await failedWithLog('start_failed', cluster, { port, ...running.ended });
@@ -93,7 +95,13 @@ async function freePort(): Promise<number> {
 async function canListen(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', () => { resolve(false); });
-    server.listen(port, HOST, () => { server.close(() => { resolve(true); }); });
+    server.once('error', () => {
+      resolve(false);
+    });
+    server.listen(port, HOST, () => {
+      server.close(() => {
+        resolve(true);
+      });
+    });
   });
 }

@@ -104,7 +104,10 @@ async function isOurs(directory: string): Promise<boolean> {
 
 async function isComplete(original: string, copy: string): Promise<boolean> {
   for (const file of await filesBelow(original)) {
-    const [wanted, found] = await Promise.all([stat(path.join(original, file)), stat(path.join(copy, file)).catch(() => undefined)]);
+    const [wanted, found] = await Promise.all([
+      stat(path.join(original, file)),
+      stat(path.join(copy, file)).catch(() => undefined),
+    ]);
     if (found?.size !== wanted.size) return false;
   }
   return true;
@@ -123,5 +126,7 @@ async function copyInto(original: string, copy: string): Promise<void> {
 
 async function filesBelow(directory: string): Promise<string[]> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => entry.isFile()).map((entry) => path.relative(directory, path.join(entry.parentPath, entry.name)));
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.relative(directory, path.join(entry.parentPath, entry.name)));
 }

@@ -55,8 +55,12 @@ export class Watchdog {
       env: cleanEnvironment(),
     });
     this.#gone = new Promise((resolve) => {
-      this.#process.once('error', () => { resolve(null); });
-      this.#process.once('exit', (code) => { resolve(code); });
+      this.#process.once('error', () => {
+        resolve(null);
+      });
+      this.#process.once('exit', (code) => {
+        resolve(code);
+      });
     });
     void this.#gone.then(() => this.#onEvent?.({ exit: { error: 'watchdog_lost' } }));
     this.#process.stdin!.on('error', () => undefined); // a lost watchdog is told by its exit
@@ -68,7 +72,12 @@ export class Watchdog {
   async run({ runAs, ...order }: Order): Promise<Running> {
     return new Promise((resolve) => {
       let finish: (exit: Exit) => void;
-      const running: Running = { pid: undefined, exit: new Promise((done) => { finish = done; }) };
+      const running: Running = {
+        pid: undefined,
+        exit: new Promise((done) => {
+          finish = done;
+        }),
+      };
       this.#onEvent = ({ pid, exit }) => {
         if (pid !== undefined) running.pid = pid;
         if (exit !== undefined && running.ended === undefined) finish((running.ended = exit));

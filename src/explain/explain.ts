@@ -16,21 +16,25 @@ import { tellStory } from './story.js';
 export async function explainKeys(database: Database, schema: MappedSchema, word: string): Promise<Explanation> {
   const scene = await database.readOnly((session) => lookAround(session, schema));
   const found = await findKeys(database, scene, word);
-  const keys = await database.readOnly(async (session) => {
-    const stories: KeyStory[] = [];
-    for (const id of found.ids) {
-      const story = tellStory(await gatherFacts(session, scene, id), scene);
-      if (story !== undefined) stories.push(story);
-    }
-    return stories;
-  }, { isolation: 'repeatable read' });
+  const keys = await database.readOnly(
+    async (session) => {
+      const stories: KeyStory[] = [];
+      for (const id of found.ids) {
+        const story = tellStory(await gatherFacts(session, scene, id), scene);
+        if (story !== undefined) stories.push(story);
+      }
+      return stories;
+    },
+    { isolation: 'repeatable read' },
+  );
   if (keys.length === 0) throw unknown(schema);
   return { keys, more: found.more };
 }
 
 /** The word is not repeated: somebody may have pasted a token. */
 function unknown({ settings, types }: MappedSchema): UsageError {
-  const narrowed = settings.legacy.keys.where === null ? '' : ' Rows that legacy.keys.where leaves out are no per-API keys.';
+  const narrowed =
+    settings.legacy.keys.where === null ? '' : ' Rows that legacy.keys.where leaves out are no per-API keys.';
   return new UsageError('key_unknown', 'no key has this id or fingerprint', {
     hint: `Give an id (${types.id}), or the 12 hex digits that keylift shows, never a token.${narrowed}`,
     anchor: 'command-line-and-configuration',

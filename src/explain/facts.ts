@@ -3,7 +3,16 @@ import type { Outcome } from '../plan/plan.js';
 import type { CoveringBatch } from './document.js';
 import { datesOf, happenings, type HappeningRow } from './happenings.js';
 import type { Scene } from './scene.js';
-import { accountKeys, apis, coveringBatch, recorded, sharingToken, sourceRows, switchedAccount, verdictsOn } from './statements.js';
+import {
+  accountKeys,
+  apis,
+  coveringBatch,
+  recorded,
+  sharingToken,
+  sourceRows,
+  switchedAccount,
+  verdictsOn,
+} from './statements.js';
 
 /** A per-API key as read; `api_id` without `slug` is an API that is gone. */
 export interface SourceFacts {
@@ -59,14 +68,18 @@ export interface Facts {
   happened: HappeningRow[];
 }
 
-const byKey = <Row extends { key_id: string }>(rows: readonly Row[]): Map<string, Row> => new Map(rows.map((row) => [row.key_id, row]));
+const byKey = <Row extends { key_id: string }>(rows: readonly Row[]): Map<string, Row> =>
+  new Map(rows.map((row) => [row.key_id, row]));
 
 /** Reads what a key's story is made of, in the caller's one snapshot. */
 export async function gatherFacts(session: ReadSession, scene: Scene, id: string): Promise<Facts> {
-  const ask = async <Row>(sql: string, values: readonly unknown[]): Promise<Row[]> => (await session.query<Row>(sql, values)).rows;
+  const ask = async <Row>(sql: string, values: readonly unknown[]): Promise<Row[]> =>
+    (await session.query<Row>(sql, values)).rows;
   const sharing = (await ask<{ id: string }>(sharingToken(scene), [id])).map((row) => row.id);
   const words = byKey(scene.ledger === null ? [] : await ask<Word>(recorded(scene), [sharing]));
-  const concerned = [...new Set([...sharing, ...words.keys(), ...[...words.values()].flatMap((word) => word.account_key_id ?? [])])];
+  const concerned = [
+    ...new Set([...sharing, ...words.keys(), ...[...words.values()].flatMap((word) => word.account_key_id ?? [])]),
+  ];
   const sources = byKey(await ask<SourceFacts>(sourceRows(scene), [concerned]));
   const keys = byKey(scene.target ? await ask<AccountKeyFacts>(accountKeys(scene), [concerned]) : []);
   const account = sources.get(id)?.account_id ?? keys.get(words.get(id)?.account_key_id ?? id)?.account_id ?? null;
@@ -78,7 +91,11 @@ export async function gatherFacts(session: ReadSession, scene: Scene, id: string
     accountKeys: keys,
     recorded: words,
     apis: await ask<ApiFacts>(apis(scene), scene.authorize ? [id] : []),
-    ...(await ledgerFacts(session, scene, { id, account, moves: standing({ recorded: words, accountKeys: keys, verdicts }, id)?.accountKeyId != null })),
+    ...(await ledgerFacts(session, scene, {
+      id,
+      account,
+      moves: standing({ recorded: words, accountKeys: keys, verdicts }, id)?.accountKeyId != null,
+    })),
   };
 }
 
@@ -93,7 +110,10 @@ export interface Standing {
 }
 
 /** The ledger's word and the new table come before the rules; undefined for a key nobody knows any more. */
-export function standing({ recorded: words, accountKeys: keys, verdicts }: Pick<Facts, 'recorded' | 'accountKeys' | 'verdicts'>, id: string): Standing | undefined {
+export function standing(
+  { recorded: words, accountKeys: keys, verdicts }: Pick<Facts, 'recorded' | 'accountKeys' | 'verdicts'>,
+  id: string,
+): Standing | undefined {
   const key = keys.get(id);
   if (key !== undefined) {
     const born = key.api_id === null;
@@ -102,7 +122,12 @@ export function standing({ recorded: words, accountKeys: keys, verdicts }: Pick<
   const word = words.get(id) ?? verdicts.get(id);
   if (word === undefined) return undefined;
   const moved = word.outcome === 'move' || word.outcome === 'merge';
-  return { outcome: word.outcome, reason: word.reason, accountKeyId: moved ? word.account_key_id : null, settled: words.has(id) };
+  return {
+    outcome: word.outcome,
+    reason: word.reason,
+    accountKeyId: moved ? word.account_key_id : null,
+    settled: words.has(id),
+  };
 }
 
 async function ledgerFacts(
@@ -113,7 +138,8 @@ async function ledgerFacts(
   if (scene.ledger === null) {
     return { batch: null, switched: null, happened: (await session.query<HappeningRow>(datesOf(scene), [id])).rows };
   }
-  const rule = account === null ? undefined : await session.first<{ switched: boolean }>(switchedAccount(scene), [account]);
+  const rule =
+    account === null ? undefined : await session.first<{ switched: boolean }>(switchedAccount(scene), [account]);
   return {
     batch: (await session.first<CoveringBatch>(coveringBatch(scene), [id])) ?? null,
     switched: scene.ledger.state === 'rolled_back' ? false : (rule?.switched ?? false),

@@ -21,7 +21,8 @@ export async function findKeys(database: Database, scene: Scene, word: string): 
   const byId = await byItsId(database, scene, word);
   if (byId.length > 0 || !/^[0-9a-f]{12}$/i.test(word)) return { ids: byId, more: false };
   const { rows } = await database.readOnly((session) =>
-    session.query<{ id: string }>(findByFingerprint(scene), [word.toLowerCase(), MOST_KEYS + 1]));
+    session.query<{ id: string }>(findByFingerprint(scene), [word.toLowerCase(), MOST_KEYS + 1]),
+  );
   return { ids: rows.slice(0, MOST_KEYS).map((row) => row.id), more: rows.length > MOST_KEYS };
 }
 

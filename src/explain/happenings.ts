@@ -29,7 +29,13 @@ export function happenings(scene: Scene): string {
   const account = `$2::text::${types.account}`;
   return ordered([
     ...sourceDates(scene),
-    ...(scene.target ? dates(`${l.target} t WHERE t.id = ${id}`, { used: 't.last_used_at', revoked: 't.revoked_at', expires: 't.expires_at' }) : []),
+    ...(scene.target
+      ? dates(`${l.target} t WHERE t.id = ${id}`, {
+          used: 't.last_used_at',
+          revoked: 't.revoked_at',
+          expires: 't.expires_at',
+        })
+      : []),
     `SELECT x.settled_at, 'settled', jsonb_build_object('outcome', x.outcome) FROM keylift.outcomes x WHERE x.key_id = ${id}`,
     `SELECT b.finished_at::timestamptz, 'batch', jsonb_build_object('batch', b.batch_no) FROM (${coveringBatch(scene)}) b WHERE b.state = 'done'`,
     `SELECT happened_at, CASE WHEN kind = 'stage_completed' THEN 'switched' ELSE kind END, facts FROM keylift.events

@@ -6,8 +6,10 @@ export const EXCEPTIONS: Record<string, string> = {
   missing_account: 'the account it belongs to is not there; it works as before, until a person says whose it is',
   missing_token: 'its token is NULL or empty, which no client sends; it works as before',
   missing_created_at: 'it has no creation date, which Settings lists keys by; it works as before',
-  shared_token: 'a key of another account, or one born in Settings, has the same token: as an account key it would open the store for somebody else; it works as before',
-  conflicting_status: 'keys of this account with the same token live differently (alive and dead, or with different expiries), and one account key cannot be both; it works as before',
+  shared_token:
+    'a key of another account, or one born in Settings, has the same token: as an account key it would open the store for somebody else; it works as before',
+  conflicting_status:
+    'keys of this account with the same token live differently (alive and dead, or with different expiries), and one account key cannot be both; it works as before',
 };
 
 /** The rule behind an outcome, as one sentence. */

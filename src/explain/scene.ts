@@ -21,7 +21,8 @@ export interface Scene {
 /** Looks what exists. @throws RefusedError `settings_changed` when the ledger is another configuration's. */
 export async function lookAround(session: ReadSession, schema: MappedSchema): Promise<Scene> {
   const ledger = (await mayReadLedger(session)) ? await readState(session) : null;
-  if (ledger === null) return { schema, ledger, holds: nobodyHeld(schema), target: false, archive: false, authorize: false };
+  if (ledger === null)
+    return { schema, ledger, holds: nobodyHeld(schema), target: false, archive: false, authorize: false };
   requireSettings(ledger, schema.settings);
   const { target, authorize } = await session.one<{ target: boolean; authorize: boolean }>(
     `SELECT coalesce(has_table_privilege(to_regclass($1), 'SELECT'), false) AS target,
@@ -29,7 +30,14 @@ export async function lookAround(session: ReadSession, schema: MappedSchema): Pr
     [schema.legacy.target],
   );
   const archive = await hasArchive(session);
-  return { schema: archive ? await withArchive(session, schema) : schema, ledger, holds: { from: 'ledger' }, target, archive, authorize };
+  return {
+    schema: archive ? await withArchive(session, schema) : schema,
+    ledger,
+    holds: { from: 'ledger' },
+    target,
+    archive,
+    authorize,
+  };
 }
 
 /** Name of the archive, for a statement that asks where a row stands. */
@@ -38,13 +46,18 @@ export const archiveOf = ({ archive }: Scene): string | null => (archive ? ARCHI
 /** A planner's role sees no ledger; asking for a table in a schema without USAGE would end the transaction. */
 async function mayReadLedger(session: ReadSession): Promise<boolean> {
   const { usable } = await session.one<{ usable: boolean }>(
-    `SELECT coalesce(has_schema_privilege(to_regnamespace('keylift'), 'USAGE'), false) AS usable`);
+    `SELECT coalesce(has_schema_privilege(to_regnamespace('keylift'), 'USAGE'), false) AS usable`,
+  );
   if (!usable) return false;
   // The ledger's last table: half a ledger is none.
   const { readable } = await session.one<{ readable: boolean }>(
-    `SELECT coalesce(has_table_privilege(to_regclass('keylift.events'), 'SELECT'), false) AS readable`);
+    `SELECT coalesce(has_table_privilege(to_regclass('keylift.events'), 'SELECT'), false) AS readable`,
+  );
   return readable;
 }
 
-const nobodyHeld = ({ types }: MappedSchema): HoldsSource =>
-  ({ from: 'parameters', keyIds: `'{}'::${types.id}[]`, accountIds: `'{}'::${types.account}[]` });
+const nobodyHeld = ({ types }: MappedSchema): HoldsSource => ({
+  from: 'parameters',
+  keyIds: `'{}'::${types.id}[]`,
+  accountIds: `'{}'::${types.account}[]`,
+});

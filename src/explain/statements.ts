@@ -64,7 +64,10 @@ const apiName = ({ apiId }: LegacyFragments, named: string): string => `coalesce
 export function sourceRows(scene: Scene): string {
   const { legacy: l, settings } = scene.schema;
   const archive = archiveOf(scene);
-  const archived = archive === null ? 'false' : `EXISTS (SELECT FROM ${archive} z WHERE z.${quoteIdentifier(settings.legacy.keys.id)} = ${l.id()})`;
+  const archived =
+    archive === null
+      ? 'false'
+      : `EXISTS (SELECT FROM ${archive} z WHERE z.${quoteIdentifier(settings.legacy.keys.id)} = ${l.id()})`;
   return `
     SELECT ${l.id()}::text AS key_id, CASE WHEN ${archived} THEN 'archive' ELSE 'legacy' END AS stored_in,
       ${l.account()}::text AS account_id, ${l.accountName()}::text AS account, ${apiName(l, l.api())} AS api_id, ${l.slug()}::text AS slug,

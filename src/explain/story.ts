@@ -5,18 +5,26 @@ import { happeningText, why } from './reasons.js';
 import type { Scene } from './scene.js';
 
 /** A key's story from what is known of it; undefined when it went away while we looked. Pure. */
-export function tellStory(facts: Facts, { ledger, authorize }: Pick<Scene, 'ledger' | 'authorize'>): KeyStory | undefined {
+export function tellStory(
+  facts: Facts,
+  { ledger, authorize }: Pick<Scene, 'ledger' | 'authorize'>,
+): KeyStory | undefined {
   const { id, batch } = facts;
   const stands = standing(facts, id);
   if (stands === undefined) return undefined;
   const source = facts.sources.get(id);
   const key = facts.accountKeys.get(stands.accountKeyId ?? id);
   const shown = source ?? key;
-  const looked = ledger !== null && ledger.state !== 'rolled_back' && (reached(ledger.stage, 'backfill') || batch?.state === 'done');
+  const looked =
+    ledger !== null && ledger.state !== 'rolled_back' && (reached(ledger.stage, 'backfill') || batch?.state === 'done');
   const verdict = facts.verdicts.get(id);
   // After finalize what was set aside stays as it is, whatever is mended: no migrate looks again.
   const over = ledger !== null && reached(ledger.stage, 'finalize');
-  const differs = !over && stands.settled && verdict !== undefined && (verdict.outcome !== stands.outcome || verdict.reason !== stands.reason);
+  const differs =
+    !over &&
+    stands.settled &&
+    verdict !== undefined &&
+    (verdict.outcome !== stands.outcome || verdict.reason !== stands.reason);
   return {
     key_id: id,
     fingerprint: shown?.fingerprint ?? null,
@@ -42,7 +50,18 @@ export function tellStory(facts: Facts, { ledger, authorize }: Pick<Scene, 'ledg
 
 function sourceRow(facts: SourceFacts): SourceRow {
   const { stored_in, account_id, account, name, alive, created_at, last_used_at, revoked_at, expires_at } = facts;
-  return { stored_in, account_id, account, api: apiName(facts.api_id, facts.slug), name, alive, created_at, last_used_at, revoked_at, expires_at };
+  return {
+    stored_in,
+    account_id,
+    account,
+    api: apiName(facts.api_id, facts.slug),
+    name,
+    alive,
+    created_at,
+    last_used_at,
+    revoked_at,
+    expires_at,
+  };
 }
 
 function accountKeyRow({ api_id, slug, ...rest }: AccountKeyFacts): AccountKeyRow {
@@ -75,13 +94,20 @@ function partners(facts: Facts): Partner[] {
  */
 function opens(facts: Facts, { outcome, accountKeyId }: Standing, { authorize }: Pick<Scene, 'authorize'>): Opens {
   const rows = oldRows(facts);
-  const together = new Set([facts.id, ...rows.map((row) => row.key_id).filter((id) => accountKeyId !== null && standing(facts, id)?.accountKeyId === accountKeyId)]);
+  const together = new Set([
+    facts.id,
+    ...rows
+      .map((row) => row.key_id)
+      .filter((id) => accountKeyId !== null && standing(facts, id)?.accountKeyId === accountKeyId),
+  ]);
   if (accountKeyId !== null) together.add(accountKeyId);
-  const answers = (api: ApiFacts): string | undefined => rows.find((row) => row.alive && row.api_id === api.api_id)?.key_id;
+  const answers = (api: ApiFacts): string | undefined =>
+    rows.find((row) => row.alive && row.api_id === api.api_id)?.key_id;
   const before = (api: ApiFacts): boolean => together.has(answers(api) ?? '');
   const key = facts.accountKeys.get(accountKeyId ?? facts.id) ?? facts.sources.get(accountKeyId ?? '');
   const widened = key?.alive === true && (accountKeyId !== null || outcome === 'born');
-  const slugs = (chosen: (api: ApiFacts) => boolean): string[] => facts.apis.filter(chosen).map((api) => api.slug ?? `#${api.api_id}`);
+  const slugs = (chosen: (api: ApiFacts) => boolean): string[] =>
+    facts.apis.filter(chosen).map((api) => api.slug ?? `#${api.api_id}`);
   return {
     before: slugs(before),
     after: slugs((api) => before(api) || (widened && api.in_store && answers(api) === undefined)),

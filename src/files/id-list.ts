@@ -30,8 +30,12 @@ export async function readIdList(file: string, options: IdListOptions): Promise<
   const [header = [], ...rows] = parsed.data;
   const names = header.map((name) => name.trim());
   const found = options.columns.filter((column) => names.includes(column));
-  if (found.length === 0) faults.unshift(`line 1: the header has none of the columns ${options.columns.join(', ')} (it has: ${names.join(', ') || 'nothing'})`);
-  for (const column of found) if (names.filter((n) => n === column).length > 1) faults.push(`line 1: column ${column} stands twice`);
+  if (found.length === 0)
+    faults.unshift(
+      `line 1: the header has none of the columns ${options.columns.join(', ')} (it has: ${names.join(', ') || 'nothing'})`,
+    );
+  for (const column of found)
+    if (names.filter((n) => n === column).length > 1) faults.push(`line 1: column ${column} stands twice`);
 
   const ids = new Map<string, ListedId[]>(options.columns.map((column) => [column, []]));
   let next = 2;
@@ -40,8 +44,11 @@ export async function readIdList(file: string, options: IdListOptions): Promise<
     // A quoted note may hold line breaks of its own.
     next += 1 + row.reduce((breaks, cell) => breaks + (cell.match(/\r\n|\r|\n/g)?.length ?? 0), 0);
     if (found.length === 0 || row.every((cell) => cell.trim() === '')) return;
-    if (row.length !== header.length) faults.push(`line ${String(line)}: ${String(row.length)} fields, the header has ${String(header.length)}`);
-    const here = found.map((column) => ({ column, id: (row[names.indexOf(column)] ?? '').trim() })).filter((c) => c.id !== '');
+    if (row.length !== header.length)
+      faults.push(`line ${String(line)}: ${String(row.length)} fields, the header has ${String(header.length)}`);
+    const here = found
+      .map((column) => ({ column, id: (row[names.indexOf(column)] ?? '').trim() }))
+      .filter((c) => c.id !== '');
     if (here.length === 0) faults.push(`line ${String(line)}: no ${found.join(' or ')}`);
     for (const { column, id } of here) ids.get(column)!.push({ id, line });
   });
@@ -51,16 +58,23 @@ export async function readIdList(file: string, options: IdListOptions): Promise<
 
 /** A list's faults as one error; at most twenty are written out, all are counted. */
 export function invalidList(file: string, kind: string, faults: string[]): UsageError {
-  const shown = faults.slice(0, 20).map((f) => `\n  ${f}`).join('');
+  const shown = faults
+    .slice(0, 20)
+    .map((f) => `\n  ${f}`)
+    .join('');
   const more = faults.length > 20 ? `\n  and ${String(faults.length - 20)} more` : '';
-  return new UsageError('list_invalid', `the ${kind} ${file} has ${String(faults.length)} fault${faults.length === 1 ? '' : 's'}:${shown}${more}`, {
-    facts: { file },
-    hint: 'Mend the file and run the command again; nothing was changed.',
-    anchor: 'lists',
-  });
+  return new UsageError(
+    'list_invalid',
+    `the ${kind} ${file} has ${String(faults.length)} fault${faults.length === 1 ? '' : 's'}:${shown}${more}`,
+    { facts: { file }, hint: 'Mend the file and run the command again; nothing was changed.', anchor: 'lists' },
+  );
 }
 
-const REASONS: Record<string, string> = { ENOENT: 'it does not exist', ENOTDIR: 'it does not exist', EACCES: 'this user may not read it' };
+const REASONS: Record<string, string> = {
+  ENOENT: 'it does not exist',
+  ENOTDIR: 'it does not exist',
+  EACCES: 'this user may not read it',
+};
 
 function reasonOf(error: unknown): string {
   const code = (error as NodeJS.ErrnoException).code ?? '';
@@ -70,7 +84,10 @@ function reasonOf(error: unknown): string {
 async function readText(file: string, kind: string): Promise<string> {
   const refuse = (reason: string, cause?: unknown): UsageError =>
     new UsageError('list_unreadable', `the ${kind} ${file} ${reason}`, {
-      facts: { file }, cause, hint: 'Name a CSV file in UTF-8 that this user may read; nothing was changed.', anchor: 'lists',
+      facts: { file },
+      cause,
+      hint: 'Name a CSV file in UTF-8 that this user may read; nothing was changed.',
+      anchor: 'lists',
     });
   const facts = await stat(file).catch((error: unknown) => {
     throw refuse(reasonOf(error), error);

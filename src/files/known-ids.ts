@@ -23,11 +23,16 @@ const PATTERNS: Record<string, RegExp> = {
  */
 export async function unknownIds(session: ReadSession, listed: readonly ListedId[], known: KnownIn): Promise<string[]> {
   const pattern = PATTERNS[known.type];
-  const fault = ({ id, line }: ListedId): string => `line ${String(line)}: no ${known.what} ${/^-?\d{1,40}$/.test(id) || PATTERNS.uuid!.test(id) ? JSON.stringify(id) : 'has this id'}`;
+  const fault = ({ id, line }: ListedId): string =>
+    `line ${String(line)}: no ${known.what} ${/^-?\d{1,40}$/.test(id) || PATTERNS.uuid!.test(id) ? JSON.stringify(id) : 'has this id'}`;
   const possible = listed.filter(({ id }) => pattern === undefined || pattern.test(id));
   const impossible = listed.filter((entry) => !possible.includes(entry)).map(fault);
   if (possible.length === 0) return impossible;
-  const missing = await missingIds(session, possible.map((entry) => entry.id), known);
+  const missing = await missingIds(
+    session,
+    possible.map((entry) => entry.id),
+    known,
+  );
   return [...impossible, ...possible.filter((entry) => missing.has(entry.id)).map(fault)];
 }
 

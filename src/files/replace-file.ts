@@ -7,10 +7,14 @@ type Unwritable = Omit<ErrorDetails, 'anchor'>;
 
 /** Files keylift writes whole, each with the error of a place that takes none. */
 const UNWRITABLE = {
-  notice: (message: string, details: Unwritable) => new UsageError('notice_unwritable', message, { ...details, anchor: 'command-line-and-configuration' }),
-  report: (message: string, details: Unwritable) => new UsageError('report_unwritable', message, { ...details, anchor: 'command-line-and-configuration' }),
-  metrics: (message: string, details: Unwritable) => new UsageError('metrics_unwritable', message, { ...details, anchor: 'metrics' }),
-  JUnit: (message: string, details: Unwritable) => new UsageError('junit_unwritable', message, { ...details, anchor: 'fixtures-and-the-embedded-server' }),
+  notice: (message: string, details: Unwritable) =>
+    new UsageError('notice_unwritable', message, { ...details, anchor: 'command-line-and-configuration' }),
+  report: (message: string, details: Unwritable) =>
+    new UsageError('report_unwritable', message, { ...details, anchor: 'command-line-and-configuration' }),
+  metrics: (message: string, details: Unwritable) =>
+    new UsageError('metrics_unwritable', message, { ...details, anchor: 'metrics' }),
+  JUnit: (message: string, details: Unwritable) =>
+    new UsageError('junit_unwritable', message, { ...details, anchor: 'fixtures-and-the-embedded-server' }),
 };
 
 export interface Replaced {
@@ -26,22 +30,33 @@ export interface Replaced {
  *
  * @throws UsageError `notice_unwritable`, `report_unwritable`, `metrics_unwritable` or `junit_unwritable` by its kind, and whatever `write` throws; `file` is as it was then.
  */
-export async function replaceFile<T>(replaced: Replaced, write: (append: (text: string) => Promise<void>) => Promise<T>): Promise<T> {
+export async function replaceFile<T>(
+  replaced: Replaced,
+  write: (append: (text: string) => Promise<void>) => Promise<T>,
+): Promise<T> {
   const unwritable = (error: unknown): UsageError => cannotWrite(replaced, error);
   const place = await placeOf(replaced);
   const draft = path.join(path.dirname(place), `.${path.basename(place)}.${randomBytes(6).toString('hex')}.tmp`);
-  const handle = await open(draft, 'wx', 0o600).catch((error: unknown) => { throw unwritable(error); });
+  const handle = await open(draft, 'wx', 0o600).catch((error: unknown) => {
+    throw unwritable(error);
+  });
   try {
     let result: T;
     try {
       // What the process masks is not what was asked for.
       if (replaced.mode !== undefined) await handle.chmod(replaced.mode);
-      result = await write(async (text) => { await handle.appendFile(text).catch((error: unknown) => { throw unwritable(error); }); });
+      result = await write(async (text) => {
+        await handle.appendFile(text).catch((error: unknown) => {
+          throw unwritable(error);
+        });
+      });
       await handle.sync();
     } finally {
       await handle.close();
     }
-    await rename(draft, place).catch((error: unknown) => { throw unwritable(error); });
+    await rename(draft, place).catch((error: unknown) => {
+      throw unwritable(error);
+    });
     return result;
   } catch (error) {
     await rm(draft, { force: true });
@@ -65,6 +80,8 @@ async function placeOf(replaced: Replaced): Promise<string> {
 export function cannotWrite({ file, kind }: Replaced, cause: unknown): UsageError {
   const reason = cause instanceof Error ? ((cause as NodeJS.ErrnoException).code ?? cause.message) : String(cause);
   return UNWRITABLE[kind](`the ${kind} file ${file} cannot be written: ${reason}`, {
-    facts: { file }, cause, hint: 'Name a file in a folder that exists and that you may write.',
+    facts: { file },
+    cause,
+    hint: 'Name a file in a folder that exists and that you may write.',
   });
 }

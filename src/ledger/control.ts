@@ -24,7 +24,9 @@ const BEFORE = 'SELECT paused, concurrency, batch_time, max_lag FROM keylift.con
 
 /** A migration that begins afresh is not held up, or slowed down, by what was said to one that was taken back. */
 export async function forgetSteering(session: WriteSession): Promise<void> {
-  await session.query('UPDATE keylift.control SET paused = false, concurrency = NULL, batch_time = NULL, max_lag = NULL');
+  await session.query(
+    'UPDATE keylift.control SET paused = false, concurrency = NULL, batch_time = NULL, max_lag = NULL',
+  );
 }
 
 const AT_WORK = `

@@ -23,10 +23,16 @@ export async function countedEnds(session: ReadSession, keys: number): Promise<s
  * Cuts the ids into chunks of about so many keys; the last one is open-ended, so that it holds what is made meanwhile.
  * Only what lies above all batches is counted.
  */
-export async function cutIntoChunks(database: Database, { legacy, types }: MappedSchema, keys: number): Promise<Chunk[]> {
+export async function cutIntoChunks(
+  database: Database,
+  { legacy, types }: MappedSchema,
+  keys: number,
+): Promise<Chunk[]> {
   const ends = await database.readOnly((s) => countedEnds(s, keys));
   for (;;) {
-    const { upto } = await database.readOnly((s) => s.one<{ upto: string | null }>(chunkEnd(legacy, types.id), [ends.at(-1) ?? null, keys]));
+    const { upto } = await database.readOnly((s) =>
+      s.one<{ upto: string | null }>(chunkEnd(legacy, types.id), [ends.at(-1) ?? null, keys]),
+    );
     if (upto === null) return chunksBetween(ends);
     ends.push(upto);
   }

@@ -17,7 +17,11 @@ export async function storeHolds(session: WriteSession, { types }: MappedSchema,
 }
 
 /** Accounts taken back by `rollback --accounts` are held until the next `migrate`. */
-export async function holdByRollback(session: WriteSession, { types }: MappedSchema, accountIds: string[]): Promise<void> {
+export async function holdByRollback(
+  session: WriteSession,
+  { types }: MappedSchema,
+  accountIds: string[],
+): Promise<void> {
   await session.query(
     `INSERT INTO keylift.holds (account_id, by_rollback) SELECT DISTINCT id::${types.account}, true FROM unnest($1::text[]) AS given (id)
      ON CONFLICT DO NOTHING`,

@@ -45,7 +45,14 @@ export async function enterRun(session: WriteSession, facts: RunFacts): Promise<
   const { run_id: runId } = await session.one<{ run_id: string }>(
     `INSERT INTO keylift.runs (command, host, pid, version, attempt, lease_until, pace)
      VALUES ($1, $2, $3, $4, (SELECT attempt FROM keylift.migration), clock_timestamp() + make_interval(secs => $5), $6) RETURNING run_id`,
-    [facts.command, hostname(), process.pid, facts.version, LEASE_SECONDS, facts.pace === undefined ? null : JSON.stringify(facts.pace)],
+    [
+      facts.command,
+      hostname(),
+      process.pid,
+      facts.version,
+      LEASE_SECONDS,
+      facts.pace === undefined ? null : JSON.stringify(facts.pace),
+    ],
   );
   return { runId, leads: false };
 }
@@ -106,7 +113,11 @@ export async function heartbeat(session: WriteSession, run: Run): Promise<boolea
 }
 
 /** Gives the lead back, if the run has it, and closes the run's entry. */
-export async function endRun(session: WriteSession, run: Run, { exitCode, result }: { exitCode: number; result: unknown }): Promise<void> {
+export async function endRun(
+  session: WriteSession,
+  run: Run,
+  { exitCode, result }: { exitCode: number; result: unknown },
+): Promise<void> {
   await session.query(
     `WITH freed AS (UPDATE keylift.control SET owner = NULL, owned_until = NULL WHERE owner = $1)
      UPDATE keylift.runs SET ended_at = clock_timestamp(), exit_code = $2, result = $3, waiting_for = NULL, waiting_kind = NULL, waiting_since = NULL WHERE run_id = $1`,
@@ -116,11 +127,15 @@ export async function endRun(session: WriteSession, run: Run, { exitCode, result
 
 /** The refusal a second operator gets. */
 export function anotherRun(owner: Owner): RefusedError {
-  return new RefusedError('another_run', `another keylift is at work: ${owner.command} on ${owner.host}, process ${String(owner.pid)}`, {
-    facts: { lease_ends_in_seconds: owner.seconds_left },
-    hint: 'Watch it with keylift status. When its process is dead, its lease ends by itself and the command can be run again.',
-    anchor: 'another-run',
-  });
+  return new RefusedError(
+    'another_run',
+    `another keylift is at work: ${owner.command} on ${owner.host}, process ${String(owner.pid)}`,
+    {
+      facts: { lease_ends_in_seconds: owner.seconds_left },
+      hint: 'Watch it with keylift status. When its process is dead, its lease ends by itself and the command can be run again.',
+      anchor: 'another-run',
+    },
+  );
 }
 
 export const leaseLost = (): RefusedError =>

@@ -5,7 +5,8 @@ import type { ReadSession, WriteSession } from '../database/session.js';
 export const STAGES = ['expand', 'backfill', 'harden', 'verify', 'switch', 'finalize'] as const;
 export type Stage = (typeof STAGES)[number];
 
-export type MigrationState = 'active' | 'rolling_back' | 'rolled_back' | 'finalizing' | 'finalized' | 'restoring' | 'purged';
+export type MigrationState =
+  'active' | 'rolling_back' | 'rolled_back' | 'finalizing' | 'finalized' | 'restoring' | 'purged';
 
 /** The ledger's one row about the migration as a whole. */
 export interface LedgerState {
@@ -22,9 +23,13 @@ export const reached = (a: Stage | null, b: Stage): boolean => a !== null && STA
 
 /** The ledger's state, or null where keylift was never installed. Asks only what exists; writes nothing. */
 export async function readState(session: ReadSession): Promise<LedgerState | null> {
-  const { present } = await session.one<{ present: boolean }>(`SELECT to_regclass('keylift.migration') IS NOT NULL AS present`);
+  const { present } = await session.one<{ present: boolean }>(
+    `SELECT to_regclass('keylift.migration') IS NOT NULL AS present`,
+  );
   if (!present) return null;
-  const row = await session.first<LedgerState>('SELECT attempt, stage, state, settings, seconds FROM keylift.migration');
+  const row = await session.first<LedgerState>(
+    'SELECT attempt, stage, state, settings, seconds FROM keylift.migration',
+  );
   return row ?? null;
 }
 
@@ -49,7 +54,9 @@ export async function beginAttempt(session: WriteSession, settings: unknown, run
      WHERE keylift.migration.state = 'rolled_back'`,
     [JSON.stringify(settings)],
   );
-  await session.query('UPDATE keylift.runs SET attempt = (SELECT attempt FROM keylift.migration) WHERE run_id = $1', [runId]);
+  await session.query('UPDATE keylift.runs SET attempt = (SELECT attempt FROM keylift.migration) WHERE run_id = $1', [
+    runId,
+  ]);
 }
 
 export async function completeStage(session: WriteSession, stage: Stage, seconds: number): Promise<void> {
@@ -83,7 +90,11 @@ export function requireSettings(state: LedgerState, settings: unknown): void {
 function sameSettings(a: unknown, b: unknown): boolean {
   const sorted = (value: unknown): unknown =>
     value !== null && typeof value === 'object' && !Array.isArray(value)
-      ? Object.fromEntries(Object.entries(value).sort(([x], [y]) => (x < y ? -1 : 1)).map(([k, v]) => [k, sorted(v)]))
+      ? Object.fromEntries(
+          Object.entries(value)
+            .sort(([x], [y]) => (x < y ? -1 : 1))
+            .map(([k, v]) => [k, sorted(v)]),
+        )
       : value;
   return JSON.stringify(sorted(a)) === JSON.stringify(sorted(b));
 }

@@ -1,7 +1,23 @@
 /** Everything that the log can tell, by name; docs/logs.md says what each means and brings along. */
 export const LOG_EVENTS = [
-  'command', 'doubt', 'run', 'stage', 'stage_done', 'step', 'progress', 'batch', 'retry', 'given_up', 'waiting', 'went_on',
-  'answer', 'case', 'server', 'metrics', 'ended', 'failed',
+  'command',
+  'doubt',
+  'run',
+  'stage',
+  'stage_done',
+  'step',
+  'progress',
+  'batch',
+  'retry',
+  'given_up',
+  'waiting',
+  'went_on',
+  'answer',
+  'case',
+  'server',
+  'metrics',
+  'ended',
+  'failed',
 ] as const;
 export type LogEvent = (typeof LOG_EVENTS)[number];
 

@@ -42,7 +42,11 @@ export function openLog({ stderr, level = 'info', file, secrets = [], now = () =
   const stream = file === undefined ? undefined : openFile(file, stderr);
   let log: winston.Logger | undefined;
   const begin = (): winston.Logger => {
-    const { createLogger, format, transports: { Stream } } = loadWinston();
+    const {
+      createLogger,
+      format,
+      transports: { Stream },
+    } = loadWinston();
     const lines = linesOf(format);
     return createLogger({
       level,
@@ -54,21 +58,28 @@ export function openLog({ stderr, level = 'info', file, secrets = [], now = () =
     });
   };
   const carried: LogFields = {};
-  const write = (entryLevel: LogLevel, fileOnly: boolean) => (event: LogEvent, message: string, fields: LogFields = {}) => {
-    if ((fileOnly && stream === undefined) || LOG_LEVELS.indexOf(entryLevel) > LOG_LEVELS.indexOf(level)) return;
-    log ??= begin();
-    // The fields stay below a key of their own: winston has a meaning for some names.
-    log.log({ level: entryLevel, event, message, fields: { ...carried, ...fields }, fileOnly, time: now().toISOString() });
-  };
+  const write =
+    (entryLevel: LogLevel, fileOnly: boolean) =>
+    (event: LogEvent, message: string, fields: LogFields = {}) => {
+      if ((fileOnly && stream === undefined) || LOG_LEVELS.indexOf(entryLevel) > LOG_LEVELS.indexOf(level)) return;
+      log ??= begin();
+      // The fields stay below a key of their own: winston has a meaning for some names.
+      log.log({
+        level: entryLevel,
+        event,
+        message,
+        fields: { ...carried, ...fields },
+        fileOnly,
+        time: now().toISOString(),
+      });
+    };
   const loggerOf = (fileOnly: boolean): Logger => ({
     ...(Object.fromEntries(LOG_LEVELS.map((name) => [name, write(name, fileOnly)])) as Pick<Logger, LogLevel>),
-    carry: (fields) => { Object.assign(carried, fields); },
+    carry: (fields) => {
+      Object.assign(carried, fields);
+    },
   });
-  return {
-    logger: loggerOf(false),
-    fileOnly: loggerOf(true),
-    close: () => close(log, stream),
-  };
+  return { logger: loggerOf(false), fileOnly: loggerOf(true), close: () => close(log, stream) };
 }
 
 function openFile(file: string, stderr: NodeJS.WritableStream): WriteStream {
@@ -76,9 +87,16 @@ function openFile(file: string, stderr: NodeJS.WritableStream): WriteStream {
   try {
     descriptor = openSync(file, 'a', 0o600);
   } catch (error) {
-    throw new UsageError('log_file_unwritable', `the log file ${file} cannot be written (${String((error as NodeJS.ErrnoException).code)})`, {
-      facts: { file }, cause: error, hint: 'Name a file in a folder that exists and that you may write.', anchor: 'command-line-and-configuration',
-    });
+    throw new UsageError(
+      'log_file_unwritable',
+      `the log file ${file} cannot be written (${String((error as NodeJS.ErrnoException).code)})`,
+      {
+        facts: { file },
+        cause: error,
+        hint: 'Name a file in a folder that exists and that you may write.',
+        anchor: 'command-line-and-configuration',
+      },
+    );
   }
   narrow(descriptor, { file, stderr });
   const stream = createWriteStream(file, { fd: descriptor });
@@ -95,7 +113,9 @@ function narrow(descriptor: number, { file, stderr }: { file: string; stderr: No
   try {
     fchmodSync(descriptor, 0o600);
   } catch (error) {
-    stderr.write(`warning: others may read the log file ${file}, and its mode cannot be changed (${String((error as NodeJS.ErrnoException).code)})\n`);
+    stderr.write(
+      `warning: others may read the log file ${file}, and its mode cannot be changed (${String((error as NodeJS.ErrnoException).code)})\n`,
+    );
   }
 }
 
@@ -111,11 +131,13 @@ async function close(log: winston.Logger | undefined, stream: WriteStream | unde
   await ended;
 }
 
-const linesOf = (format: typeof winston.format) => (render: (entry: Entry) => string | false): winston.Logform.Format =>
-  format((info) => {
-    const line = render(info as unknown as Entry);
-    return line === false ? false : Object.assign(info, { [Symbol.for('message')]: line });
-  })();
+const linesOf =
+  (format: typeof winston.format) =>
+  (render: (entry: Entry) => string | false): winston.Logform.Format =>
+    format((info) => {
+      const line = render(info as unknown as Entry);
+      return line === false ? false : Object.assign(info, { [Symbol.for('message')]: line });
+    })();
 
 function humanLine({ time, level, message, fileOnly }: Entry): string | false {
   if (fileOnly) return false;
@@ -126,7 +148,8 @@ function humanLine({ time, level, message, fileOnly }: Entry): string | false {
 /** A key's name may hold anything; a terminal must not obey it. */
 function printable(text: string): string {
   return text.replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, (mark) =>
-    mark === '\n' || mark === '\t' ? mark : `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`);
+    mark === '\n' || mark === '\t' ? mark : `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 /** A message may be indented for people. */
@@ -134,7 +157,10 @@ function jsonLine({ time, level, event, message, fields }: Entry): string {
   return JSON.stringify({ time, level, event, message: message.trim(), ...fields });
 }
 
-function masked(info: winston.Logform.TransformableInfo, secrets: readonly string[]): winston.Logform.TransformableInfo {
+function masked(
+  info: winston.Logform.TransformableInfo,
+  secrets: readonly string[],
+): winston.Logform.TransformableInfo {
   info.message = maskedValue(info.message, secrets);
   info.fields = maskedValue(info.fields, secrets);
   return info;

@@ -12,7 +12,10 @@ export const hasArchive = async (session: ReadSession): Promise<boolean> =>
   (await session.one<{ present: boolean }>('SELECT to_regclass($1) IS NOT NULL AS present', [ARCHIVE])).present;
 
 /** Columns of the archive, quoted, in its order; `generated` ones are computed by the legacy table itself. */
-export async function archivedColumns(session: ReadSession, { legacy }: MappedSchema): Promise<{ name: string; generated: boolean }[]> {
+export async function archivedColumns(
+  session: ReadSession,
+  { legacy }: MappedSchema,
+): Promise<{ name: string; generated: boolean }[]> {
   const { rows } = await session.query<{ name: string; generated: boolean }>(
     `SELECT quote_ident(a.attname) AS name, coalesce(l.attgenerated <> '', false) AS generated
      FROM pg_catalog.pg_attribute a

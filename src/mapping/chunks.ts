@@ -13,4 +13,5 @@ export const chunkEnd = (l: LegacyFragments, idType: string): string => `
     OFFSET $2::bigint - 1 LIMIT 1) AS upto`;
 
 /** Chunks that end at these ids; the first and the last are open, so that they hold whatever is made meanwhile. */
-export const chunksBetween = (ends: readonly string[]): Chunk[] => [...ends, null].map((upto, at) => [at === 0 ? null : ends[at - 1]!, upto]);
+export const chunksBetween = (ends: readonly string[]): Chunk[] =>
+  [...ends, null].map((upto, at) => [at === 0 ? null : ends[at - 1]!, upto]);

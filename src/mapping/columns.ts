@@ -26,7 +26,8 @@ export interface KeyColumn {
 }
 
 /** Names of mapped tables travel as text: the schema left out is `public`. */
-export const REGCLASS = (schema: string, name: string): string => `format('%I.%I', ${schema}::text, ${name}::text)::regclass`;
+export const REGCLASS = (schema: string, name: string): string =>
+  `format('%I.%I', ${schema}::text, ${name}::text)::regclass`;
 
 const COLUMNS = `
   SELECT a.attname AS name, quote_ident(a.attname) AS quoted, a.attgenerated <> '' OR a.attidentity = 'a' AS computed, a.attgenerated = 'v' AS virtual,
@@ -70,11 +71,13 @@ export interface Partition {
 /** All partitions of the mapped key table, of every level; none where it is a plain table. */
 export async function partitionsOf(session: ReadSession, { legacy: { keys } }: Settings): Promise<Partition[]> {
   const { schema, name } = parseTableName(keys.table);
-  return (await session.query<Partition>(
-    `SELECT format('%I.%I', n.nspname, c.relname) AS table, p.isleaf AS "isLeaf"
+  return (
+    await session.query<Partition>(
+      `SELECT format('%I.%I', n.nspname, c.relname) AS table, p.isleaf AS "isLeaf"
      FROM pg_catalog.pg_partition_tree(${REGCLASS('$1', '$2')}) p
        JOIN pg_catalog.pg_class c ON c.oid = p.relid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
      WHERE p.level > 0 ORDER BY p.level, c.oid`,
-    [schema ?? 'public', name],
-  )).rows;
+      [schema ?? 'public', name],
+    )
+  ).rows;
 }

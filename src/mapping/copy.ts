@@ -16,8 +16,11 @@ export interface CopiedColumn {
  * The mirror compares and writes exactly these; `scope` is a constant and has its default.
  */
 export function copiedColumns(l: LegacyFragments): CopiedColumn[] {
-  const value = (target: string, name: Exclude<WritableValue, 'lastUsedAt'>): CopiedColumn =>
-    ({ target, source: l[name](), computed: l.computed.has(name) });
+  const value = (target: string, name: Exclude<WritableValue, 'lastUsedAt'>): CopiedColumn => ({
+    target,
+    source: l[name](),
+    computed: l.computed.has(name),
+  });
   return [
     value('account_id', 'account'),
     ...(l.hasName ? [value('name', 'name')] : []),

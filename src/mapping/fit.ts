@@ -16,13 +16,18 @@ import { missingNames } from './missing-names.js';
  * @throws UsageError `mapping_missing` with all missing tables, columns and zones at once, or `mapping_invalid` with all that
  *   does not fit; RefusedError `preflight` where this role may not see all rows.
  */
-export async function inspectMapping(session: ReadSession, { settings, configFile }: { settings: Settings; configFile: string | undefined }): Promise<MappedSchema> {
+export async function inspectMapping(
+  session: ReadSession,
+  { settings, configFile }: { settings: Settings; configFile: string | undefined },
+): Promise<MappedSchema> {
   const where = configFile ?? 'the default configuration';
   const faults = [...(await missingNames(session, settings)), ...(await unknownZone(session, settings))];
   if (faults.length > 0) {
-    throw new UsageError('mapping_missing', `${where} names what this database does not have:\n${faults.map((f) => `  ${faultLine(f)}`).join('\n')}`, {
-      hint: 'Mend the configuration; nothing was changed.', anchor: 'mapping',
-    });
+    throw new UsageError(
+      'mapping_missing',
+      `${where} names what this database does not have:\n${faults.map((f) => `  ${faultLine(f)}`).join('\n')}`,
+      { hint: 'Mend the configuration; nothing was changed.', anchor: 'mapping' },
+    );
   }
   // After an error the faults are still to be asked for.
   await session.query('SAVEPOINT keylift_mapping');
@@ -39,8 +44,10 @@ export async function inspectMapping(session: ReadSession, { settings, configFil
     const told = describeDatabaseError(error);
     const said = lines.length > 0 ? lines.join('') : ` ${told.message.replace(/^[^:]*: /, '')}`;
     throw new UsageError('mapping_invalid', `${where} does not fit this database:${said}`, {
-      facts: lines.length > 0 ? { sqlstate: state } : told.facts, cause: error,
-      hint: 'Mend the types and the { "sql": … } expressions of the configuration; nothing was changed.', anchor: 'mapping',
+      facts: lines.length > 0 ? { sqlstate: state } : told.facts,
+      cause: error,
+      hint: 'Mend the types and the { "sql": … } expressions of the configuration; nothing was changed.',
+      anchor: 'mapping',
     });
   }
 }
@@ -49,20 +56,36 @@ export async function inspectMapping(session: ReadSession, { settings, configFil
 async function refuseHiddenRows(session: ReadSession, settings: Settings): Promise<void> {
   const l = legacyFragments(settings);
   const { rows } = await session.query<{ name: string }>(
-    `SELECT t.name FROM unnest($1::text[]) AS t (name) WHERE to_regclass(t.name) IS NOT NULL AND row_security_active(t.name)`, [[l.keys, l.apis, l.accounts]]);
+    `SELECT t.name FROM unnest($1::text[]) AS t (name) WHERE to_regclass(t.name) IS NOT NULL AND row_security_active(t.name)`,
+    [[l.keys, l.apis, l.accounts]],
+  );
   await session.query('SET LOCAL row_security = off');
   if (rows.length === 0) return;
-  throw new RefusedError('preflight', `preflight says no: row-level security hides rows of ${rows.map(({ name }) => name).join(', ')} from this role`, {
-    facts: { gates: rows.map(({ name }) => `row_security: row-level security hides rows of ${name} from this role; run as a role with BYPASSRLS, or as the owner without FORCE`) },
-    hint: 'Nothing was changed. Clear the gate above and run the command again.', anchor: 'gate-row-security',
-  });
+  throw new RefusedError(
+    'preflight',
+    `preflight says no: row-level security hides rows of ${rows.map(({ name }) => name).join(', ')} from this role`,
+    {
+      facts: {
+        gates: rows.map(
+          ({ name }) =>
+            `row_security: row-level security hides rows of ${name} from this role; run as a role with BYPASSRLS, or as the owner without FORCE`,
+        ),
+      },
+      hint: 'Nothing was changed. Clear the gate above and run the command again.',
+      anchor: 'gate-row-security',
+    },
+  );
 }
 
 /** The gate for rights, asked before the others can be: without reading the mapped tables nothing can be said of them. */
 function unreadable(error: unknown): RefusedError {
   const problem = describeDatabaseError(error).message.replace(/^[^:]*: /, '');
   return new RefusedError('preflight', `preflight says no: ${problem}`, {
-    facts: { gates: [`rights: ${problem}; grant SELECT on it (runbook.md#roles) or run as the role that owns the tables`] },
-    cause: error, hint: 'Nothing was changed. Clear the gate above and run the command again.', anchor: 'gate-rights',
+    facts: {
+      gates: [`rights: ${problem}; grant SELECT on it (runbook.md#roles) or run as the role that owns the tables`],
+    },
+    cause: error,
+    hint: 'Nothing was changed. Clear the gate above and run the command again.',
+    anchor: 'gate-rights',
   });
 }

@@ -57,7 +57,8 @@ export interface LegacyFragments {
 const VALUES = ['token', 'name', 'createdAt', 'lastUsedAt', 'revokedAt', 'expiresAt', 'api', 'account'] as const;
 export type WritableValue = (typeof VALUES)[number];
 
-const columnOf = (alias: string, column: string): string => (alias === '' ? quoteIdentifier(column) : `${alias}.${quoteIdentifier(column)}`);
+const columnOf = (alias: string, column: string): string =>
+  alias === '' ? quoteIdentifier(column) : `${alias}.${quoteIdentifier(column)}`;
 
 /** The operator's expression over the row `alias`; it was written over `written`. */
 function expressionOver(sql: string, { written, alias }: { written: string; alias: string }): string {
@@ -68,14 +69,16 @@ function expressionOver(sql: string, { written, alias }: { written: string; alia
 }
 
 /** A value of the configuration as a fragment over the table whose rows the configuration calls `written`. */
-const fragmentOver = (written: 'k' | 'a' | 'o', value: Expression | null, absent: string): Fragment =>
+const fragmentOver =
+  (written: 'k' | 'a' | 'o', value: Expression | null, absent: string): Fragment =>
   (alias = written) => {
     if (value === null) return absent;
     return typeof value === 'string' ? columnOf(alias, value) : expressionOver(value.sql, { written, alias });
   };
 
 /** An expression about a key that looks at its API or its account, as a value of the key's row alone. */
-const keyExpression = (sql: string, joins: Record<'a' | 'o', Fragment>): Fragment =>
+const keyExpression =
+  (sql: string, joins: Record<'a' | 'o', Fragment>): Fragment =>
   (alias = 'k') => {
     const value = expressionOver(sql, { written: 'k', alias });
     const needed = aliasesIn(sql, ['a', 'o']) as ('a' | 'o')[];
@@ -112,12 +115,15 @@ export function legacyFragments(settings: Settings): LegacyFragments {
   const token = fragmentOver('k', keys.token, 'NULL');
   const api = fragmentOver('k', keys.api, 'NULL');
   const joinApi: Fragment = (alias) => `LEFT JOIN ${table(apis.table)} a ON ${apiId()} = ${api(alias)}`;
-  const account = typeof keys.account === 'string'
-    ? fragmentOver('k', keys.account, 'NULL')
-    : keyExpression(keys.account.sql, { a: joinApi, o: () => '' });
+  const account =
+    typeof keys.account === 'string'
+      ? fragmentOver('k', keys.account, 'NULL')
+      : keyExpression(keys.account.sql, { a: joinApi, o: () => '' });
   const joinAccount: Fragment = (alias) => `LEFT JOIN ${table(accounts.table)} o ON ${accountId()} = ${account(alias)}`;
   const ofKey = (value: Expression | null, absent = 'NULL::timestamptz'): Fragment =>
-    (value === null || typeof value === 'string' ? fragmentOver('k', value, absent) : keyExpression(value.sql, { a: joinApi, o: joinAccount }));
+    value === null || typeof value === 'string'
+      ? fragmentOver('k', value, absent)
+      : keyExpression(value.sql, { a: joinApi, o: joinAccount });
   const revokedAt = ofKey(keys.revokedAt);
   const expiresAt = ofKey(keys.expiresAt);
   return {
@@ -171,11 +177,14 @@ function inStoreOver(value: Expression): LegacyFragments['inStore'] {
   };
 }
 
-const isPerApiKeyOver = (where: Exclude<Expression, string> | null): Fragment =>
-  (alias = 'k') => (where === null ? 'true' : `(${expressionOver(where.sql, { written: 'k', alias })} IS TRUE)`);
+const isPerApiKeyOver =
+  (where: Exclude<Expression, string> | null): Fragment =>
+  (alias = 'k') =>
+    where === null ? 'true' : `(${expressionOver(where.sql, { written: 'k', alias })} IS TRUE)`;
 
 /** FROM for a question about a key's API that needs nothing of its account. */
-export const withApi = (l: LegacyFragments): string => (l.apiNeedsAccount ? l.from : `${l.keys} k LEFT JOIN ${l.apis} a ON ${l.apiId()} = ${l.api()}`);
+export const withApi = (l: LegacyFragments): string =>
+  l.apiNeedsAccount ? l.from : `${l.keys} k LEFT JOIN ${l.apis} a ON ${l.apiId()} = ${l.api()}`;
 
 /** The same fragments, with the time zone of dates without one. */
 export const inZone = (l: LegacyFragments, zone: string): LegacyFragments => {

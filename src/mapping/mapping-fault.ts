@@ -16,5 +16,7 @@ export const faultLine = ({ at, problem, didYouMean }: MappingFault): string =>
   `${at}: ${problem}${didYouMean === null ? '' : `, did you mean ${didYouMean}?`}`;
 
 /** The same with the place under it, where there is one: the line of the expression, and a caret. */
-export const faultLines = (fault: MappingFault): string[] =>
-  [faultLine(fault), ...(fault.place === undefined ? [] : caretLines(fault.place).map((line) => `    ${line}`))];
+export const faultLines = (fault: MappingFault): string[] => [
+  faultLine(fault),
+  ...(fault.place === undefined ? [] : caretLines(fault.place).map((line) => `    ${line}`)),
+];

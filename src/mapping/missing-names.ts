@@ -26,16 +26,29 @@ export async function missingNames(session: ReadSession, { legacy }: Settings): 
   return (['keys', 'apis', 'accounts'] as const).flatMap((section) => {
     const { schema, name } = parseTableName(legacy[section].table);
     const table = tables.find((other) => other.schema === (schema ?? 'public') && other.name === name);
-    return table === undefined ? [missingTable({ section, schema: schema ?? 'public', name }, tables)] : missingColumns(section, legacy[section], table.columns);
+    return table === undefined
+      ? [missingTable({ section, schema: schema ?? 'public', name }, tables)]
+      : missingColumns(section, legacy[section], table.columns);
   });
 }
 
 /** A table of this name in another schema is meant more probably than one of a similar name here. */
-function missingTable({ section, schema, name }: { section: Section; schema: string; name: string }, tables: readonly Table[]): MappingFault {
+function missingTable(
+  { section, schema, name }: { section: Section; schema: string; name: string },
+  tables: readonly Table[],
+): MappingFault {
   const elsewhere = tables.find((other) => other.name.toLowerCase() === name.toLowerCase());
-  const similar = didYouMean(`${schema}.${name}`, tables.map((other) => `${other.schema}.${other.name}`));
+  const similar = didYouMean(
+    `${schema}.${name}`,
+    tables.map((other) => `${other.schema}.${other.name}`),
+  );
   const meant = elsewhere ?? tables.find((other) => `${other.schema}.${other.name}` === similar);
-  return { at: `legacy.${section}.table`, kind: 'table', problem: `no table ${schema}.${name}`, didYouMean: meant?.written ?? null };
+  return {
+    at: `legacy.${section}.table`,
+    kind: 'table',
+    problem: `no table ${schema}.${name}`,
+    didYouMean: meant?.written ?? null,
+  };
 }
 
 function missingColumns(section: Section, values: object, columns: string[]): MappingFault[] {
@@ -44,11 +57,15 @@ function missingColumns(section: Section, values: object, columns: string[]): Ma
     if (key === 'carry') return (value as string[]).map((column, index) => [`carry[${String(index)}]`, column]);
     return typeof value === 'string' ? [[key, value]] : [];
   });
-  return named.filter(([, column]) => !columns.includes(column)).map(([key, column]) => {
-    const meant = didYouMean(column, columns);
-    return {
-      at: `legacy.${section}.${key}`, kind: 'column', didYouMean: meant === undefined ? null : JSON.stringify(meant),
-      problem: `no column ${JSON.stringify(column)}${meant === undefined ? `, there are ${columns.join(', ')}` : ''}`,
-    };
-  });
+  return named
+    .filter(([, column]) => !columns.includes(column))
+    .map(([key, column]) => {
+      const meant = didYouMean(column, columns);
+      return {
+        at: `legacy.${section}.${key}`,
+        kind: 'column',
+        didYouMean: meant === undefined ? null : JSON.stringify(meant),
+        problem: `no column ${JSON.stringify(column)}${meant === undefined ? `, there are ${columns.join(', ')}` : ''}`,
+      };
+    });
 }

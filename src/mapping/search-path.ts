@@ -11,7 +11,8 @@ const MEANS_NOTHING = /^(42|3F)/;
 export const ON_OWN_PATH = 'SET LOCAL search_path TO DEFAULT';
 
 /** `fn` with the operator's own search path: for what the mapping means. Inside a transaction; what `fn` sets is undone. */
-export const onOwnPath = <T>(session: ReadSession, fn: () => Promise<T>): Promise<T> => setApart(session, ON_OWN_PATH, fn);
+export const onOwnPath = <T>(session: ReadSession, fn: () => Promise<T>): Promise<T> =>
+  setApart(session, ON_OWN_PATH, fn);
 
 /** `fn` with pg_catalog alone: what the server writes out then names its schema, and means the same on any path. */
 export const onCatalogAlone = <T>(session: ReadSession, fn: () => Promise<T>): Promise<T> =>
@@ -32,13 +33,24 @@ async function setApart<T>(session: ReadSession, setting: string, fn: () => Prom
  * operator's rights, and whoever may create in one of these schemas could slip them a function that fits better than
  * PostgreSQL's own. So it is pg_catalog alone wherever the mapping means the same there; else also `path`, the operator's own.
  */
-export async function searchPathOf(session: ReadSession, l: LegacyFragments, { settings, path }: { settings: Settings; path: string }): Promise<string> {
-  const apart = expressionsOf(settings).some((sql) => /\bselect\b/i.test(sql)) || (await hasForeignTypes(session, l)) || !(await readsAlone(session, l));
+export async function searchPathOf(
+  session: ReadSession,
+  l: LegacyFragments,
+  { settings, path }: { settings: Settings; path: string },
+): Promise<string> {
+  const apart =
+    expressionsOf(settings).some((sql) => /\bselect\b/i.test(sql)) ||
+    (await hasForeignTypes(session, l)) ||
+    !(await readsAlone(session, l));
   return apart ? `pg_catalog, ${path}, pg_temp` : CATALOG_ALONE;
 }
 
 function expressionsOf({ legacy: { keys, apis, accounts } }: Settings): string[] {
-  const values: (Expression | null)[] = [...Object.values(keys), ...Object.values(apis), ...Object.values(accounts)] as never;
+  const values: (Expression | null)[] = [
+    ...Object.values(keys),
+    ...Object.values(apis),
+    ...Object.values(accounts),
+  ] as never;
   return values.flatMap((value) => (value !== null && typeof value === 'object' && 'sql' in value ? [value.sql] : []));
 }
 
@@ -54,10 +66,27 @@ async function hasForeignTypes(session: ReadSession, l: LegacyFragments): Promis
 
 /** Whether every expression can be read with the names of pg_catalog. */
 async function readsAlone(session: ReadSession, l: LegacyFragments): Promise<boolean> {
-  const values = [l.id(), l.token(), l.name(), l.createdAt(), l.lastUsedAt(), l.revokedAt(), l.expiresAt(), l.api(), l.account(), l.inStore(), l.isPerApiKey(), l.hasToken(), l.alive()];
+  const values = [
+    l.id(),
+    l.token(),
+    l.name(),
+    l.createdAt(),
+    l.lastUsedAt(),
+    l.revokedAt(),
+    l.expiresAt(),
+    l.api(),
+    l.account(),
+    l.inStore(),
+    l.isPerApiKey(),
+    l.hasToken(),
+    l.alive(),
+  ];
   try {
-    await onCatalogAlone(session, () => session.query(
-      `SELECT ${values.join(', ')} FROM ${l.from} WHERE false; SELECT ${l.slug()}, ${l.accountName()} FROM ${l.apis} a, ${l.accounts} o WHERE false`));
+    await onCatalogAlone(session, () =>
+      session.query(
+        `SELECT ${values.join(', ')} FROM ${l.from} WHERE false; SELECT ${l.slug()}, ${l.accountName()} FROM ${l.apis} a, ${l.accounts} o WHERE false`,
+      ),
+    );
     return true;
   } catch (error) {
     if (MEANS_NOTHING.test(sqlStateOf(error) ?? '')) return false;

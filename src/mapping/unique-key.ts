@@ -24,7 +24,11 @@ const INDEXES = `
 
 export async function keyIsUnique(session: ReadSession, { legacy: { keys } }: Settings): Promise<UniqueKey> {
   const { schema, name } = parseTableName(keys.table);
-  const { rows } = await session.query<{ alone: boolean; partitioned: boolean }>(INDEXES, [schema ?? 'public', name, keys.id]);
+  const { rows } = await session.query<{ alone: boolean; partitioned: boolean }>(INDEXES, [
+    schema ?? 'public',
+    name,
+    keys.id,
+  ]);
   if (rows.some(({ alone }) => alone)) return 'yes';
   return rows.some(({ partitioned }) => partitioned) ? 'by partition' : 'no';
 }

@@ -31,21 +31,33 @@ const UNIQUES = `
   WHERE i.indrelid = ${REGCLASS('$1', '$2')} AND i.indisunique AND i.indisvalid ORDER BY i.indexrelid`;
 
 /** Unique indexes over carried columns: those the new table gets as well, and names of those it cannot have. */
-export async function carriedUniques(session: ReadSession, { legacy: { keys } }: Settings): Promise<{ carried: CarriedUnique[]; left: string[] }> {
+export async function carriedUniques(
+  session: ReadSession,
+  { legacy: { keys } }: Settings,
+): Promise<{ carried: CarriedUnique[]; left: string[] }> {
   const { schema, name } = parseTableName(keys.table);
   const { rows } = await session.query<FoundIndex>(UNIQUES, [schema ?? 'public', name]);
   const target = new Map<string, string>([
-    ...[['account', 'account_id'], ['name', 'name'], ['token', 'token'], ['api', 'origin_api_id']].flatMap(([value, column]): [string, string][] => {
+    ...[
+      ['account', 'account_id'],
+      ['name', 'name'],
+      ['token', 'token'],
+      ['api', 'origin_api_id'],
+    ].flatMap(([value, column]): [string, string][] => {
       const mapped = keys[value as 'account'];
       return typeof mapped === 'string' ? [[mapped, column!]] : [];
     }),
     ...keys.carry.map((column): [string, string] => [column, column]),
   ]);
-  const concerned = rows.filter(({ columns, mentions }) => [...(columns ?? []), ...mentions].some((column) => keys.carry.includes(column)));
+  const concerned = rows.filter(({ columns, mentions }) =>
+    [...(columns ?? []), ...mentions].some((column) => keys.carry.includes(column)),
+  );
   const [carried, left] = [concerned.filter(fits), concerned.filter((index) => !fits(index))];
   return {
-    carried: carried.map(({ columns, nulls_not_distinct: nullsNotDistinct }) =>
-      ({ columns: columns!.map((column) => quoteIdentifier(target.get(column)!)), nullsNotDistinct })),
+    carried: carried.map(({ columns, nulls_not_distinct: nullsNotDistinct }) => ({
+      columns: columns!.map((column) => quoteIdentifier(target.get(column)!)),
+      nullsNotDistinct,
+    })),
     left: left.map(({ index }) => index),
   };
 

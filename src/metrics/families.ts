@@ -15,8 +15,16 @@ export interface Written {
   up: boolean;
 }
 
-const gauge = (name: string, help: string, ...samples: Sample[]): Family => ({ name: `keylift_${name}`, type: 'gauge', help, samples });
-const seconds = (name: string, help: string, ...samples: Sample[]): Family => ({ ...gauge(name, help, ...samples), unit: 'seconds' });
+const gauge = (name: string, help: string, ...samples: Sample[]): Family => ({
+  name: `keylift_${name}`,
+  type: 'gauge',
+  help,
+  samples,
+});
+const seconds = (name: string, help: string, ...samples: Sample[]): Family => ({
+  ...gauge(name, help, ...samples),
+  unit: 'seconds',
+});
 
 /** 1 for the one that holds, 0 for each other. */
 const oneOf = (label: string, all: readonly string[], holds: string | null): Sample[] =>
@@ -27,25 +35,59 @@ const each = (label: string, values: Readonly<Record<string, number>>): Sample[]
 
 /** All that `--metrics-file` tells; null: the database has not answered yet. */
 export const familiesOf = (facts: MetricsFacts | null, { at, up }: Written): Family[] => [
-  gauge('up', 'The database answered when this was written; if not, all else is what it said last.', { value: up ? 1 : 0 }),
-  seconds('written_timestamp_seconds', 'When this was written, by the clock of the machine that keylift runs on.', { value: at }),
-  ...(facts === null ? [] : [...progressOf(facts), ...paceOf(facts.status), ...waitsOf(facts.counts), ...runOf(facts), ...proofOf(facts.counts)]),
+  gauge('up', 'The database answered when this was written; if not, all else is what it said last.', {
+    value: up ? 1 : 0,
+  }),
+  seconds('written_timestamp_seconds', 'When this was written, by the clock of the machine that keylift runs on.', {
+    value: at,
+  }),
+  ...(facts === null
+    ? []
+    : [
+        ...progressOf(facts),
+        ...paceOf(facts.status),
+        ...waitsOf(facts.counts),
+        ...runOf(facts),
+        ...proofOf(facts.counts),
+      ]),
 ];
 
 const progressOf = ({ status, counts }: MetricsFacts): Family[] => [
   gauge('state', 'What the migration is at.', ...oneOf('state', STATES, status.state)),
-  gauge('stage_done', 'Stages that are completed.', ...STAGES.map((stage) => ({ labels: { stage }, value: reachedBy(status.stage, stage) }))),
-  seconds('stage_seconds', 'What completed stages took.', ...status.stages.map((done) => ({ labels: { stage: done.stage }, value: done.seconds }))),
+  gauge(
+    'stage_done',
+    'Stages that are completed.',
+    ...STAGES.map((stage) => ({ labels: { stage }, value: reachedBy(status.stage, stage) })),
+  ),
+  seconds(
+    'stage_seconds',
+    'What completed stages took.',
+    ...status.stages.map((done) => ({ labels: { stage: done.stage }, value: done.seconds })),
+  ),
   gauge('per_api_keys', 'Per-API keys in all.', { value: status.total }),
   gauge('looked_at_keys', 'Keys that batches have accounted for.', { value: status.looked_at }),
-  gauge('outcome_keys', 'Keys by what became of them so far.', ...each('outcome', {
-    move: status.moved, stay: counts.stay, merge: counts.merge, hold: counts.hold, exception: counts.exception,
-  })),
-  gauge('switched', 'Accounts answered from Settings: none, some or all.', ...oneOf('accounts', SWITCHED, status.switched)),
+  gauge(
+    'outcome_keys',
+    'Keys by what became of them so far.',
+    ...each('outcome', {
+      move: status.moved,
+      stay: counts.stay,
+      merge: counts.merge,
+      hold: counts.hold,
+      exception: counts.exception,
+    }),
+  ),
+  gauge(
+    'switched',
+    'Accounts answered from Settings: none, some or all.',
+    ...oneOf('accounts', SWITCHED, status.switched),
+  ),
 ];
 
 const reachedBy = (stage: string | null, other: string): number =>
-  (stage !== null && (STAGES as readonly string[]).indexOf(stage) >= (STAGES as readonly string[]).indexOf(other) ? 1 : 0);
+  stage !== null && (STAGES as readonly string[]).indexOf(stage) >= (STAGES as readonly string[]).indexOf(other)
+    ? 1
+    : 0;
 
 const paceOf = (status: Status): Family[] => [
   gauge('batches', 'Batches by state; failed ones are left for another run.', ...each('state', status.batches)),
@@ -58,23 +100,42 @@ const paceOf = (status: Status): Family[] => [
 
 const waitsOf = ({ waiting, waits }: Counts): Family[] => [
   gauge('waiting', 'What the run waits for right now.', ...oneOf('kind', WAIT_KINDS, waiting)),
-  { name: 'keylift_waits', type: 'counter', help: 'Waits that are over.', samples: waits.map(({ kind, times }) => ({ labels: { kind }, value: times })) },
   {
-    name: 'keylift_waited_seconds', type: 'counter', unit: 'seconds', help: 'How long waits that are over were together.',
+    name: 'keylift_waits',
+    type: 'counter',
+    help: 'Waits that are over.',
+    samples: waits.map(({ kind, times }) => ({ labels: { kind }, value: times })),
+  },
+  {
+    name: 'keylift_waited_seconds',
+    type: 'counter',
+    unit: 'seconds',
+    help: 'How long waits that are over were together.',
     samples: waits.map((wait) => ({ labels: { kind: wait.kind }, value: wait.seconds })),
   },
 ];
 
 const runOf = ({ status, counts }: MetricsFacts): Family[] => [
   gauge('runs', 'Runs at work, those that help included.', { value: status.run?.runs ?? 0 }),
-  seconds('lease_seconds', 'Until the lease of the run that leads ends, unless it is prolonged.', { value: counts.lease }),
+  seconds('lease_seconds', 'Until the lease of the run that leads ends, unless it is prolonged.', {
+    value: counts.lease,
+  }),
   gauge('last_exit_code', 'Exit code of the latest run that ended.', { value: counts.last_exit }),
   seconds('last_ended_timestamp_seconds', 'When it ended, by the clock of the database.', { value: counts.last_ended }),
 ];
 
-const proofOf = ({ proof }: Counts): Family[] => proof === null ? [] : [
-  gauge('proof_ok', 'The latest proof passed.', { value: proof.ok ? 1 : 0 }),
-  seconds('proof_timestamp_seconds', 'When it was made, by the clock of the database.', { value: proof.proven_at }),
-  gauge('proof_keys', 'Account keys it compared, and what it found.', ...each('counter', proof.keys)),
-  gauge('proof_authorization', 'Pairs of token and API that open otherwise than before.', ...each('counter', proof.authorization)),
-];
+const proofOf = ({ proof }: Counts): Family[] =>
+  proof === null
+    ? []
+    : [
+        gauge('proof_ok', 'The latest proof passed.', { value: proof.ok ? 1 : 0 }),
+        seconds('proof_timestamp_seconds', 'When it was made, by the clock of the database.', {
+          value: proof.proven_at,
+        }),
+        gauge('proof_keys', 'Account keys it compared, and what it found.', ...each('counter', proof.keys)),
+        gauge(
+          'proof_authorization',
+          'Pairs of token and API that open otherwise than before.',
+          ...each('counter', proof.authorization),
+        ),
+      ];

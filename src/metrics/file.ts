@@ -21,7 +21,8 @@ export interface MetricsOptions {
   sleep?: (ms: number, ended: AbortSignal) => Promise<void>;
 }
 
-const untilAborted = (ms: number, ended: AbortSignal): Promise<void> => pause(ms, undefined, { signal: ended }).catch(() => undefined);
+const untilAborted = (ms: number, ended: AbortSignal): Promise<void> =>
+  pause(ms, undefined, { signal: ended }).catch(() => undefined);
 
 /**
  * Does `work` with the file kept up to date: before it, every few seconds, and when it has ended, however it did.
@@ -60,7 +61,13 @@ export async function withMetricsFile<T>(options: MetricsOptions, work: () => Pr
 function lookAt({ file, database, read }: MetricsOptions, now: () => number): () => Promise<void> {
   let facts: MetricsFacts | null = null;
   return async () => {
-    const up = await read().then((read) => { facts = read; return true; }, () => false);
+    const up = await read().then(
+      (read) => {
+        facts = read;
+        return true;
+      },
+      () => false,
+    );
     const text = openMetrics(familiesOf(facts, { at: now() / 1000, up }), { database });
     await replaceFile({ file, kind: 'metrics', mode: 0o644 }, (append) => append(text));
   };

@@ -34,6 +34,8 @@ function familyLines({ name, type, unit, help, samples }: Family, common: Readon
 }
 
 const labelsText = (labels: Readonly<Record<string, string>>): string =>
-  Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`).join(',');
+  Object.entries(labels)
+    .map(([name, value]) => `${name}="${escaped(value)}"`)
+    .join(',');
 
 const escaped = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('"', '\\"');

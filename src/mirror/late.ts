@@ -5,7 +5,8 @@ import type { MappedSchema } from '../mapping/inspect.js';
 export const LATE = 'keylift.late_keys';
 
 /** No index: writers that share a token must not wait for one another over a line they both note. */
-export const createLate = ({ types }: MappedSchema): string => `CREATE TABLE IF NOT EXISTS ${LATE} (key_id ${types.id} NOT NULL);`;
+export const createLate = ({ types }: MappedSchema): string =>
+  `CREATE TABLE IF NOT EXISTS ${LATE} (key_id ${types.id} NOT NULL);`;
 
 export const dropLate = `DROP TABLE IF EXISTS ${LATE};`;
 

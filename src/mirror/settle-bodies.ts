@@ -21,11 +21,18 @@ export const looksOfSettle = (l: LegacyFragments): Omit<VerdictOptions, 'rows'> 
 export function judgements(context: MappedSchema): string {
   return `
     ${judgement(context, { name: 'settle_few', settings: KEPT_PLANS, isOther: (id) => `${id} <> ALL (settle_few.touched_ids)` })}
-    ${judgement(context, { name: 'settle_many', settings: 'SET enable_seqscan = on SET jit = off SET plan_cache_mode = force_custom_plan SET random_page_cost = 1.1',
-      isOther: (id) => `NOT EXISTS (SELECT FROM unnest(settle_many.touched_ids) AS own (id) WHERE own.id = ${id})` })}`;
+    ${judgement(context, {
+      name: 'settle_many',
+      settings:
+        'SET enable_seqscan = on SET jit = off SET plan_cache_mode = force_custom_plan SET random_page_cost = 1.1',
+      isOther: (id) => `NOT EXISTS (SELECT FROM unnest(settle_many.touched_ids) AS own (id) WHERE own.id = ${id})`,
+    })}`;
 }
 
-function judgement({ legacy: l, types, searchPath }: MappedSchema, options: { name: string; settings: string; isOther: (id: string) => string }): string {
+function judgement(
+  { legacy: l, types, searchPath }: MappedSchema,
+  options: { name: string; settings: string; isOther: (id: string) => string },
+): string {
   const columns = copiedColumns(l);
   const rows = `${l.id()} IN (
               SELECT unnest(${options.name}.touched_ids)
@@ -43,7 +50,10 @@ function judgement({ legacy: l, types, searchPath }: MappedSchema, options: { na
           FROM ${moves}
           WHERE v.outcome = 'move' AND t.id = v.key_id AND t.origin_api_id IS NOT NULL
             AND record_image_ne(ROW(${columns.map((c) => `t.${c.target}`).join(', ')}), ROW(${columns.map((c) => c.source).join(', ')}))`;
-  const insert = (lastUsedAt: string, joins: string): string => `INSERT INTO ${l.target} (id, ${columns.map((c) => c.target).join(', ')}, last_used_at)
+  const insert = (
+    lastUsedAt: string,
+    joins: string,
+  ): string => `INSERT INTO ${l.target} (id, ${columns.map((c) => c.target).join(', ')}, last_used_at)
             SELECT v.key_id, ${columns.map((c) => c.source).join(', ')}, ${lastUsedAt} FROM ${moves} ${joins}
             WHERE v.outcome = 'move' AND NOT EXISTS (SELECT FROM ${l.target} t WHERE t.id = v.key_id)
             ON CONFLICT DO NOTHING`;
@@ -106,10 +116,14 @@ function judgement({ legacy: l, types, searchPath }: MappedSchema, options: { na
           FROM gone WHERE last_used_at IS NOT NULL;
         END IF;
         -- What was used in Settings and not caught up yet must not go with the account key.
-        ${l.writable.lastUsedAt === null ? '' : `IF cardinality(left_for_now) > 0 THEN
+        ${
+          l.writable.lastUsedAt === null
+            ? ''
+            : `IF cardinality(left_for_now) > 0 THEN
           UPDATE ${l.keys} k SET ${l.writable.lastUsedAt} = g.last_used_at FROM unnest(judging.left_for_now) g
             WHERE ${l.id()} = g.key_id AND (${l.lastUsedAt()} IS NULL OR ${l.lastUsedAt()} < g.last_used_at);
-        END IF;`}
+        END IF;`
+        }
         -- An overlap is noted of a key with an outcome, and goes before it or with it.
         IF EXISTS (SELECT FROM unnest(judging.concerned) AS c (id) JOIN keylift.outcomes x ON x.key_id = c.id) THEN
           WITH apart AS (

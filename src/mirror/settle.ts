@@ -107,9 +107,13 @@ function nothingToDo({ legacy: l }: MappedSchema): string {
 
 /** Account keys are being taken out by a rollback; a change must not bring one back. */
 const takeOut = ({ legacy: l }: MappedSchema): string => `
-        ${l.writable.lastUsedAt === null ? '' : `UPDATE ${l.keys} k SET ${l.writable.lastUsedAt} = t.last_used_at FROM ${l.target} t
+        ${
+          l.writable.lastUsedAt === null
+            ? ''
+            : `UPDATE ${l.keys} k SET ${l.writable.lastUsedAt} = t.last_used_at FROM ${l.target} t
           WHERE ${l.id()} = t.id AND t.origin_api_id IS NOT NULL AND t.id = ANY (asked.ids)
-            AND t.last_used_at IS NOT NULL AND (${l.lastUsedAt()} IS NULL OR ${l.lastUsedAt()} < t.last_used_at);`}
+            AND t.last_used_at IS NOT NULL AND (${l.lastUsedAt()} IS NULL OR ${l.lastUsedAt()} < t.last_used_at);`
+        }
         DELETE FROM ${l.target} t WHERE t.origin_api_id IS NOT NULL AND t.id = ANY (asked.ids);
         -- A row that left its group must not follow the account key of those it left.
         DELETE FROM keylift.outcomes x USING ${l.keys} k WHERE x.key_id = ANY (asked.ids) AND x.outcome = 'merge' AND ${l.id()} = x.key_id

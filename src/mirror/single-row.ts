@@ -15,7 +15,9 @@ const JUDGED = new Set(['account_id', 'token', 'origin_api_id', 'created_at']);
  * Nobody has to be waited for, or judged along: no other row has the token, none follows this account key, and no range
  * is being copied. A row of the token that the rules set aside counts, too: its API or account may have come since.
  */
-export const byItself = (l: LegacyFragments): string => `NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.token()} = own.token AND ${l.id()} <> own.id)
+export const byItself = (
+  l: LegacyFragments,
+): string => `NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.token()} = own.token AND ${l.id()} <> own.id)
           AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.account_key_id = own.id AND x.outcome = 'merge')
           AND NOT EXISTS (SELECT FROM keylift.batches WHERE open)`;
 
@@ -79,7 +81,10 @@ function deleteOne({ legacy: l }: MappedSchema): string {
 }
 
 /** One of them: `statement` names its parameters `own.id` and `own.token`, and says by FOUND whether it was all. */
-function oneStatement({ types, searchPath }: MappedSchema, { name, statement }: { name: string; statement: string }): string {
+function oneStatement(
+  { types, searchPath }: MappedSchema,
+  { name, statement }: { name: string; statement: string },
+): string {
   return `
     CREATE FUNCTION keylift.${name}(touched_id ${types.id}, touched_token ${types.token}) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = ${searchPath} ${KEPT_PLANS} AS $body$

@@ -19,7 +19,13 @@ export function mirrorTriggers({ legacy: l, partitions }: MappedSchema): string 
   return [
     ...[l.keys, ...partitions.map((part) => part.table)].flatMap(ofLegacy),
     statement({ name: 'keylift_update', table: l.target, event: 'UPDATE', rows: both, runs: 'mirror_back_update' }),
-    statement({ name: 'keylift_delete', table: l.target, event: 'DELETE', rows: 'OLD TABLE AS old_rows', runs: 'mirror_back_delete' }),
+    statement({
+      name: 'keylift_delete',
+      table: l.target,
+      event: 'DELETE',
+      rows: 'OLD TABLE AS old_rows',
+      runs: 'mirror_back_delete',
+    }),
     `CREATE TRIGGER keylift_born BEFORE INSERT OR UPDATE OF token ON ${l.target} FOR EACH ROW
        WHEN (NEW.origin_api_id IS NULL AND coalesce(current_setting('keylift.writer', true), '') = '')
        EXECUTE FUNCTION keylift.check_token();`,

@@ -1,5 +1,12 @@
 import { withApi, type LegacyFragments } from '../mapping/fragments.js';
-import { exceptionByItself, heldByName, mayMoveByItself, settledByItself, staysByItself, type HoldsSource } from '../mapping/rules/verdicts.js';
+import {
+  exceptionByItself,
+  heldByName,
+  mayMoveByItself,
+  settledByItself,
+  staysByItself,
+  type HoldsSource,
+} from '../mapping/rules/verdicts.js';
 import { dormant } from './dormant.js';
 
 /** So many accounts that are not there are named; with more, their keys are found by the accounts' absence. */
@@ -39,7 +46,10 @@ export interface CountedAlone {
  * the APIs alone. Whether an account is there is asked of each account, and not of each of its keys. What is otherwise
  * for some keys is for the caller to correct; `absent_accounts` says for whose.
  */
-export function countAlone(legacy: LegacyFragments, { holds, accountType, dormantSince, listed }: AloneOptions): string {
+export function countAlone(
+  legacy: LegacyFragments,
+  { holds, accountType, dormantSince, listed }: AloneOptions,
+): string {
   const { l, from } = askingApis(legacy);
   const { word, bit, known, there, account } = wordsOf(l, accountType);
   const held = holds === null ? null : heldByName(l, holds);
@@ -85,7 +95,10 @@ export function countAlone(legacy: LegacyFragments, { holds, accountType, dorman
 function askingApis(l: LegacyFragments): { l: LegacyFragments; from: string } {
   if (l.apiNeedsAccount) return { l, from: withApi(l) };
   const asked = `(SELECT ${l.apiId()} AS id, bool_and(${l.inStore()}) AS in_store FROM ${l.apis} a GROUP BY 1) a`;
-  return { l: { ...l, apiId: () => 'a.id', inStore: () => '(a.in_store IS TRUE)' }, from: `${l.keys} k LEFT JOIN ${asked} ON a.id = ${l.api()}` };
+  return {
+    l: { ...l, apiId: () => 'a.id', inStore: () => '(a.in_store IS TRUE)' },
+    from: `${l.keys} k LEFT JOIN ${asked} ON a.id = ${l.api()}`,
+  };
 }
 
 /** Condition under which `countAlone` counts a key as one that is widened. */
@@ -112,7 +125,8 @@ interface Words {
  * Accounts are counted as bits of words of 64 neighbours: a sixty-fourth of the groups, few enough for workers to count
  * apart and hand on. Ids that are no integers are words of one.
  */
-const wordsOf = (l: LegacyFragments, type: string): Words => (/^(bigint|integer|smallint)$/.test(type) ? neighbours(l) : oneByOne(l));
+const wordsOf = (l: LegacyFragments, type: string): Words =>
+  /^(bigint|integer|smallint)$/.test(type) ? neighbours(l) : oneByOne(l);
 
 function neighbours(l: LegacyFragments): Words {
   const place = (account: string): string => `((${account})::bigint & 63)::int`;

@@ -20,8 +20,11 @@ export async function bornKeysTable(session: ReadSession, { legacy, settings }: 
 }
 
 /** Their tokens, as a further part of a UNION; nothing where there is no such table. */
-export const bornTokens = (table: string | null): string => (table === null ? '' : `UNION SELECT b.token FROM ${table} b WHERE b.origin_api_id IS NULL`);
+export const bornTokens = (table: string | null): string =>
+  table === null ? '' : `UNION SELECT b.token FROM ${table} b WHERE b.origin_api_id IS NULL`;
 
 /** The condition of `verdicts` that a key born in Settings has this token. */
 export const takenInSettings = (table: string | null, token: string): { takenElsewhere?: string } =>
-  (table === null ? {} : { takenElsewhere: `EXISTS (SELECT FROM ${table} b WHERE b.token = ${token} AND b.origin_api_id IS NULL)` });
+  table === null
+    ? {}
+    : { takenElsewhere: `EXISTS (SELECT FROM ${table} b WHERE b.token = ${token} AND b.origin_api_id IS NULL)` };

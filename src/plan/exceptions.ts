@@ -2,7 +2,14 @@ import type { LegacyFragments } from '../mapping/fragments.js';
 import { settledByItself } from '../mapping/rules/verdicts.js';
 
 /** Reasons of an exception, in the order the rules ask (rules 7 and 8). */
-export const REASONS = ['missing_api', 'missing_account', 'missing_token', 'missing_created_at', 'shared_token', 'conflicting_status'] as const;
+export const REASONS = [
+  'missing_api',
+  'missing_account',
+  'missing_token',
+  'missing_created_at',
+  'shared_token',
+  'conflicting_status',
+] as const;
 
 /** Exceptions a plan lists at most; all are counted. */
 export const MAX_EXCEPTIONS_LISTED = 10_000;

@@ -18,14 +18,23 @@ export const NO_HOLDS: Holds = { keyIds: [], accountIds: [] };
  *
  * @throws UsageError `list_unreadable`, `list_invalid`: an id that does not exist is a slip that would let a key move.
  */
-export async function readHolds(session: ReadSession, file: string, { legacy: l, types }: MappedSchema): Promise<Holds> {
+export async function readHolds(
+  session: ReadSession,
+  file: string,
+  { legacy: l, types }: MappedSchema,
+): Promise<Holds> {
   const kind = 'holds file';
   const lists = await readIdList(file, { kind, columns: ['account_id', 'key_id'] });
   const keys = lists.get('key_id') ?? [];
   const accounts = lists.get('account_id') ?? [];
   const faults = [
     ...(await unknownIds(session, keys, { what: 'key', from: `${l.keys} k`, id: l.id(), type: types.id })),
-    ...(await unknownIds(session, accounts, { what: 'account', from: `${l.accounts} o`, id: l.accountId(), type: types.account })),
+    ...(await unknownIds(session, accounts, {
+      what: 'account',
+      from: `${l.accounts} o`,
+      id: l.accountId(),
+      type: types.account,
+    })),
   ];
   if (faults.length > 0) throw invalidList(file, kind, faults);
   return { keyIds: keys.map((k) => k.id), accountIds: accounts.map((a) => a.id) };
@@ -34,22 +43,26 @@ export async function readHolds(session: ReadSession, file: string, { legacy: l,
 /** Holds that an earlier `migrate` put in the ledger; none where there is no ledger we may read. */
 export async function holdsOfLedger(session: ReadSession): Promise<Holds> {
   // to_regclass itself is refused to a role without USAGE, and a refused statement ends the plan's transaction.
-  const { usable } = await session.one<{ usable: boolean }>(`SELECT coalesce(has_schema_privilege(to_regnamespace('keylift'), 'USAGE'), false) AS usable`);
+  const { usable } = await session.one<{ usable: boolean }>(
+    `SELECT coalesce(has_schema_privilege(to_regnamespace('keylift'), 'USAGE'), false) AS usable`,
+  );
   if (!usable) return NO_HOLDS;
   const { readable } = await session.one<{ readable: boolean }>(
-    `SELECT coalesce(has_table_privilege(to_regclass('keylift.holds'), 'SELECT'), false) AS readable`);
+    `SELECT coalesce(has_table_privilege(to_regclass('keylift.holds'), 'SELECT'), false) AS readable`,
+  );
   if (!readable) return NO_HOLDS;
   const { rows } = await session.query<{ key_id: string | null; account_id: string | null }>(
     'SELECT key_id::text AS key_id, account_id::text AS account_id FROM keylift.holds',
   );
-  return {
-    keyIds: rows.flatMap((r) => r.key_id ?? []),
-    accountIds: rows.flatMap((r) => r.account_id ?? []),
-  };
+  return { keyIds: rows.flatMap((r) => r.key_id ?? []), accountIds: rows.flatMap((r) => r.account_id ?? []) };
 }
 
 /** Bound parameters that name the holds: the held key ids and account ids, the first of them numbered `first`. */
-export function planParameters({ types }: MappedSchema, holds: Holds, { first = 1 } = {}): { source: HoldsSource; values: unknown[] } {
+export function planParameters(
+  { types }: MappedSchema,
+  holds: Holds,
+  { first = 1 } = {},
+): { source: HoldsSource; values: unknown[] } {
   const parameter = (at: number, type: string): string => `$${String(first + at)}::text[]::${type}[]`;
   return {
     source: { from: 'parameters', keyIds: parameter(0, types.id), accountIds: parameter(1, types.account) },

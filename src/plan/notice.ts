@@ -35,17 +35,26 @@ export interface NoticeOptions {
  *
  * @throws UsageError `notice_unwritable`; an AbortError when `stop` asks, the file as it was then.
  */
-export async function writeNotice(session: ReadSession, schema: MappedSchema, { file, holds, stop }: NoticeOptions): Promise<Notice> {
+export async function writeNotice(
+  session: ReadSession,
+  schema: MappedSchema,
+  { file, holds, stop }: NoticeOptions,
+): Promise<Notice> {
   const { source, values } = planParameters(schema, holds);
   const born = await bornKeysTable(session, schema);
   // All rows are fetched, so nothing is won by a plan that is quick to bring the first.
   await session.query('SET LOCAL cursor_tuple_fraction = 1');
-  await session.query(`DECLARE keylift_notice NO SCROLL CURSOR FOR ${widenedKeys(schema, { holds: source, born })}`, values);
+  await session.query(
+    `DECLARE keylift_notice NO SCROLL CURSOR FOR ${widenedKeys(schema, { holds: source, born })}`,
+    values,
+  );
   const keys = await replaceFile({ file, kind: 'notice' }, async (append) => {
     await append(csv([NOTICE_HEADER]));
     for (let written = 0; ;) {
       stop.throwIfAborted();
-      const { rows } = await session.query<Record<(typeof NOTICE_HEADER)[number], string | null>>(`FETCH ${String(PAGE)} FROM keylift_notice`);
+      const { rows } = await session.query<Record<(typeof NOTICE_HEADER)[number], string | null>>(
+        `FETCH ${String(PAGE)} FROM keylift_notice`,
+      );
       if (rows.length === 0) return written;
       await append(csv(rows.map((row) => NOTICE_HEADER.map((column) => row[column]))));
       written += rows.length;
@@ -56,12 +65,20 @@ export async function writeNotice(session: ReadSession, schema: MappedSchema, { 
 }
 
 const csv = (rows: readonly (readonly (string | null)[])[]): string =>
-  `${Papa.unparse(rows.map((row) => [...row]), { escapeFormulae: FORMULA, newline: '\n' })}\n`;
+  `${Papa.unparse(
+    rows.map((row) => [...row]),
+    { escapeFormulae: FORMULA, newline: '\n' },
+  )}\n`;
 
 /** The living keys that move, by account and creation, each with the APIs of all rows it will stand for. */
-export function widenedKeys({ legacy: l, types }: MappedSchema, { holds, born }: { holds: HoldsSource; born: string | null }): string {
+export function widenedKeys(
+  { legacy: l, types }: MappedSchema,
+  { holds, born }: { holds: HoldsSource; born: string | null },
+): string {
   const slug = `${l.slug()}::text COLLATE "C"`;
-  const rows = types.tokenIndexed ? `${l.token()} = ANY (ARRAY(SELECT token FROM repeated))` : `${l.token()} IN (SELECT token FROM repeated)`;
+  const rows = types.tokenIndexed
+    ? `${l.token()} = ANY (ARRAY(SELECT token FROM repeated))`
+    : `${l.token()} IN (SELECT token FROM repeated)`;
   return `
     /* listing the keys that are widened */
     WITH repeated AS MATERIALIZED (

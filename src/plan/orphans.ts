@@ -29,7 +29,10 @@ export interface CountedOrphans {
  * Condition over `k`: keys whose account is not there. `named` is an SQL array of these accounts, or null when they are
  * too many to be named.
  */
-export const accountAbsent = (l: LegacyFragments, { named, nobodys }: { named: string | null; nobodys: boolean }): string =>
+export const accountAbsent = (
+  l: LegacyFragments,
+  { named, nobodys }: { named: string | null; nobodys: boolean },
+): string =>
   named === null
     ? `NOT EXISTS (SELECT FROM ${l.accounts} o WHERE ${l.accountId()} = ${l.account()})`
     : `(${l.account()} = ANY (${named})${nobodys ? ` OR ${l.account()} IS NULL` : ''})`;

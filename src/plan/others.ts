@@ -36,18 +36,44 @@ class Bound {
  * Counts every key as if it were alone, which needs no search for twins and so can run beside it; then looks closer at
  * keys without an account, takes out what they were counted for, and puts in what they are.
  */
-export async function countOthers(session: ReadSession, schema: MappedSchema, { holds, listed, beside = false }: OthersOptions): Promise<Others> {
+export async function countOthers(
+  session: ReadSession,
+  schema: MappedSchema,
+  { holds, listed, beside = false }: OthersOptions,
+): Promise<Others> {
   await session.query(beside ? `${HASHED}; ${WITH_ONE_WORKER}` : HASHED);
   const { since } = await session.one<{ since: string }>(`SELECT (${DORMANT_SINCE})::text AS since`);
-  const all = await ask<CountedAlone>(session, (bound) => countAlone(schema.legacy, {
-    holds: heldIn(schema, holds, bound), accountType: schema.types.account, dormantSince: bound.add(since, 'timestamptz'), listed }));
+  const all = await ask<CountedAlone>(session, (bound) =>
+    countAlone(schema.legacy, {
+      holds: heldIn(schema, holds, bound),
+      accountType: schema.types.account,
+      dormantSince: bound.add(since, 'timestamptz'),
+      listed,
+    }),
+  );
   if (all.absent === '0' && !all.nobodys) return sumUp(all);
-  return sumUp(all, await ask<CountedOrphans>(session, (bound) => countOrphans(schema.legacy, {
-    holds: heldIn(schema, holds, bound), dormantSince: bound.add(since, 'timestamptz'), absent: absentIn(schema, all, bound), listed })));
+  return sumUp(
+    all,
+    await ask<CountedOrphans>(session, (bound) =>
+      countOrphans(schema.legacy, {
+        holds: heldIn(schema, holds, bound),
+        dormantSince: bound.add(since, 'timestamptz'),
+        absent: absentIn(schema, all, bound),
+        listed,
+      }),
+    ),
+  );
 }
 
-function absentIn({ legacy, types }: MappedSchema, { absent, absent_accounts, nobodys }: CountedAlone, bound: Bound): string {
-  return accountAbsent(legacy, { named: Number(absent) > MAX_ABSENT_NAMED ? null : bound.add(absent_accounts, `${types.account}[]`), nobodys });
+function absentIn(
+  { legacy, types }: MappedSchema,
+  { absent, absent_accounts, nobodys }: CountedAlone,
+  bound: Bound,
+): string {
+  return accountAbsent(legacy, {
+    named: Number(absent) > MAX_ABSENT_NAMED ? null : bound.add(absent_accounts, `${types.account}[]`),
+    nobodys,
+  });
 }
 
 /** A hash of a few groups is what the counts want, and workers that hand them on, however many the planner expects. */

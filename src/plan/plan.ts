@@ -50,8 +50,14 @@ export async function planMove(session: ReadSession, schema: MappedSchema, optio
   const { legacy: l, types } = schema;
   const held = planParameters(schema, holds);
   const born = await bornKeysTable(session, schema);
-  const coming = session.one<CountedTwins>(countTwins(l, { holds: held.source, tokenIndexed: types.tokenIndexed, born, listed }), held.values);
-  const [twins, others] = await allDone([coming, beside((other) => countOthers(other, schema, { holds, listed, beside: other !== session }), coming)]);
+  const coming = session.one<CountedTwins>(
+    countTwins(l, { holds: held.source, tokenIndexed: types.tokenIndexed, born, listed }),
+    held.values,
+  );
+  const [twins, others] = await allDone([
+    coming,
+    beside((other) => countOthers(other, schema, { holds, listed, beside: other !== session }), coming),
+  ]);
   const classes = classesOfAll(twins, others);
   const count = (name: string): number => classes[name] ?? 0;
   const exceptionsByReason = Object.fromEntries(REASONS.filter((r) => count(r) > 0).map((r) => [r, count(r)]));
@@ -100,5 +106,10 @@ async function exceptionsOf(
   const ids = others.exceptions.filter((array) => array !== '{}');
   if (ids.length === 0) return twins.exceptions;
   const all = `{${ids.map((array) => array.slice(1, -1)).join(',')}}`;
-  return (await session.query<ExceptionKey>(listExceptions(legacy, { idType: types.id, listed }), [all, JSON.stringify(twins.exceptions)])).rows;
+  return (
+    await session.query<ExceptionKey>(listExceptions(legacy, { idType: types.id, listed }), [
+      all,
+      JSON.stringify(twins.exceptions),
+    ])
+  ).rows;
 }

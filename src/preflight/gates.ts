@@ -12,8 +12,16 @@ const serverVersion: Gate = async ({ session }) => {
     `SELECT current_setting('server_version_num')::int AS version, current_setting('server_version') AS name, pg_is_in_recovery() AS standby`,
   );
   return [
-    ...refuseIf(version < OLDEST_VERSION, { gate: 'version', problem: `the server is PostgreSQL ${name}`, wayOut: 'keylift needs PostgreSQL 14 or newer' }),
-    ...refuseIf(standby, { gate: 'standby', problem: 'this server is a standby and cannot be written', wayOut: 'connect to the primary' }),
+    ...refuseIf(version < OLDEST_VERSION, {
+      gate: 'version',
+      problem: `the server is PostgreSQL ${name}`,
+      wayOut: 'keylift needs PostgreSQL 14 or newer',
+    }),
+    ...refuseIf(standby, {
+      gate: 'standby',
+      problem: 'this server is a standby and cannot be written',
+      wayOut: 'connect to the primary',
+    }),
   ];
 };
 
@@ -30,22 +38,42 @@ export const rights = async ({ session, schema: { legacy: l, settings } }: Names
        has_table_privilege($3, 'SELECT') AS "SELECT on the accounts", has_table_privilege($3, 'REFERENCES') AS "REFERENCES on the accounts"`,
     [l.keys, l.apis, l.accounts, target],
   );
-  return Object.entries(row).filter(([, has]) => !has).map(([right]) => ({
-    gate: 'rights', problem: `this role lacks ${right}`, wayOut: 'grant it (runbook.md#roles) or run as the role that owns the tables',
-  }));
+  return Object.entries(row)
+    .filter(([, has]) => !has)
+    .map(([right]) => ({
+      gate: 'rights',
+      problem: `this role lacks ${right}`,
+      wayOut: 'grant it (runbook.md#roles) or run as the role that owns the tables',
+    }));
 };
 
 /** What an earlier migration, or somebody else, left in the way. */
 export const leftovers: Gate = async ({ session, schema: { legacy: l }, afterRollback }) => {
   const { rows: triggers } = await session.query<{ name: string }>(
-    `SELECT tgname AS name FROM pg_catalog.pg_trigger WHERE tgrelid = $1::regclass AND NOT tgisinternal AND tgname LIKE 'keylift\\_%'`, [l.keys]);
+    `SELECT tgname AS name FROM pg_catalog.pg_trigger WHERE tgrelid = $1::regclass AND NOT tgisinternal AND tgname LIKE 'keylift\\_%'`,
+    [l.keys],
+  );
   const { rows: targets } = await session.query(`SELECT WHERE to_regclass($1) IS NOT NULL`, [l.target]);
   const { rows: indexes } = await session.query<{ name: string }>(
-    `SELECT i.indexrelid::regclass::text AS name FROM pg_catalog.pg_index i WHERE i.indrelid = $1::regclass AND NOT i.indisvalid`, [l.keys]);
+    `SELECT i.indexrelid::regclass::text AS name FROM pg_catalog.pg_index i WHERE i.indrelid = $1::regclass AND NOT i.indisvalid`,
+    [l.keys],
+  );
   return [
-    ...triggers.map(({ name }) => ({ gate: 'triggers', problem: `a trigger ${name} is already on ${l.keys}`, wayOut: `look where it comes from; DROP TRIGGER ${name} ON ${l.keys}` })),
-    ...(afterRollback ? [] : targets).map(() => ({ gate: 'target', problem: `${l.target} is already there and is not keylift's`, wayOut: 'name another target table in the configuration, or move that one away' })),
-    ...indexes.map(({ name }) => ({ gate: 'invalid_indexes', problem: `the index ${name} is invalid`, wayOut: `REINDEX INDEX CONCURRENTLY ${name}, or drop it` })),
+    ...triggers.map(({ name }) => ({
+      gate: 'triggers',
+      problem: `a trigger ${name} is already on ${l.keys}`,
+      wayOut: `look where it comes from; DROP TRIGGER ${name} ON ${l.keys}`,
+    })),
+    ...(afterRollback ? [] : targets).map(() => ({
+      gate: 'target',
+      problem: `${l.target} is already there and is not keylift's`,
+      wayOut: 'name another target table in the configuration, or move that one away',
+    })),
+    ...indexes.map(({ name }) => ({
+      gate: 'invalid_indexes',
+      problem: `the index ${name} is invalid`,
+      wayOut: `REINDEX INDEX CONCURRENTLY ${name}, or drop it`,
+    })),
   ];
 };
 
@@ -58,7 +86,8 @@ const longTransactions: Gate = async ({ session }) => {
     [LONG_TRANSACTION_SECONDS],
   );
   return rows.map(({ pid, seconds, name }) => ({
-    gate: 'long_transactions', problem: `process ${String(pid)} (${name}) has been in a transaction for ${String(seconds)} s`,
+    gate: 'long_transactions',
+    problem: `process ${String(pid)} (${name}) has been in a transaction for ${String(seconds)} s`,
     wayOut: 'wait for it, or end it: keylift would wait for it, and vacuum waits already',
   }));
 };
@@ -77,7 +106,8 @@ const disk: Gate = async ({ session, schema: { legacy: l }, host }) => {
   const needed = Number(bytes) * DISK_FACTOR;
   const gigabytes = (n: number): string => `${(n / 1e9).toFixed(1)} GB`;
   return refuseIf(free !== undefined && free < needed, {
-    gate: 'disk', problem: `${gigabytes(free ?? 0)} are free where the server keeps its data; the migration may need ${gigabytes(needed)}`,
+    gate: 'disk',
+    problem: `${gigabytes(free ?? 0)} are free where the server keeps its data; the migration may need ${gigabytes(needed)}`,
     wayOut: 'make room: a full disk stops the whole platform',
   });
 };
@@ -93,4 +123,12 @@ async function freeBytes(directory: string): Promise<number | undefined> {
 }
 
 /** All gates, in the order they are told. */
-export const GATES: readonly Gate[] = [serverVersion, rights, mappedTables, accountType, leftovers, longTransactions, disk];
+export const GATES: readonly Gate[] = [
+  serverVersion,
+  rights,
+  mappedTables,
+  accountType,
+  leftovers,
+  longTransactions,
+  disk,
+];

@@ -31,13 +31,22 @@ export const mappedTables: Gate = async (world) => {
 
 /** The same of one table. */
 export async function mappedTable(world: NamesWorld, section: Section): Promise<Refusal[]> {
-  const { session, schema: { legacy: l, settings: { legacy } } } = world;
+  const {
+    session,
+    schema: {
+      legacy: l,
+      settings: { legacy },
+    },
+  } = world;
   const facts = await session.one<Facts>(FACTS, [l[section], legacy[section].id]);
   return [
     ...ofKind(facts, { section, table: l[section] }),
     ...(await ofKey(facts, section, world)),
     ...refuseIf(facts.rls, {
-      gate: 'row_security', problem: `row-level security hides rows of ${l[section]} from this role`, wayOut: 'run as a role with BYPASSRLS, or as the owner without FORCE', at: `legacy.${section}.table`,
+      gate: 'row_security',
+      problem: `row-level security hides rows of ${l[section]} from this role`,
+      wayOut: 'run as a role with BYPASSRLS, or as the owner without FORCE',
+      at: `legacy.${section}.table`,
     }),
   ];
 }
@@ -46,35 +55,67 @@ function ofKind({ kind, inherited }: Facts, { section, table }: { section: Secti
   const at = `legacy.${section}.table`;
   return [
     ...refuseIf(kind in NOT_A_TABLE, {
-      gate: 'key_table', problem: `${table} is not a table but ${NOT_A_TABLE[kind] ?? ''}`, at,
-      wayOut: section === 'accounts' ? 'map the table itself: no foreign key can point at anything else' : 'map the table itself: triggers cannot follow a view, and no index makes its rows unique',
+      gate: 'key_table',
+      problem: `${table} is not a table but ${NOT_A_TABLE[kind] ?? ''}`,
+      at,
+      wayOut:
+        section === 'accounts'
+          ? 'map the table itself: no foreign key can point at anything else'
+          : 'map the table itself: triggers cannot follow a view, and no index makes its rows unique',
     }),
     ...refuseIf(inherited && section === 'keys', {
-      gate: 'key_table', problem: `other tables inherit from ${table}`, wayOut: 'map one of them, or make them partitions: no index keeps ids apart across them', at,
+      gate: 'key_table',
+      problem: `other tables inherit from ${table}`,
+      wayOut: 'map one of them, or make them partitions: no index keeps ids apart across them',
+      at,
     }),
   ];
 }
 
-async function ofKey({ kind, usable }: Facts, section: Section, { session, schema: { legacy: l, settings } }: NamesWorld): Promise<Refusal[]> {
+async function ofKey(
+  { kind, usable }: Facts,
+  section: Section,
+  { session, schema: { legacy: l, settings } }: NamesWorld,
+): Promise<Refusal[]> {
   if (kind in NOT_A_TABLE) return [];
   const { id } = settings.legacy[section];
   const at = `legacy.${section}.id`;
   const refuse = (problem: string, wayOut: string): Refusal[] => [{ gate: 'unique_key', problem, wayOut, at }];
   if (section !== 'keys') {
     const why = section === 'apis' ? 'a key must have one API' : 'the foreign key of the new table needs it';
-    return usable ? [] : refuse(`${l[section]} has no unique index on ${id} alone that is valid, whole and not deferrable`, `add one; ${why}`);
+    return usable
+      ? []
+      : refuse(
+          `${l[section]} has no unique index on ${id} alone that is valid, whole and not deferrable`,
+          `add one; ${why}`,
+        );
   }
   const key = await keyIsUnique(session, settings);
   // Rows that this role may not read are the rights' to tell.
-  const { readable } = await session.one<{ readable: boolean }>(`SELECT has_table_privilege($1, 'SELECT') AS readable`, [l.keys]);
-  if (key === 'no') return refuse(`${l.keys} has no unique index on ${id} alone that is valid, whole and not deferrable`, 'add one; without it no key can be told from another');
+  const { readable } = await session.one<{ readable: boolean }>(
+    `SELECT has_table_privilege($1, 'SELECT') AS readable`,
+    [l.keys],
+  );
+  if (key === 'no')
+    return refuse(
+      `${l.keys} has no unique index on ${id} alone that is valid, whole and not deferrable`,
+      'add one; without it no key can be told from another',
+    );
   if (!readable) return [];
   const { missing, repeated } = await session.one<{ missing: boolean; repeated: boolean }>(
     `SELECT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id()} IS NULL) AS missing,
-       ${key === 'by partition' ? `EXISTS (SELECT FROM ${l.keys} k GROUP BY ${l.id()} HAVING count(*) > 1)` : 'false'} AS repeated`);
+       ${key === 'by partition' ? `EXISTS (SELECT FROM ${l.keys} k GROUP BY ${l.id()} HAVING count(*) > 1)` : 'false'} AS repeated`,
+  );
   return [
-    ...(missing ? refuse(`${l.keys} has rows without ${id}`, 'give them one: without it no key can be told from another') : []),
-    ...(repeated ? refuse(`${l.keys} has one ${id} in several partitions`, 'give each row its own: the unique index keeps ids apart within a partition alone') : []),
+    ...(missing
+      ? refuse(`${l.keys} has rows without ${id}`, 'give them one: without it no key can be told from another')
+      : []),
+    ...(repeated
+      ? refuse(
+          `${l.keys} has one ${id} in several partitions`,
+          'give each row its own: the unique index keeps ids apart within a partition alone',
+        )
+      : []),
   ];
 }
 
@@ -93,9 +134,15 @@ const REFERABLE = `
 export const accountType: Gate = async ({ session, schema: { legacy: l, settings, types } }) => {
   const { usable } = await session.one<Facts>(FACTS, [l.accounts, settings.legacy.accounts.id]);
   if (!usable) return [];
-  const { referable } = await session.one<{ referable: boolean }>(REFERABLE, [l.accounts, settings.legacy.accounts.id, types.account]);
+  const { referable } = await session.one<{ referable: boolean }>(REFERABLE, [
+    l.accounts,
+    settings.legacy.accounts.id,
+    types.account,
+  ]);
   return refuseIf(!referable, {
-    gate: 'unique_key', problem: `no foreign key can point from an account of type ${types.account} at ${l.accounts}`, at: 'legacy.keys.account',
+    gate: 'unique_key',
+    problem: `no foreign key can point from an account of type ${types.account} at ${l.accounts}`,
+    at: 'legacy.keys.account',
     wayOut: 'map the account as { "sql": … } with a cast to the type of the accounts\' id',
   });
 };

@@ -70,10 +70,16 @@ export interface Answers {
 }
 
 /** Runs the question with as many tokens as fit the bound on pairs. */
-export async function checkAnswers(session: ReadSession, { legacy: l }: MappedSchema, finality: Finality): Promise<Answers> {
+export async function checkAnswers(
+  session: ReadSession,
+  { legacy: l }: MappedSchema,
+  finality: Finality,
+): Promise<Answers> {
   const { apis } = await session.one<{ apis: string }>(`SELECT count(*) AS apis FROM ${l.apis} a`);
   const tokens = Math.max(1, Math.floor(MAX_PAIRS / Math.max(1, Number(apis))));
-  const row = await session.one<Record<string, string> & { differences: Difference[] }>(askResolver(l, finality), [tokens]);
+  const row = await session.one<Record<string, string> & { differences: Difference[] }>(askResolver(l, finality), [
+    tokens,
+  ]);
   return {
     asked: Number(row.asked),
     lost: Number(row.lost),

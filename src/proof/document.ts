@@ -41,8 +41,18 @@ export const MAX_DIFFERENCES = 100;
 export type Counters = Record<(typeof COUNTERS)[number], number>;
 
 export const COUNTERS = [
-  'rows', 'compared', 'missing', 'extra', 'different', 'lost', 'revived', 'gained_foreign', 'gained_store',
-  'predicted_gained_store', 'behind', 'ahead',
+  'rows',
+  'compared',
+  'missing',
+  'extra',
+  'different',
+  'lost',
+  'revived',
+  'gained_foreign',
+  'gained_store',
+  'predicted_gained_store',
+  'behind',
+  'ahead',
 ] as const;
 
 export const noCounters = (): Counters => Object.fromEntries(COUNTERS.map((name) => [name, 0])) as Counters;

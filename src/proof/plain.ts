@@ -26,8 +26,13 @@ export interface PlainOptions {
  * ledger has no word for it, so that it opens its one API before and the store after, or nothing. Whatever is not
  * plain in this sense is handed on by its id.
  */
-export function countPlainRows(l: LegacyFragments, { idType, finality, holds, accountsGuaranteed }: PlainOptions): string {
-  const equal = comparedFields(l).map((f) => `NOT (${f.differs})`).join(' AND ');
+export function countPlainRows(
+  l: LegacyFragments,
+  { idType, finality, holds, accountsGuaranteed }: PlainOptions,
+): string {
+  const equal = comparedFields(l)
+    .map((f) => `NOT (${f.differs})`)
+    .join(' AND ');
   const from = accountsGuaranteed ? withApi(l) : l.from;
   const source = accountsGuaranteed && !l.apiNeedsAccount ? { ...l, accountId: () => l.account() } : l;
   return `
@@ -78,8 +83,12 @@ export async function plainRowsOf(
   const gained = Number(counted.widened) * (storeApis - 1);
   return {
     counters: {
-      rows: Number(counted.rows) - counted.others.length, compared: Number(counted.moved), gained_store: gained, predicted_gained_store: gained,
-      behind: Number(counted.behind), ahead: Number(counted.ahead),
+      rows: Number(counted.rows) - counted.others.length,
+      compared: Number(counted.moved),
+      gained_store: gained,
+      predicted_gained_store: gained,
+      behind: Number(counted.behind),
+      ahead: Number(counted.ahead),
     },
     others: counted.others,
   };

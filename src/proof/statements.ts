@@ -12,10 +12,12 @@ const held = (alias: { id: string; account: string }): string =>
     OR ${alias.account} IN (SELECT h.account_id FROM keylift.holds h WHERE h.account_id IS NOT NULL))`;
 
 /** After finalize no list holds a key back any more: what moved stays an account key, also that of an account held then. */
-const heldNow = (l: LegacyFragments, { leftBehind }: Finality): string => (leftBehind === 'false' ? held({ id: l.id(), account: l.account() }) : 'false');
+const heldNow = (l: LegacyFragments, { leftBehind }: Finality): string =>
+  leftBehind === 'false' ? held({ id: l.id(), account: l.account() }) : 'false';
 
 /** A carried column may have any name, also that of a fact: here it goes by a number. */
-const carriedColumns = (l: LegacyFragments, alias: string): string => l.carry.map((c, at) => `${alias}.${c} AS carried_${String(at)},`).join(' ');
+const carriedColumns = (l: LegacyFragments, alias: string): string =>
+  l.carry.map((c, at) => `${alias}.${c} AS carried_${String(at)},`).join(' ');
 
 /** An account key's columns beside its source's facts. */
 export const targetFacts = (l: LegacyFragments): string => `
@@ -69,29 +71,38 @@ export const judgeTwins = (l: LegacyFragments, finality: Finality): string => `
 const isOneTable = ({ keys }: LegacyFragments): boolean => !keys.startsWith('('); // `overSource` sets a subquery
 
 const severalLives = ({ leftBehind }: Finality): string =>
-  (leftBehind === 'false' ? 't.some_alive AND (NOT t.all_alive OR t.expiries > 1)' : 'false');
+  leftBehind === 'false' ? 't.some_alive AND (NOT t.all_alive OR t.expiries > 1)' : 'false';
 
 /** Fields an account key must have equal with its source (rule 2), by the word a difference is reported with. */
 export const comparedFields = (l: LegacyFragments): { field: string; differs: string }[] => [
-  ...[...(l.hasName ? ['name'] : []), 'token', 'created_at', 'account_id', 'revoked_at', 'expires_at'].map((c) => ({ field: c, differs: `s.${c} IS DISTINCT FROM t.${c}` })),
+  ...[...(l.hasName ? ['name'] : []), 'token', 'created_at', 'account_id', 'revoked_at', 'expires_at'].map((c) => ({
+    field: c,
+    differs: `s.${c} IS DISTINCT FROM t.${c}`,
+  })),
   { field: 'origin_api_id', differs: 's.api_id IS DISTINCT FROM t.origin_api_id' },
   { field: 'scope', differs: `t.scope IS DISTINCT FROM 'store_apis'` },
   // Any type is carried, also those without an equality of their own, such as json.
-  ...l.carry.map((c, at) => ({ field: c, differs: `record_image_ne(ROW(s.carried_${String(at)}), ROW(t.carried_${String(at)}))` })),
+  ...l.carry.map((c, at) => ({
+    field: c,
+    differs: `record_image_ne(ROW(s.carried_${String(at)}), ROW(t.carried_${String(at)}))`,
+  })),
 ];
 
 /** Where a chunk's rows come from: a range of ids, or the ids of an earlier doubt looked at again. */
 export type ChunkRows = 'range' | 'ids';
 
 const rowsOf = (id: string, rows: ChunkRows, type: string): string =>
-  (rows === 'ids' ? `${id} = ANY ($1::text[]::${type}[])` : rowsInRange(id, type));
+  rows === 'ids' ? `${id} = ANY ($1::text[]::${type}[])` : rowsInRange(id, type);
 
 /**
  * One chunk of the proof, one snapshot: source rows and account keys side by side, the old rule and the new one over
  * every store API, counted. Pairs are counted by arithmetic: a token opens its distinct old APIs before, and each
  * store API after. Returns one row of counters with the first differences as JSON.
  */
-export function proveChunk(l: LegacyFragments, options: { rows: ChunkRows; idType: string; finality: Finality }): string {
+export function proveChunk(
+  l: LegacyFragments,
+  options: { rows: ChunkRows; idType: string; finality: Finality },
+): string {
   const fields = comparedFields(l);
   const aliveT = aliveExpression('t.revoked_at', 't.expires_at', l.now);
   return `

@@ -13,9 +13,14 @@ export async function makeTemporary(session: WriteSession, table: string): Promi
     await session.query(`CREATE TEMPORARY TABLE ${table} ON COMMIT DROP`);
   } catch (error) {
     if (!isPermission(error) && !isReadOnly(error)) throw error;
-    throw new RefusedError('temporary_tables', 'tokens are looked up by way of a temporary table, and this role, or this server, makes none', {
-      cause: error, anchor: 'temporary-tables',
-      hint: 'GRANT TEMPORARY ON DATABASE … to the role, or ask the primary where this is a replica.',
-    });
+    throw new RefusedError(
+      'temporary_tables',
+      'tokens are looked up by way of a temporary table, and this role, or this server, makes none',
+      {
+        cause: error,
+        anchor: 'temporary-tables',
+        hint: 'GRANT TEMPORARY ON DATABASE … to the role, or ask the primary where this is a replica.',
+      },
+    );
   }
 }

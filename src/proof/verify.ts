@@ -7,7 +7,16 @@ import { withArchive } from '../mapping/archive.js';
 import type { Chunk } from '../mapping/chunks.js';
 import { checkAnswers } from './answers.js';
 import { allDone, fewAtOnce } from '../database/together.js';
-import { addCounters, COUNTERS, MAX_DIFFERENCES, noCounters, type Counters, type Difference, type Doubt, type Proof } from './document.js';
+import {
+  addCounters,
+  COUNTERS,
+  MAX_DIFFERENCES,
+  noCounters,
+  type Counters,
+  type Difference,
+  type Doubt,
+  type Proof,
+} from './document.js';
 import { readFinality, type Finality } from './finality.js';
 import { accountsAreGuaranteed, plainRowsOf } from './plain.js';
 import { judgeTwins, proveChunk } from './statements.js';
@@ -62,7 +71,12 @@ export async function prove(database: Database, mapped: MappedSchema, options: V
 
   const lasting = await lookAgain(database, schema, { total, doubts, finality });
   const { counters, differences } = lasting;
-  const keys = { compared: counters.compared, missing: counters.missing, extra: counters.extra, different: counters.different };
+  const keys = {
+    compared: counters.compared,
+    missing: counters.missing,
+    extra: counters.extra,
+    different: counters.different,
+  };
   const authorization = {
     lost: counters.lost + answers.lost,
     gained_store: counters.gained_store,
@@ -102,9 +116,15 @@ async function judgeRange(
   const { legacy: l, types } = schema;
   if (finality.purged) return runChunk(session, schema, { rows: 'range', values: range, finality });
   const { apis, holds } = await session.one<{ apis: string; holds: boolean }>(
-    `SELECT count(*) AS apis, EXISTS (SELECT FROM keylift.holds) AS holds FROM ${l.apis} a WHERE ${l.inStore()}`);
+    `SELECT count(*) AS apis, EXISTS (SELECT FROM keylift.holds) AS holds FROM ${l.apis} a WHERE ${l.inStore()}`,
+  );
   const plain = await plainRowsOf(session, l, {
-    range, finality, holds, idType: types.id, storeApis: Number(apis), accountsGuaranteed: await accountsAreGuaranteed(session, l),
+    range,
+    finality,
+    holds,
+    idType: types.id,
+    storeApis: Number(apis),
+    accountsGuaranteed: await accountsAreGuaranteed(session, l),
   });
   const others = await runChunk(session, schema, { rows: 'ids', values: [plain.others], finality });
   for (const [name, count] of Object.entries(plain.counters)) others.counters[name as keyof Counters] += count;

@@ -147,9 +147,15 @@ function viewColumns({ legacy: l, settings, types }: MappedSchema): ViewColumn[]
     ...(keys.name === null ? [] : [{ name: named(keys.name, 'name'), perApi: l.name(), perAccount: 't.name' }]),
     { name: named(keys.token, 'token'), perApi: l.token(), perAccount: 't.token' },
     { name: named(keys.createdAt, 'created_at'), perApi: l.createdAt(), perAccount: 't.created_at' },
-    ...(keys.lastUsedAt === null ? [] : [{ name: named(keys.lastUsedAt, 'last_used_at'), perApi: l.lastUsedAt(), perAccount: 't.last_used_at' }]),
-    ...(keys.revokedAt === null ? [] : [{ name: named(keys.revokedAt, 'revoked_at'), perApi: l.revokedAt(), perAccount: 't.revoked_at' }]),
-    ...(keys.expiresAt === null ? [] : [{ name: named(keys.expiresAt, 'expires_at'), perApi: l.expiresAt(), perAccount: 't.expires_at' }]),
+    ...(keys.lastUsedAt === null
+      ? []
+      : [{ name: named(keys.lastUsedAt, 'last_used_at'), perApi: l.lastUsedAt(), perAccount: 't.last_used_at' }]),
+    ...(keys.revokedAt === null
+      ? []
+      : [{ name: named(keys.revokedAt, 'revoked_at'), perApi: l.revokedAt(), perAccount: 't.revoked_at' }]),
+    ...(keys.expiresAt === null
+      ? []
+      : [{ name: named(keys.expiresAt, 'expires_at'), perApi: l.expiresAt(), perAccount: 't.expires_at' }]),
     ...l.carry.map((name) => ({ name, perApi: `k.${name}`, perAccount: `t.${name}` })),
   ];
   // One legacy column may stand for two values.

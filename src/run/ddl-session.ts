@@ -10,9 +10,17 @@ export type DdlConnection = pg.Client & { processID: number; connection: { strea
  * session, nothing is compiled, names are sought where keylift seeks them, and a scan of a whole table is no reason to
  * turn a serializable writer away, as long as it is ours. A pooler lends it to somebody else next.
  */
-export async function prepareSession(connection: DdlConnection, { application, searchPath }: { application: string; searchPath: string }): Promise<void> {
+export async function prepareSession(
+  connection: DdlConnection,
+  { application, searchPath }: { application: string; searchPath: string },
+): Promise<void> {
   await quieten(connection);
   await connection.query(`SET application_name = '${application}'`);
-  const { rows: [row] } = await connection.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
-  if (row!.pid === connection.processID) await connection.query(`SET statement_timeout = 0; SET lock_timeout = 0; SET default_transaction_isolation = 'read committed'; SET jit = off; SET search_path = ${searchPath}`);
+  const {
+    rows: [row],
+  } = await connection.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  if (row!.pid === connection.processID)
+    await connection.query(
+      `SET statement_timeout = 0; SET lock_timeout = 0; SET default_transaction_isolation = 'read committed'; SET jit = off; SET search_path = ${searchPath}`,
+    );
 }

@@ -47,8 +47,15 @@ export function watchWaiting({ url, application, onWait }: WatchOptions): () => 
     if (watch.looking) return;
     watch.looking = true;
     void look(url, application)
-      .then((blocker) => { if (blocker !== undefined && !watch.ended) onWait(waitOf(blocker)); }, () => undefined)
-      .finally(() => { watch.looking = false; });
+      .then(
+        (blocker) => {
+          if (blocker !== undefined && !watch.ended) onWait(waitOf(blocker));
+        },
+        () => undefined,
+      )
+      .finally(() => {
+        watch.looking = false;
+      });
   }, LOOK_EVERY_MS);
   timer.unref();
   return () => {
@@ -59,14 +66,23 @@ export function watchWaiting({ url, application, onWait }: WatchOptions): () => 
 
 /** Asks in a connection of its own, since the watched one is busy. */
 const look = (url: string, application: string): Promise<Blocker | undefined> =>
-  beside(url, { application: 'keylift-watch', timeoutMs: TIMEOUT_MS }, async (client) => (await client.query<Blocker>(BLOCKERS, [application])).rows[0]);
+  beside(
+    url,
+    { application: 'keylift-watch', timeoutMs: TIMEOUT_MS },
+    async (client) => (await client.query<Blocker>(BLOCKERS, [application])).rows[0],
+  );
 
 function waitOf({ pid, name, seconds }: Blocker): Wait | null {
   if (pid === null) return null;
-  return { kind: 'lock', text: `process ${String(pid)} (${name}), in a transaction for ${String(seconds)} s, has to end before this step can go on` };
+  return {
+    kind: 'lock',
+    text: `process ${String(pid)} (${name}), in a transaction for ${String(seconds)} s, has to end before this step can go on`,
+  };
 }
 
 /** Ends what the sessions of this name are doing, from a connection of its own; a failure only means that the step ends later. */
 export async function cancelSessions(url: string, application: string): Promise<void> {
-  await beside(url, { application: 'keylift-cancel', timeoutMs: TIMEOUT_MS }, (client) => client.query(CANCEL, [application])).catch(() => undefined);
+  await beside(url, { application: 'keylift-cancel', timeoutMs: TIMEOUT_MS }, (client) =>
+    client.query(CANCEL, [application]),
+  ).catch(() => undefined);
 }

@@ -4,15 +4,14 @@ import type { Wait } from '../database/waiting.js';
 import { UnreachableError } from '../errors.js';
 import { vacuumInTheWay, waitFor } from '../database/autovacuum.js';
 import { beside } from '../database/beside.js';
-import { KEEP_ALIVE } from '../database/keep-alive.js';
 import { retry } from '../database/retry.js';
 import { IDLE_TIMEOUT_MS } from '../database/scopes.js';
 import { readAddress } from '../database/address.js';
 import { connectionLost } from '../database/failures.js';
 import { isConnectionLost, isTimeout, SQLSTATE, sqlStateOf } from '../database/sqlstate.js';
-import { MIGRATION_TABLES, migrationSource } from '../../migrations/index.js';
-import { tellApart, type Migration } from '../../migrations/context.js';
+import type { Migration } from '../../migrations/context.js';
 import { nameStatement } from '../database/statement.js';
+import { DDL_APPLICATION, openKnex } from './ddl-knex.js';
 import { prepareSession, type DdlConnection } from './ddl-session.js';
 import { cancelSessions, watchWaiting } from './ddl-watch.js';
 import type { MappedSchema } from '../mapping/inspect.js';
@@ -29,10 +28,11 @@ const LOOK_WITHIN_MS = 5_000;
 /** For the server to hang up when all is done; one that says nothing more must not keep the process. */
 const LEAVE_WITHIN_MS = 2_000;
 
-const DDL_APPLICATION = 'keylift-ddl';
-const WORTH_ANOTHER_TRY = new Set<string>([SQLSTATE.lockNotAvailable, SQLSTATE.deadlock, SQLSTATE.serializationFailure]);
-
-const SILENT = { warn: () => undefined, error: () => undefined, debug: () => undefined, deprecate: () => undefined };
+const WORTH_ANOTHER_TRY = new Set<string>([
+  SQLSTATE.lockNotAvailable,
+  SQLSTATE.deadlock,
+  SQLSTATE.serializationFailure,
+]);
 
 export interface DdlOptions {
   url: string;
@@ -62,7 +62,8 @@ export class DdlRunner {
 
   async up(steps: readonly Migration[]): Promise<void> {
     const knex = await this.telling(() => this.prepare());
-    for (const step of steps) await this.attempt(step, () => knex.migrate.up({ name: step.name, ...this.bounded(step) }));
+    for (const step of steps)
+      await this.attempt(step, () => knex.migrate.up({ name: step.name, ...this.bounded(step) }));
   }
 
   /** Takes steps back, last first; steps that were never run are passed over, but for what they may have left behind. */
@@ -70,7 +71,8 @@ export class DdlRunner {
     const knex = await this.telling(() => this.prepare());
     for (const step of [...steps].reverse()) {
       const done = await this.completed();
-      if (done.has(step.name)) await this.attempt(step, () => knex.migrate.down({ name: step.name, ...this.bounded(step) }));
+      if (done.has(step.name))
+        await this.attempt(step, () => knex.migrate.down({ name: step.name, ...this.bounded(step) }));
       // A build that was cut off may have left an index that nobody recorded.
       else if (step.transaction === false) await this.attempt(step, () => step.down(knex, this.options.schema));
     }
@@ -78,7 +80,9 @@ export class DdlRunner {
 
   async completed(): Promise<Set<string>> {
     const knex = await this.open();
-    const { rows } = await this.telling(() => knex.raw<{ rows: { name: string }[] }>(`SELECT name FROM keylift.knex_migrations`));
+    const { rows } = await this.telling(() =>
+      knex.raw<{ rows: { name: string }[] }>(`SELECT name FROM keylift.knex_migrations`),
+    );
     return new Set(rows.map((row) => row.name));
   }
 
@@ -89,13 +93,20 @@ export class DdlRunner {
 
   async close(): Promise<void> {
     const knex = await this.opened;
-    const late = setTimeout(() => { this.abandon(); }, LEAVE_WITHIN_MS);
+    const late = setTimeout(() => {
+      this.abandon();
+    }, LEAVE_WITHIN_MS);
     await knex?.destroy();
     clearTimeout(late);
   }
 
   private open(): Promise<Knex> {
-    const { application, options: { schema: { searchPath } } } = this;
+    const {
+      application,
+      options: {
+        schema: { searchPath },
+      },
+    } = this;
     return (this.opened ??= openKnex(this.options, async (connection) => {
       this.watch(connection);
       await prepareSession(connection, { application, searchPath });
@@ -105,8 +116,12 @@ export class DdlRunner {
   private watch(connection: DdlConnection): void {
     this.connections.add(connection);
     // pg has no code for "terminated unexpectedly"; its error event is what tells.
-    connection.on('error', () => { this.lost = true; });
-    connection.on('end', () => { this.connections.delete(connection); });
+    connection.on('error', () => {
+      this.lost = true;
+    });
+    connection.on('end', () => {
+      this.connections.delete(connection);
+    });
   }
 
   /** Names a lost connection as such. */
@@ -145,9 +160,14 @@ export class DdlRunner {
 
   /** How long the next try may wait: as ever, or until PostgreSQL has had an autovacuum give way, which it does not before. */
   private async longEnough(): Promise<number> {
-    const { url, schema: { legacy: l }, onWait } = this.options;
-    const vacuum = await beside(url, { application: 'keylift-watch', timeoutMs: LOOK_WITHIN_MS },
-      (client) => vacuumInTheWay(client, [l.keys, l.apis, l.accounts, l.target])).catch(() => null);
+    const {
+      url,
+      schema: { legacy: l },
+      onWait,
+    } = this.options;
+    const vacuum = await beside(url, { application: 'keylift-watch', timeoutMs: LOOK_WITHIN_MS }, (client) =>
+      vacuumInTheWay(client, [l.keys, l.apis, l.accounts, l.target]),
+    ).catch(() => null);
     if (vacuum === null) return LOCK_TIMEOUT_MS;
     onWait?.(waitFor(vacuum));
     return Math.max(LOCK_TIMEOUT_MS, vacuum.outlastMs);
@@ -156,22 +176,36 @@ export class DdlRunner {
   private async attempt(step: Migration, run: () => Promise<unknown>): Promise<void> {
     const { stop } = this.options;
     // A step that waits for a lock, or builds an index, would make the operator's stop wait with it.
-    const cancel = (): void => { void cancelSessions(this.options.url, this.application); };
-    const endWatch = watchWaiting({ url: this.options.url, application: this.application, onWait: (wait) => this.options.onWait?.(wait) });
+    const cancel = (): void => {
+      void cancelSessions(this.options.url, this.application);
+    };
+    const endWatch = watchWaiting({
+      url: this.options.url,
+      application: this.application,
+      onWait: (wait) => this.options.onWait?.(wait),
+    });
     stop?.addEventListener('abort', cancel, { once: true });
     try {
       stop?.throwIfAborted();
       await this.guard();
-      await retry(async (attempt) => {
-        this.lockTimeoutMs = attempt === 1 ? LOCK_TIMEOUT_MS : await this.longEnough();
-        await this.telling(run);
-      }, {
-        attempts: LOCK_TRIES,
-        baseMs: 100,
-        maxMs: 5_000,
-        when: (error) => stop?.aborted !== true && WORTH_ANOTHER_TRY.has(sqlStateOf(error) ?? ''),
-        onRetry: ({ error }) => this.options.onWait?.({ kind: 'lock', text: `another session holds a lock that step ${step.name} needs`, sqlstate: sqlStateOf(error) }),
-      });
+      await retry(
+        async (attempt) => {
+          this.lockTimeoutMs = attempt === 1 ? LOCK_TIMEOUT_MS : await this.longEnough();
+          await this.telling(run);
+        },
+        {
+          attempts: LOCK_TRIES,
+          baseMs: 100,
+          maxMs: 5_000,
+          when: (error) => stop?.aborted !== true && WORTH_ANOTHER_TRY.has(sqlStateOf(error) ?? ''),
+          onRetry: ({ error }) =>
+            this.options.onWait?.({
+              kind: 'lock',
+              text: `another session holds a lock that step ${step.name} needs`,
+              sqlstate: sqlStateOf(error),
+            }),
+        },
+      );
     } catch (error) {
       if (WORTH_ANOTHER_TRY.has(sqlStateOf(error) ?? '') || isTimeout(error)) stop?.throwIfAborted();
       nameStatement(error, `the step ${step.name}`);
@@ -184,32 +218,15 @@ export class DdlRunner {
   }
 }
 
-/** Knex is a sixth of the memory of a process that runs no step: it is loaded for the first one. */
-async function openKnex({ url, schema }: DdlOptions, onConnection: (connection: DdlConnection) => Promise<void>): Promise<Knex> {
-  const { default: knexFactory } = await import('knex');
-  const knex = knexFactory({
-    client: 'pg',
-    compileSqlOnError: false,
-    connection: { connectionString: url, application_name: DDL_APPLICATION, ...KEEP_ALIVE } as Knex.PgConnectionConfig,
-    pool: {
-      min: 0,
-      max: 1,
-      afterCreate: (connection: DdlConnection, done: (error: Error | null, connection: unknown) => void) => {
-        onConnection(connection).then(() => { done(null, connection); }, (error: unknown) => { done(error as Error, connection); });
-      },
-    },
-    log: SILENT,
-    migrations: { ...MIGRATION_TABLES, migrationSource: migrationSource(() => Promise.resolve(schema)) },
-  });
-  knex.on('query-error', (error: unknown, { sql }: { sql: string }) => { tellApart(error, sql); });
-  return knex;
-}
-
 /** Nobody asked us to stop: somebody ended the statement, or a limit that could not be lifted. */
 const cutOff = (step: Migration, cause: unknown): UnreachableError =>
-  new UnreachableError('step_cut_off', `the step ${step.name} was cut off: by a statement_timeout, or by somebody who cancelled it`, {
-    facts: { step: step.name, sqlstate: sqlStateOf(cause) },
-    hint: 'Run the same command again. Behind a pooler, first lift the limit for the role: ALTER ROLE … SET statement_timeout = 0.',
-    anchor: 'step-cut-off',
-    cause,
-  });
+  new UnreachableError(
+    'step_cut_off',
+    `the step ${step.name} was cut off: by a statement_timeout, or by somebody who cancelled it`,
+    {
+      facts: { step: step.name, sqlstate: sqlStateOf(cause) },
+      hint: 'Run the same command again. Behind a pooler, first lift the limit for the role: ALTER ROLE … SET statement_timeout = 0.',
+      anchor: 'step-cut-off',
+      cause,
+    },
+  );

@@ -19,14 +19,24 @@ export async function feed({ concurrency, work, ready, stop }: FeedOptions): Pro
   const underWay = new Set<Promise<void>>();
   const end: { drained: boolean; error?: unknown } = { drained: false };
   const begin = (): void => {
-    const batch = limit(work).then(
-      (worked) => { if (!worked) end.drained = true; },
-      (error: unknown) => { end.error ??= error; end.drained = true; },
-    ).finally(() => underWay.delete(batch));
+    const batch = limit(work)
+      .then(
+        (worked) => {
+          if (!worked) end.drained = true;
+        },
+        (error: unknown) => {
+          end.error ??= error;
+          end.drained = true;
+        },
+      )
+      .finally(() => underWay.delete(batch));
     underWay.add(batch);
   };
   while (!end.drained && !stop.aborted) {
-    await ready().catch((error: unknown) => { end.error ??= error; end.drained = true; });
+    await ready().catch((error: unknown) => {
+      end.error ??= error;
+      end.drained = true;
+    });
     limit.concurrency = Math.max(1, concurrency());
     while (!end.drained && !stop.aborted && underWay.size < limit.concurrency) begin();
     if (underWay.size > 0) await Promise.race(underWay);

@@ -23,7 +23,9 @@ export function fenced(database: Database, run: Run): Database {
     where: database.where,
     withSession: (fn) => database.withSession(fn),
     readOnly: (fn, options) => database.readOnly(fn, options),
-    abandon: () => { database.abandon(); },
+    abandon: () => {
+      database.abandon();
+    },
     cancelRunning: () => database.cancelRunning(),
     close: () => database.close(),
     transaction: (fn, options) =>

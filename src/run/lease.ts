@@ -3,7 +3,21 @@ import { EXIT, noteRun } from '../errors.js';
 import type { Database } from '../database/connect.js';
 import { patient } from '../database/patient.js';
 import { databaseSilent } from '../database/failures.js';
-import { anotherRun, buryOwner, endRun, enterRun, heartbeat, HEARTBEAT_SECONDS, isDeadHere, LEASE_SECONDS, leaseLost, takeLead, type Owner, type Run, type RunFacts } from '../ledger/runs.js';
+import {
+  anotherRun,
+  buryOwner,
+  endRun,
+  enterRun,
+  heartbeat,
+  HEARTBEAT_SECONDS,
+  isDeadHere,
+  LEASE_SECONDS,
+  leaseLost,
+  takeLead,
+  type Owner,
+  type Run,
+  type RunFacts,
+} from '../ledger/runs.js';
 
 const ASK_EVERY_MS = 250;
 /** A heartbeat locks the row that a successor needs: it is over before its lease is. */
@@ -41,7 +55,18 @@ export async function underLease<T>(
   const patiently = patient(database, { stop: options.stop });
   const run = await patiently.transaction((session) => enterRun(session, options.facts));
   const lost = new AbortController();
-  const beat = setInterval(heartbeats({ database, run, lost, onSilence: () => { database.abandon(); options.onSilence?.(); } }), HEARTBEAT_SECONDS * 1000);
+  const beat = setInterval(
+    heartbeats({
+      database,
+      run,
+      lost,
+      onSilence: () => {
+        database.abandon();
+        options.onSilence?.();
+      },
+    }),
+    HEARTBEAT_SECONDS * 1000,
+  );
   const end = { exitCode: EXIT.bug as number, result: null as unknown };
   try {
     const assisted = await waitForLead({ database: patiently, run, options, lost: lost.signal });
@@ -56,7 +81,9 @@ export async function underLease<T>(
   } finally {
     clearInterval(beat);
     // When the database is gone, so is the lease, by its own end.
-    await patient(database).transaction((session) => endRun(session, run, end)).catch(() => undefined);
+    await patient(database)
+      .transaction((session) => endRun(session, run, end))
+      .catch(() => undefined);
   }
 }
 
@@ -94,7 +121,10 @@ function heartbeats({ onSilence, ...beat }: Beat & { onSilence: () => void }): (
 /** Whether there was an answer. */
 async function sendHeartbeat({ database, run, lost }: Beat): Promise<boolean> {
   try {
-    const kept = await database.transaction((session) => heartbeat(session, run), { statementTimeoutMs: HEARTBEAT_SECONDS * 1000, idleTimeoutMs: HEARTBEAT_IDLE_MS });
+    const kept = await database.transaction((session) => heartbeat(session, run), {
+      statementTimeoutMs: HEARTBEAT_SECONDS * 1000,
+      idleTimeoutMs: HEARTBEAT_IDLE_MS,
+    });
     if (!kept) lost.abort(leaseLost());
     return true;
   } catch {
@@ -103,7 +133,17 @@ async function sendHeartbeat({ database, run, lost }: Beat): Promise<boolean> {
 }
 
 /** Resolves when this run leads: true when it helped another one before. */
-async function waitForLead({ database, run, options, lost }: { database: Database; run: Run; options: LeaseOptions; lost: AbortSignal }): Promise<boolean> {
+async function waitForLead({
+  database,
+  run,
+  options,
+  lost,
+}: {
+  database: Database;
+  run: Run;
+  options: LeaseOptions;
+  lost: AbortSignal;
+}): Promise<boolean> {
   let seen: Sight | null = null;
   let assisted = false;
   for (;;) {

@@ -23,7 +23,12 @@ export interface ReconnectOptions {
  * @throws the loss (UnreachableError) when there is no connection to be had, or none that lasts; whatever else at once.
  */
 export async function throughLosses<T>(work: () => Promise<T>, options: ReconnectOptions): Promise<T> {
-  const { stop, onLoss, now = () => performance.now(), sleep = (ms) => pause(ms, undefined, { signal: stop }).catch(() => undefined) } = options;
+  const {
+    stop,
+    onLoss,
+    now = () => performance.now(),
+    sleep = (ms) => pause(ms, undefined, { signal: stop }).catch(() => undefined),
+  } = options;
   for (let losses = 0, lost: unknown; ;) {
     const began = now();
     try {

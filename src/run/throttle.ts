@@ -27,7 +27,10 @@ export class Throttle {
   async clear(): Promise<void> {
     const { now, sleep, everyMs, stop } = this.options;
     while (!stop.aborted) {
-      if (now() - this.lookedAt >= everyMs) await (this.looking ??= this.look().finally(() => { this.looking = null; }));
+      if (now() - this.lookedAt >= everyMs)
+        await (this.looking ??= this.look().finally(() => {
+          this.looking = null;
+        }));
       if (this.reason === null) return;
       await sleep(everyMs);
     }

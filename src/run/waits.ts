@@ -32,7 +32,10 @@ export class Waits {
   /** One after the other: the end of a wait must not be written before its beginning. */
   private writing: Promise<void> = Promise.resolve();
 
-  constructor(private readonly context: { database: Database; run: Run }, private readonly now: () => number = () => performance.now()) {}
+  constructor(
+    private readonly context: { database: Database; run: Run },
+    private readonly now: () => number = () => performance.now(),
+  ) {}
 
   /** What holds now; null: it goes on. The same kind in other words (a lag that grows) is one wait. Nobody waits for the writing. */
   tell(wait: Wait | null): void {
@@ -66,9 +69,12 @@ export class Waits {
     const { database, run } = this.context;
     this.writing = this.writing
       .then(() => database.transaction((session) => statement(session, run.runId), { tries: 1 }))
-      .then(() => undefined, (error: unknown) => {
-        if (!(error instanceof KeyliftError) && !isRetryable(error)) throw error;
-      });
+      .then(
+        () => undefined,
+        (error: unknown) => {
+          if (!(error instanceof KeyliftError) && !isRetryable(error)) throw error;
+        },
+      );
     this.writing.catch(() => undefined); // settled() throws it
   }
 }

@@ -43,7 +43,8 @@ export async function readCatalog(session: ReadSession): Promise<Table[]> {
   return (await session.query<Table>(CATALOG)).rows;
 }
 
-const WRITTEN = (schema: string, table: string): string => `quote_ident(${schema}.nspname) || '.' || quote_ident(${table}.relname)`;
+const WRITTEN = (schema: string, table: string): string =>
+  `quote_ident(${schema}.nspname) || '.' || quote_ident(${table}.relname)`;
 
 const CATALOG = `
   SELECT ${WRITTEN('n', 'c')} AS written, n.nspname AS schema, c.relname AS name, c.reltuples::float8 AS rows,

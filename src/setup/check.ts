@@ -16,7 +16,17 @@ import { doubtsAbout, type Note } from './doubts.js';
 /** Something that `migrate` would stumble over, with the key of the configuration it is about. */
 export interface CheckFault {
   at: string;
-  kind: 'table' | 'column' | 'expression' | 'type' | 'unique_key' | 'row_security' | 'rights' | 'target' | 'triggers' | 'invalid_indexes';
+  kind:
+    | 'table'
+    | 'column'
+    | 'expression'
+    | 'type'
+    | 'unique_key'
+    | 'row_security'
+    | 'rights'
+    | 'target'
+    | 'triggers'
+    | 'invalid_indexes';
   problem: string;
   did_you_mean: string | null;
   /** Where in an expression the server found it. */
@@ -35,26 +45,53 @@ export interface CheckReport {
 }
 
 /** Holds a configuration against a live database: all that does not fit, at once. Reads the catalog, and writes nothing. */
-export async function checkConfiguration(database: Database, { settings, configFile }: { settings: Settings; configFile: string | undefined }): Promise<CheckReport> {
-  const { faults, notes } = await database.readOnly(async (session) => {
-    const mapping = (await mappingFaults(session, settings)).map((fault): CheckFault =>
-      ({ at: fault.at, kind: fault.kind, problem: fault.problem, did_you_mean: fault.didYouMean, place: fault.place ?? null, way_out: null }));
-    const missing = mapping.filter(({ kind }) => kind === 'table').map(({ at }) => at);
-    const gates = await tableFaults(session, settings, { missing, spoilt: mapping.map(({ at }) => at) });
-    const found = [...mapping, ...gates, ...(await targetFaults(session, settings))];
-    if (found.some(({ kind }) => kind !== 'rights' && kind !== 'target' && kind !== 'unique_key')) return { faults: found, notes: [] };
-    const whole = await ofTheWhole(session, settings);
-    return { faults: [...found, ...whole.faults], notes: whole.notes };
-  }, { isolation: 'repeatable read' });
+export async function checkConfiguration(
+  database: Database,
+  { settings, configFile }: { settings: Settings; configFile: string | undefined },
+): Promise<CheckReport> {
+  const { faults, notes } = await database.readOnly(
+    async (session) => {
+      const mapping = (await mappingFaults(session, settings)).map((fault): CheckFault => ({
+        at: fault.at,
+        kind: fault.kind,
+        problem: fault.problem,
+        did_you_mean: fault.didYouMean,
+        place: fault.place ?? null,
+        way_out: null,
+      }));
+      const missing = mapping.filter(({ kind }) => kind === 'table').map(({ at }) => at);
+      const gates = await tableFaults(session, settings, { missing, spoilt: mapping.map(({ at }) => at) });
+      const found = [...mapping, ...gates, ...(await targetFaults(session, settings))];
+      if (found.some(({ kind }) => kind !== 'rights' && kind !== 'target' && kind !== 'unique_key'))
+        return { faults: found, notes: [] };
+      const whole = await ofTheWhole(session, settings);
+      return { faults: [...found, ...whole.faults], notes: whole.notes };
+    },
+    { isolation: 'repeatable read' },
+  );
   return { ok: faults.length === 0, config: configFile ?? null, faults, notes };
 }
 
 const KINDS: Record<string, CheckFault['kind']> = {
-  key_table: 'table', unique_key: 'unique_key', row_security: 'row_security', rights: 'rights', target: 'target', triggers: 'triggers', invalid_indexes: 'invalid_indexes',
+  key_table: 'table',
+  unique_key: 'unique_key',
+  row_security: 'row_security',
+  rights: 'rights',
+  target: 'target',
+  triggers: 'triggers',
+  invalid_indexes: 'invalid_indexes',
 };
 
-const faultOf = (at: string) => (refusal: Refusal): CheckFault =>
-  ({ at: refusal.at ?? at, kind: KINDS[refusal.gate]!, problem: refusal.problem, did_you_mean: null, place: null, way_out: refusal.wayOut });
+const faultOf =
+  (at: string) =>
+  (refusal: Refusal): CheckFault => ({
+    at: refusal.at ?? at,
+    kind: KINDS[refusal.gate]!,
+    problem: refusal.problem,
+    did_you_mean: null,
+    place: null,
+    way_out: refusal.wayOut,
+  });
 
 /** Gates that look at tables rather than at rows can be asked about each table that is there. */
 async function tableFaults(
@@ -66,7 +103,9 @@ async function tableFaults(
   const faults: CheckFault[] = [];
   for (const section of SECTIONS) {
     if (missing.includes(`legacy.${section}.table`) || spoilt.includes(`legacy.${section}.id`)) continue;
-    faults.push(...(await unlessForbidden(session, () => mappedTable(world, section))).map(faultOf(`legacy.${section}.table`)));
+    faults.push(
+      ...(await unlessForbidden(session, () => mappedTable(world, section))).map(faultOf(`legacy.${section}.table`)),
+    );
   }
   if (missing.length > 0 || (await schemaOfTarget(session, settings)) === null) return faults;
   return [...faults, ...(await unlessForbidden(session, () => rights(world))).map(faultOf('legacy'))];
@@ -80,19 +119,38 @@ async function unlessForbidden(session: ReadSession, ask: () => Promise<Refusal[
   } catch (error) {
     if (!isPermission(error)) throw error;
     await session.query('ROLLBACK TO SAVEPOINT keylift_question');
-    return [{ gate: 'rights', problem: (error as Error).message, wayOut: 'grant it (runbook.md#roles) or run as the role that owns the tables' }];
+    return [
+      {
+        gate: 'rights',
+        problem: (error as Error).message,
+        wayOut: 'grant it (runbook.md#roles) or run as the role that owns the tables',
+      },
+    ];
   }
 }
 
 async function schemaOfTarget(session: ReadSession, { target }: Settings): Promise<string | null> {
   const { schema } = parseTableName(target.table);
-  return (await session.one<{ found: string | null }>('SELECT to_regnamespace(quote_ident($1))::text AS found', [schema ?? 'public'])).found;
+  return (
+    await session.one<{ found: string | null }>('SELECT to_regnamespace(quote_ident($1))::text AS found', [
+      schema ?? 'public',
+    ])
+  ).found;
 }
 
 async function targetFaults(session: ReadSession, settings: Settings): Promise<CheckFault[]> {
   if ((await schemaOfTarget(session, settings)) !== null) return [];
   const { schema } = parseTableName(settings.target.table);
-  return [{ at: 'target.table', kind: 'target', problem: `no schema ${schema ?? 'public'}`, did_you_mean: null, place: null, way_out: 'create it, or name another one' }];
+  return [
+    {
+      at: 'target.table',
+      kind: 'target',
+      problem: `no schema ${schema ?? 'public'}`,
+      did_you_mean: null,
+      place: null,
+      way_out: 'create it, or name another one',
+    },
+  ];
 }
 
 /** What can be asked once every name and type is right. */
@@ -105,7 +163,12 @@ async function ofTheWhole(session: ReadSession, settings: Settings): Promise<{ f
     // Under a migration the new table and the triggers are keylift's own.
     const fresh = (await readState(session)) === null;
     const faults = [...(await accountType(world)), ...(fresh ? await leftovers(world) : [])];
-    return { faults: faults.map((refusal) => faultOf(refusal.gate === 'target' ? 'target.table' : 'legacy.keys.table')(refusal)), notes: await doubtsAbout(session, schema) };
+    return {
+      faults: faults.map((refusal) =>
+        faultOf(refusal.gate === 'target' ? 'target.table' : 'legacy.keys.table')(refusal),
+      ),
+      notes: await doubtsAbout(session, schema),
+    };
   } catch (error) {
     if (!isPermission(error)) throw error;
     await session.query('ROLLBACK TO SAVEPOINT keylift_whole');

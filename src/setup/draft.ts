@@ -16,6 +16,10 @@ export interface Draft {
 /** Collects notes in the order of the configuration's keys. */
 export class Notes {
   readonly all: DraftNote[] = [];
-  guess(at: string, note: string): void { this.all.push({ at, kind: 'guess', note }); }
-  doubt(at: string, note: string): void { this.all.push({ at, kind: 'doubt', note }); }
+  guess(at: string, note: string): void {
+    this.all.push({ at, kind: 'guess', note });
+  }
+  doubt(at: string, note: string): void {
+    this.all.push({ at, kind: 'doubt', note });
+  }
 }

@@ -26,18 +26,26 @@ export async function draftConfiguration(database: Database): Promise<Draft> {
     // What is written must be what could be read back.
     parseSettings(JSON.stringify(draft.settings), { file: 'the draft' });
     const faults = await mappingFaults(session, draft.settings);
-    const notes = faults.map((fault) => ({ at: fault.at, kind: 'doubt' as const, note: `to be mended first: ${faultLine(fault).slice(fault.at.length + 2)}` }));
+    const notes = faults.map((fault) => ({
+      at: fault.at,
+      kind: 'doubt' as const,
+      note: `to be mended first: ${faultLine(fault).slice(fault.at.length + 2)}`,
+    }));
     return { settings: draft.settings, notes: [...draft.notes, ...notes] };
   });
 }
 
 async function valuesOf(session: ReadSession, { table, column }: { table: Table; column: Column }): Promise<string[]> {
-  const { readable } = await session.one<{ readable: boolean }>(`SELECT has_table_privilege($1, 'SELECT') AS readable`, [table.written]);
+  const { readable } = await session.one<{ readable: boolean }>(
+    `SELECT has_table_privilege($1, 'SELECT') AS readable`,
+    [table.written],
+  );
   if (!readable) return [];
   const name = quoteIdentifier(column.name);
   const { rows } = await session.query<{ value: string }>(
     `SELECT DISTINCT value FROM (SELECT ${name}::text AS value FROM ${table.written} WHERE ${name} IS NOT NULL LIMIT ${String(MOST_ROWS)}) seen
-     ORDER BY value LIMIT ${String(MOST_VALUES)}`);
+     ORDER BY value LIMIT ${String(MOST_VALUES)}`,
+  );
   return rows.map(({ value }) => value).filter((value) => value.length <= 100);
 }
 

@@ -41,7 +41,9 @@ const catchUpSources = (l: LegacyFragments, idType: string): string | null =>
     AND NOT ${caughtUpWithTwin(l)}`;
 
 /** The account key's use is that of a row merged into it, and no row's need. */
-const caughtUpWithTwin = (l: LegacyFragments): string => `EXISTS (SELECT FROM keylift.outcomes x JOIN ${l.keys} k ON ${l.id()} = x.key_id
+const caughtUpWithTwin = (
+  l: LegacyFragments,
+): string => `EXISTS (SELECT FROM keylift.outcomes x JOIN ${l.keys} k ON ${l.id()} = x.key_id
       WHERE x.outcome = 'merge' AND x.account_key_id = t.id AND ${l.lastUsedAt()} >= t.last_used_at)`;
 
 /**
@@ -50,7 +52,10 @@ const caughtUpWithTwin = (l: LegacyFragments): string => `EXISTS (SELECT FROM ke
  */
 const anyToCatchUp = (l: LegacyFragments, idType: string): string => {
   const moved = `${rowsInRange('t.id', idType)} AND t.origin_api_id IS NOT NULL`;
-  const ahead = l.writable.lastUsedAt === null ? '' : `OR ${later('t.last_used_at', l.lastUsedAt())} AND NOT ${caughtUpWithTwin(l)}`;
+  const ahead =
+    l.writable.lastUsedAt === null
+      ? ''
+      : `OR ${later('t.last_used_at', l.lastUsedAt())} AND NOT ${caughtUpWithTwin(l)}`;
   return `
   /* looking for use that is to be caught up */
   SELECT EXISTS (SELECT FROM ${l.target} t JOIN ${l.keys} k ON ${l.id()} = t.id
@@ -64,18 +69,19 @@ const anyToCatchUp = (l: LegacyFragments, idType: string): string => {
  * Last use is not mirrored row by row; bring both tables to the later of the two. In pages, one table a transaction:
  * a revocation must not wait for more than a page.
  */
-async function catchUpLastUse(
-  database: Database,
-  mapped: MappedSchema,
-  [after, upto]: Chunk,
-): Promise<void> {
+async function catchUpLastUse(database: Database, mapped: MappedSchema, [after, upto]: Chunk): Promise<void> {
   const { legacy, types } = mapped;
   const schema = await database.readOnly((s) => withArchive(s, mapped));
   const tables = [legacy.keys, ...(schema === mapped ? [] : [ARCHIVE])];
-  const statements = [catchUpTargets(schema.legacy, types.id), ...tables.map((table) => catchUpSources(overSource(legacy, table), types.id))];
+  const statements = [
+    catchUpTargets(schema.legacy, types.id),
+    ...tables.map((table) => catchUpSources(overSource(legacy, table), types.id)),
+  ];
   for (let from = after; ;) {
-    const end: string | null = await database.readOnly(async (s) =>
-      (await s.one<{ upto: string | null }>(catchUpEnd(schema.legacy, types.id), [from, PAGE_ROWS, upto])).upto);
+    const end: string | null = await database.readOnly(
+      async (s) =>
+        (await s.one<{ upto: string | null }>(catchUpEnd(schema.legacy, types.id), [from, PAGE_ROWS, upto])).upto,
+    );
     for (const statement of statements) {
       if (statement === null) continue;
       await underLoad(database, async (session) => {
@@ -89,7 +95,11 @@ async function catchUpLastUse(
 }
 
 /** The same where there is anything to catch up: a look at both tables side by side first. */
-export async function catchUpChunk(database: Database, mapped: MappedSchema, { chunk, schema }: { chunk: Chunk; schema: MappedSchema }): Promise<void> {
+export async function catchUpChunk(
+  database: Database,
+  mapped: MappedSchema,
+  { chunk, schema }: { chunk: Chunk; schema: MappedSchema },
+): Promise<void> {
   const { found } = await database.readOnly(async (session) => {
     await session.query(`SET LOCAL work_mem = '64MB'`);
     return session.one<{ found: boolean }>(anyToCatchUp(schema.legacy, schema.types.id), chunk);
@@ -100,5 +110,6 @@ export async function catchUpChunk(database: Database, mapped: MappedSchema, { c
 /** The same for all keys, before many of them are answered otherwise. */
 export async function catchUpAll(database: Database, mapped: MappedSchema): Promise<void> {
   const schema = await database.readOnly((s) => withArchive(s, mapped));
-  for (const chunk of await cutIntoChunks(database, schema, CHUNK_ROWS)) await catchUpChunk(database, mapped, { chunk, schema });
+  for (const chunk of await cutIntoChunks(database, schema, CHUNK_ROWS))
+    await catchUpChunk(database, mapped, { chunk, schema });
 }

@@ -4,7 +4,16 @@ import { DifferencesError, RefusedError } from '../errors.js';
 import type { ReadSession } from '../database/session.js';
 import { recordEvent } from '../ledger/events.js';
 import { releaseRolledBack, storeHolds } from '../ledger/holds.js';
-import { beginAttempt, completeStage, reached, readState, requireSettings, STAGES, type LedgerState, type Stage } from '../ledger/state.js';
+import {
+  beginAttempt,
+  completeStage,
+  reached,
+  readState,
+  requireSettings,
+  STAGES,
+  type LedgerState,
+  type Stage,
+} from '../ledger/state.js';
 import type { Proof } from '../proof/document.js';
 import { proveAndSync } from './verify/prove.js';
 import type { Holds } from '../plan/holds.js';
@@ -34,7 +43,8 @@ export interface MigrateOptions {
 /** The ledger must stand before a lease can be taken; this alone runs without one. */
 export async function ensureLedger({ database, ddl }: Pick<StageContext, 'database' | 'ddl'>): Promise<void> {
   const { present } = await database.readOnly((s) =>
-    s.one<{ present: boolean }>(`SELECT to_regclass('keylift.events') IS NOT NULL AS present`));
+    s.one<{ present: boolean }>(`SELECT to_regclass('keylift.events') IS NOT NULL AS present`),
+  );
   if (!present) await ddl.up(STEPS.expandForGood.slice(0, 1));
 }
 
@@ -50,7 +60,8 @@ export async function migrate(context: StageContext, options: MigrateOptions): P
   checkState(state, schema.settings);
   await takeHolds(context, options.holds);
   const before = state.stage;
-  if (reached(before, 'backfill') && !(context.assisted && reached(before, options.until))) await tidy(context, { before, until: options.until });
+  if (reached(before, 'backfill') && !(context.assisted && reached(before, options.until)))
+    await tidy(context, { before, until: options.until });
   for (const stage of STAGES.slice(0, STAGES.indexOf(options.until) + 1)) {
     context.stop.throwIfAborted();
     if (reached(before, stage)) continue;
@@ -60,7 +71,11 @@ export async function migrate(context: StageContext, options: MigrateOptions): P
     const seconds = await database.transaction(async (session) => {
       const took = (performance.now() - started) / 1000;
       await completeStage(session, stage, took);
-      await recordEvent(session, { kind: 'stage_completed', runId: context.run.runId, facts: { stage, seconds: took } });
+      await recordEvent(session, {
+        kind: 'stage_completed',
+        runId: context.run.runId,
+        facts: { stage, seconds: took },
+      });
       return took;
     });
     context.progress.stageDone(stage, seconds);
@@ -68,16 +83,18 @@ export async function migrate(context: StageContext, options: MigrateOptions): P
   return database.readOnly((session) => reportOf(session, context));
 }
 
-const RUN_STAGE: Record<MigrateOptions['until'], (context: StageContext, options: MigrateOptions) => Promise<unknown>> = {
-  expand: async ({ ddl }) => ddl.up([...STEPS.expandForGood, ...STEPS.expand]),
-  // An index that is built CONCURRENTLY leaves a core idle for half of its time; the last look takes it.
-  backfill: (context, { until }) => backfill(context, until === 'backfill' ? {} : { beside: () => hardenEarly(context) }),
-  harden,
-  // Statistics of the finished table: nobody reads it before, and the proof's own reading need not wait for them.
-  verify: (context) => allDone([analyzeTarget(context), proveOrStop(context)]),
-  switch: ({ database, schema }) =>
-    database.transaction((session) => applySwitch(session, schema, { scope: { kind: 'all' }, back: false })),
-};
+const RUN_STAGE: Record<MigrateOptions['until'], (context: StageContext, options: MigrateOptions) => Promise<unknown>> =
+  {
+    expand: async ({ ddl }) => ddl.up([...STEPS.expandForGood, ...STEPS.expand]),
+    // An index that is built CONCURRENTLY leaves a core idle for half of its time; the last look takes it.
+    backfill: (context, { until }) =>
+      backfill(context, until === 'backfill' ? {} : { beside: () => hardenEarly(context) }),
+    harden,
+    // Statistics of the finished table: nobody reads it before, and the proof's own reading need not wait for them.
+    verify: (context) => allDone([analyzeTarget(context), proveOrStop(context)]),
+    switch: ({ database, schema }) =>
+      database.transaction((session) => applySwitch(session, schema, { scope: { kind: 'all' }, back: false })),
+  };
 
 /**
  * Run again: what time or a person changed since is judged again, last use caught up, and all proven anew before any
@@ -91,7 +108,12 @@ async function tidy(context: StageContext, { before, until }: { before: Stage | 
 
 /** The verify stage: the proof is kept in the ledger, and a difference stops the migration where it stands. */
 export async function proveOrStop({ database, schema, run, stop, progress }: StageContext): Promise<Proof> {
-  const proof = await proveAndSync(database, schema, { stop, onProgress: (rows) => { progress.looked(rows); } });
+  const proof = await proveAndSync(database, schema, {
+    stop,
+    onProgress: (rows) => {
+      progress.looked(rows);
+    },
+  });
   await database.transaction((session) => keepProof(session, { proof, runId: run.runId }));
   if (!proof.ok) {
     throw new DifferencesError('proof_failed', 'the proof found differences; no account was switched by this run', {
@@ -107,11 +129,10 @@ export async function keepProof(
   session: { query: ReadSession['query'] },
   { proof, runId }: { proof: Proof; runId: string | null },
 ): Promise<void> {
-  await session.query('INSERT INTO keylift.proofs (run_id, attempt, ok, document) VALUES ($1, (SELECT attempt FROM keylift.migration), $2, $3)', [
-    runId,
-    proof.ok,
-    JSON.stringify(proof),
-  ]);
+  await session.query(
+    'INSERT INTO keylift.proofs (run_id, attempt, ok, document) VALUES ($1, (SELECT attempt FROM keylift.migration), $2, $3)',
+    [runId, proof.ok, JSON.stringify(proof)],
+  );
 }
 
 function checkState(state: LedgerState, settings: unknown): void {
@@ -123,7 +144,8 @@ function checkState(state: LedgerState, settings: unknown): void {
   }
   if (state.state !== 'active') {
     throw new RefusedError('finalized', 'this migration is finalized; there is nothing left to migrate', {
-      hint: 'Run keylift rollback first to begin anew; until finalize --purge it brings everything back.', anchor: 'finalized',
+      hint: 'Run keylift rollback first to begin anew; until finalize --purge it brings everything back.',
+      anchor: 'finalized',
     });
   }
   requireSettings(state, settings);
@@ -132,16 +154,23 @@ function checkState(state: LedgerState, settings: unknown): void {
 async function takeHolds({ database, schema, run }: StageContext, holds: Holds | undefined): Promise<void> {
   await database.transaction(async (session) => {
     const released = await releaseRolledBack(session);
-    if (released > 0) await recordEvent(session, { kind: 'accounts_released', runId: run.runId, facts: { accounts: released } });
+    if (released > 0)
+      await recordEvent(session, { kind: 'accounts_released', runId: run.runId, facts: { accounts: released } });
     if (holds === undefined) return;
     await storeHolds(session, schema, holds);
-    await recordEvent(session, { kind: 'holds', runId: run.runId, facts: { keys: holds.keyIds.length, accounts: holds.accountIds.length } });
+    await recordEvent(session, {
+      kind: 'holds',
+      runId: run.runId,
+      facts: { keys: holds.keyIds.length, accounts: holds.accountIds.length },
+    });
   });
 }
 
 async function reportOf(session: ReadSession, { schema: { legacy: l } }: StageContext): Promise<MigrationReport> {
   const state = (await readState(session))!;
-  const { rows: [row] } = await session.query<Record<string, string>>(`
+  const {
+    rows: [row],
+  } = await session.query<Record<string, string>>(`
     SELECT ${reached(state.stage, 'expand') ? `(SELECT count(*) FROM ${l.target} WHERE origin_api_id IS NOT NULL)` : '0'} AS moved,
       (SELECT count(*) FROM keylift.outcomes WHERE outcome = 'merge') AS merged,
       (SELECT count(*) FROM keylift.outcomes WHERE outcome = 'exception') AS exceptions,
@@ -155,4 +184,3 @@ async function reportOf(session: ReadSession, { schema: { legacy: l } }: StageCo
     seconds: Math.round(state.seconds * 1000) / 1000,
   };
 }
-

@@ -34,19 +34,53 @@ export interface Progress {
 
 /** For whoever has nobody to tell. */
 export const UNTOLD: Progress = {
-  run: () => undefined, stage: () => undefined, stageDone: () => undefined, batch: () => undefined, retry: () => undefined,
-  givenUp: () => undefined, waiting: () => undefined, looked: () => undefined, note: () => undefined,
+  run: () => undefined,
+  stage: () => undefined,
+  stageDone: () => undefined,
+  batch: () => undefined,
+  retry: () => undefined,
+  givenUp: () => undefined,
+  waiting: () => undefined,
+  looked: () => undefined,
+  note: () => undefined,
 };
 
 /** Tells both. */
 export const both = (a: Progress, b: Progress): Progress => ({
-  run: (run) => { a.run(run); b.run(run); },
-  stage: (stage) => { a.stage(stage); b.stage(stage); },
-  stageDone: (stage, seconds) => { a.stageDone(stage, seconds); b.stageDone(stage, seconds); },
-  batch: (report) => { a.batch(report); b.batch(report); },
-  retry: (retry) => { a.retry(retry); b.retry(retry); },
-  givenUp: (range, sqlstate) => { a.givenUp(range, sqlstate); b.givenUp(range, sqlstate); },
-  waiting: (wait) => { a.waiting(wait); b.waiting(wait); },
-  looked: (keys) => { a.looked(keys); b.looked(keys); },
-  note: (text, rows) => { a.note(text, rows); b.note(text, rows); },
+  run: (run) => {
+    a.run(run);
+    b.run(run);
+  },
+  stage: (stage) => {
+    a.stage(stage);
+    b.stage(stage);
+  },
+  stageDone: (stage, seconds) => {
+    a.stageDone(stage, seconds);
+    b.stageDone(stage, seconds);
+  },
+  batch: (report) => {
+    a.batch(report);
+    b.batch(report);
+  },
+  retry: (retry) => {
+    a.retry(retry);
+    b.retry(retry);
+  },
+  givenUp: (range, sqlstate) => {
+    a.givenUp(range, sqlstate);
+    b.givenUp(range, sqlstate);
+  },
+  waiting: (wait) => {
+    a.waiting(wait);
+    b.waiting(wait);
+  },
+  looked: (keys) => {
+    a.looked(keys);
+    b.looked(keys);
+  },
+  note: (text, rows) => {
+    a.note(text, rows);
+    b.note(text, rows);
+  },
 });

@@ -41,13 +41,19 @@ export interface RehearseOptions {
  *
  * @throws RefusedError `rehearsal_too_late` where a ledger stands already, `preflight` where `migrate` would be refused.
  */
-export async function rehearse(database: Database, schema: MappedSchema, { holds, total, stop }: RehearseOptions): Promise<Rehearsal> {
+export async function rehearse(
+  database: Database,
+  schema: MappedSchema,
+  { holds, total, stop }: RehearseOptions,
+): Promise<Rehearsal> {
   await database.readOnly(async (session) => {
     if ((await readState(session)) !== null) throw tooLate();
     await preflight({ session, schema, host: database.where.host, afterRollback: false });
   });
   stop.throwIfAborted();
-  const { rows, moved, seconds } = await rolledBack(database, schema, (session) => oneBatch(session, schema, { holds, stop }));
+  const { rows, moved, seconds } = await rolledBack(database, schema, (session) =>
+    oneBatch(session, schema, { holds, stop }),
+  );
   const pace = rows === 0 ? null : rows / Math.max(seconds, 0.001);
   return {
     rows,
@@ -59,10 +65,16 @@ export async function rehearse(database: Database, schema: MappedSchema, { holds
 }
 
 /** `fn` in a transaction that has no way to be committed. */
-async function rolledBack<T>(database: Database, { searchPath }: MappedSchema, fn: (session: WriteSession) => Promise<T>): Promise<T> {
+async function rolledBack<T>(
+  database: Database,
+  { searchPath }: MappedSchema,
+  fn: (session: WriteSession) => Promise<T>,
+): Promise<T> {
   return database.withSession(async (session) => {
     try {
-      await session.query(beginStatement({ searchPath, lockTimeoutMs: LOCK_TIMEOUT_MS, statementTimeoutMs: STATEMENT_TIMEOUT_MS }));
+      await session.query(
+        beginStatement({ searchPath, lockTimeoutMs: LOCK_TIMEOUT_MS, statementTimeoutMs: STATEMENT_TIMEOUT_MS }),
+      );
       return await fn(session);
     } finally {
       await session.query('ROLLBACK').catch(() => undefined); // a lost connection has rolled back already
@@ -81,18 +93,25 @@ async function oneBatch(
   await session.query(accountKeysTable(schema));
   await storeHolds(session, schema, holds);
   const last = await session.first<{ id: string }>(
-    `SELECT id::text AS id FROM (SELECT ${l.id()} AS id FROM ${l.keys} k ORDER BY ${l.id()} LIMIT ${String(REHEARSED_KEYS)}) first ORDER BY first.id DESC LIMIT 1`);
+    `SELECT id::text AS id FROM (SELECT ${l.id()} AS id FROM ${l.keys} k ORDER BY ${l.id()} LIMIT ${String(REHEARSED_KEYS)}) first ORDER BY first.id DESC LIMIT 1`,
+  );
   if (last === undefined) return { rows: 0, moved: 0, seconds: 0 };
   const held = holds.keyIds.length + holds.accountIds.length > 0;
   stop.throwIfAborted();
   const started = performance.now();
   const { rows, moved } = await session.one<RangeCounts>(
-    copyRange(l, types.id, { present: false, outcomes: false, listed: false, holds: held, accounts: true }), [null, last.id]);
+    copyRange(l, types.id, { present: false, outcomes: false, listed: false, holds: held, accounts: true }),
+    [null, last.id],
+  );
   return { rows: Number(rows), moved: Number(moved), seconds: (performance.now() - started) / 1000 };
 }
 
 const tooLate = (): RefusedError =>
-  new RefusedError('rehearsal_too_late', 'a ledger of keylift stands in this database already: there is nothing to rehearse', {
-    hint: 'Look at the pace of the real thing with keylift status, or rehearse on a copy of the database.',
-    anchor: 'too-late-to-rehearse',
-  });
+  new RefusedError(
+    'rehearsal_too_late',
+    'a ledger of keylift stands in this database already: there is nothing to rehearse',
+    {
+      hint: 'Look at the pace of the real thing with keylift status, or rehearse on a copy of the database.',
+      anchor: 'too-late-to-rehearse',
+    },
+  );

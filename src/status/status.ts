@@ -36,7 +36,15 @@ export interface Status {
   switched: 'none' | 'some' | 'all';
   exceptions: number;
   /** The run that leads; `runs` counts those that help it, too. */
-  run: { id: string; command: string; host: string; pid: number; started_at: string; until: string | null; runs: number } | null;
+  run: {
+    id: string;
+    command: string;
+    host: string;
+    pid: number;
+    started_at: string;
+    until: string | null;
+    runs: number;
+  } | null;
 }
 
 /** Reads the ledger; writes nothing and creates nothing, also where keylift was never installed. */
@@ -44,7 +52,9 @@ export async function readStatus(session: ReadSession, schema: MappedSchema): Pr
   const state = await readState(session);
   const { legacy: l } = schema;
   if (state === null || state.state === 'rolled_back') {
-    const { total } = await session.one<{ total: string }>(`SELECT count(*) AS total FROM ${l.keys} k WHERE ${l.isPerApiKey()}`);
+    const { total } = await session.one<{ total: string }>(
+      `SELECT count(*) AS total FROM ${l.keys} k WHERE ${l.isPerApiKey()}`,
+    );
     return {
       ...NOTHING,
       total: Number(total),
@@ -58,23 +68,46 @@ export async function readStatus(session: ReadSession, schema: MappedSchema): Pr
 }
 
 const NOTHING: Status = {
-  stage: null, state: 'idle', moved: 0, total: 0, looked_at: 0, reason: null, rows_per_second: null, seconds_left: null, batch_seconds: null,
-  concurrency: null, lag_seconds: null, doing: null, batches: { done: 0, open: 0, failed: 0 }, stages: [], switched: 'none', exceptions: 0, run: null,
+  stage: null,
+  state: 'idle',
+  moved: 0,
+  total: 0,
+  looked_at: 0,
+  reason: null,
+  rows_per_second: null,
+  seconds_left: null,
+  batch_seconds: null,
+  concurrency: null,
+  lag_seconds: null,
+  doing: null,
+  batches: { done: 0, open: 0, failed: 0 },
+  stages: [],
+  switched: 'none',
+  exceptions: 0,
+  run: null,
 };
 
 /** At rest nobody waits for a replica or an index. */
 const NOBODY: Surroundings = { lag: null, building: null };
 
-async function countKeys(session: ReadSession, mapped: MappedSchema, facts: Facts): Promise<{ moved: number; total: number }> {
+async function countKeys(
+  session: ReadSession,
+  mapped: MappedSchema,
+  facts: Facts,
+): Promise<{ moved: number; total: number }> {
   // Finalized rows count as what they were: per-API keys that moved.
   const { legacy: l } = await withArchive(session, mapped);
   // While batches run their ledger lines are exact and cheap; at rest the tables themselves are asked.
   if (Number(facts.open) > 0) {
-    const { total } = await session.one<{ total: string }>(`SELECT count(*) AS total FROM ${l.keys} k WHERE ${l.isPerApiKey()}`);
+    const { total } = await session.one<{ total: string }>(
+      `SELECT count(*) AS total FROM ${l.keys} k WHERE ${l.isPerApiKey()}`,
+    );
     return { moved: Number(facts.done_moved), total: Number(total) };
   }
   // Half an expand has no table yet.
-  const { present } = await session.one<{ present: boolean }>('SELECT to_regclass($1) IS NOT NULL AS present', [l.target]);
+  const { present } = await session.one<{ present: boolean }>('SELECT to_regclass($1) IS NOT NULL AS present', [
+    l.target,
+  ]);
   const row = await session.one<{ moved: string; total: string }>(
     `SELECT ${present ? `(SELECT count(*) FROM ${l.target} WHERE origin_api_id IS NOT NULL)` : '0'} AS moved, (SELECT count(*) FROM ${l.keys} k WHERE ${l.isPerApiKey()}) AS total`,
   );
@@ -91,14 +124,20 @@ interface World {
 function describe({ state, facts, surroundings, counts }: World): Status {
   return {
     ...counts,
-    ...(facts.run_id === null ? { rows_per_second: null, seconds_left: null, batch_seconds: null, concurrency: null } : paceOf(facts, counts)),
+    ...(facts.run_id === null
+      ? { rows_per_second: null, seconds_left: null, batch_seconds: null, concurrency: null }
+      : paceOf(facts, counts)),
     looked_at: Number(facts.done_rows),
     stage: state.stage,
     state: stateOf(state, facts),
     reason: reasonOf(state, facts),
     lag_seconds: surroundings.lag,
     doing: surroundings.building,
-    batches: { done: Number(facts.done), open: Number(facts.open) - Number(facts.failed), failed: Number(facts.failed) },
+    batches: {
+      done: Number(facts.done),
+      open: Number(facts.open) - Number(facts.failed),
+      failed: Number(facts.failed),
+    },
     stages: facts.stages,
     switched: facts.mode,
     exceptions: Number(facts.exceptions),
@@ -106,9 +145,20 @@ function describe({ state, facts, surroundings, counts }: World): Status {
   };
 }
 
-function paceOf(facts: Facts, { total }: { total: number }): Pick<Status, 'rows_per_second' | 'seconds_left' | 'batch_seconds' | 'concurrency'> {
-  const longer = { batches: Number(facts.longer_batches), rows: Number(facts.longer_rows), seconds: facts.longer_seconds };
-  const latest = { batches: Number(facts.latest_batches), rows: Number(facts.latest_rows), seconds: facts.latest_seconds };
+function paceOf(
+  facts: Facts,
+  { total }: { total: number },
+): Pick<Status, 'rows_per_second' | 'seconds_left' | 'batch_seconds' | 'concurrency'> {
+  const longer = {
+    batches: Number(facts.longer_batches),
+    rows: Number(facts.longer_rows),
+    seconds: facts.longer_seconds,
+  };
+  const latest = {
+    batches: Number(facts.latest_batches),
+    rows: Number(facts.latest_rows),
+    seconds: facts.latest_seconds,
+  };
   const rate = rateOf(longer);
   return {
     rows_per_second: rate === null ? null : Math.round(rate),
@@ -132,11 +182,14 @@ function stateOf(state: LedgerState, facts: Facts): RunState {
 function reasonOf(state: LedgerState, facts: Facts): string | null {
   if (facts.paused) return 'paused by an operator; keylift resume goes on';
   if (facts.run_id !== null) return facts.waiting_for;
-  if (state.state === 'finalizing') return 'a finalize was interrupted; run keylift finalize again, or keylift rollback';
-  if (state.state === 'rolling_back' || state.state === 'restoring') return 'a rollback was interrupted; run keylift rollback again';
+  if (state.state === 'finalizing')
+    return 'a finalize was interrupted; run keylift finalize again, or keylift rollback';
+  if (state.state === 'rolling_back' || state.state === 'restoring')
+    return 'a rollback was interrupted; run keylift rollback again';
   if (Number(facts.failed) > 0) return `${facts.failed} batches failed; run keylift migrate again`;
   if (state.stage === 'switch' || state.stage === 'finalize') return null;
   // What goes on from here would switch everybody: whoever goes by cohorts must not be led there.
-  if (state.stage === 'verify') return 'no run is at work; proven: keylift switch widens the scope, keylift migrate for every account';
+  if (state.stage === 'verify')
+    return 'no run is at work; proven: keylift switch widens the scope, keylift migrate for every account';
   return 'no run is at work; keylift migrate goes on';
 }

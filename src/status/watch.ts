@@ -38,4 +38,6 @@ export async function watch({ read, show, stop, sleep, now }: Watch): Promise<vo
 }
 
 const stopped = (): InterruptedError =>
-  new InterruptedError('the watching was stopped', { hint: 'What was watched goes on; keylift status --watch looks again.' });
+  new InterruptedError('the watching was stopped', {
+    hint: 'What was watched goes on; keylift status --watch looks again.',
+  });

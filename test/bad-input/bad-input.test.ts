@@ -25,7 +25,9 @@ describe('bad input', () => {
     expect((await keylift('migrate --yes', { env: { DATABASE_URL: databases.migrated.url } })).exitCode).to.equal(0);
   });
   after(() => databases.migrated?.drop());
-  beforeEach(async () => { folder = await mkdtemp(path.join(os.tmpdir(), 'keylift-bad-')); });
+  beforeEach(async () => {
+    folder = await mkdtemp(path.join(os.tmpdir(), 'keylift-bad-'));
+  });
   afterEach(() => rm(folder, { recursive: true }));
 
   it('is looked at in at least sixty ways', () => {
@@ -41,7 +43,10 @@ describe('bad input', () => {
           await write(row.files ?? {});
           const database = databases[row.on ?? 'legacy']!;
           const before = await digest(database);
-          const outcome = await keylift(argv(row.line), { cwd: folder, env: { DATABASE_URL: database.url, ...row.env } });
+          const outcome = await keylift(argv(row.line), {
+            cwd: folder,
+            env: { DATABASE_URL: database.url, ...row.env },
+          });
           expect(await digest(database), 'the database').to.equal(before);
           judge(row, outcome);
         });
@@ -61,7 +66,8 @@ describe('bad input', () => {
     expect(stderr, 'what a terminal obeys').not.to.match(/[\u0000-\u0008\u000b-\u001f\u007f\u202a-\u202e]/);
     expect(stderr.length, 'a message of bearable length').to.be.lessThan(LONGEST_MESSAGE);
     const password = new URL(databases.legacy!.url).password;
-    for (const secret of [...SECRETS, password]) expect((stdout + stderr).includes(secret), 'a secret was repeated').to.equal(false);
+    for (const secret of [...SECRETS, password])
+      expect((stdout + stderr).includes(secret), 'a secret was repeated').to.equal(false);
   }
 
   function argv(line: Row['line']): readonly string[] {
@@ -80,7 +86,9 @@ describe('bad input', () => {
   }
 
   it('leaves no scratch database behind', async () => {
-    const { rows } = await onServer((client) => client.query(`SELECT datname FROM pg_database WHERE datname LIKE 'keylift_snapshot_%'`));
+    const { rows } = await onServer((client) =>
+      client.query(`SELECT datname FROM pg_database WHERE datname LIKE 'keylift_snapshot_%'`),
+    );
     expect(rows).to.deep.equal([]);
   });
 });

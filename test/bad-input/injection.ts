@@ -3,13 +3,30 @@ import { INJECTION, type Row } from './row.js';
 const config = (path: string, value: unknown): string =>
   JSON.stringify(path.split('.').reduceRight<unknown>((inner, step) => ({ [step]: inner }), value));
 
-const given = (path: string, value: unknown, says: Row['says'], what = `SQL as ${path}`): Row =>
-  ({ what, line: 'migrate --yes', files: { 'keylift.config.json': config(path, value) }, exit: 2, says });
+const given = (path: string, value: unknown, says: Row['says'], what = `SQL as ${path}`): Row => ({
+  what,
+  line: 'migrate --yes',
+  files: { 'keylift.config.json': config(path, value) },
+  exit: 2,
+  says,
+});
 
 const TABLES = ['legacy.keys.table', 'legacy.apis.table', 'legacy.accounts.table', 'target.table'];
 const COLUMNS = [
-  'legacy.keys.id', 'legacy.keys.token', 'legacy.keys.name', 'legacy.keys.createdAt', 'legacy.keys.lastUsedAt', 'legacy.keys.revokedAt', 'legacy.keys.expiresAt',
-  'legacy.keys.api', 'legacy.keys.account', 'legacy.apis.id', 'legacy.apis.slug', 'legacy.apis.inStore', 'legacy.accounts.id', 'legacy.accounts.name',
+  'legacy.keys.id',
+  'legacy.keys.token',
+  'legacy.keys.name',
+  'legacy.keys.createdAt',
+  'legacy.keys.lastUsedAt',
+  'legacy.keys.revokedAt',
+  'legacy.keys.expiresAt',
+  'legacy.keys.api',
+  'legacy.keys.account',
+  'legacy.apis.id',
+  'legacy.apis.slug',
+  'legacy.apis.inStore',
+  'legacy.accounts.id',
+  'legacy.accounts.name',
 ];
 
 /** What would end the expression, or swallow what stands behind it. The operator is trusted with its meaning, not with its quotes. */
@@ -37,15 +54,46 @@ const EXPRESSIONS: readonly [sql: string, says: string][] = [
 
 /** SQL in every slot of the configuration that takes a plain name, and what an expression must not do. */
 export const INJECTIONS: readonly Row[] = [
-  ...TABLES.map((path) => given(path, `public.${INJECTION}`, `${path}: "public.id\\"; DROP TABLE public.api_keys; --" is not a table's name`)),
-  ...TABLES.slice(0, 3).map((path) => given(path, 'public."id""; DROP TABLE public.api_keys; --"', `${path}: no table public.id"; DROP TABLE public.api_keys; --`, `SQL in quotes as ${path}`)),
+  ...TABLES.map((path) =>
+    given(path, `public.${INJECTION}`, `${path}: "public.id\\"; DROP TABLE public.api_keys; --" is not a table's name`),
+  ),
+  ...TABLES.slice(0, 3).map((path) =>
+    given(
+      path,
+      'public."id""; DROP TABLE public.api_keys; --"',
+      `${path}: no table public.id"; DROP TABLE public.api_keys; --`,
+      `SQL in quotes as ${path}`,
+    ),
+  ),
   ...COLUMNS.map((path) => given(path, INJECTION, `${path}: no column "id\\"; DROP TABLE public.api_keys; --"`)),
   given('legacy.keys.carry', [INJECTION], 'legacy.keys.carry[0]: no column "id\\"; DROP TABLE public.api_keys; --"'),
-  given('legacy.keys.timeZone', "UTC'; DROP TABLE public.api_keys; --", 'UTC\'; DROP TABLE public.api_keys; --'),
-  given('target.table', '"nowhere""; DROP TABLE public.api_keys; --".keys', 'DROP TABLE public.api_keys; --', 'SQL in quotes as the new table\'s schema'),
-  ...EXPRESSIONS.map(([sql, says]) => given('legacy.keys.name', { sql }, says, `an expression: ${JSON.stringify(sql)}`)),
-  given('legacy.keys.where', { sql: 'true) OR (true' }, 'closes a parenthesis that it did not open', 'a condition that opens itself'),
+  given('legacy.keys.timeZone', "UTC'; DROP TABLE public.api_keys; --", "UTC'; DROP TABLE public.api_keys; --"),
+  given(
+    'target.table',
+    '"nowhere""; DROP TABLE public.api_keys; --".keys',
+    'DROP TABLE public.api_keys; --',
+    "SQL in quotes as the new table's schema",
+  ),
+  ...EXPRESSIONS.map(([sql, says]) =>
+    given('legacy.keys.name', { sql }, says, `an expression: ${JSON.stringify(sql)}`),
+  ),
+  given(
+    'legacy.keys.where',
+    { sql: 'true) OR (true' },
+    'closes a parenthesis that it did not open',
+    'a condition that opens itself',
+  ),
   given('legacy.keys.where', { sql: 'k.name' }, 'boolean', 'a condition that is none'),
-  given('legacy.keys.token', { sql: '(SELECT k.token)' }, 'must be computed from the row itself', 'a token that is looked up'),
-  given('legacy.keys.name', '$body$', "must not hold $body$, which keylift's own functions are quoted with", 'a name that would end a function\'s body'),
+  given(
+    'legacy.keys.token',
+    { sql: '(SELECT k.token)' },
+    'must be computed from the row itself',
+    'a token that is looked up',
+  ),
+  given(
+    'legacy.keys.name',
+    '$body$',
+    "must not hold $body$, which keylift's own functions are quoted with",
+    "a name that would end a function's body",
+  ),
 ];

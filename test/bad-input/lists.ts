@@ -1,7 +1,8 @@
 import type { Content, Row } from './row.js';
 import { BOM, bytes, crlf, INJECTION, utf16 } from './row.js';
 
-const ids = (from: number, count: number): string => Array.from({ length: count }, (_, n) => String(from + n)).join('\n');
+const ids = (from: number, count: number): string =>
+  Array.from({ length: count }, (_, n) => String(from + n)).join('\n');
 
 /** Lists of keys and accounts: what is wrong, the file with its column as ID, and what is said of it. */
 const FAULTS: readonly [what: string, content: Content, says: string][] = [
@@ -28,24 +29,50 @@ const FAULTS: readonly [what: string, content: Content, says: string][] = [
 ];
 
 const filled = (content: Content, column: string): Content =>
-  (typeof content === 'string' ? content.replaceAll(/\bID\b/g, column)
-    : content instanceof Uint8Array ? Buffer.from(Buffer.from(content).toString('latin1').replaceAll('ID', column).replace('I\0D\0', utf16(column).subarray(2).toString()), 'latin1')
-      : content);
+  typeof content === 'string'
+    ? content.replaceAll(/\bID\b/g, column)
+    : content instanceof Uint8Array
+      ? Buffer.from(
+          Buffer.from(content)
+            .toString('latin1')
+            .replaceAll('ID', column)
+            .replace('I\0D\0', utf16(column).subarray(2).toString()),
+          'latin1',
+        )
+      : content;
 
-const list = (line: string, { column, kind, on }: { column: string; kind: string; on: NonNullable<Row['on']> }): readonly Row[] =>
+const list = (
+  line: string,
+  { column, kind, on }: { column: string; kind: string; on: NonNullable<Row['on']> },
+): readonly Row[] =>
   FAULTS.map(([what, content, says]) => ({
-    what: `${what} (${column})`, line: `${line} list.csv --yes`.replace('plan --holds list.csv --yes', 'plan --holds list.csv'), on, files: { 'list.csv': filled(content, column) },
-    exit: 2, says: says.replaceAll(/\bID\b/g, column).replace('KIND', kind),
+    what: `${what} (${column})`,
+    line: `${line} list.csv --yes`.replace('plan --holds list.csv --yes', 'plan --holds list.csv'),
+    on,
+    files: { 'list.csv': filled(content, column) },
+    exit: 2,
+    says: says.replaceAll(/\bID\b/g, column).replace('KIND', kind),
   }));
 
-const taken = (what: string, content: Content, line = 'plan --json --holds list.csv'): Row =>
-  ({ what, line, files: { 'list.csv': content }, exit: 0, says: '"hold": 1', answers: true });
+const taken = (what: string, content: Content, line = 'plan --json --holds list.csv'): Row => ({
+  what,
+  line,
+  files: { 'list.csv': content },
+  exit: 0,
+  says: '"hold": 1',
+  answers: true,
+});
 
 /** Holds and accounts. */
 export const LISTS: readonly Row[] = [
   ...list('migrate --holds', { column: 'key_id', kind: 'key', on: 'legacy' }),
   ...list('switch --accounts', { column: 'account_id', kind: 'account', on: 'migrated' }),
-  { what: 'a list that is not there', line: 'plan --holds NONE', exit: 2, says: 'the holds file /nowhere/at/all cannot be read: it does not exist' },
+  {
+    what: 'a list that is not there',
+    line: 'plan --holds NONE',
+    exit: 2,
+    says: 'the holds file /nowhere/at/all cannot be read: it does not exist',
+  },
   { what: 'a folder for a list', line: 'rollback --accounts . --yes', exit: 2, says: 'is not a file', on: 'migrated' },
   { what: 'a device for a list', line: 'plan --holds /dev/zero', exit: 2, says: 'is not a file' },
   taken('a byte order mark, which is no fault', `${BOM}key_id\n11\n`),

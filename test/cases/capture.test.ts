@@ -42,9 +42,17 @@ describe('snapshot/capture', () => {
   const OLD_RULE: { name: string; key: Partial<FixtureKey>; answers: (string | null)[] }[] = [
     { name: 'opens its own API and nothing else', key: {}, answers: ['key 7 of account 1', null] },
     { name: 'opens its own custom API', key: { api_id: 2 }, answers: [null, 'key 7 of account 1'] },
-    { name: 'shut by a revocation date, a future one included', key: { revoked_at: '2999-01-01T00:00:00Z' }, answers: [null, null] },
+    {
+      name: 'shut by a revocation date, a future one included',
+      key: { revoked_at: '2999-01-01T00:00:00Z' },
+      answers: [null, null],
+    },
     { name: 'shut by an expiry that has passed', key: { expires_at: '2001-01-01T00:00:00Z' }, answers: [null, null] },
-    { name: 'open until an expiry to come', key: { expires_at: '2999-01-01T00:00:00Z' }, answers: ['key 7 of account 1', null] },
+    {
+      name: 'open until an expiry to come',
+      key: { expires_at: '2999-01-01T00:00:00Z' },
+      answers: ['key 7 of account 1', null],
+    },
     { name: 'opens nothing when its API is gone', key: { api_id: 99 }, answers: [null, null] },
     { name: 'works on when its account is gone', key: { account_id: null }, answers: ['key 7 of account NULL', null] },
     { name: 'counts an empty token as a token', key: { token: '' }, answers: ['key 7 of account 1', null] },
@@ -65,7 +73,11 @@ describe('snapshot/capture', () => {
       { ...row, id: 1, account_id: 2 },
     ]);
     const [answer] = await database.readOnly((session) => captureAccess(session, 'old'));
-    expect(answer).to.deep.equal({ fingerprint: FINGERPRINT_OF_TOKEN_A, api: 'invoices', answer: 'key 999 of account 1' });
+    expect(answer).to.deep.equal({
+      fingerprint: FINGERPRINT_OF_TOKEN_A,
+      api: 'invoices',
+      answer: 'key 999 of account 1',
+    });
   });
 
   it('new rule: asks keylift.authorize, for tokens of either table, and shows every row it returns', async () => {
@@ -101,9 +113,15 @@ describe('snapshot/capture', () => {
       ['77', undefined, ['5']],
     ]);
     expect(settings[0]?.keys[1]).to.deep.equal({
-      id: '12', name: null, fingerprint: FINGERPRINT_OF_TOKEN_A, created_at: '2024-03-31T01:00:00.000001Z',
-      last_used_at: '12024-01-01T00:00:00.000000Z', revoked_at: '0044-03-15T12:00:00.000000Z BC', expires_at: 'infinity',
-      scope: 'store_apis', origin_api: 'invoices',
+      id: '12',
+      name: null,
+      fingerprint: FINGERPRINT_OF_TOKEN_A,
+      created_at: '2024-03-31T01:00:00.000001Z',
+      last_used_at: '12024-01-01T00:00:00.000000Z',
+      revoked_at: '0044-03-15T12:00:00.000000Z BC',
+      expires_at: 'infinity',
+      scope: 'store_apis',
+      origin_api: 'invoices',
     });
     expect([settings[0]?.keys[0]?.origin_api, settings[2]?.keys[0]?.origin_api]).to.deep.equal([null, '#99']);
   });
@@ -120,7 +138,10 @@ describe('snapshot/access-matrix', () => {
     });
     expect(matrix).to.deep.equal([
       { fingerprint: 'aa', apis: { invoices: { before: null, after: 'key 2 of account 1 (account)' } } },
-      { fingerprint: 'bb', apis: { invoices: { before: 'key 1 of account 1', after: 'key 1 of account 1 (account)' } } },
+      {
+        fingerprint: 'bb',
+        apis: { invoices: { before: 'key 1 of account 1', after: 'key 1 of account 1 (account)' } },
+      },
     ]);
   });
 });

@@ -32,7 +32,9 @@ export function legacyWith(key: Record<string, unknown> = {}): Record<string, un
   return {
     accounts: [{ id: 1, kind: 'user', name: 'Ada' }],
     apis: [{ id: 1, slug: 'invoices', name: 'Invoices', kind: 'store' }],
-    keys: [{ id: 1, account_id: 1, api_id: 1, name: 'one', token: 'token-1', created_at: '2020-01-01T00:00:00Z', ...key }],
+    keys: [
+      { id: 1, account_id: 1, api_id: 1, name: 'one', token: 'token-1', created_at: '2020-01-01T00:00:00Z', ...key },
+    ],
   };
 }
 

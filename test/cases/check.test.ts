@@ -29,7 +29,8 @@ const steps: SnapshotSteps = {
   verify: () => Promise.resolve({ ok: true }),
 };
 
-const withoutTimes = (results: readonly CaseResult[]): object[] => results.map(({ case: name, ok, differences }) => ({ case: name, ok, differences }));
+const withoutTimes = (results: readonly CaseResult[]): object[] =>
+  results.map(({ case: name, ok, differences }) => ({ case: name, ok, differences }));
 
 describe('snapshot/check', () => {
   const write = useDirectories();
@@ -48,13 +49,20 @@ describe('snapshot/check', () => {
     const access = path.join(directory, 'snapshots/access.json');
     const written = await readFile(access, 'utf8');
     expect(JSON.parse(written)).to.deep.equal([
-      { fingerprint: '3f08aace122e', apis: { invoices: { before: 'key 1 of account 1', after: 'key 1 of account 1 (account)' } } },
+      {
+        fingerprint: '3f08aace122e',
+        apis: { invoices: { before: 'key 1 of account 1', after: 'key 1 of account 1 (account)' } },
+      },
     ]);
     const plan: unknown = JSON.parse(await readFile(path.join(directory, 'snapshots/plan.json'), 'utf8'));
     expect(plan).to.deep.equal({ total: 1, seconds: '(varies)', holds: true });
-    expect(withoutTimes(await updateSnapshots(options(directory)))).to.deep.equal([{ case: path.basename(directory), ok: true, differences: [] }]);
+    expect(withoutTimes(await updateSnapshots(options(directory)))).to.deep.equal([
+      { case: path.basename(directory), ok: true, differences: [] },
+    ]);
     expect(await readFile(access, 'utf8')).to.equal(written);
-    expect(withoutTimes(await checkSnapshots(options(directory)))).to.deep.equal([{ case: path.basename(directory), ok: true, differences: [] }]);
+    expect(withoutTimes(await checkSnapshots(options(directory)))).to.deep.equal([
+      { case: path.basename(directory), ok: true, differences: [] },
+    ]);
   });
 
   it('check names what differs and writes nothing', async () => {
@@ -79,8 +87,14 @@ describe('snapshot/check', () => {
     let calls = 0;
     const verify = () => (++calls === 1 ? Promise.reject(boom) : Promise.resolve({ ok: true }));
     const ended: string[] = [];
-    const results = await updateSnapshots({ ...options(directory, { verify }), onCase: (result) => ended.push(result.case) });
-    expect(results.map(({ case: name, error }) => [name, error])).to.deep.equal([['a', boom], ['b', undefined]]);
+    const results = await updateSnapshots({
+      ...options(directory, { verify }),
+      onCase: (result) => ended.push(result.case),
+    });
+    expect(results.map(({ case: name, error }) => [name, error])).to.deep.equal([
+      ['a', boom],
+      ['b', undefined],
+    ]);
     expect(ended).to.deep.equal(['a', 'b']);
     expect(await readFile(path.join(directory, 'b/snapshots/plan.json'), 'utf8')).to.include('"total": 1');
     expect(await readFile(path.join(directory, 'a/snapshots/plan.json'), 'utf8').catch(() => 'none')).to.equal('none');
@@ -97,7 +111,9 @@ describe('snapshot/check', () => {
     const thrown: unknown = await checkSnapshots(options(directory, { plan })).catch((error: unknown) => error);
     expect(thrown).to.equal(gone);
     expect(used).to.have.length(1);
-    const left = await onServer((client) => client.query('SELECT datname FROM pg_database WHERE datname = ANY ($1)', [used]));
+    const left = await onServer((client) =>
+      client.query('SELECT datname FROM pg_database WHERE datname = ANY ($1)', [used]),
+    );
     expect(left.rows).to.deep.equal([]);
   });
 });

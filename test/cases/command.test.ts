@@ -27,7 +27,9 @@ describe('keylift snapshot', () => {
   }
 
   it('check: a line for each case, exit 0, on the server given, whose databases are as before', async () => {
-    const { exitCode, stdout, stderr } = await keylift(['snapshot', 'check', path.join(SHIPPED, 'story')], { env: env() });
+    const { exitCode, stdout, stderr } = await keylift(['snapshot', 'check', path.join(SHIPPED, 'story')], {
+      env: env(),
+    });
     expect({ exitCode, stderr }).to.deep.equal({ exitCode: EXIT.done, stderr: '' });
     expect(stdout).to.equal('ok      story\n1 case: 1 the same, 0 differ\n');
     expect(await role.databases()).to.deep.equal([]);
@@ -39,20 +41,26 @@ describe('keylift snapshot', () => {
     await writeFile(file, (await readFile(file, 'utf8')).replace('"invoice-api-key"', '"renamed"'));
     const text = await keylift(['snapshot', 'check', directory], { env: env() });
     expect(text.exitCode).to.equal(EXIT.differences);
-    expect(text.stdout).to.equal([
-      'DIFFERS story',
-      '          settings[id=1].keys[id=11].name: expected "renamed", got "invoice-api-key"',
-      '1 case: 0 the same, 1 differs', '',
-    ].join('\n'));
+    expect(text.stdout).to.equal(
+      [
+        'DIFFERS story',
+        '          settings[id=1].keys[id=11].name: expected "renamed", got "invoice-api-key"',
+        '1 case: 0 the same, 1 differs',
+        '',
+      ].join('\n'),
+    );
     const json = await keylift(['snapshot', 'check', directory, '--json'], { env: env() });
     expect(json.exitCode).to.equal(EXIT.differences);
     const document: unknown = JSON.parse(json.stdout);
     expect(document).to.deep.equal({
       ok: false,
-      cases: [{
-        case: 'story', ok: false,
-        differences: [{ path: 'settings[id=1].keys[id=11].name', expected: 'renamed', actual: 'invoice-api-key' }],
-      }],
+      cases: [
+        {
+          case: 'story',
+          ok: false,
+          differences: [{ path: 'settings[id=1].keys[id=11].name', expected: 'renamed', actual: 'invoice-api-key' }],
+        },
+      ],
     });
     const ajv = new Ajv({ strict: true });
     expect(ajv.validate(await documentSchema(), document), ajv.errorsText()).to.equal(true);
@@ -62,21 +70,33 @@ describe('keylift snapshot', () => {
     const directory = await copyOfStory();
     await writeFile(path.join(directory, 'snapshots/plan.json'), '{}\n');
     const first = await keylift(['snapshot', 'update', directory], { env: env() });
-    expect([first.exitCode, first.stdout.split('\n')[0], first.stdout.split('\n').at(-2)])
-      .to.deep.equal([EXIT.done, 'written story', '1 case: 0 the same, 1 written anew']);
+    expect([first.exitCode, first.stdout.split('\n')[0], first.stdout.split('\n').at(-2)]).to.deep.equal([
+      EXIT.done,
+      'written story',
+      '1 case: 0 the same, 1 written anew',
+    ]);
     const second = await keylift(['snapshot', 'update', directory], { env: env() });
     expect(second.stdout).to.equal('same    story\n1 case: 1 the same, 0 written anew\n');
   });
 
   it('exit 2 for fixtures with faults, before any database is touched', async () => {
-    const directory = await write({ 'a/legacy.json': legacyWith({ created_at: 'soon' }), 'b/legacy.json': legacyWith() });
-    const { exitCode, stdout, stderr } = await keylift(['snapshot', 'check', directory], { env: { DATABASE_URL: 'postgres://x@127.0.0.1:1/none' } });
+    const directory = await write({
+      'a/legacy.json': legacyWith({ created_at: 'soon' }),
+      'b/legacy.json': legacyWith(),
+    });
+    const { exitCode, stdout, stderr } = await keylift(['snapshot', 'check', directory], {
+      env: { DATABASE_URL: 'postgres://x@127.0.0.1:1/none' },
+    });
     expect({ exitCode, stdout }).to.deep.equal({ exitCode: EXIT.usage, stdout: '' });
     expect(stderr).to.include('a/legacy.json: keys[0].created_at');
   });
 
   it('exit 2 for a holds file that names nobody; the other cases run on', async () => {
-    const directory = await write({ 'a/legacy.json': legacyWith(), 'a/holds.csv': 'key_id\n77\n', 'b/legacy.json': legacyWith() });
+    const directory = await write({
+      'a/legacy.json': legacyWith(),
+      'a/holds.csv': 'key_id\n77\n',
+      'b/legacy.json': legacyWith(),
+    });
     const { exitCode, stdout } = await keylift(['snapshot', 'update', directory], { env: env() });
     expect(exitCode).to.equal(EXIT.usage);
     expect(stdout).to.match(/^FAILED {2}a\n {10}keylift: .*\n(.*\n)*written b\n/);
@@ -85,12 +105,16 @@ describe('keylift snapshot', () => {
 
   it('exit 5 where nobody listens, 130 when interrupted; no scratch database stays', async () => {
     const story = path.join(SHIPPED, 'story');
-    const gone = await keylift(['snapshot', 'check', story], { env: { DATABASE_URL: 'postgres://x:y@127.0.0.1:1/none' } });
+    const gone = await keylift(['snapshot', 'check', story], {
+      env: { DATABASE_URL: 'postgres://x:y@127.0.0.1:1/none' },
+    });
     expect(gone.exitCode).to.equal(EXIT.unreachable);
     const stopped = await keylift(['snapshot', 'check', SHIPPED], {
       env: env(),
       run: (context, args, send) => {
-        setTimeout(() => { send('SIGINT'); }, 300);
+        setTimeout(() => {
+          send('SIGINT');
+        }, 300);
         return snapshot(context, args as unknown as SnapshotArguments);
       },
     });
@@ -104,7 +128,9 @@ describe('keylift snapshot', () => {
     const url = new URL(serverUrl());
     url.username = poor;
     url.password = 'only-looks-1234';
-    const { exitCode, stdout, stderr } = await keylift(['snapshot', 'check', SHIPPED], { env: { DATABASE_URL: url.href } });
+    const { exitCode, stdout, stderr } = await keylift(['snapshot', 'check', SHIPPED], {
+      env: { DATABASE_URL: url.href },
+    });
     await onServer((client) => client.query(`DROP ROLE ${poor}`));
     expect([exitCode, stdout], stderr).to.deep.equal([EXIT.refused, '']);
     expect(stderr.match(/may not create a scratch database/g)).to.have.length(1);

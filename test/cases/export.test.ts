@@ -20,7 +20,10 @@ import { useDirectories } from './case-directory.js';
 const OLD = 'a name of a customer, and a long one: '.repeat(5);
 
 /** Keys in the order of their ids, which a sample keeps. */
-const byNumber = (world: World): World => ({ ...world, keys: [...world.keys].sort((one, other) => (BigInt(one.id) < BigInt(other.id) ? -1 : 1)) });
+const byNumber = (world: World): World => ({
+  ...world,
+  keys: [...world.keys].sort((one, other) => (BigInt(one.id) < BigInt(other.id) ? -1 : 1)),
+});
 
 describe('snapshot export', () => {
   const write = useDirectories();
@@ -48,8 +51,13 @@ describe('snapshot export', () => {
   }
 
   const textOf = async (directory: string): Promise<string> =>
-    (await Promise.all((await readdir(directory, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
-      .map((entry) => readFile(path.join(entry.parentPath, entry.name), 'utf8')))).join('\n');
+    (
+      await Promise.all(
+        (await readdir(directory, { recursive: true, withFileTypes: true }))
+          .filter((entry) => entry.isFile())
+          .map((entry) => readFile(path.join(entry.parentPath, entry.name), 'utf8')),
+      )
+    ).join('\n');
 
   /** Tokens, names, slugs and ids of the source that would be secret; short ones are words of every text. */
   async function secrets(): Promise<string[]> {
@@ -61,7 +69,9 @@ describe('snapshot export', () => {
 
   async function expectNothingSecret(directory: string): Promise<void> {
     const text = await textOf(directory);
-    expect((await secrets()).filter((secret) => text.includes(secret) || text.includes(JSON.stringify(secret).slice(1, -1)))).to.deep.equal([]);
+    expect(
+      (await secrets()).filter((secret) => text.includes(secret) || text.includes(JSON.stringify(secret).slice(1, -1))),
+    ).to.deep.equal([]);
   }
 
   it('makes a case of the whole, with every outcome, life and kind of name as it was, and nothing of the source', async () => {
@@ -82,7 +92,9 @@ describe('snapshot export', () => {
       const again = byNumber(await readWorld(copy));
       const verdictsOf = (of: typeof world): unknown[] => {
         const places = new Map(of.keys.map(({ id }, at) => [id, at]));
-        return [...judge(of, NOBODY_HELD).values()].map((judgement) => ('into' in judgement ? { ...judgement, into: places.get(judgement.into) } : judgement));
+        return [...judge(of, NOBODY_HELD).values()].map((judgement) =>
+          'into' in judgement ? { ...judgement, into: places.get(judgement.into) } : judgement,
+        );
       };
       expect(verdictsOf(again)).to.deep.equal(verdictsOf(world));
       expect(again.keys.map(({ alive }) => alive)).to.deep.equal(world.keys.map(({ alive }) => alive));
@@ -98,7 +110,8 @@ describe('snapshot export', () => {
     await exported(1000, directory);
     const { rows } = await readFixture(directory);
     const keys = await scenario.db.query<FixtureKey & { no: string }>(
-      `select id::text, name, created_at::text, last_used_at::text, revoked_at::text, expires_at::text from public.api_keys k order by k.id`);
+      `select id::text, name, created_at::text, last_used_at::text, revoked_at::text, expires_at::text from public.api_keys k order by k.id`,
+    );
     const pair = (id: string): [FixtureKey, FixtureKey] => {
       const at = keys.findIndex((key) => key.id === id);
       return [keys[at]!, rows.keys[at]!];
@@ -107,8 +120,26 @@ describe('snapshot export', () => {
       const other = rows.keys[at]!.name ?? null;
       expect(other === null, `name ${String(name)}`).to.equal(name === null);
       if (name == null || other === null) continue;
-      expect([other === '', other.trim() === '', /[^\x00-\x7f]/.test(other), /\p{Cc}/u.test(other), /^[=+@-]/.test(other), /\p{M}/u.test(other), /[\u{10000}-\u{10ffff}]/u.test(other)], name)
-        .to.deep.equal([name === '', name.trim() === '', /[^\x00-\x7f]/.test(name), /\p{Cc}/u.test(name), /^[=+@-]/.test(name), /\p{M}/u.test(name), /[\u{10000}-\u{10ffff}]/u.test(name)]);
+      expect(
+        [
+          other === '',
+          other.trim() === '',
+          /[^\x00-\x7f]/.test(other),
+          /\p{Cc}/u.test(other),
+          /^[=+@-]/.test(other),
+          /\p{M}/u.test(other),
+          /[\u{10000}-\u{10ffff}]/u.test(other),
+        ],
+        name,
+      ).to.deep.equal([
+        name === '',
+        name.trim() === '',
+        /[^\x00-\x7f]/.test(name),
+        /\p{Cc}/u.test(name),
+        /^[=+@-]/.test(name),
+        /\p{M}/u.test(name),
+        /[\u{10000}-\u{10ffff}]/u.test(name),
+      ]);
     }
     expect(pair('2')[1].name).to.have.length(OLD.length);
     expect(pair('20')[1].name).to.equal(pair('21')[1].name);
@@ -126,18 +157,23 @@ describe('snapshot export', () => {
       const directory = await freshFolder();
       const { outcomes, held, keys } = await exported(count, directory);
       const { rows } = await readFixture(directory);
-      const sizes = await scenario.db.query<{ size: string }>(`select count(*) as size from public.api_keys where token <> '' group by token having count(*) > 1`);
+      const sizes = await scenario.db.query<{ size: string }>(
+        `select count(*) as size from public.api_keys where token <> '' group by token having count(*) > 1`,
+      );
       const groups = new Map<string, number>();
       for (const { token } of rows.keys) if (token) groups.set(token, (groups.get(token) ?? 0) + 1);
       // No group is cut: with all accounts all groups are there, with fewer none has become smaller than it was.
-      if (count === 6) expect([...groups.values()].filter((size) => size > 1).sort()).to.deep.equal(sizes.map(({ size }) => Number(size)).sort());
+      if (count === 6)
+        expect([...groups.values()].filter((size) => size > 1).sort()).to.deep.equal(
+          sizes.map(({ size }) => Number(size)).sort(),
+        );
       expect(Object.values(outcomes).reduce((sum, n) => sum + n, 0)).to.equal(keys);
       if (count === 6) expect([held, outcomes.hold]).to.deep.equal([5, 5]);
       await expectNothingSecret(directory);
     }
   });
 
-  it('reads other people\'s tables into the default ones, for a role that may only read, also from the archive', async () => {
+  it("reads other people's tables into the default ones, for a role that may only read, also from the archive", async () => {
     const other = await Scenario.open({ schema: 'none' });
     try {
       await plantForeign(other.db);
@@ -148,7 +184,13 @@ describe('snapshot export', () => {
         const directory = await freshFolder();
         try {
           const schema = await database.readOnly((session) => inspectLegacy(session, FOREIGN_SETTINGS));
-          expect((await exportCase(database, schema, { directory, accounts: 20 })).outcomes).to.deep.equal({ move: 2, stay: 1, merge: 1, hold: 0, exception: 0 });
+          expect((await exportCase(database, schema, { directory, accounts: 20 })).outcomes).to.deep.equal({
+            move: 2,
+            stay: 1,
+            merge: 1,
+            hold: 0,
+            exception: 0,
+          });
         } finally {
           await database.close();
         }
@@ -167,18 +209,33 @@ describe('snapshot export', () => {
     it('writes the case with its snapshots, and check on it passes', async () => {
       const reader = await createReader(scenario.db);
       const directory = await freshFolder();
-      const ended = await scenario.run(['snapshot', 'export', '--accounts', '20', directory, '--json'], { url: reader.url });
+      const ended = await scenario.run(['snapshot', 'export', '--accounts', '20', directory, '--json'], {
+        url: reader.url,
+      });
       await reader.drop();
       expect(ended.exitCode, ended.stderr).to.equal(0);
       const answer = ended.json<Exported>();
-      expect(validate.validate(JSON.parse(await readFile(path.join(packageRoot(), 'schemas/snapshot-export.schema.json'), 'utf8')) as object, answer), validate.errorsText()).to.equal(true);
-      expect((await readdir(path.join(directory, 'snapshots'))).sort()).to.deep.equal(['access.json', 'plan.json', 'settings.json', 'verify.json']);
+      expect(
+        validate.validate(
+          JSON.parse(await readFile(path.join(packageRoot(), 'schemas/snapshot-export.schema.json'), 'utf8')) as object,
+          answer,
+        ),
+        validate.errorsText(),
+      ).to.equal(true);
+      expect((await readdir(path.join(directory, 'snapshots'))).sort()).to.deep.equal([
+        'access.json',
+        'plan.json',
+        'settings.json',
+        'verify.json',
+      ]);
       await expectNothingSecret(directory);
       const plan = JSON.parse(await readFile(path.join(directory, 'snapshots/plan.json'), 'utf8')) as Exported;
       expect([plan.outcomes, plan.exceptions_by_reason]).to.deep.equal([answer.outcomes, answer.exceptions_by_reason]);
       const source = (await scenario.must('plan --json', 6)).json<Exported>();
       expect(answer.outcomes).to.deep.equal(source.outcomes);
-      expect((await scenario.must(`snapshot check ${directory}`)).stdout).to.equal('ok      sample\n1 case: 1 the same, 0 differ\n');
+      expect((await scenario.must(`snapshot check ${directory}`)).stdout).to.equal(
+        'ok      sample\n1 case: 1 the same, 0 differ\n',
+      );
     });
 
     it('writes over nothing, and needs a database', async () => {

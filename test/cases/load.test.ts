@@ -17,7 +17,15 @@ const EQUAL_KEYS = `
 
 function valuesOf(key: FixtureKey): (string | null)[] {
   return [
-    key.id, key.account_id, key.api_id, key.name, key.token, key.created_at, key.last_used_at, key.revoked_at, key.expires_at,
+    key.id,
+    key.account_id,
+    key.api_id,
+    key.name,
+    key.token,
+    key.created_at,
+    key.last_used_at,
+    key.revoked_at,
+    key.expires_at,
   ].map((value) => (value === undefined || value === null ? null : String(value)));
 }
 
@@ -48,7 +56,9 @@ describe('snapshot/load', () => {
           `SELECT (SELECT count(*)::int FROM accounts) AS accounts, (SELECT count(*)::int FROM apis) AS apis,
              (SELECT count(*)::int FROM api_keys) AS keys`,
         );
-        expect(counts, name).to.deep.equal([{ accounts: rows.accounts.length, apis: rows.apis.length, keys: rows.keys.length }]);
+        expect(counts, name).to.deep.equal([
+          { accounts: rows.accounts.length, apis: rows.apis.length, keys: rows.keys.length },
+        ]);
       });
     }
   });

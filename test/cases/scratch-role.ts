@@ -14,10 +14,14 @@ const PASSWORD = 'only-for-scratch-1234';
 /** Registers the hooks that make the role and take it away again. */
 export function useScratchRole(): ScratchRole {
   let name = '';
-  const databases = async (): Promise<string[]> => onServer(async (client) => {
-    const { rows } = await client.query<{ datname: string }>('select datname from pg_database where datdba = $1::regrole', [name]);
-    return rows.map(({ datname }) => datname);
-  });
+  const databases = async (): Promise<string[]> =>
+    onServer(async (client) => {
+      const { rows } = await client.query<{ datname: string }>(
+        'select datname from pg_database where datdba = $1::regrole',
+        [name],
+      );
+      return rows.map(({ datname }) => datname);
+    });
   before(() => {
     name = `scratch_${String(process.pid)}_${Date.now().toString(36)}`;
     return onServer((client) => client.query(`create role ${name} login superuser password '${PASSWORD}'`));

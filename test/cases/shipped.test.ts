@@ -35,7 +35,9 @@ describe('snapshot: every shipped case', () => {
       const { url } = scratch();
       const loading = await openDatabase(url);
       await loadFixture(loading, fixture.rows);
-      await loading.withSession((session) => session.query('CREATE TABLE public.api_keys_before AS TABLE public.api_keys'));
+      await loading.withSession((session) =>
+        session.query('CREATE TABLE public.api_keys_before AS TABLE public.api_keys'),
+      );
       await loading.close();
       await withMove({ ...OPTIONS, url }, async (move) => {
         for (const round of ['first', 'again']) {
@@ -56,18 +58,32 @@ async function differencesFrom(fixture: Fixture, { database }: Move, url: string
 }
 
 /** The tables and the ledger as they stand, and the plan, against what was derived by hand. */
-async function expectOutcomes({ database, plan }: Move, { fixture, expected }: { fixture: Fixture; expected: ExpectedOutcomes }): Promise<void> {
-  const idsOf = (sql: string) => database.readOnly(async (s) => (await s.query<{ id: string }>(sql)).rows.map(({ id }) => id));
-  expect(await idsOf('SELECT t.id::text FROM public.account_api_keys t ORDER BY t.id'), 'moved').to.deep.equal(expected.move);
+async function expectOutcomes(
+  { database, plan }: Move,
+  { fixture, expected }: { fixture: Fixture; expected: ExpectedOutcomes },
+): Promise<void> {
+  const idsOf = (sql: string) =>
+    database.readOnly(async (s) => (await s.query<{ id: string }>(sql)).rows.map(({ id }) => id));
+  expect(await idsOf('SELECT t.id::text FROM public.account_api_keys t ORDER BY t.id'), 'moved').to.deep.equal(
+    expected.move,
+  );
   for (const outcome of ['merge', 'hold'] as const) {
-    expect(await idsOf(`SELECT key_id::text AS id FROM keylift.outcomes WHERE outcome = '${outcome}' ORDER BY key_id`), outcome)
-      .to.have.ordered.members(expected[outcome] ?? []);
+    expect(
+      await idsOf(`SELECT key_id::text AS id FROM keylift.outcomes WHERE outcome = '${outcome}' ORDER BY key_id`),
+      outcome,
+    ).to.have.ordered.members(expected[outcome] ?? []);
   }
   const planned = await plan(fixture.holdsFile);
   expect(byReason(planned)).to.deep.equal(expected.exceptions ?? {});
   const { move, stay = [], merge = [], hold = [], exceptions = {} } = expected;
   const exception = Object.values(exceptions).flat().length;
-  expect(planned.outcomes).to.deep.equal({ move: move.length, stay: stay.length, merge: merge.length, hold: hold.length, exception });
+  expect(planned.outcomes).to.deep.equal({
+    move: move.length,
+    stay: stay.length,
+    merge: merge.length,
+    hold: hold.length,
+    exception,
+  });
   const all = [...move, ...stay, ...merge, ...hold, ...Object.values(exceptions).flat()];
   expect(new Set(all)).to.deep.equal(new Set(fixture.rows.keys.map(({ id }) => String(id))));
   expect(planned.total).to.equal(all.length);
@@ -86,7 +102,8 @@ async function expectTheWayBack({ database, rollBack }: Move): Promise<void> {
     expect((await session.query(NOT_AS_BEFORE)).rows).to.deep.equal([]);
     expect((await session.query('SELECT FROM public.account_api_keys')).rowCount).to.equal(0);
     const byOldRule = (await captureAccess(session, 'old')).map(({ answer, ...door }) => ({
-      ...door, answer: answer === null ? null : `${answer} (per_api)`,
+      ...door,
+      answer: answer === null ? null : `${answer} (per_api)`,
     }));
     expect(await captureAccess(session, 'new')).to.deep.equal(byOldRule);
   });

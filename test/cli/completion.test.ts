@@ -27,7 +27,11 @@ describe('completion', () => {
 
   /** What Tab offers behind this line, whose last word may be empty. */
   async function tab(...words: string[]): Promise<string[]> {
-    const { stdout } = await promisify(execFile)('bash', ['--norc', '-c', PRESS_TAB, 'bash', path.join(folder, 'bash'), 'keylift', ...words], { cwd: folder });
+    const { stdout } = await promisify(execFile)(
+      'bash',
+      ['--norc', '-c', PRESS_TAB, 'bash', path.join(folder, 'bash'), 'keylift', ...words],
+      { cwd: folder },
+    );
     return stdout.split('\n').filter((word) => word !== '');
   }
 
@@ -66,16 +70,27 @@ describe('completion', () => {
 
   it('leaves files to the shell', async () => {
     // Outside of a press of Tab bash has no compopt, as bash 3.2 and zsh never have.
-    for (const line of [['plan', '--holds', 'm'], ['switch', '--accounts', 'm'], ['report', 'm'], ['snapshot', 'check', 'm']]) {
+    for (const line of [
+      ['plan', '--holds', 'm'],
+      ['switch', '--accounts', 'm'],
+      ['report', 'm'],
+      ['snapshot', 'check', 'm'],
+    ]) {
       expect((await tab(...line)).at(-1), line.join(' ')).to.equal('my holds.csv');
     }
     expect(await tab('snapshot', '--accounts', 'm')).to.deep.equal([]);
   });
 
   it('speaks to the shell of whoever asks, and to bash where that is another one', async () => {
-    const said = async (shell?: string) => (await keylift('completion', { env: shell === undefined ? {} : { SHELL: shell } })).stdout;
-    expect(await said('/bin/zsh')).to.equal((await keylift('completion zsh')).stdout).and.include('bashcompinit');
-    expect(await said()).to.equal(await said('/usr/bin/fish')).and.equal((await keylift('completion bash')).stdout).and.not.include('bashcompinit');
+    const said = async (shell?: string) =>
+      (await keylift('completion', { env: shell === undefined ? {} : { SHELL: shell } })).stdout;
+    expect(await said('/bin/zsh'))
+      .to.equal((await keylift('completion zsh')).stdout)
+      .and.include('bashcompinit');
+    expect(await said())
+      .to.equal(await said('/usr/bin/fish'))
+      .and.equal((await keylift('completion bash')).stdout)
+      .and.not.include('bashcompinit');
   });
 
   it('needs neither a database nor a configuration that can be read', async () => {

@@ -20,14 +20,21 @@ async function ask(call: Call & { yes?: boolean }) {
 describe('confirm', () => {
   for (const stdin of ['y\n', 'yes\n', ' Y \n', 'y']) {
     it(`takes ${JSON.stringify(stdin)} for yes`, async () => {
-      expect(await ask({ isTTY: TTY, stdin })).to.deep.equal({ exitCode: 0, stdout: '', stderr: '3 keys move\nMove 3 keys? [y/N] ' });
+      expect(await ask({ isTTY: TTY, stdin })).to.deep.equal({
+        exitCode: 0,
+        stdout: '',
+        stderr: '3 keys move\nMove 3 keys? [y/N] ',
+      });
     });
   }
 
   for (const stdin of ['n\n', '\n', '', 'yep\n', 'no\ny\n']) {
     it(`takes ${JSON.stringify(stdin)} for no, exit 3`, async () => {
       const { exitCode, stderr } = await ask({ isTTY: TTY, stdin });
-      expect([exitCode, stderr]).to.deep.equal([3, '3 keys move\nMove 3 keys? [y/N] keylift: the question was not answered with yes; nothing was changed\n  Run the command again and answer y, or pass --yes.\n  see runbook.md#confirmation (code not_confirmed)\n']);
+      expect([exitCode, stderr]).to.deep.equal([
+        3,
+        '3 keys move\nMove 3 keys? [y/N] keylift: the question was not answered with yes; nothing was changed\n  Run the command again and answer y, or pass --yes.\n  see runbook.md#confirmation (code not_confirmed)\n',
+      ]);
     });
   }
 
@@ -37,12 +44,17 @@ describe('confirm', () => {
 
   it('refuses where nobody can answer, and says what to do', async () => {
     const { exitCode, stderr } = await ask({ isTTY: NO_TTY, stdin: 'y\n' });
-    expect([exitCode, stderr]).to.deep.equal([3, 'keylift: nobody can answer: Move 3 keys?\n  Pass --yes to go on without being asked.\n  see runbook.md#confirmation (code confirmation_missing)\n']);
+    expect([exitCode, stderr]).to.deep.equal([
+      3,
+      'keylift: nobody can answer: Move 3 keys?\n  Pass --yes to go on without being asked.\n  see runbook.md#confirmation (code confirmation_missing)\n',
+    ]);
   });
 
   it('is interrupted by a signal, exit 130', async () => {
     const { exitCode, stderr } = await ask({ isTTY: TTY });
     expect(exitCode).to.equal(130);
-    expect(stderr).to.match(/stopped at the question; nothing was changed\n {2}Run the same command again\.\n {2}see runbook\.md#stop-resume-take-back \(code interrupted\)\n$/);
+    expect(stderr).to.match(
+      /stopped at the question; nothing was changed\n {2}Run the same command again\.\n {2}see runbook\.md#stop-resume-take-back \(code interrupted\)\n$/,
+    );
   });
 });

@@ -10,23 +10,46 @@ const URL_WITH_PASSWORD = 'postgres://ann:hunter2@127.0.0.1:1/shop';
 const env = { DATABASE_URL: URL_WITH_PASSWORD };
 const WAY_OUT = { hint: 'Do something.', anchor: 'owner' };
 const HELP = '  Do something.\n  see runbook.md#owner (code x)\n';
-const BUG = '  this is a bug in keylift, or something it did not foresee, and no mistake of yours\n'
-const REPORT = '  Please report it, with the command line, the lines above and the stack.\n  see runbook.md#a-bug-of-keylift (code unexpected)\n';
+const BUG = '  this is a bug in keylift, or something it did not foresee, and no mistake of yours\n';
+const REPORT =
+  '  Please report it, with the command line, the lines above and the stack.\n  see runbook.md#a-bug-of-keylift (code unexpected)\n';
 const throwing = (error: unknown) => () => Promise.reject(error as Error);
 
 describe('dispatch', () => {
   it('hands the command its arguments in camelCase, read and complete', async () => {
     let seen: unknown;
     const line = 'migrate --until verify --concurrency 4 --batch-time 0.5 --holds h.csv --yes';
-    await keylift(line, { env, cwd: '/somewhere', run: (_, args) => { seen = args; return Promise.resolve(0); } });
+    await keylift(line, {
+      env,
+      cwd: '/somewhere',
+      run: (_, args) => {
+        seen = args;
+        return Promise.resolve(0);
+      },
+    });
     expect(seen).to.deep.equal({
-      dryRun: false, until: 'verify', holds: '/somewhere/h.csv', concurrency: 4, batchSize: undefined, batchTime: 500, maxLag: undefined, maxActive: undefined, metricsFile: undefined, yes: true,
+      dryRun: false,
+      until: 'verify',
+      holds: '/somewhere/h.csv',
+      concurrency: 4,
+      batchSize: undefined,
+      batchTime: 500,
+      maxLag: undefined,
+      maxActive: undefined,
+      metricsFile: undefined,
+      yes: true,
     });
   });
 
-  it('keeps a key\'s id the text it is', async () => {
+  it("keeps a key's id the text it is", async () => {
     let seen: unknown;
-    await keylift('explain 009223372036854775807', { env, run: (_, args) => { seen = args.key; return Promise.resolve(0); } });
+    await keylift('explain 009223372036854775807', {
+      env,
+      run: (_, args) => {
+        seen = args.key;
+        return Promise.resolve(0);
+      },
+    });
     expect(seen).to.equal('009223372036854775807');
   });
 
@@ -38,20 +61,37 @@ describe('dispatch', () => {
 
   it('keeps stdout for one JSON document under --json', async () => {
     const outcome = await keylift('plan --json', {
-      env, run: (context) => { context.write('the story\n'); context.printAnswer({ total: 3 }); return Promise.resolve(0); },
+      env,
+      run: (context) => {
+        context.write('the story\n');
+        context.printAnswer({ total: 3 });
+        return Promise.resolve(0);
+      },
     });
     expect(JSON.parse(outcome.stdout)).to.deep.equal({ total: 3 });
     expect(outcome.stderr).to.equal('the story\n');
   });
 
   it('writes text to stdout without --json', async () => {
-    expect((await keylift('plan', { env, run: (context) => { context.write('3 keys\n'); return Promise.resolve(0); } })).stdout).to.equal('3 keys\n');
+    expect(
+      (
+        await keylift('plan', {
+          env,
+          run: (context) => {
+            context.write('3 keys\n');
+            return Promise.resolve(0);
+          },
+        })
+      ).stdout,
+    ).to.equal('3 keys\n');
   });
 
   it('exits 2 with a hint when no database is named', async () => {
     expect(await keylift('plan')).to.deep.equal({
-      exitCode: 2, stdout: '',
-      stderr: 'keylift: no database is named\n  Set DATABASE_URL to postgres://user:password@host:5432/database, or pass --database-url.\n  see runbook.md#database (code database_url_missing)\n',
+      exitCode: 2,
+      stdout: '',
+      stderr:
+        'keylift: no database is named\n  Set DATABASE_URL to postgres://user:password@host:5432/database, or pass --database-url.\n  see runbook.md#database (code database_url_missing)\n',
     });
   });
 
@@ -60,33 +100,73 @@ describe('dispatch', () => {
   });
 
   it('exits 5 when nobody listens, without the password', async () => {
-    const outcome = await keylift('status --json', { env, run: async (context) => { await context.openDatabase(); return 0; } });
+    const outcome = await keylift('status --json', {
+      env,
+      run: async (context) => {
+        await context.openDatabase();
+        return 0;
+      },
+    });
     expect(outcome).to.include({ exitCode: 5, stdout: '' });
     expect(outcome.stderr).to.include('nobody listens there').and.not.include('hunter2');
   });
 
   for (const [error, exitCode, text] of [
-    [new RefusedError('x', 'another run owns this', { facts: { owner: 'host-1', rows: ['a', 'b'] }, hint: 'Wait for it.', anchor: 'owner' }), 3,
-      'keylift: another run owns this\n  owner: host-1\n  rows:\n    a\n    b\n  Wait for it.\n  see runbook.md#owner (code x)\n'],
+    [
+      new RefusedError('x', 'another run owns this', {
+        facts: { owner: 'host-1', rows: ['a', 'b'] },
+        hint: 'Wait for it.',
+        anchor: 'owner',
+      }),
+      3,
+      'keylift: another run owns this\n  owner: host-1\n  rows:\n    a\n    b\n  Wait for it.\n  see runbook.md#owner (code x)\n',
+    ],
     [new UnreachableError('x', 'gone', WAY_OUT), 5, `keylift: gone\n${HELP}`],
-    [new InterruptedError('stopped', { hint: 'Go on.' }), 130, 'keylift: stopped\n  Go on.\n  see runbook.md#stop-resume-take-back (code interrupted)\n'],
-    [new DOMException('aborted', 'AbortError'), 130,
-      'keylift: the command was stopped on request\n  Run the same command again: it goes on where it stopped.\n  see runbook.md#stop-resume-take-back (code interrupted)\n'],
-    [new Error(`cannot use ${URL_WITH_PASSWORD}`), 1,
-      `keylift: unexpected error: cannot use ***\n${BUG}  stack: shown by --log-level debug, kept by --log-file FILE\n${REPORT}`],
+    [
+      new InterruptedError('stopped', { hint: 'Go on.' }),
+      130,
+      'keylift: stopped\n  Go on.\n  see runbook.md#stop-resume-take-back (code interrupted)\n',
+    ],
+    [
+      new DOMException('aborted', 'AbortError'),
+      130,
+      'keylift: the command was stopped on request\n  Run the same command again: it goes on where it stopped.\n  see runbook.md#stop-resume-take-back (code interrupted)\n',
+    ],
+    [
+      new Error(`cannot use ${URL_WITH_PASSWORD}`),
+      1,
+      `keylift: unexpected error: cannot use ***\n${BUG}  stack: shown by --log-level debug, kept by --log-file FILE\n${REPORT}`,
+    ],
     ['a string', 1, `keylift: unexpected error: a string\n${BUG}${REPORT}`],
-    [Object.assign(new pg.DatabaseError('relation "x" does not exist', 1, 'error'), { code: '42P01', detail: 'secret row' }), 2,
-      'keylift: the database has no such thing: relation "x" does not exist\n  sqlstate: 42P01\n'
-      + '  Check the tables and columns in keylift.config.json against the database: keylift check names all that is missing. What is in the schema keylift is its own: restore what somebody dropped there.\n  see runbook.md#mapping (code object_missing)\n'],
-    [new RefusedError('x', 'a key named \u001b[2J\u202ex', WAY_OUT), 3, `keylift: a key named \\u001b[2J\\u202ex\n${HELP}`],
+    [
+      Object.assign(new pg.DatabaseError('relation "x" does not exist', 1, 'error'), {
+        code: '42P01',
+        detail: 'secret row',
+      }),
+      2,
+      'keylift: the database has no such thing: relation "x" does not exist\n  sqlstate: 42P01\n' +
+        '  Check the tables and columns in keylift.config.json against the database: keylift check names all that is missing. What is in the schema keylift is its own: restore what somebody dropped there.\n  see runbook.md#mapping (code object_missing)\n',
+    ],
+    [
+      new RefusedError('x', 'a key named \u001b[2J\u202ex', WAY_OUT),
+      3,
+      `keylift: a key named \\u001b[2J\\u202ex\n${HELP}`,
+    ],
   ] as const) {
     it(`tells ${String(error).slice(0, 50).replaceAll('\u001b', '')} and exits ${String(exitCode)}`, async () => {
-      expect(await keylift('plan', { env, run: throwing(error) })).to.deep.equal({ exitCode, stdout: '', stderr: text });
+      expect(await keylift('plan', { env, run: throwing(error) })).to.deep.equal({
+        exitCode,
+        stdout: '',
+        stderr: text,
+      });
     });
   }
 
-  it('shows a bug\'s stack at debug level alone', async () => {
-    const { stderr } = await keylift('plan --log-level debug', { env, run: throwing(new TypeError('x is not a function')) });
+  it("shows a bug's stack at debug level alone", async () => {
+    const { stderr } = await keylift('plan --log-level debug', {
+      env,
+      run: throwing(new TypeError('x is not a function')),
+    });
     expect(stderr).to.match(/TypeError: x is not a function\n +at /);
   });
 
@@ -103,13 +183,18 @@ describe('dispatch', () => {
       },
     });
     expect(seen).to.deep.equal([true, false, true, true]);
-    expect([exitCode, stderr]).to.deep.equal([130, 'SIGINT: finishing what is begun; once more leaves at once. Both can be resumed\nSIGTERM again: leaving at once; what is not committed is rolled back\nkeylift: stopped between two batches\n  Go on.\n  see runbook.md#stop-resume-take-back (code interrupted)\n']);
+    expect([exitCode, stderr]).to.deep.equal([
+      130,
+      'SIGINT: finishing what is begun; once more leaves at once. Both can be resumed\nSIGTERM again: leaving at once; what is not committed is rolled back\nkeylift: stopped between two batches\n  Go on.\n  see runbook.md#stop-resume-take-back (code interrupted)\n',
+    ]);
   });
 });
 
 describe('dispatch with files', () => {
   let cwd = '';
-  beforeEach(async () => { cwd = await mkdtemp(path.join(os.tmpdir(), 'keylift-cli-')); });
+  beforeEach(async () => {
+    cwd = await mkdtemp(path.join(os.tmpdir(), 'keylift-cli-'));
+  });
   afterEach(() => rm(cwd, { recursive: true }));
 
   it('names three faults of a config file at once, exit 2', async () => {
@@ -127,24 +212,44 @@ describe('dispatch with files', () => {
 
   it('logs JSON lines for one reader, errors included and passwords left out', async () => {
     await keylift('plan --log-file log.ndjson', {
-      env, cwd, run: (context) => {
+      env,
+      cwd,
+      run: (context) => {
         context.logger.info('step', '  trying', { reason: URL_WITH_PASSWORD, facts: { list: ['hunter2'] } });
         context.logger.debug('step', 'hidden');
         throw new RefusedError('not_now', 'hunter2 is the password', { ...WAY_OUT, facts: { a: 1 } });
       },
     });
     const text = await readFile(path.join(cwd, 'log.ndjson'), 'utf8');
-    const entries = text.trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
-    expect(entries.map(({ time, ms, ...entry }) => { void [time, ms]; return entry; })).to.deep.equal([
+    const entries = text
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(
+      entries.map(({ time, ms, ...entry }) => {
+        void [time, ms];
+        return entry;
+      }),
+    ).to.deep.equal([
       { level: 'info', event: 'command', message: 'keylift plan', command: 'plan' },
       { level: 'info', event: 'step', message: 'trying', reason: '***', facts: { list: ['***'] } },
-      { level: 'error', event: 'failed', message: '*** is the password', code: 'not_now', exit_code: 3, facts: { a: 1 } },
+      {
+        level: 'error',
+        event: 'failed',
+        message: '*** is the password',
+        code: 'not_now',
+        exit_code: 3,
+        facts: { a: 1 },
+      },
     ]);
     expect((await stat(path.join(cwd, 'log.ndjson'))).mode & 0o777).to.equal(0o600);
   });
 
   it('refuses a log file that cannot be written', async () => {
     const { exitCode, stderr } = await keylift('plan --log-file no/such/folder/x', { env, cwd });
-    expect([exitCode, stderr]).to.deep.equal([2, `keylift: the log file ${cwd}/no/such/folder/x cannot be written (ENOENT)\n  file: ${cwd}/no/such/folder/x\n  Name a file in a folder that exists and that you may write.\n  see runbook.md#command-line-and-configuration (code log_file_unwritable)\n`]);
+    expect([exitCode, stderr]).to.deep.equal([
+      2,
+      `keylift: the log file ${cwd}/no/such/folder/x cannot be written (ENOENT)\n  file: ${cwd}/no/such/folder/x\n  Name a file in a folder that exists and that you may write.\n  see runbook.md#command-line-and-configuration (code log_file_unwritable)\n`,
+    ]);
   });
 });

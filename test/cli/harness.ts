@@ -17,7 +17,11 @@ export interface Call {
   stdin?: string;
   isTTY?: Io['isTTY'];
   /** Stands in for the command's own `run`. */
-  run?: (context: CommandContext, args: Record<string, unknown>, send: (signal: NodeJS.Signals) => void) => Promise<ExitCode>;
+  run?: (
+    context: CommandContext,
+    args: Record<string, unknown>,
+    send: (signal: NodeJS.Signals) => void,
+  ) => Promise<ExitCode>;
 }
 
 export const NO_TTY = { stdin: false, stdout: false, stderr: false };
@@ -30,18 +34,29 @@ export async function keylift(line: string | readonly string[], call: Call = {})
   const stdin = new PassThrough();
   if (call.stdin !== undefined) stdin.end(call.stdin);
   const io: Io = {
-    stdout, stderr, stdin, cwd: call.cwd ?? os.tmpdir(), env: call.env ?? {}, isTTY: call.isTTY ?? NO_TTY,
+    stdout,
+    stderr,
+    stdin,
+    cwd: call.cwd ?? os.tmpdir(),
+    env: call.env ?? {},
+    isTTY: call.isTTY ?? NO_TTY,
     onSignal: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
   };
-  const send = (signal: NodeJS.Signals) => { listeners.forEach((listener) => { listener(signal); }); };
+  const send = (signal: NodeJS.Signals) => {
+    listeners.forEach((listener) => {
+      listener(signal);
+    });
+  };
   const { run } = call;
   const argv = typeof line === 'string' ? line.split(' ').filter((word) => word !== '') : line;
-  const exitCode = await main(argv, io, run === undefined ? {} : {
-    loadHandler: () => Promise.resolve((context, args) => run(context, args, send)),
-  });
+  const exitCode = await main(
+    argv,
+    io,
+    run === undefined ? {} : { loadHandler: () => Promise.resolve((context, args) => run(context, args, send)) },
+  );
   const text = (stream: PassThrough) => (stream.read() as Buffer | null)?.toString() ?? '';
   return { exitCode, stdout: text(stdout), stderr: text(stderr) };
 }

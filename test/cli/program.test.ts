@@ -17,7 +17,8 @@ function staticImports(file: string, seen = new Set<string>(), packages = new Se
   seen.add(file);
   const text = readFileSync(file, 'utf8');
   for (const [, from = ''] of text.matchAll(/^import (?!type )[^;]*?from '([^']+)';/gm)) {
-    if (from.startsWith('.')) staticImports(path.resolve(path.dirname(file), from.replace(/\.js$/, '.ts')), seen, packages);
+    if (from.startsWith('.'))
+      staticImports(path.resolve(path.dirname(file), from.replace(/\.js$/, '.ts')), seen, packages);
     else if (!from.startsWith('node:')) packages.add(from);
   }
   return packages;
@@ -28,12 +29,17 @@ describe('the program', () => {
     expect([...staticImports(cli)]).to.deep.equal(['yargs']);
   });
 
-  it('runs through a symbolic link, as npm\'s bin is, and sets the exit code', async () => {
+  it("runs through a symbolic link, as npm's bin is, and sets the exit code", async () => {
     const folder = await mkdtemp(path.join(os.tmpdir(), 'keylift-bin-'));
     const link = path.join(folder, 'keylift.ts');
     await symlink(cli, link);
     const run = (...args: string[]) =>
-      promisify(execFile)(process.execPath, ['--import', pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href, link, ...args]).then(
+      promisify(execFile)(process.execPath, [
+        '--import',
+        pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href,
+        link,
+        ...args,
+      ]).then(
         ({ stdout }) => ({ code: 0, stdout }),
         (error: unknown) => error as { code: number; stdout: string },
       );

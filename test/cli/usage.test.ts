@@ -12,7 +12,18 @@ const CONTRACT: Record<string, string[]> = {
   init: ['dry-run', 'force'],
   check: [],
   plan: ['show-sql', 'rehearse', 'holds', 'notice'],
-  migrate: ['dry-run', 'until', 'holds', 'concurrency', 'batch-size', 'batch-time', 'max-lag', 'max-active', 'metrics-file', 'yes'],
+  migrate: [
+    'dry-run',
+    'until',
+    'holds',
+    'concurrency',
+    'batch-size',
+    'batch-time',
+    'max-lag',
+    'max-active',
+    'metrics-file',
+    'yes',
+  ],
   verify: ['replay', 'probe'],
   switch: ['all', 'cohort', 'accounts', 'back', 'metrics-file', 'yes'],
   rollback: ['accounts', 'metrics-file', 'yes'],
@@ -28,9 +39,16 @@ const CONTRACT: Record<string, string[]> = {
 };
 
 describe('the command line', () => {
-  it('has the contract\'s commands and flags, and no others', () => {
+  it("has the contract's commands and flags, and no others", () => {
     expect(Object.fromEntries(COMMANDS.map(({ name, flags }) => [name, Object.keys(flags)]))).to.deep.equal(CONTRACT);
-    expect(Object.keys(GLOBAL_FLAGS)).to.deep.equal(['config', 'database-url', 'json', 'no-color', 'log-file', 'log-level']);
+    expect(Object.keys(GLOBAL_FLAGS)).to.deep.equal([
+      'config',
+      'database-url',
+      'json',
+      'no-color',
+      'log-file',
+      'log-level',
+    ]);
   });
 
   for (const { name, flags, examples, exits } of COMMANDS) {
@@ -46,7 +64,10 @@ describe('the command line', () => {
     it(`${name}: every example is a line that it takes`, async () => {
       for (const [line] of examples) {
         const run = () => Promise.resolve(0 as const);
-        expect(await keylift(line, { run, env: { DATABASE_URL: 'postgres://ann@h/d' } }), line).to.include({ exitCode: 0, stderr: '' });
+        expect(await keylift(line, { run, env: { DATABASE_URL: 'postgres://ann@h/d' } }), line).to.include({
+          exitCode: 0,
+          stderr: '',
+        });
       }
     });
   }
@@ -55,11 +76,14 @@ describe('the command line', () => {
     const help = await keylift('--help');
     expect(help).to.include({ exitCode: 0, stderr: '' });
     for (const { name } of COMMANDS) expect(help.stdout).to.match(new RegExp(` ${name} {2,}\\w`));
-    for (const code of Object.values(EXIT)) expect(help.stdout).to.match(new RegExp(`[:;] ${String(code)} |^ +${String(code)} `, 'm'));
+    for (const code of Object.values(EXIT))
+      expect(help.stdout).to.match(new RegExp(`[:;] ${String(code)} |^ +${String(code)} `, 'm'));
     const lines = help.stdout.trimEnd().split('\n');
     expect(lines.length, 'beside the prompt').to.be.lessThan(24);
     expect(lines.filter((line) => line.length > 79)).to.deep.equal([]);
-    expect(lines.map((line) => /^[A-Z][\w ]+?(?= {2})/.exec(line)?.[0]).filter((title) => title !== undefined)).to.deep.equal(['Look', 'Move', 'Steer', 'After', 'Your CI', 'Shell']);
+    expect(
+      lines.map((line) => /^[A-Z][\w ]+?(?= {2})/.exec(line)?.[0]).filter((title) => title !== undefined),
+    ).to.deep.equal(['Look', 'Move', 'Steer', 'After', 'Your CI', 'Shell']);
     expect((await keylift('help')).stdout).to.equal(help.stdout);
     const version = await keylift('--version');
     expect(version.exitCode).to.equal(0);
@@ -83,13 +107,22 @@ describe('the command line', () => {
     ['plan --config --json', 'keylift: --config needs a value\n  See keylift plan --help.\n'],
     ['plan --config=', 'keylift: --config: must not be empty\n  See keylift plan --help.\n'],
     ['plan --config a --config b', 'keylift: --config: given more than once\n  See keylift plan --help.\n'],
-    ['explain', 'keylift: <key> is missing: a key\'s id, or the fingerprint that keylift shows\n  See keylift explain --help.\n'],
+    [
+      'explain',
+      "keylift: <key> is missing: a key's id, or the fingerprint that keylift shows\n  See keylift explain --help.\n",
+    ],
     ['explain 1 2', 'keylift: unexpected argument "2"\n  See keylift explain --help.\n'],
-    ['snapshot chek x', 'keylift: <action>: must be one of check, update, export (not "chek")\n  See keylift snapshot --help.\n'],
+    [
+      'snapshot chek x',
+      'keylift: <action>: must be one of check, update, export (not "chek")\n  See keylift snapshot --help.\n',
+    ],
     ['switch', 'keylift: say who: --all, --cohort P%, --accounts FILE or --back\n  See keylift switch --help.\n'],
     ['switch --all --cohort 5%', 'keylift: --all and --cohort exclude each other\n  See keylift switch --help.\n'],
     ['tune', 'keylift: say what: --concurrency, --batch-time or --max-lag\n  See keylift tune --help.\n'],
-    ['status --watch --json', 'keylift: --watch and --json exclude each other: stdout is one document\n  See keylift status --help.\n'],
+    [
+      'status --watch --json',
+      'keylift: --watch and --json exclude each other: stdout is one document\n  See keylift status --help.\n',
+    ],
     ['rollback --all', 'keylift: unknown flag --all\n  See keylift rollback --help.\n'],
   ] as const) {
     it(`refuses keylift ${line}`, async () => {
@@ -99,10 +132,13 @@ describe('the command line', () => {
 
   it('names all faults at once', async () => {
     expect((await keylift('migrate --concurency 2 --until now extra')).stderr).to.equal(
-      'keylift: unknown flag --concurency, did you mean --concurrency?\n'
-      + 'unexpected argument "2"\nunexpected argument "extra"\n  See keylift migrate --help.\n' + SEE,
+      'keylift: unknown flag --concurency, did you mean --concurrency?\n' +
+        'unexpected argument "2"\nunexpected argument "extra"\n  See keylift migrate --help.\n' +
+        SEE,
     );
-    expect((await keylift('migrate --concurrency 0 --until now --batch-time fast')).stderr.split('\n').slice(0, 3)).to.deep.equal([
+    expect(
+      (await keylift('migrate --concurrency 0 --until now --batch-time fast')).stderr.split('\n').slice(0, 3),
+    ).to.deep.equal([
       'keylift: --until: must be one of expand, backfill, harden, verify, switch (not "now")',
       '--concurrency: must be a whole number from 1 to 64 (not "0")',
       '--batch-time: must be a time above zero and up to a day: seconds, or with a unit, such as 0.5, 500ms or 2m (not "fast")',

@@ -3,9 +3,23 @@ import { aliasesIn, faultOfExpression } from '../../src/config/expressions.js';
 
 describe('faultOfExpression', () => {
   for (const sql of [
-    'k.token', "a.kind = 'store'", "coalesce(k.name, 'it''s; -- fine /* too')", 'k."odd "";name" is null', '(((k.a)))',
-    String.raw`k.a ~ E'\'quoted\';' and true`, "k.data->>'$.id'", "k.raw #>> '{a,b}'", 'k.a$b', 'k.a - -1', "k.c = ')'", 'k.j ? \'x\'',
-    "k.type in ('a', 'b')", "u.e = '\\'", "name'x'", "k.a = any (array['a', 'b'])", "(array['a', k.b])[1]",
+    'k.token',
+    "a.kind = 'store'",
+    "coalesce(k.name, 'it''s; -- fine /* too')",
+    'k."odd "";name" is null',
+    '(((k.a)))',
+    String.raw`k.a ~ E'\'quoted\';' and true`,
+    "k.data->>'$.id'",
+    "k.raw #>> '{a,b}'",
+    'k.a$b',
+    'k.a - -1',
+    "k.c = ')'",
+    "k.j ? 'x'",
+    "k.type in ('a', 'b')",
+    "u.e = '\\'",
+    "name'x'",
+    "k.a = any (array['a', 'b'])",
+    "(array['a', k.b])[1]",
   ]) {
     it(`accepts ${sql}`, () => {
       expect(faultOfExpression(sql)).to.be.undefined;
@@ -39,10 +53,20 @@ describe('faultOfExpression', () => {
 
 describe('aliasesIn', () => {
   for (const [sql, found] of [
-    ['a.slug', ['a']], ['coalesce(k.x, o . y, A.z)', ['a', 'o']], ['"a"."Slug" || k.name', ['a']],
-    [`'a.slug' || k.note`, []], ['k.a.b', []], ['schema.a.slug', []], ['data.o', []], ['oa.x + k.o', []], ['a', []], [`e'\\'a.x' || k.y`, []],
+    ['a.slug', ['a']],
+    ['coalesce(k.x, o . y, A.z)', ['a', 'o']],
+    ['"a"."Slug" || k.name', ['a']],
+    [`'a.slug' || k.note`, []],
+    ['k.a.b', []],
+    ['schema.a.slug', []],
+    ['data.o', []],
+    ['oa.x + k.o', []],
+    ['a', []],
+    [`e'\\'a.x' || k.y`, []],
     ['(select x.name from public.accounts a where a.id = k.account_id)', ['a']],
   ] as const) {
-    it(JSON.stringify(sql), () => { expect(aliasesIn(sql, ['a', 'o'])).to.deep.equal(found); });
+    it(JSON.stringify(sql), () => {
+      expect(aliasesIn(sql, ['a', 'o'])).to.deep.equal(found);
+    });
   }
 });

@@ -22,21 +22,49 @@ describe('parseTableName', () => {
   }
 
   for (const text of [
-    '', ' ', 'a b', 'a.b.c', '.a', 'a.', '1a', 'a;', 'a--', 'a; drop table b', '""', '"a', 'a"', '"a"b', '"a"".b',
-    'a.*', "a'b", '"a\0b"', 'a\n', ' a', '$a', 'a(b)', 'x'.repeat(64), `"${'é'.repeat(32)}"`, '"\ud800"',
+    '',
+    ' ',
+    'a b',
+    'a.b.c',
+    '.a',
+    'a.',
+    '1a',
+    'a;',
+    'a--',
+    'a; drop table b',
+    '""',
+    '"a',
+    'a"',
+    '"a"b',
+    '"a"".b',
+    'a.*',
+    "a'b",
+    '"a\0b"',
+    'a\n',
+    ' a',
+    '$a',
+    'a(b)',
+    'x'.repeat(64),
+    `"${'é'.repeat(32)}"`,
+    '"\ud800"',
   ]) {
     it(`refuses ${JSON.stringify(text.slice(0, 40))}`, () => {
-      expect(() => parseTableName(text)).to.throw(UsageError).with.property('code', 'table_name_invalid');
+      expect(() => parseTableName(text))
+        .to.throw(UsageError)
+        .with.property('code', 'table_name_invalid');
     });
   }
 
   it('reads back whatever it quotes', () => {
-    const name = fc.string({ minLength: 1, maxLength: 15, unit: 'grapheme' })
+    const name = fc
+      .string({ minLength: 1, maxLength: 15, unit: 'grapheme' })
       .filter((text) => !text.includes('\0') && Buffer.byteLength(text) < 64);
-    fc.assert(fc.property(name, name, (schema, table) => {
-      const parts = { schema, name: table };
-      expect(parseTableName(quoteTable(parts))).to.deep.equal(parts);
-    }));
+    fc.assert(
+      fc.property(name, name, (schema, table) => {
+        const parts = { schema, name: table };
+        expect(parseTableName(quoteTable(parts))).to.deep.equal(parts);
+      }),
+    );
   });
 });
 

@@ -8,7 +8,10 @@ import { parseSettings } from '../../src/config/parse.js';
 import { UsageError } from '../../src/errors.js';
 
 async function refusal(attempt: Promise<unknown>): Promise<UsageError> {
-  const outcome = await attempt.then(() => 'accepted', (error: unknown) => error);
+  const outcome = await attempt.then(
+    () => 'accepted',
+    (error: unknown) => error,
+  );
   expect(outcome).to.be.instanceOf(UsageError);
   return outcome as UsageError;
 }
@@ -20,13 +23,18 @@ function faultsOf(config: unknown): string[] {
     return [];
   } catch (error) {
     expect(error).to.be.instanceOf(UsageError).and.include({ code: 'config_invalid', exitCode: 2 });
-    return (error as UsageError).message.split('\n').slice(1).map((line) => line.trim());
+    return (error as UsageError).message
+      .split('\n')
+      .slice(1)
+      .map((line) => line.trim());
   }
 }
 
 describe('loadConfiguration', () => {
   let cwd = '';
-  beforeEach(async () => { cwd = await mkdtemp(path.join(os.tmpdir(), 'keylift-config-')); });
+  beforeEach(async () => {
+    cwd = await mkdtemp(path.join(os.tmpdir(), 'keylift-config-'));
+  });
   afterEach(() => rm(cwd, { recursive: true }));
 
   const write = async (name: string, content: string | Buffer) => {
@@ -34,7 +42,11 @@ describe('loadConfiguration', () => {
     return path.join(cwd, name);
   };
   const load = (sources: { config?: string; databaseUrl?: string; env?: Record<string, string> } = {}) =>
-    loadConfiguration({ flags: { config: sources.config, databaseUrl: sources.databaseUrl }, env: sources.env ?? {}, cwd });
+    loadConfiguration({
+      flags: { config: sources.config, databaseUrl: sources.databaseUrl },
+      env: sources.env ?? {},
+      cwd,
+    });
   const table = (name: string) => JSON.stringify({ target: { table: name } });
 
   it('holds the default without a file, as a copy', async () => {
@@ -52,8 +64,16 @@ describe('loadConfiguration', () => {
     expect((await load()).settings.target.table).to.equal('usual');
     expect((await load({ env })).settings.target.table).to.equal('environment');
     expect((await load({ env })).databaseUrl).to.equal('postgres://environment');
-    const { settings, databaseUrl, configFile } = await load({ env, config: 'flag.json', databaseUrl: 'postgres://flag' });
-    expect([settings.target.table, databaseUrl, configFile]).to.deep.equal(['flag', 'postgres://flag', path.join(cwd, 'flag.json')]);
+    const { settings, databaseUrl, configFile } = await load({
+      env,
+      config: 'flag.json',
+      databaseUrl: 'postgres://flag',
+    });
+    expect([settings.target.table, databaseUrl, configFile]).to.deep.equal([
+      'flag',
+      'postgres://flag',
+      path.join(cwd, 'flag.json'),
+    ]);
   });
 
   it('takes an empty variable for none', async () => {
@@ -100,47 +120,69 @@ describe('parseSettings', () => {
     expect(parseSettings(text, { file: 'f' })).to.deep.equal(expected);
   });
 
-  it('accepts the contract\'s example whole, and a $schema', () => {
-    expect(parseSettings(JSON.stringify({ $schema: 'x', ...DEFAULT_SETTINGS }), { file: 'f' })).to.deep.equal(DEFAULT_SETTINGS);
+  it("accepts the contract's example whole, and a $schema", () => {
+    expect(parseSettings(JSON.stringify({ $schema: 'x', ...DEFAULT_SETTINGS }), { file: 'f' })).to.deep.equal(
+      DEFAULT_SETTINGS,
+    );
   });
 
   it('reports all faults at once, each by its key', () => {
-    expect(faultsOf({
-      legacy: {
-        keys: { tokn: 'token', id: 7, createdAt: null, carry: ['plan', '', 'plan', 'token', 3], where: { sql: 'true; drop table x' }, api: { sq: 'k.api' } },
-        apis: { table: 'a b', inStore: { sql: 'kind = \'store' } },
-        acounts: {},
-      },
-      target: [],
-      extra: 1,
-    }).sort()).to.deep.equal([
-      'legacy.keys.tokn: unknown key, did you mean "token"?',
-      'legacy.keys.id: must be text, not the number 7',
-      'legacy.keys.createdAt: must be text or {"sql": "…"}, not null',
-      'legacy.keys.carry[1]: must not be empty',
-      'legacy.keys.carry[2]: "plan" is named twice',
-      'legacy.keys.carry[3]: "token" is a column that the new table has already',
-      'legacy.keys.carry[4]: must be text, not the number 3',
-      'legacy.keys.where.sql: must not hold a semicolon outside quotes',
-      'legacy.keys.api.sq: unknown key, did you mean "sql"?',
-      'legacy.keys.api.sql: missing',
-      'legacy.apis.table: "a b" is not a table\'s name: write it as in SQL: table, schema.table, or public."ApiKey"',
-      'legacy.apis.inStore.sql: leaves a quote (\') open',
-      'legacy.acounts: unknown key, did you mean "accounts"?',
-      'target: must be an object, not a list',
-      'extra: unknown key, known are legacy, target',
-    ].sort());
+    expect(
+      faultsOf({
+        legacy: {
+          keys: {
+            tokn: 'token',
+            id: 7,
+            createdAt: null,
+            carry: ['plan', '', 'plan', 'token', 3],
+            where: { sql: 'true; drop table x' },
+            api: { sq: 'k.api' },
+          },
+          apis: { table: 'a b', inStore: { sql: "kind = 'store" } },
+          acounts: {},
+        },
+        target: [],
+        extra: 1,
+      }).sort(),
+    ).to.deep.equal(
+      [
+        'legacy.keys.tokn: unknown key, did you mean "token"?',
+        'legacy.keys.id: must be text, not the number 7',
+        'legacy.keys.createdAt: must be text or {"sql": "…"}, not null',
+        'legacy.keys.carry[1]: must not be empty',
+        'legacy.keys.carry[2]: "plan" is named twice',
+        'legacy.keys.carry[3]: "token" is a column that the new table has already',
+        'legacy.keys.carry[4]: must be text, not the number 3',
+        'legacy.keys.where.sql: must not hold a semicolon outside quotes',
+        'legacy.keys.api.sq: unknown key, did you mean "sql"?',
+        'legacy.keys.api.sql: missing',
+        'legacy.apis.table: "a b" is not a table\'s name: write it as in SQL: table, schema.table, or public."ApiKey"',
+        "legacy.apis.inStore.sql: leaves a quote (') open",
+        'legacy.acounts: unknown key, did you mean "accounts"?',
+        'target: must be an object, not a list',
+        'extra: unknown key, known are legacy, target',
+      ].sort(),
+    );
   });
 
   it('sees a key that is given twice', () => {
-    expect(faultsOf('{"target": {"table": "a",\n"table": "b"}}')).to.deep.equal(['target.table: given twice (again in line 2)']);
+    expect(faultsOf('{"target": {"table": "a",\n"table": "b"}}')).to.deep.equal([
+      'target.table: given twice (again in line 2)',
+    ]);
   });
 
   it('tells where a text stops being JSON', () => {
     const message = (text: string) => {
-      try { parseSettings(text, { file: 'f' }); return ''; } catch (error) { return (error as Error).message; }
+      try {
+        parseSettings(text, { file: 'f' });
+        return '';
+      } catch (error) {
+        return (error as Error).message;
+      }
     };
-    expect(message('{\n  "legacy": {\n    // keys\n')).to.equal('the config file f is not JSON: line 3, column 5: expected a key in double quotes, found "/" (JSON has no comments)');
+    expect(message('{\n  "legacy": {\n    // keys\n')).to.equal(
+      'the config file f is not JSON: line 3, column 5: expected a key in double quotes, found "/" (JSON has no comments)',
+    );
     expect(message('')).to.include('line 1, column 1: the file is empty');
     expect(message('{"a": 1} x')).to.include('line 1, column 10: something follows');
     expect(message('{"a": "\\x"}')).to.include('line 1, column 7: a string that does not end');
@@ -162,20 +204,28 @@ describe('parseSettings', () => {
     ]);
   });
 
-  it('refuses a new table that is a legacy one, or the ledger\'s', () => {
-    expect(faultsOf({ target: { table: '"api_keys"' } })).to.deep.equal(['target.table: is the same table as legacy.keys.table']);
-    expect(faultsOf({ target: { table: 'Keylift.keys' } })[0]).to.match(/^target\.table: must not be in the schema keylift/);
+  it("refuses a new table that is a legacy one, or the ledger's", () => {
+    expect(faultsOf({ target: { table: '"api_keys"' } })).to.deep.equal([
+      'target.table: is the same table as legacy.keys.table',
+    ]);
+    expect(faultsOf({ target: { table: 'Keylift.keys' } })[0]).to.match(
+      /^target\.table: must not be in the schema keylift/,
+    );
   });
 
-  it('refuses what an index could not find, what reports would show, and what keylift\'s functions are quoted with', () => {
-    expect(faultsOf({ legacy: { keys: { token: { sql: '(SELECT t.token FROM tokens t WHERE t.key = k.id)' } } } })).to.deep.equal([
-      'legacy.keys.token.sql: must be computed from the row itself: an index finds keys by it',
-    ]);
+  it("refuses what an index could not find, what reports would show, and what keylift's functions are quoted with", () => {
+    expect(
+      faultsOf({ legacy: { keys: { token: { sql: '(SELECT t.token FROM tokens t WHERE t.key = k.id)' } } } }),
+    ).to.deep.equal(['legacy.keys.token.sql: must be computed from the row itself: an index finds keys by it']);
     expect(faultsOf({ legacy: { keys: { token: { sql: `k.token || 'select'` } } } })).to.deep.equal([]);
-    expect(faultsOf({ legacy: { keys: { id: 'token' } } })).to.deep.equal(['legacy.keys.id: is the token itself; ids stand in every report, so keys need another one']);
-    expect(faultsOf({ legacy: { keys: { carry: ['a$body$b'] }, apis: { inStore: { sql: `a."$do$"` } } } })).to.deep.equal([
-      'legacy.keys.carry[0]: must not hold $body$, which keylift\'s own functions are quoted with',
-      'legacy.apis.inStore.sql: must not hold $do$, which keylift\'s own functions are quoted with',
+    expect(faultsOf({ legacy: { keys: { id: 'token' } } })).to.deep.equal([
+      'legacy.keys.id: is the token itself; ids stand in every report, so keys need another one',
+    ]);
+    expect(
+      faultsOf({ legacy: { keys: { carry: ['a$body$b'] }, apis: { inStore: { sql: `a."$do$"` } } } }),
+    ).to.deep.equal([
+      "legacy.keys.carry[0]: must not hold $body$, which keylift's own functions are quoted with",
+      "legacy.apis.inStore.sql: must not hold $do$, which keylift's own functions are quoted with",
     ]);
   });
 

@@ -4,7 +4,9 @@ import { redactText, redactUrl, secretsOfUrl } from '../../src/config/redact.js'
 describe('redactUrl', () => {
   it('takes passwords out, wherever they stand', () => {
     expect(redactUrl('postgres://ann:s3cret@db:5432/shop')).to.equal('postgres://ann:***@db:5432/shop');
-    expect(redactUrl('postgres://ann@db/shop?password=s3cret&sslmode=require')).to.equal('postgres://ann@db/shop?password=***&sslmode=require');
+    expect(redactUrl('postgres://ann@db/shop?password=s3cret&sslmode=require')).to.equal(
+      'postgres://ann@db/shop?password=***&sslmode=require',
+    );
     expect(redactUrl('postgres://ann@db/shop')).to.equal('postgres://ann@db/shop');
   });
 

@@ -16,39 +16,68 @@ const open = new Set<() => void>();
 function onTerminal(line: string, { url, env = {} }: { url: string; env?: Record<string, string> }) {
   const command = `stty columns 80 rows 24; exec ${process.execPath} --import ${import.meta.resolve('tsx')} ${CLI} ${line}`;
   const child = spawn('script', ['--quiet', '--flush', '--return', '--command', command, '/dev/null'], {
-    env: { ...process.env, NO_COLOR: undefined, DATABASE_URL: url, LC_ALL: 'C.UTF-8', TERM: 'xterm', SHELL: '/bin/sh', ...env }, stdio: ['pipe', 'pipe', 'inherit'],
+    env: {
+      ...process.env,
+      NO_COLOR: undefined,
+      DATABASE_URL: url,
+      LC_ALL: 'C.UTF-8',
+      TERM: 'xterm',
+      SHELL: '/bin/sh',
+      ...env,
+    },
+    stdio: ['pipe', 'pipe', 'inherit'],
   });
-  const close = (): void => { child.kill('SIGKILL'); };
+  const close = (): void => {
+    child.kill('SIGKILL');
+  };
   open.add(close);
   child.once('close', () => open.delete(close));
   let said = '';
-  child.stdout.on('data', (chunk: Buffer) => { said += chunk.toString(); });
+  child.stdout.on('data', (chunk: Buffer) => {
+    said += chunk.toString();
+  });
   return {
     said: () => stripVTControlCharacters(said).replaceAll('\r', ''),
     raw: () => said,
-    press: (keys: string) => { child.stdin.write(keys); },
-    exited: new Promise<number | null>((resolve) => child.once('close', (code) => { resolve(code); })),
+    press: (keys: string) => {
+      child.stdin.write(keys);
+    },
+    exited: new Promise<number | null>((resolve) =>
+      child.once('close', (code) => {
+        resolve(code);
+      }),
+    ),
   };
 }
 
 describe('migrate on a terminal', () => {
   let scenario: Scenario;
-  beforeEach(async () => { scenario = await Scenario.of(MOTLEY); });
+  beforeEach(async () => {
+    scenario = await Scenario.of(MOTLEY);
+  });
   afterEach(() => {
-    open.forEach((close) => { close(); });
+    open.forEach((close) => {
+      close();
+    });
     return scenario.close();
   });
 
   it('asks once, with place, numbers and what cannot be taken back, then shows its stages to the end', async () => {
     const terminal = onTerminal('migrate', { url: scenario.db.url });
     await until('the question', () => terminal.said().includes('[y/N]'), 50);
-    expect(terminal.said()).to.include(`Migrate ${scenario.db.name} on 127.0.0.1:`).and.include('become account keys').and.include('Irreversible: nothing, until finalize --purge.');
+    expect(terminal.said())
+      .to.include(`Migrate ${scenario.db.name} on 127.0.0.1:`)
+      .and.include('become account keys')
+      .and.include('Irreversible: nothing, until finalize --purge.');
     expect(await scenario.batchesDone(), 'nothing is written before the answer').to.equal(0);
     terminal.press('y\n');
     expect(await terminal.exited).to.equal(6);
-    for (const stage of ['expand', 'backfill', 'harden', 'verify', 'switch']) expect(terminal.said()).to.match(new RegExp(` {2}✔ ${stage} +[\\d.]+ s\n`));
+    for (const stage of ['expand', 'backfill', 'harden', 'verify', 'switch'])
+      expect(terminal.said()).to.match(new RegExp(` {2}✔ ${stage} +[\\d.]+ s\n`));
     expect(terminal.raw()).to.include('\u001b[32m✔');
-    expect(terminal.said()).to.include('Migrated up to switch').and.not.match(/\d\d:\d\d:\d\d stage/);
+    expect(terminal.said())
+      .to.include('Migrated up to switch')
+      .and.not.match(/\d\d:\d\d:\d\d stage/);
   });
 
   /** A run that stands in the middle of a batch. */
@@ -66,11 +95,15 @@ describe('migrate on a terminal', () => {
     const { gate, terminal } = await halfway('--no-color');
     const before = await scenario.batchesDone();
     terminal.press(CTRL_C);
-    await until('it to answer', () => terminal.said().includes('SIGINT: finishing what is begun; once more leaves at once. Both can be resumed'));
+    await until('it to answer', () =>
+      terminal.said().includes('SIGINT: finishing what is begun; once more leaves at once. Both can be resumed'),
+    );
     await gate.remove();
     expect(await terminal.exited).to.equal(130);
     expect(await scenario.batchesDone()).to.be.greaterThan(before);
-    expect(terminal.said()).to.match(/■ backfill[^]*keylift: the command was stopped on request\n {2}Run the same command again: it goes on where it stopped\.\n/);
+    expect(terminal.said()).to.match(
+      /■ backfill[^]*keylift: the command was stopped on request\n {2}Run the same command again: it goes on where it stopped\.\n/,
+    );
     expect(terminal.raw()).not.to.match(/\u001b\[\d+m/);
     await scenario.must('migrate --yes', 6);
   });
@@ -85,8 +118,11 @@ describe('migrate on a terminal', () => {
     expect(await waitingSessions(scenario.db), 'the first one lets it finish').to.be.greaterThan(0);
     terminal.press(CTRL_C);
     expect(await terminal.exited).to.equal(130);
-    expect(terminal.said()).to.include('SIGINT again: leaving at once')
-      .and.include('keylift: the command was stopped at once; what was not committed is rolled back\n  Run the same command again: it goes on where it stopped.\n');
+    expect(terminal.said())
+      .to.include('SIGINT again: leaving at once')
+      .and.include(
+        'keylift: the command was stopped at once; what was not committed is rolled back\n  Run the same command again: it goes on where it stopped.\n',
+      );
     expect(await waitingSessions(scenario.db), 'nothing goes on behind its back').to.equal(0);
     await writer.query('rollback');
   });

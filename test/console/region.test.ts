@@ -4,14 +4,21 @@ import { Terminal } from '../../src/console/terminal.js';
 import { Screen } from './screen.js';
 
 const ENV = { LANG: 'C.UTF-8', TERM: 'xterm' };
-const letters = (from: string, count: number): string => Array.from({ length: count }, (_, at) => from + String(at)).join('\n');
+const letters = (from: string, count: number): string =>
+  Array.from({ length: count }, (_, at) => from + String(at)).join('\n');
 
 describe('a picture on a terminal', () => {
   it('is painted over the one before, whether it grows or shrinks', async () => {
     const screen = new Screen({ columns: 20 });
     const region = new Region(screen.stream);
     screen.stream.write('before\n');
-    for (const lines of [['a', 'b'], ['a', 'new', 'b', 'c'], ['a', 'c'], ['x', 'y', 'z']]) region.paint(() => `${lines.join('\n')}\n`);
+    for (const lines of [
+      ['a', 'b'],
+      ['a', 'new', 'b', 'c'],
+      ['a', 'c'],
+      ['x', 'y', 'z'],
+    ])
+      region.paint(() => `${lines.join('\n')}\n`);
     expect(await screen.text()).to.equal('before\nx\ny\nz');
     region.end();
     screen.stream.write('after\n');
@@ -20,7 +27,10 @@ describe('a picture on a terminal', () => {
 
   it('stays below what is written meanwhile', async () => {
     const screen = new Screen({ columns: 40 });
-    const terminal = new Terminal({ stdout: screen.stream, stderr: screen.stream, isTTY: { stdout: true, stderr: true }, env: ENV }, { noColour: true, regions: Region });
+    const terminal = new Terminal(
+      { stdout: screen.stream, stderr: screen.stream, isTTY: { stdout: true, stderr: true }, env: ENV },
+      { noColour: true, regions: Region },
+    );
     const region = terminal.begin('stderr')!;
     region.paint(() => 'picture 1\n');
     terminal.stderr.write('a warning\n');
@@ -40,7 +50,9 @@ describe('a picture on a terminal', () => {
     expect(await screen.text()).to.equal(`before\n${'='.repeat(30)}\n30`);
     for (const columns of [11, 61, 21]) {
       await screen.resize(columns);
-      expect(await screen.text(), String(columns)).to.equal(`before\n${'='.repeat(columns - 1)}\n${String(columns - 1)}`);
+      expect(await screen.text(), String(columns)).to.equal(
+        `before\n${'='.repeat(columns - 1)}\n${String(columns - 1)}`,
+      );
     }
   });
 
@@ -57,7 +69,10 @@ describe('a picture on a terminal', () => {
   ] as const) {
     it(`is not begun on ${what}`, () => {
       const { stream } = new Screen({ columns: 80 });
-      const terminal = new Terminal({ stdout: stream, stderr: stream, isTTY: { stdout: isTTY, stderr: isTTY }, env }, { noColour: false, regions: Region });
+      const terminal = new Terminal(
+        { stdout: stream, stderr: stream, isTTY: { stdout: isTTY, stderr: isTTY }, env },
+        { noColour: false, regions: Region },
+      );
       expect(terminal.begin('stderr')).to.equal(undefined);
     });
   }
@@ -71,7 +86,10 @@ describe('a picture on a terminal', () => {
   ] as const) {
     it(`has the style of ${JSON.stringify(env)}${noColour ? ' with --no-color' : ''}`, () => {
       const { stream } = new Screen({ columns: 80 });
-      expect(new Terminal({ stdout: stream, stderr: stream, isTTY: { stdout: true, stderr: true }, env }, { noColour }).style).to.deep.equal(style);
+      expect(
+        new Terminal({ stdout: stream, stderr: stream, isTTY: { stdout: true, stderr: true }, env }, { noColour })
+          .style,
+      ).to.deep.equal(style);
     });
   }
 });

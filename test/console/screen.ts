@@ -13,7 +13,12 @@ export class Screen {
     this.#terminal = new Terminal({ cols: columns, rows, allowProposedApi: true, convertEol: true });
     const writable = new Writable({
       decodeStrings: false,
-      write: (text: string | Buffer, _encoding, done) => { this.#terminal.write(text, () => { this.#written.emit('text'); done(); }); },
+      write: (text: string | Buffer, _encoding, done) => {
+        this.#terminal.write(text, () => {
+          this.#written.emit('text');
+          done();
+        });
+      },
     });
     this.stream = Object.assign(writable, { columns, rows });
   }
@@ -29,7 +34,11 @@ export class Screen {
 
   /** Resolves when everything written so far stands on the screen. */
   settle(): Promise<void> {
-    return new Promise((resolve) => { this.#terminal.write('', () => { resolve(); }); });
+    return new Promise((resolve) => {
+      this.#terminal.write('', () => {
+        resolve();
+      });
+    });
   }
 
   /** What stands there, scrolled-off lines included, without blank lines at the end. */

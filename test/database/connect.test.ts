@@ -8,7 +8,10 @@ const PASSWORD = 'hunter2-secret';
 
 async function failure(url: string, connectTimeoutMs = 2000): Promise<KeyliftError> {
   const outcome = await openDatabase(url, { connectTimeoutMs }).then(
-    async (database) => { await database.close(); return 'connected'; },
+    async (database) => {
+      await database.close();
+      return 'connected';
+    },
     (error: unknown) => error,
   );
   expect(outcome).to.be.instanceOf(KeyliftError);
@@ -19,13 +22,17 @@ function told(error: KeyliftError): string {
   return JSON.stringify([error.message, error.hint, error.facts]);
 }
 
-async function listening(onSocket: (socket: net.Socket) => void): Promise<{ port: number; close: () => Promise<void> }> {
+async function listening(
+  onSocket: (socket: net.Socket) => void,
+): Promise<{ port: number; close: () => Promise<void> }> {
   const sockets = new Set<net.Socket>();
-  const server = net.createServer((socket) => {
-    sockets.add(socket);
-    socket.on('error', () => undefined);
-    onSocket(socket);
-  }).listen(0, '127.0.0.1');
+  const server = net
+    .createServer((socket) => {
+      sockets.add(socket);
+      socket.on('error', () => undefined);
+      onSocket(socket);
+    })
+    .listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
     port: (server.address() as net.AddressInfo).port,
@@ -61,7 +68,9 @@ describe('openDatabase', () => {
     await server.close();
     const error = await failure(`postgres://ann:${PASSWORD}@127.0.0.1:${String(server.port)}/shop`);
     expect(error).to.include({ code: 'database_unreachable', exitCode: 5 });
-    expect(error.message).to.equal(`cannot reach the database at 127.0.0.1:${String(server.port)}: nobody listens there`);
+    expect(error.message).to.equal(
+      `cannot reach the database at 127.0.0.1:${String(server.port)}: nobody listens there`,
+    );
     expect(told(error)).not.to.include(PASSWORD);
   });
 
@@ -105,10 +114,17 @@ describe('openDatabase', () => {
   }
 
   for (const url of [
-    '', 'shop', 'mysql://ann@h/shop', `postgres://ann:${PASSWORD}`, `postgres://ann:${PASSWORD}@host:port/shop`,
-    `postgres://ann:12/${PASSWORD}@host/shop`, `postgres://ann:12#${PASSWORD}@host/shop`,
-    `postgres://ann:12?${PASSWORD}@host/shop`, `postgres://ann:${PASSWORD}@h1:5432,h2:5432/shop`,
-    `postgres://ann:${PASSWORD}@host:99999/shop`, `postgres://ann:${PASSWORD}@host/shop?sslrootcert=/no/such/file`,
+    '',
+    'shop',
+    'mysql://ann@h/shop',
+    `postgres://ann:${PASSWORD}`,
+    `postgres://ann:${PASSWORD}@host:port/shop`,
+    `postgres://ann:12/${PASSWORD}@host/shop`,
+    `postgres://ann:12#${PASSWORD}@host/shop`,
+    `postgres://ann:12?${PASSWORD}@host/shop`,
+    `postgres://ann:${PASSWORD}@h1:5432,h2:5432/shop`,
+    `postgres://ann:${PASSWORD}@host:99999/shop`,
+    `postgres://ann:${PASSWORD}@host/shop?sslrootcert=/no/such/file`,
     `postgres://ann:${PASSWORD}%ZZ@host/shop?port=x`,
   ]) {
     it(`refuses ${url.replaceAll(PASSWORD, '…') || 'an empty URL'} without repeating it`, async () => {

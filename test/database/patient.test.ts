@@ -17,12 +17,20 @@ const refuse = (state: string, times: number): string => `
 describe('a patient database', () => {
   const test = useTestDatabase({ schema: 'none' });
   let database: Database;
-  beforeEach(async () => { database = await openDatabase(test().url, { maxConnections: 1 }); });
+  beforeEach(async () => {
+    database = await openDatabase(test().url, { maxConnections: 1 });
+  });
   afterEach(() => database.close());
 
   const insert = (on: Database, tries?: number): Promise<unknown> =>
-    on.transaction((session) => session.query('insert into t values (1)'), tries === undefined ? {} : { tries }).then(() => 'done', (error: unknown) => error);
-  const met = async (): Promise<number> => Number((await test().query<{ n: string }>('select last_value as n from met'))[0]!.n);
+    on
+      .transaction((session) => session.query('insert into t values (1)'), tries === undefined ? {} : { tries })
+      .then(
+        () => 'done',
+        (error: unknown) => error,
+      );
+  const met = async (): Promise<number> =>
+    Number((await test().query<{ n: string }>('select last_value as n from met'))[0]!.n);
   const rows = async (): Promise<number> => (await test().query('select from t')).length;
 
   for (const state of ['40001', '40P01', '55P03']) {
@@ -52,7 +60,14 @@ describe('a patient database', () => {
   it('does nothing over once it is to stop', async () => {
     await test().query(refuse('40001', 100));
     const stop = new AbortController();
-    const error = await insert(patient(database, { stop: stop.signal, onWait: () => { stop.abort(new Error('stopped')); } }));
+    const error = await insert(
+      patient(database, {
+        stop: stop.signal,
+        onWait: () => {
+          stop.abort(new Error('stopped'));
+        },
+      }),
+    );
     expect(error).to.have.property('message', 'stopped');
     expect(await met()).to.equal(1);
   });

@@ -11,7 +11,11 @@ const BEAT_MS = 250;
 /** Waits for a lock of the test's, for as long as it is held. */
 const LONG = 'select pg_advisory_xact_lock(77) as of_the_test';
 
-const failure = (work: Promise<unknown>): Promise<KeyliftError | 'done'> => work.then(() => 'done', (error: unknown) => error as KeyliftError);
+const failure = (work: Promise<unknown>): Promise<KeyliftError | 'done'> =>
+  work.then(
+    () => 'done',
+    (error: unknown) => error as KeyliftError,
+  );
 
 describe('a connection that says nothing', () => {
   const test = useTestDatabase({ schema: 'none' });
@@ -31,12 +35,19 @@ describe('a connection that says nothing', () => {
   });
 
   const release = () => holder.query('select pg_advisory_unlock_all()');
-  const ours = () => test().query<{ pid: number }>(`select pid from pg_stat_activity where datname = current_database() and query = $1`, [LONG]);
+  const ours = () =>
+    test().query<{ pid: number }>(
+      `select pid from pg_stat_activity where datname = current_database() and query = $1`,
+      [LONG],
+    );
 
   it('is waited for as long as the server is at work on what was asked', async () => {
     const answered = failure(database.readOnly((session) => session.query(LONG)));
     const { connections } = proxy;
-    await until('it to be asked after more often than a silence is suffered', () => proxy.connections > connections + 5);
+    await until(
+      'it to be asked after more often than a silence is suffered',
+      () => proxy.connections > connections + 5,
+    );
     await release();
     expect(await answered).to.equal('done');
   });
@@ -47,7 +58,9 @@ describe('a connection that says nothing', () => {
     await sent;
     const error = await answered;
     expect(error).to.include({ code: 'database_silent', exitCode: 5 });
-    expect((error as KeyliftError).message).to.match(/^the database at 127\.0\.0\.1:\d+ has given no answer for 1\.5 s$/);
+    expect((error as KeyliftError).message).to.match(
+      /^the database at 127\.0\.0\.1:\d+ has given no answer for 1\.5 s$/,
+    );
   });
 
   it('is given up outside of a transaction, too', async () => {
@@ -81,7 +94,15 @@ describe('a connection that says nothing', () => {
     const answered = failure(database.readOnly((session) => session.query(LONG)));
     await sent;
     const other = failure(database.readOnly((session) => session.query(`${LONG}_again`)));
-    await until('the server to be at work on both', async () => (await test().query(`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`)).length === 2);
+    await until(
+      'the server to be at work on both',
+      async () =>
+        (
+          await test().query(
+            `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+          )
+        ).length === 2,
+    );
     await test().query('select pg_terminate_backend($1, 10000)', [(await ours())[0]!.pid]);
     expect(await answered).to.include({ code: 'connection_lost' });
     await release();

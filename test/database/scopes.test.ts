@@ -5,24 +5,35 @@ import { UnreachableError } from '../../src/errors.js';
 import { useTestDatabase } from '../support/database.js';
 
 const TERMINATE = 'select pg_terminate_backend($1)';
-const rejection = (attempt: Promise<unknown>) => attempt.then(() => 'fulfilled', (error: unknown) => error as Error & { code?: string });
+const rejection = (attempt: Promise<unknown>) =>
+  attempt.then(
+    () => 'fulfilled',
+    (error: unknown) => error as Error & { code?: string },
+  );
 
 describe('database scopes', () => {
   const test = useTestDatabase({ schema: 'none' });
   let database: Database;
-  beforeEach(async () => { database = await openDatabase(test().url, { maxConnections: 2 }); });
+  beforeEach(async () => {
+    database = await openDatabase(test().url, { maxConnections: 2 });
+  });
   afterEach(() => database.close());
 
-  const backend = async (session: WriteSession) => (await session.one<{ pid: number }>('select pg_backend_pid() pid')).pid;
+  const backend = async (session: WriteSession) =>
+    (await session.one<{ pid: number }>('select pg_backend_pid() pid')).pid;
 
   it('commits what a transaction did, and rolls back what it threw over', async () => {
     await database.transaction((session) => session.query('create table t (id bigint)'));
-    await rejection(database.transaction(async (session) => {
-      await session.query('insert into t values (1)');
-      throw new Error('no');
-    }));
+    await rejection(
+      database.transaction(async (session) => {
+        await session.query('insert into t values (1)');
+        throw new Error('no');
+      }),
+    );
     await database.transaction((session) => session.query('insert into t values ($1)', ['9223372036854775807']));
-    expect((await database.readOnly((session) => session.query('select id from t'))).rows).to.deep.equal([{ id: '9223372036854775807' }]);
+    expect((await database.readOnly((session) => session.query('select id from t'))).rows).to.deep.equal([
+      { id: '9223372036854775807' },
+    ]);
   });
 
   it('sets what it was asked to for the transaction alone', async () => {
@@ -31,9 +42,18 @@ describe('database scopes', () => {
       current_setting('idle_in_transaction_session_timeout') idle`;
     const before = await database.withSession((session) => session.one(settings));
     const inside = await database.transaction((session) => session.one(settings), {
-      lockTimeoutMs: 50, statementTimeoutMs: 1500, asynchronousCommit: true, isolation: 'repeatable read',
+      lockTimeoutMs: 50,
+      statementTimeoutMs: 1500,
+      asynchronousCommit: true,
+      isolation: 'repeatable read',
     });
-    expect(inside).to.deep.equal({ lock: '50ms', statement: '1500ms', sync: 'off', isolation: 'repeatable read', idle: '1min' });
+    expect(inside).to.deep.equal({
+      lock: '50ms',
+      statement: '1500ms',
+      sync: 'off',
+      isolation: 'repeatable read',
+      idle: '1min',
+    });
     const after = await database.withSession((session) => session.one(settings));
     expect(after).to.deep.equal(before);
   });
@@ -45,41 +65,55 @@ describe('database scopes', () => {
 
   it('keeps timestamps to the microsecond, as text', async () => {
     await database.withSession((session) => session.query(`set datestyle = 'German'`));
-    const row = await database.readOnly((session) => session.one(
-      `select '2020-01-02 03:04:05.123456'::timestamp t, array['2020-01-02 03:04:05.123456'::timestamp] a, '2020-01-02'::date d`,
-    ));
+    const row = await database.readOnly((session) =>
+      session.one(
+        `select '2020-01-02 03:04:05.123456'::timestamp t, array['2020-01-02 03:04:05.123456'::timestamp] a, '2020-01-02'::date d`,
+      ),
+    );
     expect(row).to.deep.equal({ t: '2020-01-02 03:04:05.123456', a: ['2020-01-02 03:04:05.123456'], d: '2020-01-02' });
   });
 
   it('has nothing compiled, and leaves the session as it was', async () => {
     const jit = `select current_setting('jit') jit`;
     await database.withSession((session) => session.query('set jit = on'));
-    const inside = [await database.readOnly((session) => session.one(jit)), await database.transaction((session) => session.one(jit))];
+    const inside = [
+      await database.readOnly((session) => session.one(jit)),
+      await database.transaction((session) => session.one(jit)),
+    ];
     expect(inside).to.deep.equal([{ jit: 'off' }, { jit: 'off' }]);
     expect(await database.withSession((session) => session.one(jit))).to.deep.equal({ jit: 'on' });
   });
 
   it('does not let a swallowed error pass for a commit', async () => {
-    const error = await rejection(database.transaction(async (session) => { await rejection(session.query('selec')); }));
+    const error = await rejection(
+      database.transaction(async (session) => {
+        await rejection(session.query('selec'));
+      }),
+    );
     expect((error as Error).message).to.match(/nothing was committed/);
   });
 
   it('names a connection lost during a statement, and between two', async () => {
-    const during = await rejection(database.transaction(async (session) => {
-      const pid = await backend(session);
-      const sleeping = rejection(session.query('select pg_sleep(30)'));
-      await database.withSession((other) => other.query(TERMINATE, [pid]));
-      throw await sleeping as Error;
-    }));
-    const between = await rejection(database.transaction(async (session) => {
-      const pid = await backend(session);
-      await database.withSession(async (other) => {
-        await other.query(TERMINATE, [pid]);
-        const gone = () => other.one<{ gone: boolean }>('select not exists (select from pg_stat_activity where pid = $1) gone', [pid]);
-        while (!(await gone()).gone);
-      });
-      await session.query('select 1');
-    }));
+    const during = await rejection(
+      database.transaction(async (session) => {
+        const pid = await backend(session);
+        const sleeping = rejection(session.query('select pg_sleep(30)'));
+        await database.withSession((other) => other.query(TERMINATE, [pid]));
+        throw (await sleeping) as Error;
+      }),
+    );
+    const between = await rejection(
+      database.transaction(async (session) => {
+        const pid = await backend(session);
+        await database.withSession(async (other) => {
+          await other.query(TERMINATE, [pid]);
+          const gone = () =>
+            other.one<{ gone: boolean }>('select not exists (select from pg_stat_activity where pid = $1) gone', [pid]);
+          while (!(await gone()).gone);
+        });
+        await session.query('select 1');
+      }),
+    );
     for (const error of [during, between]) {
       expect(error).to.be.instanceOf(UnreachableError).and.include({ code: 'connection_lost', exitCode: 5 });
     }
@@ -90,19 +124,32 @@ describe('database scopes', () => {
     const client = await test().connect();
     await client.query(TERMINATE, [pid]);
     await rejection(database.withSession((session) => session.query('select 1'))); // may still meet the dying one
-    const sums = await Promise.all([1, 2, 3, 4, 5].map((n) => database.transaction((session) => session.one('select $1::int n', [n]))));
+    const sums = await Promise.all(
+      [1, 2, 3, 4, 5].map((n) => database.transaction((session) => session.one('select $1::int n', [n]))),
+    );
     expect(sums).to.deep.equal([1, 2, 3, 4, 5].map((n) => ({ n })));
   });
 
   it('does not lend a session beyond its scope, nor one with an open transaction to the next', async () => {
     let kept: WriteSession | undefined;
-    await database.withSession(async (session) => { kept = session; await session.query('BEGIN'); });
-    expect(await rejection(kept!.query('select 1'))).to.be.instanceOf(Error).with.property('message').that.matches(/after its scope/);
-    const { state } = await database.withSession((session) => session.one<{ state: boolean }>('select now() = statement_timestamp() state'));
+    await database.withSession(async (session) => {
+      kept = session;
+      await session.query('BEGIN');
+    });
+    expect(await rejection(kept!.query('select 1')))
+      .to.be.instanceOf(Error)
+      .with.property('message')
+      .that.matches(/after its scope/);
+    const { state } = await database.withSession((session) =>
+      session.one<{ state: boolean }>('select now() = statement_timestamp() state'),
+    );
     expect(state).to.be.true;
   });
 
-  it('runs several statements at once and answers with the last one\'s rows', async () => {
-    expect(await database.withSession((session) => session.query('select 1 as a; select 2 as b'))).to.deep.include({ rows: [{ b: 2 }], rowCount: 1 });
+  it("runs several statements at once and answers with the last one's rows", async () => {
+    expect(await database.withSession((session) => session.query('select 1 as a; select 2 as b'))).to.deep.include({
+      rows: [{ b: 2 }],
+      rowCount: 1,
+    });
   });
 });

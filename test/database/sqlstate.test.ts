@@ -1,6 +1,13 @@
 import { expect } from 'chai';
 import pg from 'pg';
-import { isConnectionLost, isMissingObject, isPermission, isRetryable, isTimeout, sqlStateOf } from '../../src/database/sqlstate.js';
+import {
+  isConnectionLost,
+  isMissingObject,
+  isPermission,
+  isRetryable,
+  isTimeout,
+  sqlStateOf,
+} from '../../src/database/sqlstate.js';
 import { describeDatabaseError } from '../../src/database/describe.js';
 import { UsageError } from '../../src/errors.js';
 
@@ -37,12 +44,16 @@ describe('describeDatabaseError', () => {
   it('leaves row values behind, in the sentence, the facts and the cause', () => {
     const error = serverError('23505', {
       message: 'duplicate key value violates unique constraint "account_api_keys_token"',
-      detail: 'Key (token)=(tok_secret) already exists.', where: 'COPY tok_secret', constraint: 'account_api_keys_token',
+      detail: 'Key (token)=(tok_secret) already exists.',
+      where: 'COPY tok_secret',
+      constraint: 'account_api_keys_token',
     });
     const described = describeDatabaseError(error);
     expect(described).to.include({ code: 'database_error', exitCode: 1 });
     expect(described.facts).to.deep.equal({ sqlstate: '23505', constraint: 'account_api_keys_token' });
-    expect(JSON.stringify([described.message, described.facts, Object.entries(described.cause as object)])).not.to.include('tok_secret');
+    expect(
+      JSON.stringify([described.message, described.facts, Object.entries(described.cause as object)]),
+    ).not.to.include('tok_secret');
   });
 
   for (const [code, message] of [
@@ -58,15 +69,22 @@ describe('describeDatabaseError', () => {
   }
 
   it('names the function that raised an exception instead of repeating it, unless it is ours', () => {
-    const raised = (where: string) => describeDatabaseError(serverError('23514', { message: 'I refuse tok_secret', routine: 'exec_stmt_raise', where }));
+    const raised = (where: string) =>
+      describeDatabaseError(
+        serverError('23514', { message: 'I refuse tok_secret', routine: 'exec_stmt_raise', where }),
+      );
     const theirs = raised('PL/pgSQL function public.check_key() line 1 at RAISE\nSQL statement "tok_secret"');
     expect(theirs.facts).to.deep.equal({ sqlstate: '23514', function: 'public.check_key()' });
-    expect(JSON.stringify([theirs.message, theirs.facts, (theirs.cause as Error).stack])).to.include('raised an exception').and.not.include('tok_secret');
+    expect(JSON.stringify([theirs.message, theirs.facts, (theirs.cause as Error).stack]))
+      .to.include('raised an exception')
+      .and.not.include('tok_secret');
     expect(raised('PL/pgSQL function keylift.settle(bigint[],text[]) line 53 at RAISE').message).to.include('I refuse');
   });
 
   it('gives the exit code of the situation', () => {
-    const exits = ['42501', '42P01', '42703', '25006', '57014', '40P01', '53100', 'XX000'].map((code) => describeDatabaseError(serverError(code)).exitCode);
+    const exits = ['42501', '42P01', '42703', '25006', '57014', '40P01', '53100', 'XX000'].map(
+      (code) => describeDatabaseError(serverError(code)).exitCode,
+    );
     expect(exits).to.deep.equal([3, 2, 2, 3, 5, 5, 5, 1]);
   });
 

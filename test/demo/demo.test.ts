@@ -11,13 +11,17 @@ import { EXIT } from '../../src/errors.js';
 import { keylift } from '../cli/harness.js';
 
 async function expectValid(name: string, document: unknown): Promise<void> {
-  const schema = JSON.parse(await readFile(path.join(packageRoot(), 'schemas', `${name}.schema.json`), 'utf8')) as object;
+  const schema = JSON.parse(
+    await readFile(path.join(packageRoot(), 'schemas', `${name}.schema.json`), 'utf8'),
+  ) as object;
   const ajv = new Ajv({ strict: true });
   expect(ajv.validate(schema, document), `${name}: ${ajv.errorsText()}`).to.equal(true);
 }
 
 async function demoTokens(): Promise<string[]> {
-  const { keys } = JSON.parse(await readFile(path.join(DEMO_CASE, 'legacy.json'), 'utf8')) as { keys: { token: string }[] };
+  const { keys } = JSON.parse(await readFile(path.join(DEMO_CASE, 'legacy.json'), 'utf8')) as {
+    keys: { token: string }[];
+  };
   return keys.map(({ token }) => token);
 }
 
@@ -26,10 +30,20 @@ describe('keylift demo', () => {
     const { exitCode, stdout, stderr } = await keylift('demo');
     expect({ exitCode, stderr }).to.deep.equal({ exitCode: EXIT.done, stderr: '' });
     expect(stdout.split('\n').filter((line) => [...line].length > 80)).to.deep.equal([]);
-    for (const title of ['1. Before', '2. The plan', '3. The move', '4. After', '5. The proof', '6. Later', '7. And back']) {
+    for (const title of [
+      '1. Before',
+      '2. The plan',
+      '3. The move',
+      '4. After',
+      '5. The proof',
+      '6. Later',
+      '7. And back',
+    ]) {
       expect(stdout).to.include(`\n${title}`);
     }
-    expect(stdout).to.match(/\[ Acme Corp > Settings > API Keys \][\s\S]*invoice-api-key {3}2020-03-02 08:15:42\.123456/);
+    expect(stdout).to.match(
+      /\[ Acme Corp > Settings > API Keys \][\s\S]*invoice-api-key {3}2020-03-02 08:15:42\.123456/,
+    );
     expect(stdout.match(/^ {2}ok {6}/gm)).to.have.length(11);
     expect(stdout).not.to.include('FAILED');
     for (const token of await demoTokens()) expect(stdout).not.to.include(token);
@@ -45,17 +59,33 @@ describe('keylift demo', () => {
     await expectValid('verify', story.proof);
     expect(stderr).to.include('7. And back');
     const opened = (matrix: StoryDocument['after']['matrix']) =>
-      Object.fromEntries(matrix.map(({ key, opens }) => [key, Object.entries(opens).filter(([, by]) => by !== null).map(([api, by]) => `${api} ${by!}`)]));
+      Object.fromEntries(
+        matrix.map(({ key, opens }) => [
+          key,
+          Object.entries(opens)
+            .filter(([, by]) => by !== null)
+            .map(([api, by]) => `${api} ${by!}`),
+        ]),
+      );
     const before = {
-      'invoice-key-2019': [], 'invoice-api-key': ['invoices per_api'], 'receipt-api-key': ['expense_receipts per_api'],
-      'w9-forms-key': ['wsnine per_api'], 'passport-dev': ['passport per_api'], 'partner-key': ['passport per_api'],
+      'invoice-key-2019': [],
+      'invoice-api-key': ['invoices per_api'],
+      'receipt-api-key': ['expense_receipts per_api'],
+      'w9-forms-key': ['wsnine per_api'],
+      'passport-dev': ['passport per_api'],
+      'partner-key': ['passport per_api'],
     };
     const store = ['invoices account', 'expense_receipts account', 'passport account'];
     const after = { ...before, 'invoice-api-key': store, 'receipt-api-key': store, 'passport-dev': store };
     const grown = [...store, 'bank_check account'];
     expect(opened(story.before.matrix)).to.deep.equal(before);
     expect(opened(story.after.matrix)).to.deep.equal(after);
-    expect(opened(story.store_api_added.matrix)).to.deep.equal({ ...after, 'invoice-api-key': grown, 'receipt-api-key': grown, 'passport-dev': grown });
+    expect(opened(story.store_api_added.matrix)).to.deep.equal({
+      ...after,
+      'invoice-api-key': grown,
+      'receipt-api-key': grown,
+      'passport-dev': grown,
+    });
     expect(opened(story.rollback.matrix)).to.deep.equal(before);
   });
 
@@ -63,7 +93,11 @@ describe('keylift demo', () => {
     const cwd = await mkdtemp(path.join(tmpdir(), 'keylift-demo-'));
     await chmod(cwd, 0o755); // where the tests run as root, PostgreSQL's own user must get in
     const cli = path.join(packageRoot(), 'src/cli.ts');
-    const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), cli, 'demo', '--log-level', 'debug'], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(
+      process.execPath,
+      ['--import', import.meta.resolve('tsx'), cli, 'demo', '--log-level', 'debug'],
+      { cwd, stdio: ['ignore', 'pipe', 'pipe'] },
+    );
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (chunk: Buffer) => {

@@ -12,7 +12,9 @@ describe('runbook.md', () => {
   const runbook = readDocument('runbook.md');
   const anchors = anchorsOf(runbook);
 
-  it('has no heading twice', () => { expect(anchors).to.deep.equal([...new Set(anchors)]); });
+  it('has no heading twice', () => {
+    expect(anchors).to.deep.equal([...new Set(anchors)]);
+  });
 
   const sent = sentAnchors();
 
@@ -27,7 +29,9 @@ describe('runbook.md', () => {
   });
 
   it('explains every reason of an exception', () => {
-    const schema = JSON.parse(readDocument('schemas/plan.schema.json')) as { definitions: { reason: { enum: string[] } } };
+    const schema = JSON.parse(readDocument('schemas/plan.schema.json')) as {
+      definitions: { reason: { enum: string[] } };
+    };
     for (const reason of schema.definitions.reason.enum) expect(runbook).to.include(`| \`${reason}\` |`);
   });
 });
@@ -47,7 +51,9 @@ describe('README.md', () => {
 
   it('gives every runtime dependency its reason', () => {
     const { dependencies } = JSON.parse(readDocument('package.json')) as { dependencies: Record<string, string> };
-    const rows = [...readme.split('## Runtime dependencies')[1]!.matchAll(/^\| `([^`]+)` \|/gm)].map(([, name]) => name);
+    const rows = [...readme.split('## Runtime dependencies')[1]!.matchAll(/^\| `([^`]+)` \|/gm)].map(
+      ([, name]) => name,
+    );
     expect(rows.sort()).to.deep.equal(Object.keys(dependencies).sort());
   });
 
@@ -62,14 +68,18 @@ describe('documents', () => {
     it(`${name}: every link leads somewhere`, () => {
       for (const { file, anchor } of linksOf(readDocument(name))) {
         expect(existsSync(path.join(packageRoot(), file)), `${file} in ${name}`).to.equal(true);
-        if (anchor !== '') expect(anchorsOf(readDocument(file === '' ? name : file)), `#${anchor} in ${name}`).to.include(anchor);
+        if (anchor !== '')
+          expect(anchorsOf(readDocument(file === '' ? name : file)), `#${anchor} in ${name}`).to.include(anchor);
       }
     });
   }
 
   it('LICENSE is Apache-2.0, as package.json says', () => {
     const licence = readDocument('LICENSE');
-    expect(licence).to.include('Apache License').and.include('END OF TERMS AND CONDITIONS').and.include('Copyright The keylift authors');
+    expect(licence)
+      .to.include('Apache License')
+      .and.include('END OF TERMS AND CONDITIONS')
+      .and.include('Copyright The keylift authors');
     expect((JSON.parse(readDocument('package.json')) as { license: string }).license).to.equal('Apache-2.0');
   });
 });

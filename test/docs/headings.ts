@@ -8,7 +8,12 @@ export const readDocument = (name: string): string => readFileSync(path.join(pac
 export function anchorsOf(markdown: string): string[] {
   const withoutCode = markdown.replace(/^```.*?^```$/gms, '');
   return [...withoutCode.matchAll(/^#{1,6} (.+)$/gm)].map(([, title]) =>
-    title!.trim().toLowerCase().replace(/[^\p{L}\p{N}\s_-]/gu, '').replace(/\s/g, '-'));
+    title!
+      .trim()
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replace(/\s/g, '-'),
+  );
 }
 
 /** The text below the heading of an anchor, up to the next heading of any level; undefined when there is none. */

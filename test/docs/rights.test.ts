@@ -33,7 +33,14 @@ const UNPINNED = `
   select oid::regprocedure::text as function, proconfig from pg_proc where pronamespace = to_regnamespace('keylift') and prosqlbody is null
     and not coalesce(proconfig, '{}') @> '{"search_path=pg_catalog, pg_temp"}'`;
 
-const EVERY_STATION = ['migrate --yes --until expand', 'migrate --yes --until backfill', 'migrate --yes --until harden', 'migrate --yes', 'finalize --yes', 'rollback --yes'];
+const EVERY_STATION = [
+  'migrate --yes --until expand',
+  'migrate --yes --until backfill',
+  'migrate --yes --until harden',
+  'migrate --yes',
+  'finalize --yes',
+  'rollback --yes',
+];
 
 describe('rights', () => {
   const database = useTestDatabase({ each: true });
@@ -55,14 +62,33 @@ describe('rights', () => {
     expect([line, exitCode], stderr).to.deep.equal([line, 0]);
   };
   const rights = async (role: RoleName): Promise<string[]> =>
-    (await database().query<{ may: string }>(RIGHTS, [decodeURIComponent(new URL(roles.url(role)).username)])).map(({ may }) => may);
+    (await database().query<{ may: string }>(RIGHTS, [decodeURIComponent(new URL(roles.url(role)).username)])).map(
+      ({ may }) => may,
+    );
   const refusal = async (role: RoleName, sql: string): Promise<string> =>
-    roles.query(role, sql).then(() => 'done', (error: unknown) => (error as { code: string }).code);
+    roles.query(role, sql).then(
+      () => 'done',
+      (error: unknown) => (error as { code: string }).code,
+    );
 
-  const PLANNER = ['SELECT on public.accounts', 'SELECT on public.api_keys', 'SELECT on public.apis', 'USAGE on schema public'];
-  const GATEWAY = ['EXECUTE on function keylift.authorize', 'SELECT on keylift.per_api_keys', 'USAGE on schema keylift', 'USAGE on schema public'];
+  const PLANNER = [
+    'SELECT on public.accounts',
+    'SELECT on public.api_keys',
+    'SELECT on public.apis',
+    'USAGE on schema public',
+  ];
+  const GATEWAY = [
+    'EXECUTE on function keylift.authorize',
+    'SELECT on keylift.per_api_keys',
+    'USAGE on schema keylift',
+    'USAGE on schema public',
+  ];
   const ALL_FOUR = 'SELECT, INSERT, UPDATE, DELETE';
-  const PLATFORM = [`${ALL_FOUR} on public.account_api_keys`, `${ALL_FOUR} on public.api_keys`, 'USAGE on schema public'];
+  const PLATFORM = [
+    `${ALL_FOUR} on public.account_api_keys`,
+    `${ALL_FOUR} on public.api_keys`,
+    'USAGE on schema public',
+  ];
 
   it('planner, gateway and platform have what the runbook grants, and nothing else at any station', async () => {
     await roles.make('platform');
@@ -78,13 +104,23 @@ describe('rights', () => {
     }
   });
 
-  it('the operator is no superuser, and has rights on nothing that is not keylift\'s or the key table\'s', async () => {
+  it("the operator is no superuser, and has rights on nothing that is not keylift's or the key table's", async () => {
     await asOperator('migrate --yes');
     const name = decodeURIComponent(new URL(roles.url('operator')).username);
-    expect(await database().query('select rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls from pg_roles where rolname = $1', [name]))
-      .to.deep.equal([{ rolsuper: false, rolcreaterole: false, rolcreatedb: false, rolreplication: false, rolbypassrls: false }]);
+    expect(
+      await database().query(
+        'select rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls from pg_roles where rolname = $1',
+        [name],
+      ),
+    ).to.deep.equal([
+      { rolsuper: false, rolcreaterole: false, rolcreatedb: false, rolreplication: false, rolbypassrls: false },
+    ]);
     const beyond = (await rights('operator')).filter((may) => !/keylift|api_keys/.test(may));
-    expect(beyond).to.deep.equal(['SELECT, REFERENCES on public.accounts', 'SELECT on public.apis', 'USAGE, CREATE on schema public']);
+    expect(beyond).to.deep.equal([
+      'SELECT, REFERENCES on public.accounts',
+      'SELECT on public.apis',
+      'USAGE, CREATE on schema public',
+    ]);
     expect(await refusal('operator', 'select from public.invoices')).to.equal('42501');
   });
 
@@ -93,7 +129,9 @@ describe('rights', () => {
       await asOperator(line);
       expect(await database().query(PUBLIC), line).to.deep.equal([]);
       expect(await database().query(UNPINNED), line).to.deep.equal([]);
-      expect(await database().query(`select from pg_proc where pronamespace = 'keylift'::regnamespace`)).to.not.have.length(0);
+      expect(
+        await database().query(`select from pg_proc where pronamespace = 'keylift'::regnamespace`),
+      ).to.not.have.length(0);
     }
   });
 
@@ -101,21 +139,35 @@ describe('rights', () => {
     await asOperator('migrate --yes');
     await roles.make('gateway');
     for (const sql of [
-      `select keylift.settle('{1}', '{}')`, `select keylift.settle_few('{1}', '{}')`, `select keylift.await_batches('{1}')`, 'select keylift.mirror_number()',
+      `select keylift.settle('{1}', '{}')`,
+      `select keylift.settle_few('{1}', '{}')`,
+      `select keylift.await_batches('{1}')`,
+      'select keylift.mirror_number()',
       `insert into public.account_api_keys (account_id, name, token) values (1, 'mine', 'mine')`,
-      'update keylift.switch_rule set mode = \'all\'', 'select from keylift.outcomes', 'create table keylift.mine (id int)', 'create table public.mine (id int)',
-    ]) expect(await refusal('gateway', sql), sql).to.equal('42501');
+      "update keylift.switch_rule set mode = 'all'",
+      'select from keylift.outcomes',
+      'create table keylift.mine (id int)',
+      'create table public.mine (id int)',
+    ])
+      expect(await refusal('gateway', sql), sql).to.equal('42501');
   });
 
   it('a planner changes nothing and calls nothing', async () => {
     await asOperator('migrate --yes');
     for (const sql of [
-      `select keylift.authorize('token-1', 1)`, 'select from keylift.per_api_keys', 'select from keylift.runs', 'select from public.account_api_keys', 'select from public.invoices',
-      `update public.api_keys set revoked_at = now()`, 'create table public.mine (id int)', 'create schema mine',
-    ]) expect(await refusal('planner', sql), sql).to.equal('42501');
+      `select keylift.authorize('token-1', 1)`,
+      'select from keylift.per_api_keys',
+      'select from keylift.runs',
+      'select from public.account_api_keys',
+      'select from public.invoices',
+      `update public.api_keys set revoked_at = now()`,
+      'create table public.mine (id int)',
+      'create schema mine',
+    ])
+      expect(await refusal('planner', sql), sql).to.equal('42501');
   });
 
-  it('whoever may make functions in public, or temporary things, gets none of them called with the operator\'s rights', async () => {
+  it("whoever may make functions in public, or temporary things, gets none of them called with the operator's rights", async () => {
     // Better fits than PostgreSQL's own, for arguments as keylift's functions have them, and tables of the same names.
     const trap = (name: string, takes: string, gives: string, answer: string): string => `
       create function public.${name}(${takes}) returns ${gives} language plpgsql as $$ begin insert into public.caught values (current_user, '${name}'); return ${answer}; end $$`;
@@ -128,11 +180,18 @@ describe('rights', () => {
     await roles.make('platform');
     const shadows = `create temporary table api_keys (id int); create temporary table apis (id int); create temporary table account_api_keys (id int);
       create function pg_temp.cardinality(bigint[]) returns integer language sql as 'select 0';`;
-    await roles.query('platform', `${shadows} update public.api_keys set name = 'renamed' where token = 'token-1';
-      insert into public.api_keys (account_id, api_id, token) values (1, 2, 'token-3'), (1, 1, 'token-3'); delete from public.api_keys where token = 'token-2'`);
-    expect(await roles.query('gateway', `${shadows} select source from keylift.authorize('token-1', 2)`)).to.deep.equal([{ source: 'account' }]);
-    expect(await database().query('select token, name from public.account_api_keys order by token'))
-      .to.deep.equal([{ token: 'token-1', name: 'renamed' }, { token: 'token-3', name: null }]);
+    await roles.query(
+      'platform',
+      `${shadows} update public.api_keys set name = 'renamed' where token = 'token-1';
+      insert into public.api_keys (account_id, api_id, token) values (1, 2, 'token-3'), (1, 1, 'token-3'); delete from public.api_keys where token = 'token-2'`,
+    );
+    expect(await roles.query('gateway', `${shadows} select source from keylift.authorize('token-1', 2)`)).to.deep.equal(
+      [{ source: 'account' }],
+    );
+    expect(await database().query('select token, name from public.account_api_keys order by token')).to.deep.equal([
+      { token: 'token-1', name: 'renamed' },
+      { token: 'token-3', name: null },
+    ]);
     expect(await database().query('select who, what from public.caught')).to.deep.equal([]);
   });
 });

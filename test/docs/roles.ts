@@ -17,7 +17,10 @@ export interface Roles {
 }
 
 const LOGINS: Record<RoleName, string> = {
-  planner: 'keylift_planner', operator: 'keylift_operator', platform: 'shop_platform', gateway: 'shop_gateway',
+  planner: 'keylift_planner',
+  operator: 'keylift_operator',
+  platform: 'shop_platform',
+  gateway: 'shop_gateway',
 };
 
 /**
@@ -27,8 +30,10 @@ const LOGINS: Record<RoleName, string> = {
 export function rolesOf(database: () => TestDatabase): Roles {
   const made = new Set<string>();
   const suffix = () => database().name.replace('keylift_test', '');
-  const own = (sql: string) => sql.replace(/\b(keylift_planner|keylift_operator|shop_platform|shop_gateway|shop_owner)\b/g, `$1${suffix()}`)
-    .replace(/ON DATABASE shop\b/g, `ON DATABASE ${database().name}`);
+  const own = (sql: string) =>
+    sql
+      .replace(/\b(keylift_planner|keylift_operator|shop_platform|shop_gateway|shop_owner)\b/g, `$1${suffix()}`)
+      .replace(/ON DATABASE shop\b/g, `ON DATABASE ${database().name}`);
 
   afterEach(async () => {
     // The database is gone by now, and with it all that they owned.
@@ -65,12 +70,14 @@ export function rolesOf(database: () => TestDatabase): Roles {
       made.add(own(LOGINS[name]));
       await database().query(own(sqlOf(name)));
     },
-    grantTarget: async () => { await database().query(own(sqlOf('platform'))); },
+    grantTarget: async () => {
+      await database().query(own(sqlOf('platform')));
+    },
     query: async (name, sql) => {
       const client = new pg.Client({ connectionString: url(name) });
       await client.connect();
       try {
-        const result = await client.query(sql) as pg.QueryResult | pg.QueryResult[];
+        const result = (await client.query(sql)) as pg.QueryResult | pg.QueryResult[];
         return (Array.isArray(result) ? result.at(-1)! : result).rows as unknown[];
       } finally {
         await client.end();

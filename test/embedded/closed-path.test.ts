@@ -1,5 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, lstatSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  lstatSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { expect } from 'chai';
@@ -37,7 +47,9 @@ function lock(...directories: string[]): void {
 }
 
 describe('a checkout that PostgreSQL may not enter', () => {
-  beforeEach(() => { closed = makeClosed(); });
+  beforeEach(() => {
+    closed = makeClosed();
+  });
   afterEach(() => {
     execFileSync('chmod', ['-R', 'u+w', closed]);
     for (const directory of [closed, CACHED]) rmSync(directory, { recursive: true, force: true });

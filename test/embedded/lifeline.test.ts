@@ -21,7 +21,11 @@ describe('the end of the program that started a server', () => {
     await leavesNothing({ pid: program.process.pid!, dataDirectory: starting });
   });
 
-  for (const [ending, code] of [['exit', 7], ['throw', 1], ['return', 0]] as const) {
+  for (const [ending, code] of [
+    ['exit', 7],
+    ['throw', 1],
+    ['return', 0],
+  ] as const) {
     it(`ends the server of a program that ends by ${ending} without stopping it`, async () => {
       const program = startProgram(ending);
       const server = await started(program);

@@ -24,13 +24,19 @@ export interface Started {
 /** Starts program.ts in a process group of its own, as a shell starts a foreground job. */
 export function startProgram(ending: 'exit' | 'throw' | 'wait' | 'return', cwd = process.cwd()): Program {
   const child = spawn(process.execPath, ['--import', TSX, PROGRAM, ending], {
-    cwd, detached: true, stdio: ['pipe', 'pipe', 'ignore'],
+    cwd,
+    detached: true,
+    stdio: ['pipe', 'pipe', 'ignore'],
   });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {
     process: child,
     line: async () => String((await lines.next()).value),
-    exited: new Promise((resolve) => child.once('exit', (code, signal) => { resolve(signal ?? code); })),
+    exited: new Promise((resolve) =>
+      child.once('exit', (code, signal) => {
+        resolve(signal ?? code);
+      }),
+    ),
   };
 }
 

@@ -29,7 +29,10 @@ async function ask(server: EmbeddedServer, sql: string, url = server.url()): Pro
 }
 
 async function refusal(options: EmbeddedServerOptions): Promise<KeyliftError> {
-  const error: unknown = await start(options).then(() => undefined, (reason: unknown) => reason);
+  const error: unknown = await start(options).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
   expect(error).to.be.instanceOf(KeyliftError);
   return error as KeyliftError;
 }
@@ -42,7 +45,9 @@ describe('startEmbeddedServer', () => {
   it('serves UTF8 text in an order that no machine changes, and never as root', async () => {
     const server = await start();
     expect(await ask(server, 'show server_encoding')).to.equal('UTF8');
-    expect(await ask(server, `select string_agg(v, '' order by v) from unnest(array['é', 'b', 'B', 'a', '_']) v`)).to.equal('B_abé');
+    expect(
+      await ask(server, `select string_agg(v, '' order by v) from unnest(array['é', 'b', 'B', 'a', '_']) v`),
+    ).to.equal('B_abé');
     expect(await ask(server, 'show timezone')).to.equal('UTC');
     expect(statSync(path.join(server.dataDirectory, 'data')).uid).not.to.equal(0);
     expect(statSync(server.dataDirectory).mode & 0o777).to.equal(0o700);
@@ -125,7 +130,7 @@ describe('startEmbeddedServer', () => {
     }
   });
 
-  it('leaves a directory alone that is somebody else\'s', async () => {
+  it("leaves a directory alone that is somebody else's", async () => {
     const dataDirectory = mkdtempSync(path.join(os.tmpdir(), 'keylift-test-'));
     writeFileSync(path.join(dataDirectory, 'thesis.txt'), 'precious');
     const owner = statSync(dataDirectory).uid;

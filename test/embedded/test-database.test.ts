@@ -32,7 +32,9 @@ describe('createTestDatabase', () => {
     expect((await client.query('select to_regclass($1) as found', ['public.api_keys'])).rows).to.eql([{ found: null }]);
     await database.drop();
     await database.drop();
-    const found = await onServer((server) => server.query('select 1 from pg_database where datname = $1', [database.name]));
+    const found = await onServer((server) =>
+      server.query('select 1 from pg_database where datname = $1', [database.name]),
+    );
     expect(found.rowCount).to.equal(0);
   });
 

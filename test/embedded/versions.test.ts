@@ -16,13 +16,19 @@ function isInstalled(major: number): boolean {
 
 describe('embedded servers of other major versions', () => {
   it('are all installed where the gate runs', function () {
-    if (process.env['KEYLIFT_TEST_EXTRAS'] !== 'required') { this.skip(); return; } // npm run extras
+    if (process.env['KEYLIFT_TEST_EXTRAS'] !== 'required') {
+      this.skip();
+      return;
+    } // npm run extras
     expect([14, 15, 16, 17, 18].filter(isInstalled)).to.deep.equal([14, 15, 16, 17, 18]);
   });
 
   for (const major of [14, 15, 16, 17]) {
     it(`${String(major)} starts, orders as the shipped one does, and stops`, async function () {
-      if (!isInstalled(major)) { this.skip(); return; }
+      if (!isInstalled(major)) {
+        this.skip();
+        return;
+      }
       const server = await startEmbeddedServer({ majorVersion: major, settings: { fsync: 'off' } });
       const client = new pg.Client({ connectionString: server.url() });
       try {
@@ -40,6 +46,8 @@ describe('embedded servers of other major versions', () => {
   }
 
   it('say which one is not there', () => {
-    expect(() => locateBinaries(13)).to.throw(KeyliftError).with.property('code', 'embedded_not_installed');
+    expect(() => locateBinaries(13))
+      .to.throw(KeyliftError)
+      .with.property('code', 'embedded_not_installed');
   });
 });

@@ -4,7 +4,9 @@ import { Scenario } from '../support/scenario.js';
 
 describe('errors of the database', () => {
   let scenario: Scenario;
-  beforeEach(async () => { scenario = await Scenario.of(MOTLEY); });
+  beforeEach(async () => {
+    scenario = await Scenario.of(MOTLEY);
+  });
   afterEach(() => scenario.close());
 
   const withKeys = async (command: string, values: object) => {
@@ -14,9 +16,13 @@ describe('errors of the database', () => {
 
   it('point into the expressions of the configuration, all at once', async () => {
     const { exitCode, stderr, config } = await withKeys('plan', {
-      name: { sql: 'upper(k.nam)' }, where: { sql: 'k.revoked_at IS NULL\n  AND k.id > \'none\'' }, createdAt: { sql: 'k.created_at +' },
+      name: { sql: 'upper(k.nam)' },
+      where: { sql: "k.revoked_at IS NULL\n  AND k.id > 'none'" },
+      createdAt: { sql: 'k.created_at +' },
     });
-    expect([exitCode, stderr]).to.deep.equal([2, `keylift: ${config} does not fit this database:
+    expect([exitCode, stderr]).to.deep.equal([
+      2,
+      `keylift: ${config} does not fit this database:
   legacy.keys.name: column k.nam does not exist (Perhaps you meant to reference the column "k.name".)
       upper(k.nam)
             ^
@@ -29,19 +35,27 @@ describe('errors of the database', () => {
   sqlstate: 42601
   Mend the types and the { "sql": … } expressions of the configuration; nothing was changed.
   see runbook.md#mapping (code mapping_invalid)
-`]);
+`,
+    ]);
   });
 
   it('point into them in check, too, as text and as numbers', async () => {
-    const { exitCode, stdout, config } = await withKeys('check', { expiresAt: { sql: 'k.expires_at + interval \'1 day\' * k.nothing' } });
-    expect([exitCode, stdout]).to.deep.equal([2, `${config} does not fit this database: 1 fault
+    const { exitCode, stdout, config } = await withKeys('check', {
+      expiresAt: { sql: "k.expires_at + interval '1 day' * k.nothing" },
+    });
+    expect([exitCode, stdout]).to.deep.equal([
+      2,
+      `${config} does not fit this database: 1 fault
   legacy.keys.expiresAt: column k.nothing does not exist
       k.expires_at + interval '1 day' * k.nothing
                                         ^
 
-`.replace(/\n\n$/, '\n')]);
+`.replace(/\n\n$/, '\n'),
+    ]);
     const { faults } = (await scenario.run(`check --json --config ${config}`)).json<{ faults: { place: unknown }[] }>();
-    expect(faults.map(({ place }) => place)).to.deep.equal([{ line: 'k.expires_at + interval \'1 day\' * k.nothing', column: 35 }]);
+    expect(faults.map(({ place }) => place)).to.deep.equal([
+      { line: "k.expires_at + interval '1 day' * k.nothing", column: 35 },
+    ]);
   });
 
   it('name the constraint, its table and what was being done', async () => {
@@ -50,31 +64,42 @@ describe('errors of the database', () => {
     await scenario.db.query('alter table public.account_api_keys add constraint short_names check (length(name) < 0)');
     const { exitCode, stderr } = await scenario.run('migrate --yes --until backfill');
     expect(exitCode, stderr).to.equal(1);
-    expect(stderr).to.include('violates check constraint "short_names"').and.include('  sqlstate: 23514\n  statement: copying a batch\n')
-      .and.include('\n  table: account_api_keys\n').and.include('\n  constraint: short_names\n').and.not.include('Failing row');
+    expect(stderr)
+      .to.include('violates check constraint "short_names"')
+      .and.include('  sqlstate: 23514\n  statement: copying a batch\n')
+      .and.include('\n  table: account_api_keys\n')
+      .and.include('\n  constraint: short_names\n')
+      .and.not.include('Failing row');
   });
 
   it('name the step of DDL', async () => {
     await scenario.must('migrate --yes --until backfill', 0, 6);
-    await scenario.db.query(`create function public.no_index() returns event_trigger language plpgsql as $$ begin raise 'not now' using errcode = 'XX000'; end $$;
+    await scenario.db
+      .query(`create function public.no_index() returns event_trigger language plpgsql as $$ begin raise 'not now' using errcode = 'XX000'; end $$;
       create event trigger no_index on ddl_command_start when tag in ('CREATE INDEX') execute function public.no_index()`);
     const { exitCode, stderr } = await scenario.run('migrate --yes --until harden');
     expect(exitCode, stderr).to.equal(1);
-    expect(stderr).to.include('\n  sqlstate: XX000\n  statement: the step 06_token_index\n').and.match(/\n {2}function: (public\.)?no_index\(\)\n/).and.include('(code database_error)');
+    expect(stderr)
+      .to.include('\n  sqlstate: XX000\n  statement: the step 06_token_index\n')
+      .and.match(/\n {2}function: (public\.)?no_index\(\)\n/)
+      .and.include('(code database_error)');
   });
 
   it('tell the sentence of a statement that Knex ran apart from the statement', async () => {
     await scenario.db.query(`alter database ${scenario.db.name} set default_transaction_read_only = on`);
     const { exitCode, stderr } = await scenario.run('migrate --yes');
-    expect([exitCode, stderr.slice(stderr.indexOf('keylift: '))]).to.deep.equal([3, `keylift: the database takes no writes here: cannot execute CREATE SCHEMA in a read-only transaction
+    expect([exitCode, stderr.slice(stderr.indexOf('keylift: '))]).to.deep.equal([
+      3,
+      `keylift: the database takes no writes here: cannot execute CREATE SCHEMA in a read-only transaction
   sqlstate: 25006
   statement: CREATE SCHEMA IF NOT EXISTS keylift
   Connect to the primary, with a role that may write.
   see runbook.md#database (code database_read_only)
-`]);
+`,
+    ]);
   });
 
-  it('point into a statement of keylift\'s own', async () => {
+  it("point into a statement of keylift's own", async () => {
     await scenario.must('migrate --yes --until verify', 0, 6);
     await scenario.db.query('alter table keylift.switch_rule rename column cohorts to squads');
     const { exitCode, stderr } = await scenario.run('switch --cohort 10% --yes');
@@ -87,11 +112,16 @@ describe('errors of the database', () => {
     const role = `nobody_of_${scenario.db.name}`;
     const url = new URL(scenario.db.url);
     [url.username, url.password] = [role, 'looks-in-vain'];
-    await scenario.db.query(`create role ${role} login password 'looks-in-vain'; grant select on all tables in schema public to ${role}`);
+    await scenario.db.query(
+      `create role ${role} login password 'looks-in-vain'; grant select on all tables in schema public to ${role}`,
+    );
     try {
       const { exitCode, stderr } = await scenario.run('status', { url: url.href });
       expect(exitCode, stderr).to.equal(3);
-      expect(stderr).to.match(/^keylift: the database refused: permission denied for schema keylift\n {2}sqlstate: 42501\n {2}statement: .+\n/)
+      expect(stderr)
+        .to.match(
+          /^keylift: the database refused: permission denied for schema keylift\n {2}sqlstate: 42501\n {2}statement: .+\n/,
+        )
         .and.include('see runbook.md#database (code permission_denied)');
     } finally {
       await scenario.db.query(`drop owned by ${role}; drop role ${role}`);

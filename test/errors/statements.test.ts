@@ -19,7 +19,7 @@ describe('a place in a text', () => {
   });
 
   it('counts characters as the server does', () => {
-    expect(shown('\'😀é\' || x', 9)).to.deep.equal(['\'😀é\' || x', '        ^']);
+    expect(shown("'😀é' || x", 9)).to.deep.equal(["'😀é' || x", '        ^']);
   });
 
   it('takes a tab for one blank, so that the caret stays under its place', () => {
@@ -39,7 +39,10 @@ describe('a place in a text', () => {
 
 describe('a statement that failed', () => {
   const failed = (sql: string, position?: number): pg.DatabaseError => {
-    const error = Object.assign(new pg.DatabaseError('no', 2, 'error'), { code: '42601', position: position === undefined ? undefined : String(position) });
+    const error = Object.assign(new pg.DatabaseError('no', 2, 'error'), {
+      code: '42601',
+      position: position === undefined ? undefined : String(position),
+    });
     noteStatement(error, sql);
     return error;
   };
@@ -47,7 +50,9 @@ describe('a statement that failed', () => {
   it('is named by the comment it begins with, else by its first words', () => {
     expect(titleOf('\n  /* copying a batch */\n  INSERT INTO t')).to.equal('copying a batch');
     expect(titleOf(' UPDATE  keylift.batches\n SET state = $1')).to.equal('UPDATE keylift.batches SET state = $1');
-    expect(titleOf(`SELECT ${'a_column, '.repeat(20)}b FROM t`)).to.equal('SELECT a_column, a_column, a_column, a_column, a_column, …');
+    expect(titleOf(`SELECT ${'a_column, '.repeat(20)}b FROM t`)).to.equal(
+      'SELECT a_column, a_column, a_column, a_column, a_column, …',
+    );
   });
 
   it('is the first that was noted: what follows a failure is another one', () => {

@@ -55,7 +55,11 @@ describe('bad input at the front door', () => {
         legacy: { keys: { tokn: 'token', createdAt: 7 }, apis: { inStore: null } },
       });
       expect(exitCode).to.equal(2);
-      expect(stderr).to.include('3 faults').and.include('legacy.keys.tokn').and.include('legacy.keys.createdAt').and.include('legacy.apis.inStore');
+      expect(stderr)
+        .to.include('3 faults')
+        .and.include('legacy.keys.tokn')
+        .and.include('legacy.keys.createdAt')
+        .and.include('legacy.apis.inStore');
     });
 
     it('a file that is not JSON, is missing, or is a folder', async () => {
@@ -72,7 +76,11 @@ describe('bad input at the front door', () => {
       ['an API column that is not there', { legacy: { apis: { slug: 'slugg' } } }, ['slugg']],
       ['an account column that is not there', { legacy: { accounts: { name: 'fullname' } } }, ['fullname']],
       ['a carried column that is not there', { legacy: { keys: { carry: ['scopes'] } } }, ['scopes']],
-      ['a column inside an expression that is not there', { legacy: { keys: { name: { sql: 'upper(k.nam)' } } } }, ['nam']],
+      [
+        'a column inside an expression that is not there',
+        { legacy: { keys: { name: { sql: 'upper(k.nam)' } } } },
+        ['nam'],
+      ],
       ['a function that is not there', { legacy: { keys: { token: { sql: 'unwrap(k.token)' } } } }, ['unwrap']],
       ['an expression that is no SQL', { legacy: { keys: { token: { sql: 'k.token ||' } } } }, ['syntax error']],
       ['a condition that is none', { legacy: { apis: { inStore: 'kind' } } }, ['boolean']],
@@ -100,10 +108,15 @@ describe('bad input at the front door', () => {
 
     it('names all that is missing at once, with what was meant', async () => {
       const { exitCode, stderr } = await withConfig('migrate --yes', {
-        legacy: { keys: { token: 'tokn', carry: ['nothing_like_it'] }, apis: { table: 'public.api' }, accounts: { name: 'nam' } },
+        legacy: {
+          keys: { token: 'tokn', carry: ['nothing_like_it'] },
+          apis: { table: 'public.api' },
+          accounts: { name: 'nam' },
+        },
       });
       expect(exitCode).to.equal(2);
-      expect(stderr).to.include('legacy.keys.token: no column "tokn", did you mean "token"?')
+      expect(stderr)
+        .to.include('legacy.keys.token: no column "tokn", did you mean "token"?')
         .and.include('legacy.keys.carry[0]: no column "nothing_like_it", there are id, account_id')
         .and.include('legacy.apis.table: no table public.api, did you mean public.apis?')
         .and.include('legacy.accounts.name: no column "nam", did you mean "name"?')
@@ -113,7 +126,14 @@ describe('bad input at the front door', () => {
     it('another configuration than the migration was begun with', async () => {
       const env = { DATABASE_URL: database().url };
       expect((await keylift('migrate --yes', { env })).exitCode).to.equal(0);
-      for (const line of ['migrate --yes', 'rollback --yes', 'switch --back --yes', 'verify', 'finalize --yes', 'status']) {
+      for (const line of [
+        'migrate --yes',
+        'rollback --yes',
+        'switch --back --yes',
+        'verify',
+        'finalize --yes',
+        'status',
+      ]) {
         const { exitCode, stderr } = await withConfig(line, { target: { table: 'public.other_keys' } });
         expect([line, exitCode], stderr).to.deep.equal([line, 3]);
         expect(stderr).to.include('runbook.md#settings-changed');
@@ -129,12 +149,54 @@ describe('bad input at the front door', () => {
     };
 
     for (const [what, change, code, message] of [
-      ['nobody listens', (url: URL) => { url.port = '1'; }, 5, /cannot reach the database at 127\.0\.0\.1:1: nobody listens there/],
-      ['a host name nobody knows', (url: URL) => { url.hostname = 'db.invalid'; }, 5, /cannot reach the database at db\.invalid/],
-      ['a wrong password', (url: URL) => { url.password = 'wrong-word'; }, 2, /refused the password of/],
-      ['an unknown user', (url: URL) => { url.username = 'nobody'; }, 2, /refused the password of nobody|does not let in nobody/],
-      ['an unknown database', (url: URL) => { url.pathname = '/nowhere'; }, 2, /there is no database "nowhere"/],
-      ['a URL that is none', (url: URL) => { url.protocol = 'mysql:'; }, 2, /the database URL is not usable/],
+      [
+        'nobody listens',
+        (url: URL) => {
+          url.port = '1';
+        },
+        5,
+        /cannot reach the database at 127\.0\.0\.1:1: nobody listens there/,
+      ],
+      [
+        'a host name nobody knows',
+        (url: URL) => {
+          url.hostname = 'db.invalid';
+        },
+        5,
+        /cannot reach the database at db\.invalid/,
+      ],
+      [
+        'a wrong password',
+        (url: URL) => {
+          url.password = 'wrong-word';
+        },
+        2,
+        /refused the password of/,
+      ],
+      [
+        'an unknown user',
+        (url: URL) => {
+          url.username = 'nobody';
+        },
+        2,
+        /refused the password of nobody|does not let in nobody/,
+      ],
+      [
+        'an unknown database',
+        (url: URL) => {
+          url.pathname = '/nowhere';
+        },
+        2,
+        /there is no database "nowhere"/,
+      ],
+      [
+        'a URL that is none',
+        (url: URL) => {
+          url.protocol = 'mysql:';
+        },
+        2,
+        /the database URL is not usable/,
+      ],
     ] as const) {
       it(`${what}: exit ${String(code)}`, async () => {
         for (const line of [...READING, ...WRITING]) {
@@ -152,7 +214,13 @@ describe('bad input at the front door', () => {
       await new Promise((resolve) => silent.once('listening', resolve));
       const { port } = silent.address() as AddressInfo;
       try {
-        const { exitCode, stderr } = await refused(database(), 'migrate --yes', { env: { DATABASE_URL: at((url) => { url.port = String(port); }) } });
+        const { exitCode, stderr } = await refused(database(), 'migrate --yes', {
+          env: {
+            DATABASE_URL: at((url) => {
+              url.port = String(port);
+            }),
+          },
+        });
         expect(exitCode).to.equal(5);
         expect(stderr).to.include('no answer within 10 s');
       } finally {
@@ -167,13 +235,30 @@ describe('bad input at the front door', () => {
       const first = await refused(database(), 'migrate');
       expect(first.exitCode).to.equal(3);
       expect(first.stderr).to.include('nobody can answer').and.include('--yes');
-      expect((await keylift('migrate --until verify --yes', { env: { DATABASE_URL: database().url } })).exitCode).to.equal(0);
-      for (const line of ['migrate', 'switch --all', 'switch --cohort 5%', 'switch --back', 'rollback', 'finalize', 'finalize --purge']) {
+      expect(
+        (await keylift('migrate --until verify --yes', { env: { DATABASE_URL: database().url } })).exitCode,
+      ).to.equal(0);
+      for (const line of [
+        'migrate',
+        'switch --all',
+        'switch --cohort 5%',
+        'switch --back',
+        'rollback',
+        'finalize',
+        'finalize --purge',
+      ]) {
         expect((await refused(database(), line)).exitCode, line).to.equal(3);
       }
     });
 
-    for (const line of ['verify', 'switch --all --yes', 'switch --cohort 5% --yes', 'switch --back --yes', 'finalize --yes', 'finalize --purge --yes']) {
+    for (const line of [
+      'verify',
+      'switch --all --yes',
+      'switch --cohort 5% --yes',
+      'switch --back --yes',
+      'finalize --yes',
+      'finalize --purge --yes',
+    ]) {
       it(`${line} with nothing migrated`, async () => {
         const { exitCode, stderr } = await refused(database(), line);
         expect(exitCode).to.equal(3);

@@ -18,10 +18,14 @@ const TABLES = `select oid::regclass::text as name from pg_class where relkind =
 export async function digest(database: TestDatabase): Promise<string> {
   const [objects] = await database.query<{ digest: string }>(OBJECTS);
   const tables = await database.query<{ name: string }>(TABLES);
-  const rows = await Promise.all(tables.map(async ({ name }) => {
-    const [row] = await database.query<{ sum: string | null }>(`select md5(string_agg(t::text, E'\\n' order by t::text)) as sum from ${name} t`);
-    return `${name} ${row?.sum ?? 'empty'}`;
-  }));
+  const rows = await Promise.all(
+    tables.map(async ({ name }) => {
+      const [row] = await database.query<{ sum: string | null }>(
+        `select md5(string_agg(t::text, E'\\n' order by t::text)) as sum from ${name} t`,
+      );
+      return `${name} ${row?.sum ?? 'empty'}`;
+    }),
+  );
   return [objects?.digest, ...rows].join('\n');
 }
 

@@ -15,11 +15,14 @@ describe('explain, notice and rehearsal on another schema', () => {
   });
   after(() => scenario.close());
 
-  const explained = async (word: string): Promise<Explanation> => (await scenario.must(`explain ${word} --json --config ${config}`)).json<Explanation>();
+  const explained = async (word: string): Promise<Explanation> =>
+    (await scenario.must(`explain ${word} --json --config ${config}`)).json<Explanation>();
 
   it('rehearses and writes the notice', async () => {
     const notice = path.join(path.dirname(config), 'notice.csv');
-    const plan = (await scenario.must(`plan --json --rehearse --notice ${notice} --config ${config}`)).json<{ rehearsal: Record<string, number> }>();
+    const plan = (await scenario.must(`plan --json --rehearse --notice ${notice} --config ${config}`)).json<{
+      rehearsal: Record<string, number>;
+    }>();
     expect(plan.rehearsal).to.include({ rows: 4, moved: 3 });
     expect(await readFile(notice, 'utf8')).to.equal(`account_id,account,key_id,key_name,opens_before,opens_after
 own-é,,${id(1)},,ocr,invoices ocr
@@ -30,8 +33,15 @@ own-é,,${id(3)},,invoices ocr,invoices ocr
   for (const command of ['plan', 'migrate --yes', 'finalize --yes', 'finalize --purge --yes']) {
     it(`explains after ${command}`, async () => {
       await scenario.must(`${command} --config ${config}`);
-      const { keys: [one] } = await explained(id(1));
-      expect([one!.outcome, one!.account_id, one!.opens.before, one!.opens.after]).to.deep.equal(['move', 'own-é', ['ocr'], ['invoices', 'ocr']]);
+      const {
+        keys: [one],
+      } = await explained(id(1));
+      expect([one!.outcome, one!.account_id, one!.opens.before, one!.opens.after]).to.deep.equal([
+        'move',
+        'own-é',
+        ['ocr'],
+        ['invoices', 'ocr'],
+      ]);
       expect((await explained(one!.fingerprint!)).keys.map((key) => key.key_id)).to.deep.equal([id(1)]);
       expect((await explained(id(4))).keys[0]).to.include({ outcome: 'merge' });
       expect((await explained(id(2))).keys[0]!.opens).to.deep.include({ before: ['mine'], after: ['mine'] });

@@ -23,7 +23,10 @@ export async function explain(scenario: Scenario, word: string, options: { url?:
 }
 
 /** Stories of many keys, asked without a command and a connection for each; held against the schema all the same. */
-export async function withStories<T>(scenario: Scenario, work: (storyOf: (id: string) => Promise<KeyStory>) => Promise<T>): Promise<T> {
+export async function withStories<T>(
+  scenario: Scenario,
+  work: (storyOf: (id: string) => Promise<KeyStory>) => Promise<T>,
+): Promise<T> {
   const database = await openDatabase(scenario.db.url);
   try {
     const mapped = await database.readOnly((session) => inspectLegacy(session, DEFAULT_SETTINGS));
@@ -39,7 +42,11 @@ export async function withStories<T>(scenario: Scenario, work: (storyOf: (id: st
 }
 
 /** The one story behind an id. */
-export async function storyOf(scenario: Scenario, id: string | number, options: { url?: string } = {}): Promise<KeyStory> {
+export async function storyOf(
+  scenario: Scenario,
+  id: string | number,
+  options: { url?: string } = {},
+): Promise<KeyStory> {
   const { keys } = await explain(scenario, String(id), options);
   expect(keys.map((key) => key.key_id)).to.deep.equal([String(id)]);
   return keys[0]!;

@@ -57,7 +57,12 @@ async function crash(lane: Lane, { failpoint, fault, story, time }: Cell, tally:
   const scenario = await lane.ground(STORIES[story]);
   const { strike, ends } = FAULTS[fault]!;
   await underLoad(scenario, tally, async () => {
-    const victim = startVictim(lane.compiled, { words: lane.words(line), url: lane.proxy.url(scenario.db.url), failpoint: failpoint.name, time });
+    const victim = startVictim(lane.compiled, {
+      words: lane.words(line),
+      url: lane.proxy.url(scenario.db.url),
+      failpoint: failpoint.name,
+      time,
+    });
     try {
       const met = await victim.met;
       const letFinish = failpoint.at === 'building' ? await halfBuilt(scenario, { failpoint, victim, met }) : undefined;
@@ -79,7 +84,10 @@ async function crash(lane: Lane, { failpoint, fault, story, time }: Cell, tally:
 }
 
 /** Lets it send what builds an index, and holds that up half way. Resolves to what lets it be finished. */
-async function halfBuilt({ db }: Scenario, { failpoint, victim, met }: { failpoint: Failpoint; victim: Victim; met: Met }): Promise<() => Promise<void>> {
+async function halfBuilt(
+  { db }: Scenario,
+  { failpoint, victim, met }: { failpoint: Failpoint; victim: Victim; met: Met },
+): Promise<() => Promise<void>> {
   const table = failpoint.name.startsWith('04_') ? 'public.api_keys' : 'public.account_api_keys';
   const letFinish = await holdBuild(db, { table });
   victim.release();

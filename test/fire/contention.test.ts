@@ -8,7 +8,16 @@ import { lastWord } from './verdict.js';
 const KEYS = 600;
 const HOT = '3';
 /** Commands that meet a hot row, and what it is answered from after them. */
-const CYCLE = ['migrate --yes --until verify --batch-size 100', 'switch --all --yes', 'switch --back --yes', 'migrate --yes', 'finalize --yes', 'verify', 'rollback --yes', 'migrate --yes --batch-size 100'];
+const CYCLE = [
+  'migrate --yes --until verify --batch-size 100',
+  'switch --all --yes',
+  'switch --back --yes',
+  'migrate --yes',
+  'finalize --yes',
+  'verify',
+  'rollback --yes',
+  'migrate --yes --batch-size 100',
+];
 
 describe('rows that everybody wants', function () {
   this.timeout(180_000);
@@ -25,7 +34,9 @@ describe('rows that everybody wants', function () {
       await scenario.must('migrate --yes --until expand');
       const heat = new Heat();
       const change = [`last_used_at = clock_timestamp()`, `name = 'name ' || random()`];
-      const writers = [...change, ...change].map(async (set) => heat.write(await scenario.db.connect(), `update ${table} set ${set} where id = ${HOT}`));
+      const writers = [...change, ...change].map(async (set) =>
+        heat.write(await scenario.db.connect(), `update ${table} set ${set} where id = ${HOT}`),
+      );
       const written: number[] = [];
       try {
         for (const line of CYCLE) {
@@ -47,15 +58,23 @@ describe('rows that everybody wants', function () {
     await scenario.must('migrate --yes --until verify');
     // Its detector never runs, and keylift's does before keylift would give way by itself.
     await scenario.db.query(`alter database ${scenario.db.name} set deadlock_timeout = '250ms'`);
-    const deadlocks = async (): Promise<number> => Number((await scenario.db.query<{ n: string }>(
-      `select pg_stat_get_db_deadlocks(oid) as n from pg_database where datname = current_database()`))[0]!.n);
+    const deadlocks = async (): Promise<number> =>
+      Number(
+        (
+          await scenario.db.query<{ n: string }>(
+            `select pg_stat_get_db_deadlocks(oid) as n from pg_database where datname = current_database()`,
+          )
+        )[0]!.n,
+      );
     let rounds = 0;
     for (; (await deadlocks()) === 0 && rounds < 10; rounds += 1) {
       // Last use of both keys has to be carried to the legacy rows; which of them keylift takes first is its plan's choice.
       await scenario.db.query(`update public.account_api_keys set last_used_at = clock_timestamp() where id in (3, 6)`);
       const [first, second] = rounds % 2 === 0 ? ['6', '3'] : ['3', '6'];
       const writer = await Session.open(scenario.db);
-      await writer.run(`set deadlock_timeout = '1h'; begin; update public.api_keys set name = name where id = ${first}`);
+      await writer.run(
+        `set deadlock_timeout = '1h'; begin; update public.api_keys set name = name where id = ${first}`,
+      );
       const command = scenario.start('verify');
       await keyliftWaitsFor(scenario.db, writer);
       const crossing = writer.start(`update public.api_keys set name = name where id = ${second}`);
@@ -73,12 +92,17 @@ describe('rows that everybody wants', function () {
     const old = await scenario.db.connect();
     await old.query('begin isolation level serializable; select count(*) from public.api_keys');
     await scenario.must('migrate --yes --until expand');
-    const told = await old.query(`update public.api_keys set name = 'late' where id = ${HOT}`).then(() => 'done', (error: unknown) => (error as { code: string }).code);
+    const told = await old.query(`update public.api_keys set name = 'late' where id = ${HOT}`).then(
+      () => 'done',
+      (error: unknown) => (error as { code: string }).code,
+    );
     expect(told, 'a writer whose snapshot is older than the mirror').to.equal('40001');
     await old.query('rollback');
     const heat = new Heat();
-    const writers = [`update public.api_keys set name = 'name ' || random() where id = ${HOT}`, `update public.api_keys set revoked_at = now() where id in (${HOT}, 6)`]
-      .map(async (sql) => heat.write(await scenario.db.connect(), sql));
+    const writers = [
+      `update public.api_keys set name = 'name ' || random() where id = ${HOT}`,
+      `update public.api_keys set revoked_at = now() where id in (${HOT}, 6)`,
+    ].map(async (sql) => heat.write(await scenario.db.connect(), sql));
     try {
       for (const line of CYCLE) await scenario.must(line);
     } finally {

@@ -28,7 +28,13 @@ const firstTry = new AsyncLocalStorage<string | undefined>();
  * Puts the failpoints around the program, from outside: around the scopes of its database, the steps of DDL, and the
  * driver's statements. The program knows nothing of it.
  */
-export function placeFailpoints({ sites, reached }: { sites: Sites; reached: Reached }): (database: Database) => Database {
+export function placeFailpoints({
+  sites,
+  reached,
+}: {
+  sites: Sites;
+  reached: Reached;
+}): (database: Database) => Database {
   watchSteps(reached);
   watchDriver(reached);
   return (database) => watchScopes(database, { sites, reached });
@@ -88,14 +94,21 @@ function watchDriver(reached: Reached): void {
   const replaced = function (this: pg.Client, ...args: unknown[]): unknown {
     const around = pointsAround(this, textOf(args[0]));
     if (around === undefined) return send.apply(this, args);
-    const callback = args.find((arg) => typeof arg === 'function') as ((error: unknown, result?: unknown) => void) | undefined;
-    const sent = (): Promise<unknown> => new Promise((resolve, reject) => {
-      const values = args.slice(0, 2).filter((arg) => arg !== undefined && typeof arg !== 'function');
-      send.call(this, ...values, (error: unknown, result: unknown) => { if (error) reject(error as Error); else resolve(result); });
-    });
+    const callback = args.find((arg) => typeof arg === 'function') as
+      ((error: unknown, result?: unknown) => void) | undefined;
+    const sent = (): Promise<unknown> =>
+      new Promise((resolve, reject) => {
+        const values = args.slice(0, 2).filter((arg) => arg !== undefined && typeof arg !== 'function');
+        send.call(this, ...values, (error: unknown, result: unknown) => {
+          if (error) reject(error as Error);
+          else resolve(result);
+        });
+      });
     const done = passing({ client: this, around, sent, reached });
     if (callback === undefined) return done;
-    done.then((result) => { callback(null, result); }, callback);
+    done.then((result) => {
+      callback(null, result);
+    }, callback);
     return undefined;
   };
   pg.Client.prototype.query = replaced as typeof pg.Client.prototype.query;
@@ -106,28 +119,46 @@ interface Around {
   after?: string;
 }
 
-async function passing({ client, around, sent, reached }: { client: pg.Client; around: Around; sent: () => Promise<unknown>; reached: Reached }): Promise<unknown> {
+async function passing({
+  client,
+  around,
+  sent,
+  reached,
+}: {
+  client: pg.Client;
+  around: Around;
+  sent: () => Promise<unknown>;
+  reached: Reached;
+}): Promise<unknown> {
   if (around.before !== undefined) await reached(around.before, client);
   const result = await sent();
   if (around.after !== undefined) await reached(around.after, client);
   return result;
 }
 
-const textOf = (query: unknown): string => (typeof query === 'string' ? query : (query as { text?: string }).text ?? '');
+const textOf = (query: unknown): string =>
+  typeof query === 'string' ? query : ((query as { text?: string }).text ?? '');
 
 /** The failpoints before and after one statement, if it is one that changes hands. */
 function pointsAround(client: pg.Client, text: string): Around | undefined {
   const owner = whose.getStore();
-  if (/\bCONCURRENTLY\b/.test(text)) return owner?.step === true ? { before: `${owner.name}: while PostgreSQL works` } : undefined;
-  const isDdl = (client as unknown as { connectionParameters: { application_name: string } }).connectionParameters.application_name === 'keylift-ddl';
+  if (/\bCONCURRENTLY\b/.test(text))
+    return owner?.step === true ? { before: `${owner.name}: while PostgreSQL works` } : undefined;
+  const isDdl =
+    (client as unknown as { connectionParameters: { application_name: string } }).connectionParameters
+      .application_name === 'keylift-ddl';
   if (/^COMMIT;?$/.test(text)) {
-    const name = owner?.name ?? (isDdl ? (isConcurrent(lastStep) ? undefined : takeStep()) ?? 'knex lock' : undefined);
+    const name =
+      owner?.name ?? (isDdl ? ((isConcurrent(lastStep) ? undefined : takeStep()) ?? 'knex lock') : undefined);
     return name === undefined ? undefined : { before: `${name}: before commit`, after: `${name}: after commit` };
   }
-  return isDdl && RECORD.test(text) && owner === undefined && isConcurrent(lastStep) ? { after: `${takeStep()!}: after it is recorded` } : undefined;
+  return isDdl && RECORD.test(text) && owner === undefined && isConcurrent(lastStep)
+    ? { after: `${takeStep()!}: after it is recorded` }
+    : undefined;
 }
 
-const isConcurrent = (name: string | undefined): boolean => ALL_STEPS.some((step) => step.transaction === false && name?.startsWith(`${step.name} `) === true);
+const isConcurrent = (name: string | undefined): boolean =>
+  ALL_STEPS.some((step) => step.transaction === false && name?.startsWith(`${step.name} `) === true);
 
 function takeStep(): string | undefined {
   const name = lastStep;

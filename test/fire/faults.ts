@@ -29,7 +29,7 @@ export const FAULTS: Record<string, Fault> = {
     ends: ['SIGKILL'],
     fits: everywhere,
   },
-  'SIGTERM': {
+  SIGTERM: {
     strike: async ({ victim }) => {
       victim.process.kill('SIGTERM');
       await until('the signal to be heard', () => victim.output().includes('SIGTERM: finishing'));

@@ -15,7 +15,10 @@ import { EXPECTED_TABLES } from './platform.js';
 import { ACCOUNTS_CSV, BASES, type Base, type Story } from './stories.js';
 
 const { keys } = DEFAULT_SETTINGS.legacy;
-const SETTINGS = { ...DEFAULT_SETTINGS, legacy: { ...DEFAULT_SETTINGS.legacy, keys: { ...keys, carry: ['reference'] } } };
+const SETTINGS = {
+  ...DEFAULT_SETTINGS,
+  legacy: { ...DEFAULT_SETTINGS.legacy, keys: { ...keys, carry: ['reference'] } },
+};
 
 /** No index on the token, so that expand builds one; a carried column that is unique, so that harden does. */
 const GROUND = `drop index public.api_keys_token; alter table public.api_keys add column reference text unique`;
@@ -34,7 +37,12 @@ export class Lane {
   private readonly bases = new Map<Base, Promise<TestDatabase>>();
   private made = 0;
 
-  private constructor(readonly compiled: Compiled, readonly server: EmbeddedServer, readonly proxy: Proxy, private readonly folder: string) {}
+  private constructor(
+    readonly compiled: Compiled,
+    readonly server: EmbeddedServer,
+    readonly proxy: Proxy,
+    private readonly folder: string,
+  ) {}
 
   static async open(compiled: Compiled): Promise<Lane> {
     const folder = await mkdtemp(path.join(os.tmpdir(), 'keylift-fire-'));
@@ -80,7 +88,9 @@ export class Lane {
 
   private async disconnect(db: TestDatabase): Promise<void> {
     const elsewhere = await maintenance(this.server);
-    await elsewhere.query(`select pg_terminate_backend(pid, 10000) from pg_stat_activity where datname = $1`, [db.name]);
+    await elsewhere.query(`select pg_terminate_backend(pid, 10000) from pg_stat_activity where datname = $1`, [
+      db.name,
+    ]);
     await elsewhere.end();
   }
 

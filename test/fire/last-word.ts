@@ -11,10 +11,17 @@ export interface Standing {
   held: HeldIds;
 }
 
-interface Proof { ok: boolean; differences: unknown[]; authorization: Record<string, number> }
+interface Proof {
+  ok: boolean;
+  differences: unknown[];
+  authorization: Record<string, number>;
+}
 
 /** Asked here in another way: of twins the platform cannot tell when which was used last. */
-const LAST_USE = ['an account key was used when the latest of its rows was', 'a merged key has its account key, of one token and account, and is remembered whole'];
+const LAST_USE = [
+  'an account key was used when the latest of its rows was',
+  'a merged key has its account key, of one token and account, and is remembered whole',
+];
 /** From finalize on, what was left behind stays a per-API key, whatever the platform does to it. */
 const LEFT_BEHIND = ['a source row is accounted for once'];
 
@@ -25,7 +32,9 @@ export async function assertStands(lane: Lane, scenario: Scenario, standing: Sta
   const proof = JSON.parse(stdout) as Proof;
   expect([proof.ok, proof.differences], stdout).to.deep.equal([true, []]);
   expect(proof.authorization).to.include({ lost: 0, gained_custom: 0, gained_foreign: 0, revived: 0 });
-  const [{ state }] = (await scenario.db.query<{ state: string }>('select state from keylift.migration')) as [{ state: string }];
+  const [{ state }] = (await scenario.db.query<{ state: string }>('select state from keylift.migration')) as [
+    { state: string },
+  ];
   const final = state === 'finalized' || state === 'purged';
   await assertInvariants(scenario.db, { keys: EXPECTED, except: [...LAST_USE, ...(final ? LEFT_BEHIND : [])] });
   await assertMerged(scenario.db, { purged: state === 'purged' });
@@ -45,8 +54,11 @@ export async function assertTakenBack(lane: Lane, scenario: Scenario, held: Held
   if (await hasTarget(db)) {
     expect(await db.query('select id from public.account_api_keys where origin_api_id is not null')).to.deep.equal([]);
     // Keys born in Settings go on, and draw their ids.
-    expect(await db.query(`select tgname from pg_trigger where tgrelid = 'public.account_api_keys'::regclass and tgname like 'keylift%'`))
-      .to.deep.equal([{ tgname: 'keylift_draw_key_id' }]);
+    expect(
+      await db.query(
+        `select tgname from pg_trigger where tgrelid = 'public.account_api_keys'::regclass and tgname like 'keylift%'`,
+      ),
+    ).to.deep.equal([{ tgname: 'keylift_draw_key_id' }]);
   }
   const again = await lane.run(scenario, 'rollback --yes --json');
   expect([again.exitCode, again.json<{ rolled_back: boolean }>().rolled_back], again.stderr).to.deep.equal([0, false]);
@@ -55,10 +67,15 @@ export async function assertTakenBack(lane: Lane, scenario: Scenario, held: Held
 
 /** Every row of the platform's is there as the platform left it, in its table or in the archive, and no other is. */
 async function assertRows(db: TestDatabase): Promise<void> {
-  const [{ archive }] = (await db.query<{ archive: boolean }>(`select to_regclass('keylift.archived_keys') is not null as archive`)) as [{ archive: boolean }];
+  const [{ archive }] = (await db.query<{ archive: boolean }>(
+    `select to_regclass('keylift.archived_keys') is not null as archive`,
+  )) as [{ archive: boolean }];
   const found = `(select ${ROW} as row from public.api_keys k ${archive ? `union all select ${ROW} from keylift.archived_keys k` : ''})`;
   const expected = `(select ${ROW} as row from ${EXPECTED} k)`;
-  const [missing, extra] = [await db.query(`${expected} except all ${found}`), await db.query(`${found} except all ${expected}`)];
+  const [missing, extra] = [
+    await db.query(`${expected} except all ${found}`),
+    await db.query(`${found} except all ${expected}`),
+  ];
   expect({ missing, extra }).to.deep.equal({ missing: [], extra: [] });
   if (!(await hasTarget(db))) return;
   const born = await db.query(`
@@ -82,17 +99,31 @@ async function assertMerged(db: TestDatabase, { purged }: { purged: boolean }): 
   expect(used, 'last use').to.deep.equal([]);
 }
 
-const hasTarget = async (db: TestDatabase): Promise<boolean> => (await db.query(`select from (select to_regclass('public.account_api_keys') as t) f where t is not null`)).length > 0;
+const hasTarget = async (db: TestDatabase): Promise<boolean> =>
+  (await db.query(`select from (select to_regclass('public.account_api_keys') as t) f where t is not null`)).length > 0;
 
 /** Asks `keylift.authorize` for every token × every API, and compares with the model. @returns pairs compared */
-async function assertAnswers(db: TestDatabase, { switched, held, final = false }: Standing & { final?: boolean }): Promise<number> {
-  if ((await db.query(`select from pg_proc where proname = 'authorize' and pronamespace = to_regnamespace('keylift')`)).length === 0) return 0;
+async function assertAnswers(
+  db: TestDatabase,
+  { switched, held, final = false }: Standing & { final?: boolean },
+): Promise<number> {
+  if (
+    (await db.query(`select from pg_proc where proname = 'authorize' and pronamespace = to_regnamespace('keylift')`))
+      .length === 0
+  )
+    return 0;
   const world = await readWorld(db, { keys: EXPECTED });
   const judged = final ? await judgedByPlace(db, world) : judge(world, held);
-  const tokens = [...new Set([...world.keys, ...world.born].map(({ token }) => token).filter((token) => token !== '')), 'nobody has this one'];
-  const asked = await db.query<{ token: string | null; api: string; said: unknown }>(`
+  const tokens = [
+    ...new Set([...world.keys, ...world.born].map(({ token }) => token).filter((token) => token !== '')),
+    'nobody has this one',
+  ];
+  const asked = await db.query<{ token: string | null; api: string; said: unknown }>(
+    `
     select t.token, a.api, (select json_build_object('key_id', f.key_id::text, 'account_id', f.account_id::text, 'source', f.source) from keylift.authorize(t.token, a.api::bigint) f) as said
-    from unnest($1::text[]) t (token) cross join unnest($2::text[]) a (api)`, [tokens, [...world.apis.keys(), '987654321']]);
+    from unnest($1::text[]) t (token) cross join unnest($2::text[]) a (api)`,
+    [tokens, [...world.apis.keys(), '987654321']],
+  );
   const wrong = asked.flatMap(({ token, api, said }) => {
     const wanted = answer({ world, judged, switched }, token, api) ?? null;
     return JSON.stringify(said) === JSON.stringify(wanted) ? [] : [{ token, api, wanted, said }];
@@ -104,11 +135,15 @@ async function assertAnswers(db: TestDatabase, { switched, held, final = false }
 /** From finalize on a key's place decides: in the archive it was moved or merged, in the legacy table it answers for itself. */
 async function judgedByPlace(db: TestDatabase, world: World): Promise<Map<string, Judgement>> {
   const legacy = new Set((await db.query<{ id: string }>('select id::text from public.api_keys')).map(({ id }) => id));
-  const target = await db.query<{ id: string; token: string }>('select id::text, token from public.account_api_keys where origin_api_id is not null');
+  const target = await db.query<{ id: string; token: string }>(
+    'select id::text, token from public.account_api_keys where origin_api_id is not null',
+  );
   const keepers = new Map(target.map(({ id, token }) => [token, id]));
-  return new Map(world.keys.map(({ id, token }): [string, Judgement] => {
-    const into = keepers.get(token ?? '');
-    if (legacy.has(id) || into === undefined) return [id, { outcome: 'stay' }];
-    return [id, into === id ? { outcome: 'move' } : { outcome: 'merge', into }];
-  }));
+  return new Map(
+    world.keys.map(({ id, token }): [string, Judgement] => {
+      const into = keepers.get(token ?? '');
+      if (legacy.has(id) || into === undefined) return [id, { outcome: 'stay' }];
+      return [id, into === id ? { outcome: 'move' } : { outcome: 'merge', into }];
+    }),
+  );
 }

@@ -24,7 +24,9 @@ interface Entry {
 
 const FAILPOINTS = allFailpoints().filter(({ name }) => !passedOver(name));
 const ENTRIES: Entry[] = FAILPOINTS.flatMap((failpoint, place) => {
-  const fitting = Object.entries(FAULTS).filter(([, { fits }]) => fits(failpoint)).map(([fault]) => ({ failpoint, fault }));
+  const fitting = Object.entries(FAULTS)
+    .filter(([, { fits }]) => fits(failpoint))
+    .map(([fault]) => ({ failpoint, fault }));
   const inTurn = [...fitting.slice(place % fitting.length), ...fitting.slice(0, place % fitting.length)];
   return inTurn.slice(0, FAULTS_EACH).filter(({ fault }) => ONLY.test(`${failpoint.name}: ${fault}`));
 });
@@ -40,7 +42,11 @@ describe('the crash matrix', function () {
 
   before(async () => {
     lanes = await Promise.all(Array.from({ length: LANES }, () => Lane.open(compiled)));
-    const share = (lane: Lane, at: number) => recordStories(lane, STORY_NAMES.filter((_, n) => n % LANES === at));
+    const share = (lane: Lane, at: number) =>
+      recordStories(
+        lane,
+        STORY_NAMES.filter((_, n) => n % LANES === at),
+      );
     const parts = await Promise.all(lanes.map(share));
     record = new Map(parts.flatMap((part) => [...part]));
   });
@@ -48,15 +54,23 @@ describe('the crash matrix', function () {
     await Promise.all(lanes.map((lane) => lane.close()));
     compiled.remove();
     const { crashes, cells, recovered, written, pairs } = total;
-    process.stdout.write(`      ${String(FAILPOINTS.length)} failpoints, ${String(Object.keys(FAULTS).length)} faults: ${String(crashes)} crashes, ${String(recovered)} of them recovered from by the run itself, `
-      + `${String(cells)} cells, ${String(written)} rows written by live writers, ${String(pairs)} answers compared, ${((performance.now() - began) / 1000).toFixed(0)} s in ${String(LANES)} lanes\n`);
+    process.stdout.write(
+      `      ${String(FAILPOINTS.length)} failpoints, ${String(Object.keys(FAULTS).length)} faults: ${String(crashes)} crashes, ${String(recovered)} of them recovered from by the run itself, ` +
+        `${String(cells)} cells, ${String(written)} rows written by live writers, ${String(pairs)} answers compared, ${((performance.now() - began) / 1000).toFixed(0)} s in ${String(LANES)} lanes\n`,
+    );
   });
 
   it('comes by every failpoint that the code has', () => {
     const passed = new Set([...record.values()].flatMap((points) => [...points.keys()]));
-    expect(FAILPOINTS.map(({ name }) => name).filter((name) => !passed.has(name)), 'no story comes by').to.deep.equal([]);
+    expect(
+      FAILPOINTS.map(({ name }) => name).filter((name) => !passed.has(name)),
+      'no story comes by',
+    ).to.deep.equal([]);
     const known = new Set(allFailpoints().map(({ name }) => name));
-    expect([...passed].filter((name) => !known.has(name)), 'not known').to.deep.equal([]);
+    expect(
+      [...passed].filter((name) => !known.has(name)),
+      'not known',
+    ).to.deep.equal([]);
   });
 
   for (const entry of ENTRIES) {
@@ -73,18 +87,23 @@ describe('the crash matrix', function () {
     if (results.size > 0) return;
     const free = [...lanes];
     const waiting: ((lane: Lane) => void)[] = [];
-    const lane = (): Promise<Lane> => new Promise((resolve) => {
-      const next = free.shift();
-      if (next === undefined) waiting.push(resolve);
-      else resolve(next);
-    });
+    const lane = (): Promise<Lane> =>
+      new Promise((resolve) => {
+        const next = free.shift();
+        if (next === undefined) waiting.push(resolve);
+        else resolve(next);
+      });
     const giveBack = (used: Lane): void => {
       const next = waiting.shift();
       if (next === undefined) free.push(used);
       else next(used);
     };
     for (const entry of ENTRIES) {
-      const result = lane().then((mine) => runCells(mine, cellsOf({ ...entry, record, all: ALL })).finally(() => { giveBack(mine); }));
+      const result = lane().then((mine) =>
+        runCells(mine, cellsOf({ ...entry, record, all: ALL })).finally(() => {
+          giveBack(mine);
+        }),
+      );
       result.catch(() => undefined); // its test tells
       results.set(entry, result);
     }

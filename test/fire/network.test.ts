@@ -81,7 +81,10 @@ describe('migrate, on a bad network', () => {
     proxy.reset();
     const { exitCode, stderr } = await migration.ended;
     expect(exitCode, stderr).to.equal(5);
-    expect(stderr).to.include('trying again').and.include('un the same command again').and.not.match(/\n +at /);
+    expect(stderr)
+      .to.include('trying again')
+      .and.include('un the same command again')
+      .and.not.match(/\n +at /);
     proxy.heal();
     await scenario.endLease();
     const again = await through(MIGRATE).ended;
@@ -95,7 +98,9 @@ describe('migrate, on a bad network', () => {
     proxy.stall();
     const { exitCode, stderr } = await migration.ended;
     expect(exitCode, stderr).to.equal(5);
-    expect(stderr).to.include('no answer for 20 s').and.not.match(/\n +at /);
+    expect(stderr)
+      .to.include('no answer for 20 s')
+      .and.not.match(/\n +at /);
     proxy.reset();
     proxy.heal();
     await scenario.endLease();

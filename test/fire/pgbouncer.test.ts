@@ -22,7 +22,9 @@ suite(`through PgBouncer in transaction mode (${PGBOUNCER ?? 'skipped: pgbouncer
   this.timeout(180_000);
   let pooler: Pooler;
   let scenario: Scenario;
-  beforeEach(async () => { pooler = await startPooler({ poolSize: POOL_SIZE }); });
+  beforeEach(async () => {
+    pooler = await startPooler({ poolSize: POOL_SIZE });
+  });
   afterEach(async () => {
     await scenario.close();
     await pooler.stop();
@@ -68,18 +70,35 @@ suite(`through PgBouncer in transaction mode (${PGBOUNCER ?? 'skipped: pgbouncer
     expect(await scenario.legacyDigest()).to.equal(legacy);
     const { transactions, servers } = await traffic();
     expect(servers).to.be.within(1, POOL_SIZE);
-    await lastWord(scenario, { 'transactions through': transactions, connections: servers, 'pairs at the stations': pairs });
+    await lastWord(scenario, {
+      'transactions through': transactions,
+      connections: servers,
+      'pairs at the stations': pairs,
+    });
   });
 
   it('answers every other command, and lets Knex take everything away', async () => {
     const holds = await openMotley();
-    for (const line of ['check', 'plan --rehearse', 'status', `migrate --yes ${holds}`, 'explain 1', 'status --json', 'tune --concurrency 1', 'pause', 'resume', 'plan', 'rollback --yes']) {
+    for (const line of [
+      'check',
+      'plan --rehearse',
+      'status',
+      `migrate --yes ${holds}`,
+      'explain 1',
+      'status --json',
+      'tune --concurrency 1',
+      'pause',
+      'resume',
+      'plan',
+      'rollback --yes',
+    ]) {
       await scenario.must(line, 0, 6);
     }
     const { exitCode, stderr } = await knexCli(['migrate:rollback', '--all'], { DATABASE_URL: scenario.url });
     expect(exitCode, stderr).to.equal(0);
     const left = await scenario.db.query<{ name: string }>(
-      `select relname as name from pg_class where relkind in ('r', 'v') and relnamespace = to_regnamespace('keylift') or relname = 'account_api_keys'`);
+      `select relname as name from pg_class where relkind in ('r', 'v') and relnamespace = to_regnamespace('keylift') or relname = 'account_api_keys'`,
+    );
     expect(left.map(({ name }) => name).filter((name) => !name.startsWith('knex_migrations'))).to.deep.equal([]);
   });
 
@@ -91,13 +110,25 @@ suite(`through PgBouncer in transaction mode (${PGBOUNCER ?? 'skipped: pgbouncer
     const first = scenario.start('migrate --yes --batch-size 100 --concurrency 1');
     await until('the first to get to the gate', async () => (await waitingSessions(scenario.db)) > 0);
     const second = scenario.start(`migrate --yes ${PACE}`);
-    await until('the second to do a batch', async () => (await scenario.db.query(
-      `select from keylift.batches b join keylift.runs r using (run_id) where b.state = 'done' and r.run_id <> (select owner from keylift.control)`)).length > 0);
+    await until(
+      'the second to do a batch',
+      async () =>
+        (
+          await scenario.db.query(
+            `select from keylift.batches b join keylift.runs r using (run_id) where b.state = 'done' and r.run_id <> (select owner from keylift.control)`,
+          )
+        ).length > 0,
+    );
     const platform = await Platform.start(scenario.db, { keys: KEYS });
     await gate.remove();
     const runs = [(await first.ended).exitCode, (await second.ended).exitCode];
     await platform.stop();
-    expect([[0, 0], [6, 6], [0, 6], [6, 0]]).to.deep.include(runs);
+    expect([
+      [0, 0],
+      [6, 6],
+      [0, 6],
+      [6, 0],
+    ]).to.deep.include(runs);
     expect(platform.refused.slice(0, 3)).to.deep.equal([]);
     await lastWord(scenario, { runs: 2, 'writes beside them': platform.written });
   });
@@ -111,7 +142,10 @@ suite(`through PgBouncer in transaction mode (${PGBOUNCER ?? 'skipped: pgbouncer
     asleep.process.kill('SIGSTOP');
     await scenario.endLease();
     const second = scenario.start('migrate --yes --batch-size 100 --concurrency 1');
-    await until('the second to do all but the range that is held', async () => (await scenario.db.query('select from keylift.batches where open')).length === 1);
+    await until(
+      'the second to do all but the range that is held',
+      async () => (await scenario.db.query('select from keylift.batches where open')).length === 1,
+    );
     await gate.open();
     asleep.process.kill('SIGCONT');
     expect(await asleep.exited, asleep.output().stderr).to.equal(3);
@@ -126,7 +160,9 @@ suite(`through PgBouncer in transaction mode (${PGBOUNCER ?? 'skipped: pgbouncer
     const holds = await openMotley();
     await scenario.must(`migrate --yes --until backfill ${holds}`, 6);
     const writer = await scenario.db.connect();
-    await writer.query(`set application_name = 'the night shift'; begin; insert into public.account_api_keys (account_id, name, token) values (4, 'x', 'not committed')`);
+    await writer.query(
+      `set application_name = 'the night shift'; begin; insert into public.account_api_keys (account_id, name, token) values (4, 'x', 'not committed')`,
+    );
     const migration = scenario.start('migrate --yes');
     await until('it to say whom it waits for', () => migration.stderrSoFar().includes('the night shift'));
     migration.signal('SIGINT');
@@ -146,7 +182,9 @@ suite(`through PgBouncer in transaction mode (${PGBOUNCER ?? 'skipped: pgbouncer
     await gate.remove();
     const { exitCode, stderr, stdout } = await migration.ended;
     expect([exitCode, stdout], stderr).to.deep.equal([5, '']);
-    expect(stderr).to.match(/cannot reach the database|lost the connection|given no answer/).and.not.match(/\n +at /);
+    expect(stderr)
+      .to.match(/cannot reach the database|lost the connection|given no answer/)
+      .and.not.match(/\n +at /);
     const done = await scenario.batchesDone();
     pooler = await startPooler({ poolSize: POOL_SIZE });
     const next = await Scenario.open({ database: scenario.db, through });
@@ -161,9 +199,14 @@ suite(`through PgBouncer in transaction mode (${PGBOUNCER ?? 'skipped: pgbouncer
       await plantMany(scenario.db, { keys: KEYS });
       await scenario.must('migrate --yes --until backfill');
       const writer = await scenario.db.connect();
-      await writer.query(`begin; insert into public.account_api_keys (account_id, name, token) values (4, 'x', 'not committed')`);
+      await writer.query(
+        `begin; insert into public.account_api_keys (account_id, name, token) values (4, 'x', 'not committed')`,
+      );
       const { stderr } = await scenario.must('migrate --yes', 5);
-      expect(stderr).to.include('06_token_index was cut off').and.include('see runbook.md#step-cut-off').and.not.match(/\n +at /);
+      expect(stderr)
+        .to.include('06_token_index was cut off')
+        .and.include('see runbook.md#step-cut-off')
+        .and.not.match(/\n +at /);
       await writer.query('rollback');
       // As the runbook has it: the limit lifted, and new server connections.
       await hasty.stop();
@@ -180,7 +223,8 @@ suite(`through PgBouncer in transaction mode (${PGBOUNCER ?? 'skipped: pgbouncer
     const servers = (await pooler.console('SHOW SERVERS')).filter((row) => row.database === scenario.db.name).length;
     const seen = await sessionsOf(scenario, POOL_SIZE);
     expect(seen.length).to.be.at.least(servers);
-    for (const session of seen) expect(session.state).to.deep.equal({ settings: [], prepared: '0', temporary: '0', locks: '0' });
+    for (const session of seen)
+      expect(session.state).to.deep.equal({ settings: [], prepared: '0', temporary: '0', locks: '0' });
     tell({ 'sessions looked at': seen.length });
   });
 });
@@ -202,7 +246,14 @@ async function sessionsOf(scenario: Scenario, poolSize: number): Promise<{ pid: 
   try {
     await Promise.all(clients.map((client) => client.connect()));
     const seen: { pid: number; state: unknown }[] = [];
-    for (const client of clients) seen.push((await client.query<{ pid: number; state: unknown }>(`begin; ${LEFT_BEHIND}`) as unknown as { rows: { pid: number; state: unknown }[] }[])[1]!.rows[0]!);
+    for (const client of clients)
+      seen.push(
+        (
+          (await client.query<{ pid: number; state: unknown }>(`begin; ${LEFT_BEHIND}`)) as unknown as {
+            rows: { pid: number; state: unknown }[];
+          }[]
+        )[1]!.rows[0]!,
+      );
     expect(new Set(seen.map(({ pid }) => pid)).size).to.equal(poolSize);
     return seen;
   } finally {

@@ -10,10 +10,16 @@ export type Recorded = ReadonlyMap<StoryName, ReadonlyMap<string, number>>;
 
 /** Failpoints that no story comes by, each with the reason why that loses nothing. */
 export const PASSED_OVER: readonly (readonly [RegExp, string])[] = [
-  [/^ledger\/lease\.ts sendHeartbeat/, 'comes every two seconds, which no story lasts; it prolongs a lease and does nothing else'],
+  [
+    /^ledger\/lease\.ts sendHeartbeat/,
+    'comes every two seconds, which no story lasts; it prolongs a lease and does nothing else',
+  ],
   [/^ledger\/waits\.ts write/, 'writes down why a run waits, for status; no story waits'],
   [/^proof\/verify\.ts lookAgain/, 'a second look at what live writes made doubtful: the same statements as the first'],
-  [/^proof\/(probe|replay)\//, 'what it was given to look at goes into a table that ends with its transaction; nothing of it stays'],
+  [
+    /^proof\/(probe|replay)\//,
+    'what it was given to look at goes into a table that ends with its transaction; nothing of it stays',
+  ],
   [/^0[123]_\w+ down/, 'only npx knex migrate:rollback takes these steps back'],
 ];
 
@@ -23,12 +29,18 @@ export const passedOver = (name: string): boolean => PASSED_OVER.some(([pattern]
 const ANOTHER_EACH_TIME = /^stages\/migrate\.ts migrate \(2\)/;
 
 /** Runs every story undisturbed and takes down what it comes by. */
-export async function recordStories(lane: Lane, names: readonly StoryName[] = STORY_NAMES): Promise<Map<StoryName, ReadonlyMap<string, number>>> {
+export async function recordStories(
+  lane: Lane,
+  names: readonly StoryName[] = STORY_NAMES,
+): Promise<Map<StoryName, ReadonlyMap<string, number>>> {
   const record = new Map<StoryName, ReadonlyMap<string, number>>();
   for (const name of names) {
     const scenario = await lane.ground(STORIES[name]);
     try {
-      const victim = startVictim(lane.compiled, { words: lane.words(STORIES[name].line), url: lane.proxy.url(scenario.db.url) });
+      const victim = startVictim(lane.compiled, {
+        words: lane.words(STORIES[name].line),
+        url: lane.proxy.url(scenario.db.url),
+      });
       const end = await victim.exited;
       if (end !== 0 && end !== 6) throw new Error(`the story "${name}" ended with ${String(end)}:\n${victim.output()}`);
       record.set(name, victim.passed);
@@ -47,10 +59,23 @@ const waitsForNobody = (failpoint: string, story: StoryName): boolean =>
  * The cells of one failpoint and one fault. Where several stories come by, one of them is taken, another for each fault
  * and failpoint in turn; `all` takes every one.
  */
-export function cellsOf({ failpoint, fault, record, all }: { failpoint: Failpoint; fault: string; record: Recorded; all: boolean }): Cell[] {
-  const stories = [...record].filter(([name, passed]) => passed.has(failpoint.name) && !waitsForNobody(failpoint.name, name)).map(([name]) => name);
+export function cellsOf({
+  failpoint,
+  fault,
+  record,
+  all,
+}: {
+  failpoint: Failpoint;
+  fault: string;
+  record: Recorded;
+  all: boolean;
+}): Cell[] {
+  const stories = [...record]
+    .filter(([name, passed]) => passed.has(failpoint.name) && !waitsForNobody(failpoint.name, name))
+    .map(([name]) => name);
   const place = Object.keys(FAULTS).indexOf(fault) + allFailpoints().findIndex(({ name }) => name === failpoint.name);
-  const chosen = all || ANOTHER_EACH_TIME.test(failpoint.name) ? stories : stories.slice(place % stories.length).slice(0, 1);
+  const chosen =
+    all || ANOTHER_EACH_TIME.test(failpoint.name) ? stories : stories.slice(place % stories.length).slice(0, 1);
   return chosen.map((story) => ({ failpoint, fault, story, time: middle(record.get(story)!.get(failpoint.name)!) }));
 }
 

@@ -55,7 +55,10 @@ const WRITES = [
   legacy('last_used_at = clock_timestamp()', 'and $1::text is not null'),
   `with gone as (delete from public.api_keys where id = ${SOME_KEY} and $1::text is not null returning id) delete from ${EXPECTED} e using gone where e.id = gone.id`,
   settings('name = $1::text', { follows: 'name = c.name' }),
-  settings('revoked_at = clock_timestamp()', { and: 'and revoked_at is null and $1::text is not null', follows: 'revoked_at = c.revoked_at' }),
+  settings('revoked_at = clock_timestamp()', {
+    and: 'and revoked_at is null and $1::text is not null',
+    follows: 'revoked_at = c.revoked_at',
+  }),
   // A gateway writes last use where its answer came from.
   settings('last_used_at = clock_timestamp()', {
     and: `and $1::text is not null and exists (select from keylift.authorize(t.token, t.origin_api_id) f where f.source = 'account')`,
@@ -99,7 +102,9 @@ export class Platform {
     while (!this.over) {
       const client = new pg.Client({ connectionString: this.url, application_name: 'platform' });
       const lost = { connection: false };
-      client.on('error', () => { lost.connection = true; });
+      client.on('error', () => {
+        lost.connection = true;
+      });
       try {
         await client.connect();
         while (!this.over && !lost.connection) await this.write(client, lost);

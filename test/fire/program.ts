@@ -12,25 +12,40 @@ import { placeFailpoints, type Sites } from './failpoints.js';
 const [sites, wanted, time, ...argv] = process.argv.slice(2);
 const times = new Map<string, number>();
 
-const watched = placeFailpoints({ sites: JSON.parse(readFileSync(sites!, 'utf8')) as Sites, reached: async (failpoint, client) => {
-  const count = (times.get(failpoint) ?? 0) + 1;
-  times.set(failpoint, count);
-  const here = failpoint === wanted && count === Number(time);
-  const { connection, processID } = (client ?? {}) as { connection?: { stream: { localPort?: number } }; processID?: number };
-  process.send!({ failpoint, here, port: connection?.stream.localPort, backend: processID });
-  if (here) await new Promise((resolve) => process.once('message', resolve));
-} });
+const watched = placeFailpoints({
+  sites: JSON.parse(readFileSync(sites!, 'utf8')) as Sites,
+  reached: async (failpoint, client) => {
+    const count = (times.get(failpoint) ?? 0) + 1;
+    times.set(failpoint, count);
+    const here = failpoint === wanted && count === Number(time);
+    const { connection, processID } = (client ?? {}) as {
+      connection?: { stream: { localPort?: number } };
+      processID?: number;
+    };
+    process.send!({ failpoint, here, port: connection?.stream.localPort, backend: processID });
+    if (here) await new Promise((resolve) => process.once('message', resolve));
+  },
+});
 
 const loadHandler = async (name: string): Promise<Run<Arguments>> => {
   const { run } = (await import(`../../src/commands/${name}.js`)) as { run: Run<Arguments> };
-  return (context, args) => run({ ...context, openDatabase: async (options) => watched(await context.openDatabase(options)) }, args);
+  return (context, args) =>
+    run({ ...context, openDatabase: async (options) => watched(await context.openDatabase(options)) }, args);
 };
 
-process.exitCode = await main(argv, {
-  stdout: process.stdout, stderr: process.stderr, stdin: process.stdin, env: process.env, cwd: process.cwd(),
-  isTTY: { stdin: false, stdout: false, stderr: false },
-  onSignal: (listener) => {
-    process.on('SIGTERM', listener);
-    return () => process.off('SIGTERM', listener);
+process.exitCode = await main(
+  argv,
+  {
+    stdout: process.stdout,
+    stderr: process.stderr,
+    stdin: process.stdin,
+    env: process.env,
+    cwd: process.cwd(),
+    isTTY: { stdin: false, stdout: false, stderr: false },
+    onSignal: (listener) => {
+      process.on('SIGTERM', listener);
+      return () => process.off('SIGTERM', listener);
+    },
   },
-}, { loadHandler });
+  { loadHandler },
+);

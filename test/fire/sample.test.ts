@@ -20,7 +20,9 @@ describe('a sample of the crash matrix', function () {
   this.timeout(300_000);
   const compiled = compileProgram();
   let lane: Lane;
-  before(async () => { lane = await Lane.open(compiled); });
+  before(async () => {
+    lane = await Lane.open(compiled);
+  });
   after(async () => {
     await lane.close();
     compiled.remove();
@@ -32,7 +34,9 @@ describe('a sample of the crash matrix', function () {
       const tally = await runCell(lane, { ...cell, failpoint: failpoint! });
       expect(tally).to.include({ cells: 2, crashes: 1 });
       expect(tally.written, 'rows written by live writers').to.be.greaterThan(0);
-      process.stdout.write(`      ${String(tally.crashes)} crash, ${String(tally.cells)} cells, ${String(tally.written)} rows written by live writers, ${String(tally.pairs)} answers compared\n`);
+      process.stdout.write(
+        `      ${String(tally.crashes)} crash, ${String(tally.cells)} cells, ${String(tally.written)} rows written by live writers, ${String(tally.pairs)} answers compared\n`,
+      );
     });
   }
 
@@ -43,7 +47,11 @@ describe('a sample of the crash matrix', function () {
     // All that is judged in pages: repeated tokens, and keys without an account.
     await platform.query(`begin; select from public.api_keys k where (select count(*) from public.api_keys o where o.token = k.token) > 1
       or not exists (select from public.accounts a where a.id = k.account_id) for update`);
-    const victim = startVictim(compiled, { words: lane.words('migrate --yes --until backfill'), url: db.url, failpoint: 'stages/backfill/judge.ts judge: after commit' });
+    const victim = startVictim(compiled, {
+      words: lane.words('migrate --yes --until backfill'),
+      url: db.url,
+      failpoint: 'stages/backfill/judge.ts judge: after commit',
+    });
     try {
       await until('a page to be waited for', () => victim.output().includes('waiting: a session'));
       await platform.query('rollback');
@@ -74,6 +82,10 @@ describe('failpoints', () => {
 
   it('are passed over only where there are such', () => {
     const names = allFailpoints().map(({ name }) => name);
-    for (const [pattern] of PASSED_OVER) expect(names.some((name) => pattern.test(name)), String(pattern)).to.equal(true);
+    for (const [pattern] of PASSED_OVER)
+      expect(
+        names.some((name) => pattern.test(name)),
+        String(pattern),
+      ).to.equal(true);
   });
 });

@@ -18,15 +18,63 @@ interface Fault {
 }
 
 const FAULTS: Record<string, Fault> = {
-  'a batch': { before: ['migrate --yes --until expand'], command: 'migrate --yes --batch-size 100', table: 'public.account_api_keys', event: 'insert' },
-  'the end of a batch': { before: ['migrate --yes --until expand'], command: 'migrate --yes --batch-size 100', table: 'keylift.batches', event: 'update' },
-  'the commit of a batch': { before: ['migrate --yes --until expand'], command: 'migrate --yes --batch-size 100', table: 'keylift.batches', event: 'update', atCommit: true },
-  'a page of the archive': { before: ['migrate --yes'], command: 'finalize --yes', table: 'public.api_keys', event: 'delete', after: 'rollback --yes' },
-  'a page that comes back': { before: ['migrate --yes', 'finalize --yes'], command: 'rollback --yes', table: 'public.api_keys', event: 'insert' },
-  'a page of account keys taken out': { before: ['migrate --yes'], command: 'rollback --yes', table: 'public.account_api_keys', event: 'delete' },
-  'the proof': { before: ['migrate --yes --until harden'], command: 'migrate --yes', table: 'keylift.proof_twins', event: 'delete' },
-  'the switch': { before: ['migrate --yes --until verify'], command: 'switch --all --yes', table: 'keylift.switch_rule', event: 'update' },
-  'the commit of the switch': { before: ['migrate --yes --until verify'], command: 'switch --all --yes', table: 'keylift.switch_rule', event: 'update', atCommit: true },
+  'a batch': {
+    before: ['migrate --yes --until expand'],
+    command: 'migrate --yes --batch-size 100',
+    table: 'public.account_api_keys',
+    event: 'insert',
+  },
+  'the end of a batch': {
+    before: ['migrate --yes --until expand'],
+    command: 'migrate --yes --batch-size 100',
+    table: 'keylift.batches',
+    event: 'update',
+  },
+  'the commit of a batch': {
+    before: ['migrate --yes --until expand'],
+    command: 'migrate --yes --batch-size 100',
+    table: 'keylift.batches',
+    event: 'update',
+    atCommit: true,
+  },
+  'a page of the archive': {
+    before: ['migrate --yes'],
+    command: 'finalize --yes',
+    table: 'public.api_keys',
+    event: 'delete',
+    after: 'rollback --yes',
+  },
+  'a page that comes back': {
+    before: ['migrate --yes', 'finalize --yes'],
+    command: 'rollback --yes',
+    table: 'public.api_keys',
+    event: 'insert',
+  },
+  'a page of account keys taken out': {
+    before: ['migrate --yes'],
+    command: 'rollback --yes',
+    table: 'public.account_api_keys',
+    event: 'delete',
+  },
+  'the proof': {
+    before: ['migrate --yes --until harden'],
+    command: 'migrate --yes',
+    table: 'keylift.proof_twins',
+    event: 'delete',
+  },
+  'the switch': {
+    before: ['migrate --yes --until verify'],
+    command: 'switch --all --yes',
+    table: 'keylift.switch_rule',
+    event: 'update',
+  },
+  'the commit of the switch': {
+    before: ['migrate --yes --until verify'],
+    command: 'switch --all --yes',
+    table: 'keylift.switch_rule',
+    event: 'update',
+    atCommit: true,
+  },
 };
 
 /** What passes by itself, and what a person has to look after: then the command ends with 5, and run again it goes on. */
@@ -41,9 +89,11 @@ const inject = ({ table, event, atCommit }: Fault, { state, times }: { state: st
   create function public.fault() returns trigger language plpgsql as $$ begin
     if nextval('public.faults') <= ${String(times)} then raise exception 'the server says so' using errcode = '${state}'; end if;
     return null; end $$;
-  ${atCommit === true
-    ? `create constraint trigger aa_fault after ${event} on ${table} deferrable initially deferred for each row`
-    : `create trigger aa_fault before ${event} on ${table} for each statement`} execute function public.fault()`;
+  ${
+    atCommit === true
+      ? `create constraint trigger aa_fault after ${event} on ${table} deferrable initially deferred for each row`
+      : `create trigger aa_fault before ${event} on ${table} for each statement`
+  } execute function public.fault()`;
 
 describe('errors that the server tells keylift', function () {
   this.timeout(120_000);
@@ -54,7 +104,8 @@ describe('errors that the server tells keylift', function () {
   });
   afterEach(() => scenario.close());
 
-  const met = async (): Promise<number> => Number((await scenario.db.query<{ n: string }>('select last_value as n from public.faults'))[0]!.n);
+  const met = async (): Promise<number> =>
+    Number((await scenario.db.query<{ n: string }>('select last_value as n from public.faults'))[0]!.n);
 
   const ended = async ({ after }: Fault, counts: Counts = {}): Promise<void> => {
     await scenario.db.query('drop function public.fault() cascade');
@@ -80,7 +131,9 @@ describe('errors that the server tells keylift', function () {
       for (const line of fault.before) await scenario.must(line);
       await scenario.db.query(inject(fault, { state: '40001', times: 1_000 }));
       const { stderr } = await scenario.must(fault.command, 5);
-      expect(stderr).to.include('sqlstate: 40001').and.not.match(/\n +at /);
+      expect(stderr)
+        .to.include('sqlstate: 40001')
+        .and.not.match(/\n +at /);
       expect(await met(), 'tries').to.equal(5);
       await ended(fault, { tries: 5 });
     });
@@ -92,7 +145,9 @@ describe('errors that the server tells keylift', function () {
         for (const line of fault.before) await scenario.must(line);
         await scenario.db.query(inject(fault, { state, times: 1 }));
         const { stderr } = await scenario.must(fault.command, 5);
-        expect(stderr).to.include(`sqlstate: ${state}`).and.not.match(/\n +at /);
+        expect(stderr)
+          .to.include(`sqlstate: ${state}`)
+          .and.not.match(/\n +at /);
         await scenario.must(fault.command);
         await ended(fault);
       });

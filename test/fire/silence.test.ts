@@ -39,7 +39,12 @@ describe('a network that swallows everything', function () {
     try {
       const sent = proxy.stallDuring(statement);
       const { ended: end } = scenario.start(line, { url: proxy.url(scenario.db.url) });
-      await Promise.race([sent, end.then(({ stdout, stderr }) => { throw new Error(`it ended before the statement:\n${stdout}${stderr}`); })]);
+      await Promise.race([
+        sent,
+        end.then(({ stdout, stderr }) => {
+          throw new Error(`it ended before the statement:\n${stdout}${stderr}`);
+        }),
+      ]);
       return await end;
     } finally {
       await proxy.close();
@@ -50,23 +55,34 @@ describe('a network that swallows everything', function () {
     it(`ends ${line.split(' /')[0]!} with 5 and says so`, async () => {
       const { exitCode, stdout, stderr } = await ended.get(line)!;
       expect([exitCode, stdout], stderr).to.deep.equal([5, '']);
-      expect(stderr).to.match(/given no answer for 30 s/).and.include('run the same command again').and.not.match(/\n +at /);
+      expect(stderr)
+        .to.match(/given no answer for 30 s/)
+        .and.include('run the same command again')
+        .and.not.match(/\n +at /);
     });
   }
 
   it('does not keep locks: the server ends a transaction of ours that has been idle for a minute', async () => {
     const proxy = await Proxy.before(scenario.db.url);
     const database = await openDatabase(proxy.url(scenario.db.url));
-    const locked = () => scenario.db.query(`select from pg_locks where relation = 'public.api_keys'::regclass and mode = 'ShareRowExclusiveLock'`);
+    const locked = () =>
+      scenario.db.query(
+        `select from pg_locks where relation = 'public.api_keys'::regclass and mode = 'ShareRowExclusiveLock'`,
+      );
     try {
-      const outcome = database.transaction(async (session) => {
-        await session.query('LOCK TABLE public.api_keys IN SHARE ROW EXCLUSIVE MODE');
-        proxy.stall();
-        expect(await locked()).to.have.length(1);
-        await until('the lock to be free', async () => (await locked()).length === 0, 90);
-        proxy.heal();
-        return session.query('SELECT 1');
-      }).then(() => 'done', (error: unknown) => error);
+      const outcome = database
+        .transaction(async (session) => {
+          await session.query('LOCK TABLE public.api_keys IN SHARE ROW EXCLUSIVE MODE');
+          proxy.stall();
+          expect(await locked()).to.have.length(1);
+          await until('the lock to be free', async () => (await locked()).length === 0, 90);
+          proxy.heal();
+          return session.query('SELECT 1');
+        })
+        .then(
+          () => 'done',
+          (error: unknown) => error,
+        );
       expect(await outcome).to.include({ code: 'connection_lost', exitCode: 5 });
     } finally {
       await proxy.close();

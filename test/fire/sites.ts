@@ -13,7 +13,11 @@ export interface Site {
 
 /** Folders and files whose scopes are no part of a migration: the scopes themselves, and what works on scratch databases. */
 const ELSEWHERE = /^src\/(database\/|snapshot\/|demo\/|ledger\/fence\.ts|stages\/rehearse\.ts)/;
-const OPENERS: Record<string, Site['kind']> = { transaction: 'transaction', underLoad: 'transaction', withSession: 'session' };
+const OPENERS: Record<string, Site['kind']> = {
+  transaction: 'transaction',
+  underLoad: 'transaction',
+  withSession: 'session',
+};
 
 /** Every place of the sources where a migration's state changes hands through a scope of src/database. */
 export function sitesOf(sources: readonly Source[] = sourcesOf('src')): Site[] {
@@ -27,7 +31,12 @@ function sitesIn({ name, text }: Source): Site[] {
     const opener = ts.isCallExpression(node) ? openerOf(node) : undefined;
     if (opener !== undefined) {
       const line = file.getLineAndCharacterOfPosition(opener.getStart()).line + 1;
-      found.push({ name: `${name.replace(/^src\//, '')} ${functionAround(opener)}`, kind: OPENERS[opener.text]!, file: name, line });
+      found.push({
+        name: `${name.replace(/^src\//, '')} ${functionAround(opener)}`,
+        kind: OPENERS[opener.text]!,
+        file: name,
+        line,
+      });
     }
     ts.forEachChild(node, visit);
   };
@@ -45,13 +54,16 @@ function openerOf({ expression }: ts.CallExpression): ts.Identifier | undefined 
 /** The nearest function, method or constant of the file around that has a name. */
 function functionAround(node: ts.Node): string {
   for (let at: ts.Node | undefined = node; at !== undefined; at = at.parent) {
-    if (ts.isFunctionDeclaration(at) || ts.isMethodDeclaration(at) || isConstant(at)) return at.name?.getText() ?? '(module)';
+    if (ts.isFunctionDeclaration(at) || ts.isMethodDeclaration(at) || isConstant(at))
+      return at.name?.getText() ?? '(module)';
   }
   return '(module)';
 }
 
 const isConstant = (node: ts.Node): node is ts.VariableDeclaration =>
-  ts.isVariableDeclaration(node) && ts.isVariableStatement(node.parent.parent) && ts.isSourceFile(node.parent.parent.parent);
+  ts.isVariableDeclaration(node) &&
+  ts.isVariableStatement(node.parent.parent) &&
+  ts.isSourceFile(node.parent.parent.parent);
 
 function numbered(sites: readonly Site[]): Site[] {
   return sites.map((site, at) => {
@@ -71,19 +83,31 @@ export interface Failpoint {
 /** All failpoints, from the sources and from the steps of DDL: a new transaction or a new step is one by itself. */
 export function allFailpoints(sites: readonly Site[] = sitesOf()): Failpoint[] {
   return [
-    ...sites.flatMap(({ name, kind }) => kind === 'transaction' ? around(name) : [between(`${name}: before`), between(`${name}: after`)]),
-    ...ALL_STEPS.flatMap((step) => ['up', 'down'].flatMap((way) => stepPoints(`${step.name} ${way}`, step.transaction !== false))),
+    ...sites.flatMap(({ name, kind }) =>
+      kind === 'transaction' ? around(name) : [between(`${name}: before`), between(`${name}: after`)],
+    ),
+    ...ALL_STEPS.flatMap((step) =>
+      ['up', 'down'].flatMap((way) => stepPoints(`${step.name} ${way}`, step.transaction !== false)),
+    ),
     ...around('knex lock'),
   ];
 }
 
 const between = (name: string): Failpoint => ({ name, at: 'between' });
 
-const around = (name: string): Failpoint[] => [{ name: `${name}: before commit`, at: 'before commit' }, between(`${name}: after commit`)];
+const around = (name: string): Failpoint[] => [
+  { name: `${name}: before commit`, at: 'before commit' },
+  between(`${name}: after commit`),
+];
 
 /** A step inside a transaction is recorded by its commit; one outside by a statement of Knex's. */
 function stepPoints(name: string, transaction: boolean): Failpoint[] {
   const begins = between(`${name}: before it begins`);
   if (transaction) return [begins, ...around(name)];
-  return [begins, { name: `${name}: while PostgreSQL works`, at: 'building' }, between(`${name}: before it is recorded`), between(`${name}: after it is recorded`)];
+  return [
+    begins,
+    { name: `${name}: while PostgreSQL works`, at: 'building' },
+    between(`${name}: before it is recorded`),
+    between(`${name}: after it is recorded`),
+  ];
 }

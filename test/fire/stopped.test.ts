@@ -20,7 +20,10 @@ describe('a run that is stopped, with what it holds', function () {
     await scenario.must('migrate --yes --until expand');
     await scenario.must('pause');
     const asleep = startChild('migrate --yes', { url: scenario.url });
-    await until('it to lead', async () => (await scenario.db.query(`select from keylift.runs where waiting_kind = 'paused'`)).length > 0);
+    await until(
+      'it to lead',
+      async () => (await scenario.db.query(`select from keylift.runs where waiting_kind = 'paused'`)).length > 0,
+    );
     const holder = await scenario.db.connect();
     await holder.query('begin; select from keylift.control for update');
     await until('a heartbeat to be half done', async () => (await scenario.db.query(BEATING)).length > 0);

@@ -9,7 +9,11 @@ export type Counts = Record<string, number | string>;
 
 /** Prints what a test counted, under its name. */
 export function tell(counts: Counts): void {
-  process.stdout.write(`      ${Object.entries(counts).map(([what, count]) => `${String(count)} ${what}`).join(', ')}\n`);
+  process.stdout.write(
+    `      ${Object.entries(counts)
+      .map(([what, count]) => `${String(count)} ${what}`)
+      .join(', ')}\n`,
+  );
 }
 
 /**
@@ -24,15 +28,23 @@ export async function lastWord(scenario: Scenario, counts: Counts = {}): Promise
   await assertLedgerKeepsNoToken(scenario.db);
   await assertOutcomes(scenario);
   const after = await scenario.everyPair('all');
-  const [{ rows }] = (await scenario.db.query<{ rows: string }>('select count(*) as rows from public.api_keys')) as [{ rows: string }];
+  const [{ rows }] = (await scenario.db.query<{ rows: string }>('select count(*) as rows from public.api_keys')) as [
+    { rows: string },
+  ];
   const legacy = await scenario.legacyDigest();
   await scenario.must('rollback --yes');
   expect(await scenario.legacyDigest(), 'the legacy tables after the rollback').to.equal(legacy);
   const before = await scenario.everyPair('none');
-  expect(await scenario.db.query('select from public.account_api_keys where origin_api_id is not null')).to.deep.equal([]);
+  expect(await scenario.db.query('select from public.account_api_keys where origin_api_id is not null')).to.deep.equal(
+    [],
+  );
   const { lost, gained_store: gained } = proof.authorization;
   tell({
-    ...counts, 'source rows accounted for': rows, 'account keys equal': proof.keys.compared, 'pairs judged': after + before,
-    lost, [`gained of ${String(proof.authorization.predicted_gained_store)} predicted`]: gained,
+    ...counts,
+    'source rows accounted for': rows,
+    'account keys equal': proof.keys.compared,
+    'pairs judged': after + before,
+    lost,
+    [`gained of ${String(proof.authorization.predicted_gained_store)} predicted`]: gained,
   });
 }

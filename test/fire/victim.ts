@@ -30,22 +30,48 @@ export interface Victim {
 /** Starts keylift; without a failpoint it runs to its end and only tells what it came by. */
 export function startVictim(
   { program, sites }: Compiled,
-  { words, url, failpoint = '', time = 1 }: { words: readonly string[]; url: string; failpoint?: string; time?: number },
+  {
+    words,
+    url,
+    failpoint = '',
+    time = 1,
+  }: { words: readonly string[]; url: string; failpoint?: string; time?: number },
 ): Victim {
   const child = spawn(process.execPath, [program, sites, failpoint, String(time), ...words], {
-    env: { ...process.env, DATABASE_URL: url }, stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    env: { ...process.env, DATABASE_URL: url },
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
   let said = '';
-  for (const stream of [child.stdout!, child.stderr!]) stream.on('data', (chunk: Buffer) => { said += chunk.toString(); });
+  for (const stream of [child.stdout!, child.stderr!])
+    stream.on('data', (chunk: Buffer) => {
+      said += chunk.toString();
+    });
   const passed = new Map<string, number>();
-  const exited = new Promise<number | NodeJS.Signals>((resolve) => child.once('close', (code, signal) => { resolve(signal ?? code ?? -1); }));
+  const exited = new Promise<number | NodeJS.Signals>((resolve) =>
+    child.once('close', (code, signal) => {
+      resolve(signal ?? code ?? -1);
+    }),
+  );
   const met = new Promise<Met>((resolve, reject) => {
     child.on('message', (message: Message) => {
       passed.set(message.failpoint, (passed.get(message.failpoint) ?? 0) + 1);
       if (message.here) resolve(message);
     });
-    void exited.then((end) => { reject(new Error(`keylift ${words.join(' ')} ended with ${String(end)} before it came to "${failpoint}":\n${said}`)); });
+    void exited.then((end) => {
+      reject(
+        new Error(`keylift ${words.join(' ')} ended with ${String(end)} before it came to "${failpoint}":\n${said}`),
+      );
+    });
   });
   met.catch(() => undefined); // whoever does not wait for it need not hear of it
-  return { process: child, met, release: () => { child.send('go on'); }, exited, passed, output: () => said };
+  return {
+    process: child,
+    met,
+    release: () => {
+      child.send('go on');
+    },
+    exited,
+    passed,
+    output: () => said,
+  };
 }

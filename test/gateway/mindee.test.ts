@@ -36,8 +36,14 @@ type Key = keyof typeof KEYS;
 
   before(async () => {
     scenario = await Scenario.of(STORY);
-    await scenario.db.query(`insert into public.api_keys (account_id, api_id, token) select 2, 1, 'token of others ' || n from generate_series(1, ${String(OTHERS)}) n`);
-    gateway = await startGateway({ url: scenario.db.url, asks: 'legacy', tls: authority.certificateFor({ name: 'localhost', ip: '127.0.0.1' }) });
+    await scenario.db.query(
+      `insert into public.api_keys (account_id, api_id, token) select 2, 1, 'token of others ' || n from generate_series(1, ${String(OTHERS)}) n`,
+    );
+    gateway = await startGateway({
+      url: scenario.db.url,
+      asks: 'legacy',
+      tls: authority.certificateFor({ name: 'localhost', ip: '127.0.0.1' }),
+    });
     dispatcher = new Agent({ connect: { ca: authority.ca } });
     host = process.env.MINDEE_API_HOST;
     process.env.MINDEE_API_HOST = gateway.host;
@@ -55,11 +61,14 @@ type Key = keyof typeof KEYS;
     const client = new v1.Client({ apiKey: tokenOf(key), dispatcher });
     const document = new BytesInput({ inputBytes: Buffer.from('%PDF-1.4'), filename: 'document.pdf' });
     try {
-      const answer = door === 'invoices'
-        ? await client.parse(v1.product.InvoiceV4, document)
-        : door === 'expense_receipts'
-          ? await client.parse(v1.product.ReceiptV5, document)
-          : await client.parse(v1.product.GeneratedV1, document, { endpoint: client.createEndpoint('wsnine', 'acme', '1') });
+      const answer =
+        door === 'invoices'
+          ? await client.parse(v1.product.InvoiceV4, document)
+          : door === 'expense_receipts'
+            ? await client.parse(v1.product.ReceiptV5, document)
+            : await client.parse(v1.product.GeneratedV1, document, {
+                endpoint: client.createEndpoint('wsnine', 'acme', '1'),
+              });
       return answer.apiRequest.statusCode;
     } catch (error) {
       const { code } = error as { code?: unknown };
@@ -82,7 +91,11 @@ type Key = keyof typeof KEYS;
   }
 
   const BEFORE = { invoice: ['invoices'], receipt: ['expense_receipts'], custom: ['wsnine'] };
-  const AFTER = { invoice: ['invoices', 'expense_receipts'], receipt: ['invoices', 'expense_receipts'], custom: ['wsnine'] };
+  const AFTER = {
+    invoice: ['invoices', 'expense_receipts'],
+    receipt: ['invoices', 'expense_receipts'],
+    custom: ['wsnine'],
+  };
 
   /** Customers who go on all the time, with the doors that have always been theirs, and try all others, too. */
   function customers(count: number): { rounds: () => number; leave: () => Promise<string[]> } {
@@ -96,7 +109,8 @@ type Key = keyof typeof KEYS;
             const status = await open(key, door).catch((error: unknown) => String(error));
             const theirs = KEYS[key] === door;
             const never = (key === 'custom') !== (door === 'wsnine');
-            if (theirs ? status !== 201 : never ? status !== 401 : status !== 201 && status !== 401) faults.push(`${key} at ${door}: ${String(status)}`);
+            if (theirs ? status !== 201 : never ? status !== 401 : status !== 201 && status !== 401)
+              faults.push(`${key} at ${door}: ${String(status)}`);
           }
         }
         done += 1;
@@ -156,7 +170,9 @@ type Key = keyof typeof KEYS;
     await scenario.db.query(`insert into public.apis (slug, name, kind) values ('bank_check', 'Bank checks', 'store')`);
     const client = new v1.Client({ apiKey: tokenOf('invoice'), dispatcher });
     const document = new BytesInput({ inputBytes: Buffer.from('%PDF-1.4'), filename: 'document.pdf' });
-    const { apiRequest } = await client.parse(v1.product.GeneratedV1, document, { endpoint: client.createEndpoint('bank_check', 'mindee', '1') });
+    const { apiRequest } = await client.parse(v1.product.GeneratedV1, document, {
+      endpoint: client.createEndpoint('bank_check', 'mindee', '1'),
+    });
     expect(apiRequest.statusCode).to.equal(201);
   });
 });

@@ -10,7 +10,11 @@ export interface KnexOutcome {
 }
 
 /** Runs knex's command line in the repository as `npx knex` would, without the wait for npx. */
-export function knexCli(args: readonly string[], env: Record<string, string>, cwd = packageRoot()): Promise<KnexOutcome> {
+export function knexCli(
+  args: readonly string[],
+  env: Record<string, string>,
+  cwd = packageRoot(),
+): Promise<KnexOutcome> {
   const cli = path.join(packageRoot(), 'node_modules/knex/bin/cli.js');
   const { PATH = '' } = process.env;
   return new Promise((resolve) => {

@@ -23,10 +23,14 @@ const EVERYTHING = `
 
 describe('knexfile', () => {
   const scratch = useTestDatabase({ each: true });
-  const knex = (args: string, env: Record<string, string> = {}) => knexCli(args.split(' '), { DATABASE_URL: scratch().url, ...env });
-  const things = async (): Promise<string[]> => (await scratch().query<{ thing: string }>(EVERYTHING)).map(({ thing }) => thing);
+  const knex = (args: string, env: Record<string, string> = {}) =>
+    knexCli(args.split(' '), { DATABASE_URL: scratch().url, ...env });
+  const things = async (): Promise<string[]> =>
+    (await scratch().query<{ thing: string }>(EVERYTHING)).map(({ thing }) => thing);
   const withData = <T>(work: (move: Move) => Promise<T>): Promise<T> =>
-    scratch().query(DATA).then(() => withMove({ url: scratch().url, version: 'test', stop: new AbortController().signal }, work));
+    scratch()
+      .query(DATA)
+      .then(() => withMove({ url: scratch().url, version: 'test', stop: new AbortController().signal }, work));
 
   /** Runs a command that must refuse, and that nothing has changed after it. */
   async function expectRefusal(args: string, words: RegExp, env: Record<string, string> = {}): Promise<void> {
@@ -34,10 +38,16 @@ describe('knexfile', () => {
     const before = [await things(), await steps(), await scratch().query('TABLE public.account_api_keys')];
     const { exitCode, stdout, stderr } = await knex(args, env);
     expect(exitCode, stdout).to.equal(1);
-    expect(stderr).to.match(words).and.to.match(/nothing was changed/);
+    expect(stderr)
+      .to.match(words)
+      .and.to.match(/nothing was changed/);
     expect(stderr).not.to.match(/\n\s+at |secret-token|postgres:\/\//);
-    expect([await things(), await steps(), await scratch().query('TABLE public.account_api_keys')]).to.deep.equal(before);
-    expect(await scratch().query('SELECT is_locked FROM keylift.knex_migrations_lock')).to.deep.equal([{ is_locked: 0 }]);
+    expect([await things(), await steps(), await scratch().query('TABLE public.account_api_keys')]).to.deep.equal(
+      before,
+    );
+    expect(await scratch().query('SELECT is_locked FROM keylift.knex_migrations_lock')).to.deep.equal([
+      { is_locked: 0 },
+    ]);
   }
 
   it('migrate:list names every step, without extension, on a database keylift never saw', async () => {
@@ -45,7 +55,9 @@ describe('knexfile', () => {
     expect(exitCode).to.equal(0);
     expect(stdout).to.include(`Found ${String(ALL_STEPS.length)} Pending Migration file/files.`);
     for (const { name } of ALL_STEPS) expect(stdout).to.match(new RegExp(`^${name} *$`, 'm'));
-    const outside = await scratch().query(`SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname LIKE '%knex%'`);
+    const outside = await scratch().query(
+      `SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname LIKE '%knex%'`,
+    );
     expect(outside).to.deep.equal([]);
   });
 
@@ -54,10 +66,17 @@ describe('knexfile', () => {
     const before = await things();
     for (const command of ['migrate:latest', 'migrate:up', 'migrate:up 02_account_keys']) {
       const { exitCode, stderr } = await knex(command);
-      expect([exitCode, stderr]).to.deep.equal([1, [
-        'keylift: the steps belong to stages with work between them; knex alone cannot run them, and nothing was changed',
-        '  Run keylift migrate: it runs each step in its stage.', '',
-      ].join('\n')], command);
+      expect([exitCode, stderr]).to.deep.equal(
+        [
+          1,
+          [
+            'keylift: the steps belong to stages with work between them; knex alone cannot run them, and nothing was changed',
+            '  Run keylift migrate: it runs each step in its stage.',
+            '',
+          ].join('\n'),
+        ],
+        command,
+      );
       expect(await things(), command).to.deep.equal(before);
     }
     expect(await withData((move) => move.migrate())).to.include({ stage: 'switch', moved: 1 });
@@ -67,7 +86,10 @@ describe('knexfile', () => {
 
   it('rollback --all refuses while a migration stands, whatever stage it has reached', async () => {
     await withData((move) => move.migrate());
-    await expectRefusal('migrate:rollback --all', /a migration stands \(active, last stage completed: switch\)[\s\S]*keylift rollback first/);
+    await expectRefusal(
+      'migrate:rollback --all',
+      /a migration stands \(active, last stage completed: switch\)[\s\S]*keylift rollback first/,
+    );
     await expectRefusal('migrate:rollback', /a migration stands/);
     await expectRefusal('migrate:down', /a migration stands/);
   });
@@ -75,17 +97,27 @@ describe('knexfile', () => {
   it('rollback --all refuses while keys born in Settings exist, and names them', async () => {
     await withData(async (move) => {
       await move.migrate();
-      await scratch().query(`INSERT INTO account_api_keys (id, account_id, name, token) VALUES (4711, 1, 'born', 'secret-token-born')`);
+      await scratch().query(
+        `INSERT INTO account_api_keys (id, account_id, name, token) VALUES (4711, 1, 'born', 'secret-token-born')`,
+      );
       await move.rollBack();
     });
-    await expectRefusal('migrate:rollback --all', /1 key was born in Settings and has no other home than "?public"?\."?account_api_keys"?: 4711/);
+    await expectRefusal(
+      'migrate:rollback --all',
+      /1 key was born in Settings and has no other home than "?public"?\."?account_api_keys"?: 4711/,
+    );
     await scratch().query('DELETE FROM account_api_keys');
     expect((await knex('migrate:rollback --all')).exitCode).to.equal(0);
   });
 
   it('rollback --all refuses while another keylift is at work, and with another configuration', async () => {
-    await withData(async (move) => { await move.migrate(); await move.rollBack(); });
-    await scratch().query(`UPDATE keylift.control SET owner = gen_random_uuid(), owned_until = now() + interval '1 minute'`);
+    await withData(async (move) => {
+      await move.migrate();
+      await move.rollBack();
+    });
+    await scratch().query(
+      `UPDATE keylift.control SET owner = gen_random_uuid(), owned_until = now() + interval '1 minute'`,
+    );
     await expectRefusal('migrate:rollback --all', /a keylift is at work here/);
     await scratch().query('UPDATE keylift.control SET owner = NULL, owned_until = NULL');
     const folder = await mkdtemp(path.join(tmpdir(), 'keylift-knex-'));
@@ -109,7 +141,9 @@ describe('knexfile', () => {
     expect(left.filter((thing) => !thing.startsWith('keylift.knex_migrations'))).to.deep.equal([]);
     expect(await scratch().query('SELECT count(*)::int AS keys FROM api_keys')).to.deep.equal([{ keys: 1 }]);
     expect((await knex('migrate:rollback --all')).stdout).to.include('Already at the base migration');
-    const again = await withMove({ url: scratch().url, version: 'test', stop: new AbortController().signal }, (move) => move.migrate());
+    const again = await withMove({ url: scratch().url, version: 'test', stop: new AbortController().signal }, (move) =>
+      move.migrate(),
+    );
     expect(again).to.include({ stage: 'switch', moved: 1 });
   });
 

@@ -8,21 +8,29 @@ import { plantMany } from '../support/seed.js';
 const KEYS = 2_000;
 
 /** Its vacuum begins within a second of the first dead row, and then takes a minute or more. */
-const slowVacuum = (table: string): string => `alter table ${table} set (autovacuum_vacuum_threshold = 0, autovacuum_vacuum_scale_factor = 0,
+const slowVacuum = (
+  table: string,
+): string => `alter table ${table} set (autovacuum_vacuum_threshold = 0, autovacuum_vacuum_scale_factor = 0,
   autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1)`;
 
 /** The worker that vacuums this table, which keeps DDL out as long as it does. */
 async function vacuumOf(db: TestDatabase, table: string): Promise<number> {
   for (;;) {
-    const [row] = await db.query<{ pid: number }>(`select l.pid from pg_locks l join pg_stat_activity a using (pid)
-      where l.relation = $1::regclass and l.granted and l.mode = 'ShareUpdateExclusiveLock' and a.backend_type = 'autovacuum worker'`, [table]);
+    const [row] = await db.query<{ pid: number }>(
+      `select l.pid from pg_locks l join pg_stat_activity a using (pid)
+      where l.relation = $1::regclass and l.granted and l.mode = 'ShareUpdateExclusiveLock' and a.backend_type = 'autovacuum worker'`,
+      [table],
+    );
     if (row !== undefined) return row.pid;
   }
 }
 
 /** How many came to their end; one that gave way is not counted. */
 async function ended(db: TestDatabase, table: string): Promise<number> {
-  const [row] = await db.query<{ n: string }>('select autovacuum_count as n from pg_stat_all_tables where relid = $1::regclass', [table]);
+  const [row] = await db.query<{ n: string }>(
+    'select autovacuum_count as n from pg_stat_all_tables where relid = $1::regclass',
+    [table],
+  );
   return Number(row!.n);
 }
 
@@ -31,7 +39,9 @@ describe('autovacuum at work on a table that a step needs for itself', function 
   let server: EmbeddedServer;
   let scenario: Scenario;
   before(async () => {
-    server = await startEmbeddedServer({ settings: { fsync: 'off', shared_buffers: '32MB', autovacuum_naptime: '1s', max_connections: '30' } });
+    server = await startEmbeddedServer({
+      settings: { fsync: 'off', shared_buffers: '32MB', autovacuum_naptime: '1s', max_connections: '30' },
+    });
   });
   after(() => server.stop());
   beforeEach(async () => {
@@ -49,7 +59,10 @@ describe('autovacuum at work on a table that a step needs for itself', function 
     const { stderr } = await scenario.must('migrate --yes --until expand');
     expect(stderr).to.match(/waiting: autovacuum is at work on (public\.)?api_keys; PostgreSQL has it give way/);
     expect(await ended(scenario.db, 'public.api_keys')).to.equal(before);
-    const still = await scenario.db.query(`select from pg_locks where pid = $1 and relation = 'public.api_keys'::regclass`, [worker]);
+    const still = await scenario.db.query(
+      `select from pg_locks where pid = $1 and relation = 'public.api_keys'::regclass`,
+      [worker],
+    );
     expect(still).to.deep.equal([]);
   });
 

@@ -13,7 +13,11 @@ const PATIENT_MS = 60_000;
 
 /** Batches of the real backfill, one at a time and patient, so that a test can halt one where it wants. */
 export class Batches {
-  private constructor(private readonly database: Database, private readonly schema: MappedSchema, private readonly run: Run) {}
+  private constructor(
+    private readonly database: Database,
+    private readonly schema: MappedSchema,
+    private readonly run: Run,
+  ) {}
 
   /** Cuts the ranges and judges repeated tokens, as the backfill does first. Needs expand. */
   static async prepare(db: TestDatabase, { keys = 100 }: { keys?: number } = {}): Promise<Batches> {
@@ -21,7 +25,10 @@ export class Batches {
     const schema = await database.readOnly((s) => inspectLegacy(s, DEFAULT_SETTINGS));
     const run = await database.transaction((s) => enterRun(s, { command: 'migrate', version: 'test' }));
     const context = {
-      database, schema, run, assisted: false,
+      database,
+      schema,
+      run,
+      assisted: false,
       options: { concurrency: 1, batchSize: keys, batchSeconds: 60, maxLag: null, maxActive: null },
       progress: UNTOLD,
       stop: new AbortController().signal,
@@ -32,7 +39,12 @@ export class Batches {
 
   /** Runs one batch over so many ranges; null where none was free. */
   next(ranges = 1): Promise<BatchReport | null> {
-    return runBatch(this.database, this.schema, { run: this.run, ranges, statementTimeoutMs: PATIENT_MS, lockTimeoutMs: PATIENT_MS });
+    return runBatch(this.database, this.schema, {
+      run: this.run,
+      ranges,
+      statementTimeoutMs: PATIENT_MS,
+      lockTimeoutMs: PATIENT_MS,
+    });
   }
 
   async close(): Promise<void> {

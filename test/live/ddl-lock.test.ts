@@ -12,18 +12,25 @@ const MARGIN_MS = 600;
 /** Attempts that must be seen to fail before the reader ends. */
 const WATCHED_MS = 2_000;
 
-interface Worst { write: number; read: number; calls: number }
+interface Worst {
+  write: number;
+  read: number;
+  calls: number;
+}
 
 describe('DDL beside a long reader', () => {
   let scenario: Scenario;
-  beforeEach(async () => { scenario = await Scenario.of(MOTLEY); });
+  beforeEach(async () => {
+    scenario = await Scenario.of(MOTLEY);
+  });
   afterEach(() => scenario.close());
 
   /** Writes and reads as a platform does, and how long the slowest took, until told to end. */
   const platform = async (tables: readonly string[], stop: { over: boolean }): Promise<Worst> => {
     const worst = { write: 0, read: 0, calls: 0 };
     // The server's clock: this process may be busy, too.
-    await scenario.db.query(`create function public.timed(statement text) returns double precision language plpgsql as $$ declare began timestamptz := clock_timestamp();
+    await scenario.db
+      .query(`create function public.timed(statement text) returns double precision language plpgsql as $$ declare began timestamptz := clock_timestamp();
       begin execute statement; return extract(epoch from clock_timestamp() - began) * 1000; end $$`);
     const timed = async (kind: 'write' | 'read', sql: string) => {
       const session = await Session.open(scenario.db);
@@ -34,18 +41,60 @@ describe('DDL beside a long reader', () => {
         await new Promise((resolve) => setTimeout(resolve, 5)); // the pace of a platform
       }
     };
-    await Promise.all(tables.flatMap((table) => [
-      timed('write', `update ${table} set name = name where id = 4`),
-      timed('read', `select from ${table} where id = 1`),
-    ]));
+    await Promise.all(
+      tables.flatMap((table) => [
+        timed('write', `update ${table} set name = name where id = 4`),
+        timed('read', `select from ${table} where id = 1`),
+      ]),
+    );
     return worst;
   };
 
-  const CASES: { what: string; before: string[]; command: string; exit: number; hold: string; tables: string[]; switched: 'all' | 'none' }[] = [
-    { what: 'expand, beside a session that may write the legacy table', before: [], command: 'migrate --yes', exit: 6, hold: 'lock table public.api_keys in row exclusive mode', tables: ['public.api_keys'], switched: 'all' },
-    { what: 'harden, beside a session that may write the accounts', before: ['migrate --yes --until backfill'], command: 'migrate --yes', exit: 6, hold: 'lock table public.accounts in row exclusive mode', tables: ['public.accounts'], switched: 'all' },
-    { what: 'finalize, beside a session that only reads the new table', before: ['migrate --yes'], command: 'finalize --yes', exit: 0, hold: 'select from public.account_api_keys', tables: ['public.api_keys', 'public.account_api_keys'], switched: 'all' },
-    { what: 'rollback, beside a session that only reads the legacy table', before: ['migrate --yes'], command: 'rollback --yes', exit: 0, hold: 'select from public.api_keys', tables: ['public.api_keys'], switched: 'none' },
+  const CASES: {
+    what: string;
+    before: string[];
+    command: string;
+    exit: number;
+    hold: string;
+    tables: string[];
+    switched: 'all' | 'none';
+  }[] = [
+    {
+      what: 'expand, beside a session that may write the legacy table',
+      before: [],
+      command: 'migrate --yes',
+      exit: 6,
+      hold: 'lock table public.api_keys in row exclusive mode',
+      tables: ['public.api_keys'],
+      switched: 'all',
+    },
+    {
+      what: 'harden, beside a session that may write the accounts',
+      before: ['migrate --yes --until backfill'],
+      command: 'migrate --yes',
+      exit: 6,
+      hold: 'lock table public.accounts in row exclusive mode',
+      tables: ['public.accounts'],
+      switched: 'all',
+    },
+    {
+      what: 'finalize, beside a session that only reads the new table',
+      before: ['migrate --yes'],
+      command: 'finalize --yes',
+      exit: 0,
+      hold: 'select from public.account_api_keys',
+      tables: ['public.api_keys', 'public.account_api_keys'],
+      switched: 'all',
+    },
+    {
+      what: 'rollback, beside a session that only reads the legacy table',
+      before: ['migrate --yes'],
+      command: 'rollback --yes',
+      exit: 0,
+      hold: 'select from public.api_keys',
+      tables: ['public.api_keys'],
+      switched: 'none',
+    },
   ];
   for (const { what, before, command, exit, hold, tables, switched } of CASES) {
     it(`${what}: nobody waits longer than the timeout, and it goes on when the session ends`, async () => {
@@ -76,7 +125,7 @@ describe('DDL beside a long reader', () => {
     });
   }
 
-  it('a gateway\'s call that reads both tables is never a deadlock\'s victim', async () => {
+  it("a gateway's call that reads both tables is never a deadlock's victim", async () => {
     await scenario.must('migrate --yes', 6);
     const [reader, gateway] = [await Session.open(scenario.db), await Session.open(scenario.db)];
     await reader.run('begin; select from public.api_keys');

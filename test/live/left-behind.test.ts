@@ -7,7 +7,12 @@ import { finish } from './sound.js';
 
 const DAY = '2025-01-01 00:00:00.000001+00';
 
-interface Proof { ok: boolean; keys: Record<string, number>; authorization: Record<string, number>; differences: unknown[] }
+interface Proof {
+  ok: boolean;
+  keys: Record<string, number>;
+  authorization: Record<string, number>;
+  differences: unknown[];
+}
 
 /** What a person or an old release does, after finalize, to keys that were set aside. */
 const CHANGES: Record<string, string> = {
@@ -17,7 +22,7 @@ const CHANGES: Record<string, string> = {
   'a conflict ends by a deletion': 'delete from public.api_keys where id = 28',
   'a conflict ends by revocations': `update public.api_keys set revoked_at = '${DAY}' where id in (27, 29, 30)`,
   'a conflict ends by one expiry': `update public.api_keys set expires_at = null, revoked_at = null where id in (27, 28, 29, 30)`,
-  'a shared token is one account\'s now': 'update public.api_keys set account_id = 1 where id in (32, 34)',
+  "a shared token is one account's now": 'update public.api_keys set account_id = 1 where id in (32, 34)',
   'a shared token is changed': `update public.api_keys set token = '${tokenOf('changed')}' where id = 32`,
   'a token becomes that of an account key': `update public.api_keys set token = '${tokenOf(1)}' where id = 32`,
   'a token becomes that of a merged key': `update public.api_keys set token = '${tokenOf('twins')}', api_id = 3 where id = 46`,
@@ -30,7 +35,8 @@ const CHANGES: Record<string, string> = {
   'a custom API': 'update public.api_keys set api_id = 4 where id in (31, 46, 60)',
   'an API that is not there': 'update public.api_keys set api_id = 98 where id in (31, 46, 60)',
   'a new key that points nowhere': `insert into public.api_keys (account_id, api_id, token) values (1, 98, '${tokenOf('nowhere')}'), (1, null, '${tokenOf('nothing')}')`,
-  'new ids, one of them a deleted key\'s': 'delete from public.api_keys where id = 62; update public.api_keys set id = case id when 31 then 62 else id + 70000 end where id in (31, 46, 60)',
+  "new ids, one of them a deleted key's":
+    'delete from public.api_keys where id = 62; update public.api_keys set id = case id when 31 then 62 else id + 70000 end where id in (31, 46, 60)',
   'an account key of an account that was held': 'update public.account_api_keys set account_id = 5 where id = 1',
   'last use': 'update public.api_keys set last_used_at = now()',
 };
@@ -58,7 +64,9 @@ describe('keys that finalize leaves behind', () => {
     proven = (await finalized.must('verify --json')).json<Proof>();
   });
   after(() => finalized.close());
-  beforeEach(async () => { scenario = await finalized.copy(); });
+  beforeEach(async () => {
+    scenario = await finalized.copy();
+  });
   afterEach(() => scenario.close());
 
   const proof = async (): Promise<Proof> => (await scenario.must('verify --json', 0, 4)).json<Proof>();
@@ -75,8 +83,21 @@ describe('keys that finalize leaves behind', () => {
 
   /** What is done to other keys, together: a rollback, and what comes of it. */
   const TOGETHER: string[][] = [
-    ['a creation date is set', 'an account is found', 'a token is given', 'a conflict ends by a deletion', 'a shared token is one account\'s now', 'a held key with another token'],
-    ['a conflict ends by revocations', 'a shared token is changed', 'a token becomes that of a merged key', 'a held key of another account', 'a new key that points nowhere'],
+    [
+      'a creation date is set',
+      'an account is found',
+      'a token is given',
+      'a conflict ends by a deletion',
+      "a shared token is one account's now",
+      'a held key with another token',
+    ],
+    [
+      'a conflict ends by revocations',
+      'a shared token is changed',
+      'a token becomes that of a merged key',
+      'a held key of another account',
+      'a new key that points nowhere',
+    ],
     ['a conflict ends by one expiry', 'a token becomes that of an account key', 'another API of the store', 'last use'],
     ['a deletion', 'a custom API'],
     ['a revocation', 'a rename', 'an API that is not there'],
@@ -96,7 +117,8 @@ describe('keys that finalize leaves behind', () => {
     'an exception that nobody remembers': 'delete from keylift.outcomes where key_id = 46',
     'a hold that nobody remembers': 'delete from keylift.outcomes where key_id = 60',
     'a new per-API key of the store': `insert into public.api_keys (account_id, api_id, token) values (1, 1, 'smuggled')`,
-    'a per-API row that is in the archive, too': 'insert into public.api_keys overriding system value select * from keylift.archived_keys where id = 1',
+    'a per-API row that is in the archive, too':
+      'insert into public.api_keys overriding system value select * from keylift.archived_keys where id = 1',
     'an account key for a key left behind': `insert into public.account_api_keys (id, account_id, token, origin_api_id) values (46, 1, 'smuggled', 1)`,
     'an account key that is gone': 'delete from public.account_api_keys where id = 1',
     'the account key of merged rows that is gone': 'delete from public.account_api_keys where id = 21',
@@ -115,8 +137,12 @@ describe('keys that finalize leaves behind', () => {
 
   it('are answered beside an account key with their token by their own row, or the proof says so', async () => {
     await scenario.db.query(CHANGES['a token becomes that of an account key']!);
-    expect(await scenario.authorize(tokenOf(1), 2)).to.deep.equal([{ key_id: '32', account_id: '2', source: 'per_api' }]);
-    expect(await scenario.authorize(tokenOf(1), 3)).to.deep.equal([{ key_id: '1', account_id: '1', source: 'account' }]);
+    expect(await scenario.authorize(tokenOf(1), 2)).to.deep.equal([
+      { key_id: '32', account_id: '2', source: 'per_api' },
+    ]);
+    expect(await scenario.authorize(tokenOf(1), 3)).to.deep.equal([
+      { key_id: '1', account_id: '1', source: 'account' },
+    ]);
     await scenario.db.query('delete from keylift.overlaps');
     expect((await proof()).authorization.gained_foreign).to.be.greaterThan(0);
   });
@@ -128,13 +154,16 @@ describe('keys that finalize leaves behind', () => {
     ]) {
       expect(await scenario.db.query(sql).catch((e: unknown) => e), sql).to.include({ code: '23505' });
     }
-    await scenario.db.query(`update public.account_api_keys set token = '${tokenOf('turned')}' where id = 1; update public.account_api_keys set token = token, name = 'x'`);
+    await scenario.db.query(
+      `update public.account_api_keys set token = '${tokenOf('turned')}' where id = 1; update public.account_api_keys set token = token, name = 'x'`,
+    );
     expect((await proof()).ok).to.equal(true);
   });
 
   it('are all that a proof has to say something about after a purge', async () => {
     await scenario.must('finalize --purge --yes');
-    for (const what of ['a creation date is set', 'a deletion', 'a shared token is changed']) await scenario.db.query(CHANGES[what]!);
+    for (const what of ['a creation date is set', 'a deletion', 'a shared token is changed'])
+      await scenario.db.query(CHANGES[what]!);
     const { ok, keys } = await proof();
     expect([ok, keys]).to.deep.equal([true, { compared: 0, missing: 0, extra: 0, different: 0 }]);
     expect(await scenario.db.query(WRONG)).to.deep.equal([]);
@@ -144,7 +173,9 @@ describe('keys that finalize leaves behind', () => {
   });
 
   it('and TRUNCATE of the account keys stays refused, since the archive would bring them back', async () => {
-    expect(await scenario.db.query('truncate public.account_api_keys').catch((e: unknown) => e)).to.include({ code: '55000' });
+    expect(await scenario.db.query('truncate public.account_api_keys').catch((e: unknown) => e)).to.include({
+      code: '55000',
+    });
   });
 });
 
@@ -162,11 +193,23 @@ describe('a merged row that finalize takes away', () => {
     });
     try {
       await scenario.must('migrate --yes', 6);
-      const answers = async () => (await Promise.all([1, 2, 3].map((api) => scenario.authorize(tokenOf('one'), api)))).flat().map(({ key_id, source }) => `${source} ${key_id}`);
-      const view = () => scenario.db.query(`select id::int, api_id::int from keylift.per_api_keys where token = '${tokenOf('one')}' order by api_id, id`);
+      const answers = async () =>
+        (await Promise.all([1, 2, 3].map((api) => scenario.authorize(tokenOf('one'), api))))
+          .flat()
+          .map(({ key_id, source }) => `${source} ${key_id}`);
+      const view = () =>
+        scenario.db.query(
+          `select id::int, api_id::int from keylift.per_api_keys where token = '${tokenOf('one')}' order by api_id, id`,
+        );
       const [before, seen] = [await answers(), await view()];
       expect(before).to.deep.equal(['account 1', 'account 1', 'per_api 4']);
-      for (const line of ['finalize --yes', 'rollback --yes', 'migrate --yes', 'finalize --yes', 'finalize --purge --yes']) {
+      for (const line of [
+        'finalize --yes',
+        'rollback --yes',
+        'migrate --yes',
+        'finalize --yes',
+        'finalize --purge --yes',
+      ]) {
         await scenario.must(line, 0, 6);
         if (line.startsWith('rollback')) continue;
         expect(await answers(), line).to.deep.equal(before);

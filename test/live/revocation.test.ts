@@ -16,8 +16,14 @@ interface Known {
 
 /** Every way through the stages and back, each under load. */
 const CYCLE = [
-  'migrate --yes --until verify --batch-size 200', 'switch --cohort 30% --yes', 'switch --cohort 60% --yes', 'switch --back --yes', 'migrate --yes',
-  'finalize --yes', 'rollback --yes', 'migrate --yes --batch-size 200',
+  'migrate --yes --until verify --batch-size 200',
+  'switch --cohort 30% --yes',
+  'switch --cohort 60% --yes',
+  'switch --back --yes',
+  'migrate --yes',
+  'finalize --yes',
+  'rollback --yes',
+  'migrate --yes --batch-size 200',
 ];
 
 describe('a revocation, under load', () => {
@@ -31,8 +37,11 @@ describe('a revocation, under load', () => {
   after(() => scenario.close());
 
   it('shuts at once and for good in every stage, and nothing else ever shuts', async function () {
-    const known: Known[] = (await scenario.db.query<{ token: string; api: string }>(
-      `select token, api_id::text as api from public.api_keys where revoked_at is null order by id`)).map((key) => ({ ...key, state: 'alive' }));
+    const known: Known[] = (
+      await scenario.db.query<{ token: string; api: string }>(
+        `select token, api_id::text as api from public.api_keys where revoked_at is null order by id`,
+      )
+    ).map((key) => ({ ...key, state: 'alive' }));
     const load = new Load(scenario, known);
     const running = [load.poll(), load.poll(), load.revoke('api_keys'), load.revoke('account_api_keys')];
     const began = performance.now();
@@ -43,7 +52,9 @@ describe('a revocation, under load', () => {
       await Promise.all(running);
     }
     const { polls, opened, shut, revoked, turnedAway } = load;
-    process.stdout.write(`      ${String(polls)} polls, ${String(revoked.api_keys)} + ${String(revoked.account_api_keys)} revocations (old release + Settings, ${String(turnedAway)} tried again) in ${((performance.now() - began) / 1000).toFixed(1)} s: ${String(opened.length)} revoked keys opened, ${String(shut.length)} living keys were shut\n`);
+    process.stdout.write(
+      `      ${String(polls)} polls, ${String(revoked.api_keys)} + ${String(revoked.account_api_keys)} revocations (old release + Settings, ${String(turnedAway)} tried again) in ${((performance.now() - began) / 1000).toFixed(1)} s: ${String(opened.length)} revoked keys opened, ${String(shut.length)} living keys were shut\n`,
+    );
     expect(opened.slice(0, 5), 'revoked keys that opened').to.deep.equal([]);
     expect(shut.slice(0, 5), 'living keys that were shut').to.deep.equal([]);
     expect(load.errors.slice(0, 5), 'errors').to.deep.equal([]);
@@ -65,7 +76,10 @@ class Load {
   readonly revoked = { api_keys: 0, account_api_keys: 0 };
   private next = 0;
 
-  constructor(private readonly scenario: Scenario, private readonly known: Known[]) {}
+  constructor(
+    private readonly scenario: Scenario,
+    private readonly known: Known[],
+  ) {}
 
   /** A gateway: asks for what is revoked on every API, and for what lives on its own. */
   async poll(): Promise<void> {
@@ -79,7 +93,10 @@ class Load {
       const before = key.state;
       const api = before === 'revoked' ? [...STORE, '4'][Math.floor(Math.random() * 4)]! : key.api;
       try {
-        const { rows } = await client.query<{ key_id: string; source: string }>('select key_id::text, source from keylift.authorize($1, $2)', [key.token, api]);
+        const { rows } = await client.query<{ key_id: string; source: string }>(
+          'select key_id::text, source from keylift.authorize($1, $2)',
+          [key.token, api],
+        );
         this.polls += 1;
         if (before === 'revoked' && rows.length > 0) this.opened.push({ api, ...rows[0] });
         // A revocation may have begun while we asked.
@@ -111,7 +128,10 @@ class Load {
   private async revokeIn(client: pg.Client, table: string, token: string): Promise<boolean> {
     for (;;) {
       try {
-        const { rowCount } = await client.query(`update public.${table} set revoked_at = now() where token = $1 and revoked_at is null`, [token]);
+        const { rowCount } = await client.query(
+          `update public.${table} set revoked_at = now() where token = $1 and revoked_at is null`,
+          [token],
+        );
         return (rowCount ?? 0) > 0;
       } catch (error) {
         if (!['40P01', '40001'].includes((error as { code: string }).code)) {

@@ -12,11 +12,17 @@ export interface Pending {
 
 /** One connection of the platform's, with a transaction of its own. */
 export class Session {
-  private constructor(private readonly db: TestDatabase, readonly client: pg.Client, readonly pid: number) {}
+  private constructor(
+    private readonly db: TestDatabase,
+    readonly client: pg.Client,
+    readonly pid: number,
+  ) {}
 
   static async open(db: TestDatabase): Promise<Session> {
     const client = await db.connect();
-    const { rows: [row] } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
+    const {
+      rows: [row],
+    } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
     return new Session(db, client, row!.pid);
   }
 
@@ -27,14 +33,21 @@ export class Session {
 
   /** Starts SQL; an error is an answer here. */
   start(sql: string): Pending {
-    return { end: this.client.query(sql).then(() => 'done', (error: unknown) => (error as { code: string }).code) };
+    return {
+      end: this.client.query(sql).then(
+        () => 'done',
+        (error: unknown) => (error as { code: string }).code,
+      ),
+    };
   }
 
   /** Starts SQL that must come to wait for a lock, and resolves when it does. Fails when it ends without waiting. */
   async startBlocked(sql: string): Promise<Pending> {
     const pending = this.start(sql);
     let ended: End | undefined;
-    void pending.end.then((end) => { ended = end; });
+    void pending.end.then((end) => {
+      ended = end;
+    });
     await until(`to wait for a lock: ${sql}`, async () => {
       if (ended !== undefined) throw new Error(`ended with ${ended} instead of waiting: ${sql}`);
       return (await blockersOf(this.db, this.pid)).length > 0;

@@ -3,7 +3,10 @@ import { assertInvariants } from '../support/invariants.js';
 import { judge, readWorld, type Switched } from '../support/rules.js';
 import type { Scenario } from '../support/scenario.js';
 
-interface Proof { ok: boolean; differences: unknown[] }
+interface Proof {
+  ok: boolean;
+  differences: unknown[];
+}
 
 /** The migration stands and is right: the proof, the invariants, every outcome and every answer by the model. */
 export async function assertSound(scenario: Scenario, switched: Switched): Promise<void> {
@@ -20,7 +23,14 @@ export async function assertOutcomes(scenario: Scenario): Promise<void> {
   const { db, held } = scenario;
   const expected = [...judge(await readWorld(db), held)]
     .filter(([, { outcome }]) => outcome !== 'stay')
-    .map(([id, judgement]) => [id, judgement.outcome, 'reason' in judgement ? judgement.reason : '', 'into' in judgement ? judgement.into : ''].join(' '));
+    .map(([id, judgement]) =>
+      [
+        id,
+        judgement.outcome,
+        'reason' in judgement ? judgement.reason : '',
+        'into' in judgement ? judgement.into : '',
+      ].join(' '),
+    );
   const found = await db.query<{ row: string }>(`
     select concat_ws(' ', id, 'move', '', '') as row from public.account_api_keys where origin_api_id is not null
     union all select concat_ws(' ', key_id, outcome, coalesce(reason, ''), coalesce(account_key_id::text, '')) from keylift.outcomes`);

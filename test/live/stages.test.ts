@@ -8,8 +8,14 @@ const KEYS = 2_000;
 
 /** Comes to the end of a stage, or half way through the last. */
 const STAGES: Record<string, (scenario: Scenario) => Promise<void>> = {
-  ...Object.fromEntries(['expand', 'backfill', 'harden', 'verify', 'switch'].map((stage) =>
-    [stage, async (s: Scenario) => { await s.must(`migrate --yes --until ${stage} --batch-size 200`, 0, 6); }])),
+  ...Object.fromEntries(
+    ['expand', 'backfill', 'harden', 'verify', 'switch'].map((stage) => [
+      stage,
+      async (s: Scenario) => {
+        await s.must(`migrate --yes --until ${stage} --batch-size 200`, 0, 6);
+      },
+    ]),
+  ),
   'half a finalize': async (s) => {
     await s.must('migrate --yes --batch-size 200', 0, 6);
     await brokenOff(s);
@@ -20,7 +26,7 @@ const STAGES: Record<string, (scenario: Scenario) => Promise<void>> = {
     await s.must('verify');
     await s.must('finalize --yes');
   },
-  'finalize': async (s) => {
+  finalize: async (s) => {
     await s.must('migrate --yes --batch-size 200', 0, 6);
     await s.must('finalize --yes');
   },
@@ -28,11 +34,14 @@ const STAGES: Record<string, (scenario: Scenario) => Promise<void>> = {
 
 /** A finalize that the server ends when the rows are in the archive and the mirror is still on. */
 async function brokenOff(scenario: Scenario): Promise<void> {
-  await scenario.db.query(`create function public.test_fail() returns trigger language plpgsql as $$ begin raise exception 'the server fails here'; end $$;
+  await scenario.db
+    .query(`create function public.test_fail() returns trigger language plpgsql as $$ begin raise exception 'the server fails here'; end $$;
     create trigger zz_fail before insert on keylift.knex_migrations for each row when (new.name = '12_mirror_off') execute function public.test_fail()`);
   await scenario.must('finalize --yes', 1);
   await scenario.db.query('drop function public.test_fail() cascade');
-  expect((await scenario.db.query('select count(*)::int as n from keylift.archived_keys'))[0]!.n).to.be.greaterThan(KEYS / 2);
+  expect((await scenario.db.query('select count(*)::int as n from keylift.archived_keys'))[0]!.n).to.be.greaterThan(
+    KEYS / 2,
+  );
 }
 
 describe('every stage, with the platform writing to both tables', () => {

@@ -6,10 +6,15 @@ import { plantMany, tokenOf } from '../support/seed.js';
 import { assertSound } from './sound.js';
 
 /** The stable hash, written a second time: the first four bytes of SHA-256 of the id's text, modulo a million. */
-const bucket = (account: string | number): number => createHash('sha256').update(String(account)).digest().readUInt32BE(0) % 1_000_000;
-const cohort = (percent: number, accounts: readonly string[]): Set<string> => new Set(accounts.filter((id) => bucket(id) < percent * 10_000));
+const bucket = (account: string | number): number =>
+  createHash('sha256').update(String(account)).digest().readUInt32BE(0) % 1_000_000;
+const cohort = (percent: number, accounts: readonly string[]): Set<string> =>
+  new Set(accounts.filter((id) => bucket(id) < percent * 10_000));
 
-interface Report { mode: string; accounts: { switched: number; total: number } }
+interface Report {
+  mode: string;
+  accounts: { switched: number; total: number };
+}
 
 describe('switch', () => {
   let verified: Scenario;
@@ -19,7 +24,9 @@ describe('switch', () => {
     await verified.must('migrate --yes --until verify', 6);
   });
   after(() => verified.close());
-  beforeEach(async () => { scenario = await verified.copy(); });
+  beforeEach(async () => {
+    scenario = await verified.copy();
+  });
   afterEach(() => scenario.close());
   const file = (ids: readonly string[]) => scenario.file('accounts.csv', ['account_id', ...ids, ''].join('\n'));
 
@@ -48,8 +55,12 @@ describe('switch', () => {
 
   it('carries changes on for switched and unswitched accounts alike', async () => {
     await scenario.must(`switch --accounts ${await file(['1'])} --yes`);
-    await scenario.db.query(`update public.api_keys set revoked_at = now() where id in (1, 6); update public.account_api_keys set revoked_at = now() where id in (2, 7)`);
-    await scenario.db.query(`insert into public.api_keys (account_id, api_id, token) values (1, 1, '${tokenOf('one')}'), (2, 1, '${tokenOf('two')}')`);
+    await scenario.db.query(
+      `update public.api_keys set revoked_at = now() where id in (1, 6); update public.account_api_keys set revoked_at = now() where id in (2, 7)`,
+    );
+    await scenario.db.query(
+      `insert into public.api_keys (account_id, api_id, token) values (1, 1, '${tokenOf('one')}'), (2, 1, '${tokenOf('two')}')`,
+    );
     await assertSound(scenario, new Set(['1']));
   });
 
@@ -66,7 +77,12 @@ describe('switch', () => {
       const early = await Scenario.of(MOTLEY);
       try {
         await early.must(`migrate --yes --until ${stage}`, 0, 6);
-        for (const who of ['--all', '--cohort 5%', '--back', `--accounts ${await early.file('a.csv', 'account_id\n1\n')}`]) {
+        for (const who of [
+          '--all',
+          '--cohort 5%',
+          '--back',
+          `--accounts ${await early.file('a.csv', 'account_id\n1\n')}`,
+        ]) {
           const { exitCode, stderr } = await early.run(`switch ${who} --yes`);
           expect([exitCode, stderr.includes('not-verified')], stderr).to.deep.equal([3, true]);
         }
@@ -105,7 +121,8 @@ describe('switch by cohort', () => {
   });
   after(() => scenario.close());
 
-  const turn = async (line: string): Promise<Report> => (await scenario.must(`switch ${line} --yes --json`)).json<Report>();
+  const turn = async (line: string): Promise<Report> =>
+    (await scenario.must(`switch ${line} --yes --json`)).json<Report>();
 
   it('takes a stable share, and a larger one holds the smaller', async () => {
     for (const percent of [5, 10, 2.5, 50]) {
@@ -127,8 +144,12 @@ describe('switch by cohort', () => {
   });
 
   it('takes accounts made afterwards by the rule in force', async () => {
-    await scenario.db.query(`insert into public.accounts (id, kind, name) select n, 'user', 'later' from generate_series(5001, 5060) n`);
-    await scenario.db.query(`insert into public.api_keys (account_id, api_id, name, token) select n, 1, 'later', '${tokenOf('later')}' || n from generate_series(5001, 5060) n`);
+    await scenario.db.query(
+      `insert into public.accounts (id, kind, name) select n, 'user', 'later' from generate_series(5001, 5060) n`,
+    );
+    await scenario.db.query(
+      `insert into public.api_keys (account_id, api_id, name, token) select n, 1, 'later', '${tokenOf('later')}' || n from generate_series(5001, 5060) n`,
+    );
     const all = [...accounts, ...Array.from({ length: 60 }, (_, n) => String(5001 + n))];
     const inForce = new Set([...cohort(50, all)].filter((id) => bucket(id) >= 50_000));
     expect([...inForce].some((id) => Number(id) > 5000)).to.equal(true);

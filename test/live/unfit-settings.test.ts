@@ -5,18 +5,29 @@ import { tokenOf } from '../support/seed.js';
 
 const BORN = `insert into public.account_api_keys (id, account_id, name, token) values (7001, $1, 'made in Settings', $2)`;
 
-interface Unfit { means: string; make: (scenario: Scenario) => Promise<unknown>; mend: string }
+interface Unfit {
+  means: string;
+  make: (scenario: Scenario) => Promise<unknown>;
+  mend: string;
+}
 
 /** Keys born in Settings while nothing but a person could tell what they should be: before harden the table takes them. */
 const UNFIT: Record<string, Unfit> = {
   'without a token': {
     means: 'no token',
-    make: ({ db }) => past(db, `insert into public.account_api_keys (id, account_id, name, token) values (7001, 1, 'made in Settings', '')`),
+    make: ({ db }) =>
+      past(
+        db,
+        `insert into public.account_api_keys (id, account_id, name, token) values (7001, 1, 'made in Settings', '')`,
+      ),
     mend: `update public.account_api_keys set token = '${tokenOf('given later')}' where id = 7001`,
   },
-  'with a scope of somebody\'s own': {
+  "with a scope of somebody's own": {
     means: 'a scope other than store_apis',
-    make: ({ db }) => db.query(`insert into public.account_api_keys (id, account_id, name, token, scope) values (7001, 1, 'made in Settings', '${tokenOf('born')}', 'all')`),
+    make: ({ db }) =>
+      db.query(
+        `insert into public.account_api_keys (id, account_id, name, token, scope) values (7001, 1, 'made in Settings', '${tokenOf('born')}', 'all')`,
+      ),
     mend: 'update public.account_api_keys set scope = default where id = 7001',
   },
   'of an account that was deleted since': {
@@ -36,7 +47,8 @@ const UNFIT: Record<string, Unfit> = {
 };
 
 /** Writes with the mirror's triggers off, as a restore does. */
-const past = (db: Scenario['db'], statement: string): Promise<unknown> => db.query(`set session_replication_role = replica; ${statement}; reset session_replication_role`);
+const past = (db: Scenario['db'], statement: string): Promise<unknown> =>
+  db.query(`set session_replication_role = replica; ${statement}; reset session_replication_role`);
 
 describe('keys born in Settings that harden cannot take', () => {
   let scenario: Scenario;
@@ -46,7 +58,8 @@ describe('keys born in Settings that harden cannot take', () => {
   });
   afterEach(() => scenario.close());
 
-  const stands = () => scenario.db.query('select id, account_id, name, token from public.account_api_keys where id = 7001');
+  const stands = () =>
+    scenario.db.query('select id, account_id, name, token from public.account_api_keys where id = 7001');
 
   for (const [what, { means, make, mend }] of Object.entries(UNFIT)) {
     it(`${what}: named, left alone, and migrated past once a person has decided`, async () => {
@@ -54,7 +67,9 @@ describe('keys born in Settings that harden cannot take', () => {
       const before = await stands();
       for (const attempt of ['first', 'again']) {
         const { stderr } = await scenario.must('migrate --yes', 3);
-        expect(stderr, attempt).to.match(new RegExp(`7001: ${means}`)).and.include('runbook.md#unfit-keys');
+        expect(stderr, attempt)
+          .to.match(new RegExp(`7001: ${means}`))
+          .and.include('runbook.md#unfit-keys');
       }
       expect(await stands()).to.deep.equal(before);
       await scenario.everyPair('none');
@@ -65,7 +80,10 @@ describe('keys born in Settings that harden cannot take', () => {
   }
 
   it('one without a token is refused where it is made', async () => {
-    const refused = await scenario.db.query(BORN, [1, '']).then(() => 'taken', (error: unknown) => (error as { code?: string }).code);
+    const refused = await scenario.db.query(BORN, [1, '']).then(
+      () => 'taken',
+      (error: unknown) => (error as { code?: string }).code,
+    );
     expect(refused).to.equal('23514');
   });
 
@@ -74,7 +92,9 @@ describe('keys born in Settings that harden cannot take', () => {
     await scenario.db.query('delete from public.accounts where id = 2');
     const { stderr } = await scenario.must('migrate --yes', 3);
     expect(stderr).to.include('7001: no token');
-    expect(await scenario.db.query(`select count(*)::int as n from public.account_api_keys where account_id = 2`)).to.deep.equal([{ n: 0 }]);
+    expect(
+      await scenario.db.query(`select count(*)::int as n from public.account_api_keys where account_id = 2`),
+    ).to.deep.equal([{ n: 0 }]);
     await scenario.must('rollback --yes');
     expect(await stands()).to.have.length(1);
   });

@@ -24,11 +24,14 @@ const validate = new Ajv({ strict: true, strictRequired: false, allErrors: true 
 /** All lines of a log, each held against the schema. */
 function linesOf(text: string): Line[] {
   expect(text.endsWith('\n'), 'it ends with a line').to.equal(true);
-  return text.trimEnd().split('\n').map((line) => {
-    const read = JSON.parse(line) as Line;
-    expect(validate(read), `${line}\n${JSON.stringify(validate.errors)}`).to.equal(true);
-    return read;
-  });
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => {
+      const read = JSON.parse(line) as Line;
+      expect(validate(read), `${line}\n${JSON.stringify(validate.errors)}`).to.equal(true);
+      return read;
+    });
 }
 
 /** Of one event, without what every line has. */
@@ -56,14 +59,29 @@ describe('the log file', () => {
     await scenario.must(`migrate --yes --batch-size 20 --log-file ${log}`);
     const lines = await read();
     const [run] = await scenario.db.query<{ run_id: string }>('select run_id from keylift.runs');
-    expect(lines.map(({ event }) => event).filter((event) => ['command', 'run', 'stage', 'ended'].includes(event)))
-      .to.deep.equal(['command', 'run', 'stage', 'stage', 'stage', 'stage', 'stage', 'ended']);
-    expect(of(lines, 'stage_done').map(({ stage }) => stage)).to.deep.equal(['expand', 'backfill', 'harden', 'verify', 'switch']);
+    expect(
+      lines.map(({ event }) => event).filter((event) => ['command', 'run', 'stage', 'ended'].includes(event)),
+    ).to.deep.equal(['command', 'run', 'stage', 'stage', 'stage', 'stage', 'stage', 'ended']);
+    expect(of(lines, 'stage_done').map(({ stage }) => stage)).to.deep.equal([
+      'expand',
+      'backfill',
+      'harden',
+      'verify',
+      'switch',
+    ]);
     expect(of(lines, 'ended')).to.have.length(1);
     expect(of(lines, 'ended')[0]).to.include({ exit_code: 0 });
     const afterRun = lines.slice(lines.findIndex(({ event }) => event === 'run'));
     expect(new Set(afterRun.map(({ run_id }) => run_id))).to.deep.equal(new Set([run!.run_id]));
-    const told = of(lines, 'batch').map(({ batch, from, to, rows, moved, stayed, set_aside }) => ({ batch, from, to, rows, moved, stayed, set_aside }));
+    const told = of(lines, 'batch').map(({ batch, from, to, rows, moved, stayed, set_aside }) => ({
+      batch,
+      from,
+      to,
+      rows,
+      moved,
+      stayed,
+      set_aside,
+    }));
     const kept = await scenario.db.query(`
       select batch_no::int as batch, after_id::text as "from", upto_id::text as "to", rows::int, moved::int, stayed::int, set_aside::int
       from keylift.batches where state = 'done' and rows > 0 order by batch_no`);
@@ -94,24 +112,43 @@ describe('the log file', () => {
     await scenario.must(`migrate --yes --batch-size 20 --log-file ${log}`, 5);
     const lines = await read();
     const [failed] = await scenario.db.query<{ batch_no: string; after_id: string; upto_id: string }>(
-      `select batch_no, after_id::text as after_id, upto_id::text as upto_id from keylift.batches where state = 'failed'`);
+      `select batch_no, after_id::text as after_id, upto_id::text as upto_id from keylift.batches where state = 'failed'`,
+    );
     expect(of(lines, 'retry').length).to.be.at.least(3);
-    for (const line of of(lines, 'retry')) expect(line).to.include({ reason: 'smaller', sqlstate: '57014', stage: 'backfill' });
+    for (const line of of(lines, 'retry'))
+      expect(line).to.include({ reason: 'smaller', sqlstate: '57014', stage: 'backfill' });
     expect(of(lines, 'given_up')).to.have.length(1);
-    expect(of(lines, 'given_up')[0]).to.include({ level: 'warn', batch: Number(failed!.batch_no), from: failed!.after_id, to: failed!.upto_id, tries: 3, sqlstate: '57014' });
-    expect(lines.at(-1)).to.include({ event: 'failed', level: 'error', code: 'batches_failed', exit_code: 5, stage: 'backfill' });
+    expect(of(lines, 'given_up')[0]).to.include({
+      level: 'warn',
+      batch: Number(failed!.batch_no),
+      from: failed!.after_id,
+      to: failed!.upto_id,
+      tries: 3,
+      sqlstate: '57014',
+    });
+    expect(lines.at(-1)).to.include({
+      event: 'failed',
+      level: 'error',
+      code: 'batches_failed',
+      exit_code: 5,
+      stage: 'backfill',
+    });
   });
 
   it('tells a batch that met a lock and is tried again', async () => {
     await scenario.must('migrate --yes --until expand');
     const gate = await gateAt(scenario.db, 3);
-    const migration = scenario.start(`migrate --yes --until backfill --batch-size 20 --concurrency 1 --log-file ${log}`);
+    const migration = scenario.start(
+      `migrate --yes --until backfill --batch-size 20 --concurrency 1 --log-file ${log}`,
+    );
     await until('a batch to give way', () => migration.stderrSoFar().includes('a lock that a batch needs'));
     await gate.remove();
     expect((await migration.ended).exitCode).to.equal(0);
     const [retry] = of(await read(), 'retry');
     expect(retry).to.include({ reason: 'again', sqlstate: '55P03', stage: 'backfill' });
-    expect(retry).to.satisfy((line: Line) => line.ranges !== undefined || (line.from === null && typeof line.to === 'string'));
+    expect(retry).to.satisfy(
+      (line: Line) => line.ranges !== undefined || (line.from === null && typeof line.to === 'string'),
+    );
   });
 
   it('tells a command that ends before it begins', async () => {
@@ -124,12 +161,16 @@ describe('the log file', () => {
 });
 
 describe('docs/logs.md and the schema of a line', () => {
-  const rows = readDocument('docs/logs.md').split('\n').filter((line) => line.startsWith('| `'));
+  const rows = readDocument('docs/logs.md')
+    .split('\n')
+    .filter((line) => line.startsWith('| `'));
   const namesIn = (cell: string): string[] => [...cell.matchAll(/`([a-z_]+)`/g)].map(([, name]) => name!);
   const row = (name: string): string | undefined => rows.find((line) => namesIn(line.split(' | ')[0]!).includes(name));
 
   it('have every event that the code can log, and no other', () => {
-    const logged = foundInSources(/\b(?:logger|log|fileLogger|fileOnly)\)?\.(?:error|warn|info|debug)\(\s*'([a-z_]+)'/gi);
+    const logged = foundInSources(
+      /\b(?:logger|log|fileLogger|fileOnly)\)?\.(?:error|warn|info|debug)\(\s*'([a-z_]+)'/gi,
+    );
     expect(logged).to.deep.equal([...LOG_EVENTS].sort());
     expect(schema.properties.event!.enum).to.deep.equal(LOG_EVENTS);
     const documented = readDocument('docs/logs.md').split('## Events')[1]!.split('## Fields')[0]!;
@@ -137,12 +178,17 @@ describe('docs/logs.md and the schema of a line', () => {
   });
 
   it('are found in the sources in no other way', () => {
-    expect(foundInSources(/\b(?:logger|fileLogger)\)?\.(?:error|warn|info|debug)\(\s*([^'\s][^,)]*)/gi)).to.deep.equal([]);
+    expect(foundInSources(/\b(?:logger|fileLogger)\)?\.(?:error|warn|info|debug)\(\s*([^'\s][^,)]*)/gi)).to.deep.equal(
+      [],
+    );
   });
 
   it('have every field, and with each event what its lines must hold', () => {
     for (const name of Object.keys(schema.properties)) expect(row(name), `a row for ${name}`).to.be.a('string');
-    for (const { if: { properties }, then: { required = [] } } of schema.allOf) {
+    for (const {
+      if: { properties },
+      then: { required = [] },
+    } of schema.allOf) {
       expect(namesIn(row(properties.event.const)!), `fields of ${properties.event.const}`).to.include.members(required);
     }
   });

@@ -13,7 +13,9 @@ describe('an expression under another alias', () => {
     ['bare columns', 'lower(k.token) || "k" . salt', '', 'lower(token) ||  salt'],
   ];
   for (const [name, sql, to, expected] of cases) {
-    it(name, () => { expect(withAlias(sql, 'k', to)).to.equal(expected); });
+    it(name, () => {
+      expect(withAlias(sql, 'k', to)).to.equal(expected);
+    });
   }
 
   it('finds a quoted alias', () => {
@@ -23,12 +25,18 @@ describe('an expression under another alias', () => {
 
 describe('fragments', () => {
   const { keys, apis } = DEFAULT_SETTINGS.legacy;
-  const withToken = (sql: string) => legacyFragments({ ...DEFAULT_SETTINGS, legacy: { ...DEFAULT_SETTINGS.legacy, keys: { ...keys, token: { sql } } } });
+  const withToken = (sql: string) =>
+    legacyFragments({ ...DEFAULT_SETTINGS, legacy: { ...DEFAULT_SETTINGS.legacy, keys: { ...keys, token: { sql } } } });
 
   it('take an alias; an empty one gives bare columns', () => {
     const l = legacyFragments(DEFAULT_SETTINGS);
     expect([l.id(), l.id('n'), l.id(''), l.alive('n'), l.apiId('b')]).to.deep.equal([
-      'k."id"', 'n."id"', '"id"', '(n."revoked_at" IS NULL AND (n."expires_at" IS NULL OR n."expires_at" > now()))', 'b."id"']);
+      'k."id"',
+      'n."id"',
+      '"id"',
+      '(n."revoked_at" IS NULL AND (n."expires_at" IS NULL OR n."expires_at" > now()))',
+      'b."id"',
+    ]);
   });
 
   it('give an expression with a subquery its row under the name it was written for', () => {
@@ -38,7 +46,11 @@ describe('fragments', () => {
   });
 
   it('find the account in inStore, quoted or not', () => {
-    const inStore = (sql: string) => legacyFragments({ ...DEFAULT_SETTINGS, legacy: { ...DEFAULT_SETTINGS.legacy, apis: { ...apis, inStore: { sql } } } });
+    const inStore = (sql: string) =>
+      legacyFragments({
+        ...DEFAULT_SETTINGS,
+        legacy: { ...DEFAULT_SETTINGS.legacy, apis: { ...apis, inStore: { sql } } },
+      });
     expect(inStore('a.owner = "o".id').apiNeedsAccount).to.equal(true);
     expect(inStore(`a.kind = 'o.x'`).apiNeedsAccount).to.equal(false);
     expect(inStore('a.owner = o.id').inStore('b', 'p')).to.equal('((b.owner = p.id) IS TRUE)');

@@ -8,17 +8,32 @@ import { readOpenMetrics } from './grammar.js';
 
 describe('OpenMetrics text', () => {
   it('escapes what labels and help may hold', () => {
-    const text = openMetrics([{ name: 'a', type: 'gauge', help: 'a "b" \\ c\nd', samples: [{ value: 1.5 }] }], { database: 'q"u\\o\nte' });
+    const text = openMetrics([{ name: 'a', type: 'gauge', help: 'a "b" \\ c\nd', samples: [{ value: 1.5 }] }], {
+      database: 'q"u\\o\nte',
+    });
     expect(text).to.equal('# TYPE a gauge\n# HELP a a \\"b\\" \\\\ c\\nd\na{database="q\\"u\\\\o\\nte"} 1.5\n# EOF\n');
     readOpenMetrics(text);
   });
 
   it('leaves out what nobody knows, and families without anything', () => {
-    const text = openMetrics([
-      { name: 'a', type: 'gauge', help: 'x', samples: [{ value: null }] },
-      { name: 'b', type: 'counter', help: 'x', samples: [{ labels: { k: 'v' }, value: 0 }, { labels: { k: 'w' }, value: null }] },
-    ], { database: 'd' });
-    expect([...readOpenMetrics(text)].map(([name, { samples }]) => [name, [...samples]])).to.deep.equal([['b', [['database="d",k="v"', 0]]]]);
+    const text = openMetrics(
+      [
+        { name: 'a', type: 'gauge', help: 'x', samples: [{ value: null }] },
+        {
+          name: 'b',
+          type: 'counter',
+          help: 'x',
+          samples: [
+            { labels: { k: 'v' }, value: 0 },
+            { labels: { k: 'w' }, value: null },
+          ],
+        },
+      ],
+      { database: 'd' },
+    );
+    expect([...readOpenMetrics(text)].map(([name, { samples }]) => [name, [...samples]])).to.deep.equal([
+      ['b', [['database="d",k="v"', 0]]],
+    ]);
   });
 });
 
@@ -38,7 +53,12 @@ describe('the metrics file, on an injected clock', () => {
     const slept: number[] = [];
     const failures: unknown[] = [];
     const options: MetricsOptions = {
-      file, database: 'shop', read: DOWN, onFailure: (error) => { failures.push(error); },
+      file,
+      database: 'shop',
+      read: DOWN,
+      onFailure: (error) => {
+        failures.push(error);
+      },
       now: () => clock.now,
       sleep: async (ms) => {
         slept.push(ms);
@@ -49,7 +69,10 @@ describe('the metrics file, on an injected clock', () => {
     };
     return { clock, slept, failures, options };
   };
-  const value = async (name: string): Promise<number | undefined> => readOpenMetrics(await readFile(file, 'utf8')).get(name)?.samples.get('database="shop"');
+  const value = async (name: string): Promise<number | undefined> =>
+    readOpenMetrics(await readFile(file, 'utf8'))
+      .get(name)
+      ?.samples.get('database="shop"');
 
   it('is there before the work begins, is renewed every few seconds, and once more at its end', async () => {
     const { slept, clock, options } = clockwork();
@@ -65,9 +88,18 @@ describe('the metrics file, on an injected clock', () => {
 
   it('leaves a database alone that takes long to answer', async () => {
     const { slept, clock, options } = clockwork();
-    await withMetricsFile({ ...options, read: () => { clock.now += 2_000; return DOWN(); } }, async () => {
-      while (slept.length < 2) await new Promise(setImmediate);
-    });
+    await withMetricsFile(
+      {
+        ...options,
+        read: () => {
+          clock.now += 2_000;
+          return DOWN();
+        },
+      },
+      async () => {
+        while (slept.length < 2) await new Promise(setImmediate);
+      },
+    );
     expect(slept[0]).to.equal(18_000);
   });
 

@@ -40,9 +40,15 @@ export function readOpenMetrics(text: string): Map<string, Read> {
   return families;
 }
 
-function describeFamily({ keyword, name, rest }: { keyword: string; name: string; rest: string }, current: string, family: Read | undefined): void {
+function describeFamily(
+  { keyword, name, rest }: { keyword: string; name: string; rest: string },
+  current: string,
+  family: Read | undefined,
+): void {
   expect(name, 'described before its samples, and in one place').to.equal(current);
-  expect(name).to.match(new RegExp(`^${NAME}$`)).and.not.match(/_(total|created|count|sum|bucket|info)$/);
+  expect(name)
+    .to.match(new RegExp(`^${NAME}$`))
+    .and.not.match(/_(total|created|count|sum|bucket|info)$/);
   expect(family?.samples.size).to.equal(0);
   if (keyword === 'TYPE') expect(['gauge', 'counter']).to.include(rest);
   if (keyword === 'UNIT') {

@@ -23,23 +23,34 @@ describe('--metrics-file', () => {
   const value = (families: Map<string, Read>, name: string, labels = ''): number | undefined =>
     families.get(`keylift_${name}`)?.samples.get(`database="${scenario.db.name}"${labels === '' ? '' : `,${labels}`}`);
   const holding = (families: Map<string, Read>, name: string): string[] =>
-    [...(families.get(`keylift_${name}`)?.samples ?? [])].filter(([, held]) => held === 1).map(([labels]) => /="([^"]*)"$/.exec(labels)![1]!);
+    [...(families.get(`keylift_${name}`)?.samples ?? [])]
+      .filter(([, held]) => held === 1)
+      .map(([labels]) => /="([^"]*)"$/.exec(labels)![1]!);
 
-  it('says at a migration\'s end what status, plan and proof say', async () => {
+  it("says at a migration's end what status, plan and proof say", async () => {
     await scenario.must(`migrate --yes --metrics-file ${file}`, 6);
-    const { outcomes, total } = (await scenario.must('plan --json', 6)).json<{ outcomes: Record<string, number>; total: number }>();
-    const proof = (await scenario.must('verify --json')).json<{ keys: Record<string, number>; authorization: Record<string, number> }>();
+    const { outcomes, total } = (await scenario.must('plan --json', 6)).json<{
+      outcomes: Record<string, number>;
+      total: number;
+    }>();
+    const proof = (await scenario.must('verify --json')).json<{
+      keys: Record<string, number>;
+      authorization: Record<string, number>;
+    }>();
     const read = await metrics();
     expect(value(read, 'up')).to.equal(1);
     expect(holding(read, 'state')).to.deep.equal(['done']);
     expect(holding(read, 'stage_done')).to.deep.equal(['expand', 'backfill', 'harden', 'verify', 'switch']);
     expect(holding(read, 'switched')).to.deep.equal(['all']);
-    for (const [outcome, keys] of Object.entries(outcomes)) expect(value(read, 'outcome_keys', `outcome="${outcome}"`), outcome).to.equal(keys);
+    for (const [outcome, keys] of Object.entries(outcomes))
+      expect(value(read, 'outcome_keys', `outcome="${outcome}"`), outcome).to.equal(keys);
     expect(value(read, 'per_api_keys')).to.equal(total);
     expect(value(read, 'looked_at_keys')).to.equal(total);
     expect(value(read, 'proof_ok')).to.equal(1);
-    for (const [counter, keys] of Object.entries(proof.keys)) expect(value(read, 'proof_keys', `counter="${counter}"`), counter).to.equal(keys);
-    for (const [counter, pairs] of Object.entries(proof.authorization)) expect(value(read, 'proof_authorization', `counter="${counter}"`), counter).to.equal(pairs);
+    for (const [counter, keys] of Object.entries(proof.keys))
+      expect(value(read, 'proof_keys', `counter="${counter}"`), counter).to.equal(keys);
+    for (const [counter, pairs] of Object.entries(proof.authorization))
+      expect(value(read, 'proof_authorization', `counter="${counter}"`), counter).to.equal(pairs);
     expect(value(read, 'last_exit_code')).to.equal(6);
     expect(value(read, 'runs')).to.equal(0);
     expect(read.has('keylift_lease_seconds'), 'nobody leads').to.equal(false);

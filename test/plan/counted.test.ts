@@ -60,21 +60,31 @@ const listedIn = (text: string): Plan['exceptions'] =>
 
 describe('plan counts what the migration makes', () => {
   let scenario: Scenario;
-  beforeEach(async () => { scenario = await Scenario.open(); });
+  beforeEach(async () => {
+    scenario = await Scenario.open();
+  });
   afterEach(() => scenario.close());
 
   const agree = async (expectedAbsent: (accounts: number) => boolean, holds = ''): Promise<void> => {
-    const [{ absent }] = await scenario.db.query<{ absent: number }>(`select count(distinct k.account_id)::int as absent from public.api_keys k
-      where k.account_id is not null and not exists (select from public.accounts o where o.id = k.account_id)`) as [{ absent: number }];
+    const [{ absent }] = (await scenario.db.query<{
+      absent: number;
+    }>(`select count(distinct k.account_id)::int as absent from public.api_keys k
+      where k.account_id is not null and not exists (select from public.accounts o where o.id = k.account_id)`)) as [
+      { absent: number },
+    ];
     expect(expectedAbsent(absent), `${String(absent)} accounts are missing`).to.equal(true);
     const plan = (await scenario.must(`plan --json${holds}`, 6)).json<Plan>();
     expect(listedIn((await scenario.must(`plan${holds}`, 6)).stdout)).to.deep.equal(plan.exceptions.slice(0, 20));
     await scenario.must(`migrate --yes${holds}`, 6);
-    const [made] = await scenario.db.query<Plan & Made>(MADE) as [Plan & Made];
+    const [made] = (await scenario.db.query<Plan & Made>(MADE)) as [Plan & Made];
     expect({ merge: 0, hold: 0, ...plan.outcomes }).to.deep.equal({ merge: 0, hold: 0, ...made.outcomes });
     expect(plan.exceptions_by_reason).to.deep.equal(made.exceptions_by_reason);
     expect(plan.exceptions).to.deep.equal(made.exceptions);
-    expect([plan.widening.keys, plan.widening.accounts, plan.widening.dormant_keys]).to.deep.equal([made.keys, made.accounts, made.dormant]);
+    expect([plan.widening.keys, plan.widening.accounts, plan.widening.dormant_keys]).to.deep.equal([
+      made.keys,
+      made.accounts,
+      made.dormant,
+    ]);
     expect(plan.total).to.equal(9020);
   };
 
@@ -85,8 +95,14 @@ describe('plan counts what the migration makes', () => {
 
   it('with some accounts missing, and others held', async () => {
     await scenario.db.query(WORLD);
-    await scenario.db.query('insert into public.accounts (id, kind, name) select n, $1, $2 from generate_series(701, 9000) n where n % 25 <> 0', ['user', 'late']);
-    const holds = await scenario.file('holds.csv', `account_id,key_id\n${[3, 62, 127, 701].map((id) => `${String(id)},\n`).join('')},2\n,25\n,14\n`);
+    await scenario.db.query(
+      'insert into public.accounts (id, kind, name) select n, $1, $2 from generate_series(701, 9000) n where n % 25 <> 0',
+      ['user', 'late'],
+    );
+    const holds = await scenario.file(
+      'holds.csv',
+      `account_id,key_id\n${[3, 62, 127, 701].map((id) => `${String(id)},\n`).join('')},2\n,25\n,14\n`,
+    );
     await agree((absent) => absent > 100 && absent < 1_000, ` --holds ${holds}`);
   });
 
@@ -98,7 +114,9 @@ describe('plan counts what the migration makes', () => {
 
   it('with every account there, and ids of accounts that are no integers', async () => {
     await scenario.db.query(WORLD);
-    await scenario.db.query(`update public.api_keys set account_id = 1 where account_id is null or not exists (select from public.accounts o where o.id = account_id)`);
+    await scenario.db.query(
+      `update public.api_keys set account_id = 1 where account_id is null or not exists (select from public.accounts o where o.id = account_id)`,
+    );
     await scenario.db.query(TEXT_ACCOUNTS);
     await agree((absent) => absent === 0);
   });

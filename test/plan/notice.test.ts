@@ -32,13 +32,18 @@ describe('plan --notice', () => {
   it('has a row for every key that the plan counts as widened, by the model, too', async () => {
     await seeded(MOTLEY);
     const holds = await scenario.file('holds.csv', MOTLEY_HOLDS.csv);
-    const plan = (await scenario.must(`plan --json --holds ${holds} --notice ${file}`, 6)).json<{ widening: { keys: number }; notice: unknown }>();
+    const plan = (await scenario.must(`plan --json --holds ${holds} --notice ${file}`, 6)).json<{
+      widening: { keys: number };
+      notice: unknown;
+    }>();
     const rows = await written();
     expect(plan.notice).to.deep.equal({ file, keys: rows.length });
     expect(rows.length).to.equal(plan.widening.keys);
     const world = await readWorld(scenario.db);
     const judged = judge(world, MOTLEY_HOLDS);
-    const expected = world.keys.filter((key) => key.alive && judged.get(key.id)!.outcome === 'move').map((key) => key.id);
+    const expected = world.keys
+      .filter((key) => key.alive && judged.get(key.id)!.outcome === 'move')
+      .map((key) => key.id);
     expect(rows.map((row) => row.key_id)).to.have.members(expected);
     expect(new Set(rows.map((row) => row.opens_after))).to.deep.equal(new Set(['invoices passport receipts']));
     expect(await readFile(file, 'utf8')).not.to.include(TOKEN_MARK);
@@ -46,29 +51,59 @@ describe('plan --notice', () => {
 
   it('puts merged keys under their account key, accounts in the order of their ids, keys by creation', async () => {
     await seeded({
-      accounts: ['acme', 'bert'], apis: { receipts: 'store', invoices: 'store', forms: 'custom of acme' }, keys: [
+      accounts: ['acme', 'bert'],
+      apis: { receipts: 'store', invoices: 'store', forms: 'custom of acme' },
+      keys: [
         { id: 1, account: 'bert', api: 'invoices', name: 'later', created: '2021-02-01+00' },
         { id: 2, account: 'bert', api: 'receipts', name: 'sooner', created: '2021-01-01+00', token: tokenOf('twins') },
         { id: 3, account: 'bert', api: 'invoices', name: 'merged', created: '2021-03-01+00', token: tokenOf('twins') },
         { id: 4, account: 'acme', api: 'invoices', name: 'a, "quoted"\nname' },
-        { id: 5, account: 'acme', api: 'forms' }, { id: 6, account: 'acme', api: 'invoices', revoked: '2022-01-01+00' },
+        { id: 5, account: 'acme', api: 'forms' },
+        { id: 6, account: 'acme', api: 'invoices', revoked: '2022-01-01+00' },
       ],
     });
     await scenario.must(`plan --notice ${file}`);
     expect(await written()).to.deep.equal([
-      { account_id: '1', account: 'acme', key_id: '4', key_name: 'a, "quoted"\nname', opens_before: 'invoices', opens_after: 'invoices receipts' },
-      { account_id: '2', account: 'bert', key_id: '2', key_name: 'sooner', opens_before: 'invoices receipts', opens_after: 'invoices receipts' },
-      { account_id: '2', account: 'bert', key_id: '1', key_name: 'later', opens_before: 'invoices', opens_after: 'invoices receipts' },
+      {
+        account_id: '1',
+        account: 'acme',
+        key_id: '4',
+        key_name: 'a, "quoted"\nname',
+        opens_before: 'invoices',
+        opens_after: 'invoices receipts',
+      },
+      {
+        account_id: '2',
+        account: 'bert',
+        key_id: '2',
+        key_name: 'sooner',
+        opens_before: 'invoices receipts',
+        opens_after: 'invoices receipts',
+      },
+      {
+        account_id: '2',
+        account: 'bert',
+        key_id: '1',
+        key_name: 'later',
+        opens_before: 'invoices',
+        opens_after: 'invoices receipts',
+      },
     ]);
   });
 
   it('hands a spreadsheet nothing that it would run', async () => {
     const names = ['=1+1', '+1', '-1+1', '@sum(a1)', '\t=1', '\r=1', '\n=1', '＝1', 'plain', '-5', ''];
-    await seeded({ accounts: ['=cmd|x'], apis: { invoices: 'store' }, keys: names.map((name, at) => ({ id: at === 1 ? 1 : -at - 1, account: '=cmd|x', api: 'invoices', name })) });
+    await seeded({
+      accounts: ['=cmd|x'],
+      apis: { invoices: 'store' },
+      keys: names.map((name, at) => ({ id: at === 1 ? 1 : -at - 1, account: '=cmd|x', api: 'invoices', name })),
+    });
     await scenario.must(`plan --notice ${file}`);
     const rows = await written();
-    expect(rows.map((row) => row.key_name)).to.deep.equal(names.map((name) => (['plain', '-5', ''].includes(name) ? name : `'${name}`)));
-    expect(rows[0]).to.include({ account: '\'=cmd|x', key_id: '-1' });
+    expect(rows.map((row) => row.key_name)).to.deep.equal(
+      names.map((name) => (['plain', '-5', ''].includes(name) ? name : `'${name}`)),
+    );
+    expect(rows[0]).to.include({ account: "'=cmd|x", key_id: '-1' });
   });
 
   it('is read by its owner alone, replaces a list whole, and leaves nothing beside it', async () => {
@@ -122,7 +157,9 @@ describe('plan --notice', () => {
     const rows = await written();
     expect(rows.length).to.equal(plan.widening.keys).and.be.greaterThan(8_000);
     expect(new Set(rows.map((row) => row.key_id)).size).to.equal(rows.length);
-    expect(rows.map((row) => Number(row.account_id))).to.deep.equal(rows.map((row) => Number(row.account_id)).sort((a, b) => a - b));
+    expect(rows.map((row) => Number(row.account_id))).to.deep.equal(
+      rows.map((row) => Number(row.account_id)).sort((a, b) => a - b),
+    );
   });
 
   it('has a header alone where nothing widens', async () => {

@@ -5,8 +5,19 @@ import { Scenario } from '../support/scenario.js';
 import { plantMany } from '../support/seed.js';
 import { schemaOf } from '../schemas/answers.js';
 
-interface Rehearsal { rows: number; moved: number; seconds: number; rows_per_second: number | null; seconds_expected: number }
-interface Plan { rehearsal: Rehearsal; seconds_expected: number; total: number; outcomes: Record<string, number> }
+interface Rehearsal {
+  rows: number;
+  moved: number;
+  seconds: number;
+  rows_per_second: number | null;
+  seconds_expected: number;
+}
+interface Plan {
+  rehearsal: Rehearsal;
+  seconds_expected: number;
+  total: number;
+  outcomes: Record<string, number>;
+}
 
 describe('plan --rehearse', () => {
   let scenario: Scenario;
@@ -25,8 +36,17 @@ describe('plan --rehearse', () => {
     await scenario.legacyDigest(),
     await scenario.db.query(`select schemaname, sequencename, last_value from pg_sequences order by 1, 2`),
     await scenario.db.query(`select nspname, nspacl from pg_namespace order by 1`),
-    await Promise.all((await scenario.db.query<{ name: string }>(`select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname = 'keylift' order by 1`))
-      .map(({ name }) => scenario.db.query(`select '${name}' as name, count(*) as rows, md5(string_agg(x::text, ',' order by x::text)) as digest from ${name} x`))),
+    await Promise.all(
+      (
+        await scenario.db.query<{ name: string }>(
+          `select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname = 'keylift' order by 1`,
+        )
+      ).map(({ name }) =>
+        scenario.db.query(
+          `select '${name}' as name, count(*) as rows, md5(string_agg(x::text, ',' order by x::text)) as digest from ${name} x`,
+        ),
+      ),
+    ),
   ];
 
   it('copies the first 20,000 keys and leaves no trace', async () => {
@@ -40,7 +60,9 @@ describe('plan --rehearse', () => {
     expect(plan.seconds_expected).to.be.closeTo((25_000 / 20_000) * plan.rehearsal.seconds, 0.11);
     expect(await traces()).to.deep.equal(before);
     const told = (await scenario.must('plan --rehearse')).stdout.replace(/\s+/g, ' ');
-    expect(told).to.match(/Rehearsal: 20,000 keys in [\d.]+ s, 18,000 of them copied, [\d,]+ keys a second; rolled back\./);
+    expect(told).to.match(
+      /Rehearsal: 20,000 keys in [\d.]+ s, 18,000 of them copied, [\d,]+ keys a second; rolled back\./,
+    );
     expect((await scenario.must('migrate --yes --until backfill --json')).json()).to.include({ moved: 22_500 });
   });
 
@@ -49,7 +71,10 @@ describe('plan --rehearse', () => {
     const before = await traces();
     const bare = await rehearsed('plan --rehearse --json', 6);
     expect(bare.rehearsal.rows).to.equal(MOTLEY.keys.length);
-    const held = await rehearsed(`plan --rehearse --json --holds ${await scenario.file('holds.csv', MOTLEY_HOLDS.csv)}`, 6);
+    const held = await rehearsed(
+      `plan --rehearse --json --holds ${await scenario.file('holds.csv', MOTLEY_HOLDS.csv)}`,
+      6,
+    );
     expect(held.rehearsal.rows).to.equal(MOTLEY.keys.length);
     expect(held.rehearsal.moved).to.be.lessThan(bare.rehearsal.moved);
     expect(await traces()).to.deep.equal(before);
@@ -57,7 +82,13 @@ describe('plan --rehearse', () => {
 
   it('has nothing to copy in an empty table', async () => {
     scenario = await Scenario.of({ accounts: [], apis: { invoices: 'store' }, keys: [] });
-    expect((await rehearsed()).rehearsal).to.deep.equal({ rows: 0, moved: 0, seconds: 0, rows_per_second: null, seconds_expected: 0 });
+    expect((await rehearsed()).rehearsal).to.deep.equal({
+      rows: 0,
+      moved: 0,
+      seconds: 0,
+      rows_per_second: null,
+      seconds_expected: 0,
+    });
     expect((await scenario.must('plan --rehearse')).stdout).to.include('Rehearsal: nothing to copy.');
   });
 

@@ -23,14 +23,16 @@ describe('an operator without pg_read_all_stats', () => {
     grant = () => scenario.db.query(`grant pg_read_all_stats to ${role}`);
   });
 
-  it('sees no other role\'s transaction, and is told so', async () => {
+  it("sees no other role's transaction, and is told so", async () => {
     const others = await scenario.db.connect();
     await others.query('begin; select');
     expect(await askGatesOf(url, OF_ANY_AGE)).to.deep.equal([]);
     for (const line of ['check', 'migrate --yes --until expand']) {
       const { exitCode, stdout, stderr } = await scenario.run(line, { url });
       expect([line, exitCode], stderr).to.deep.equal([line, 0]);
-      expect((stdout + stderr).replace(/\s+/g, ' ')).to.match(/do not show this role what they are doing.*GRANT pg_read_all_stats/);
+      expect((stdout + stderr).replace(/\s+/g, ' ')).to.match(
+        /do not show this role what they are doing.*GRANT pg_read_all_stats/,
+      );
     }
     await scenario.run('rollback --yes', { url });
 
@@ -45,7 +47,10 @@ describe('an operator without pg_read_all_stats', () => {
   it('waits where --max-active was asked for, until sessions show what they are doing', async () => {
     const migration = scenario.start('migrate --yes --max-active 50', { url });
     await until('the run to say why it waits', async () =>
-      (await scenario.must('status')).stdout.includes('sessions at work cannot be counted: this role lacks pg_read_all_stats'));
+      (await scenario.must('status')).stdout.includes(
+        'sessions at work cannot be counted: this role lacks pg_read_all_stats',
+      ),
+    );
     await grant();
     const { exitCode, stderr } = await migration.ended;
     expect(exitCode, stderr).to.equal(6);

@@ -5,11 +5,15 @@ describe('the pace of a probe', () => {
   it('spreads starts evenly, and saves none up while nobody asks', async () => {
     let clock = 1000;
     const waits: number[] = [];
-    const start = paceOf({ perSecond: 4, now: () => clock, wait: (milliseconds) => {
-      waits.push(milliseconds);
-      clock += milliseconds;
-      return Promise.resolve();
-    } });
+    const start = paceOf({
+      perSecond: 4,
+      now: () => clock,
+      wait: (milliseconds) => {
+        waits.push(milliseconds);
+        clock += milliseconds;
+        return Promise.resolve();
+      },
+    });
     for (let n = 0; n < 3; n += 1) await start();
     expect([clock, waits]).to.deep.equal([1500, [250, 250]]);
     clock += 10_000;
@@ -20,7 +24,11 @@ describe('the pace of a probe', () => {
 
   it('lets several ask at once, one start after the other', async () => {
     const waits: number[] = [];
-    const start = paceOf({ perSecond: 10, now: () => 0, wait: (milliseconds) => Promise.resolve(waits.push(milliseconds)) });
+    const start = paceOf({
+      perSecond: 10,
+      now: () => 0,
+      wait: (milliseconds) => Promise.resolve(waits.push(milliseconds)),
+    });
     await Promise.all([start(), start(), start()]);
     expect(waits).to.deep.equal([100, 200]);
   });

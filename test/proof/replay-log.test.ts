@@ -9,14 +9,19 @@ import { keylift } from '../cli/harness.js';
 import { LEGACY_SCHEMA } from '../support/database.js';
 import { ndjson } from './replays.js';
 
-const tokenOf = (n: number): string => createHash('md5').update(`key ${String(n)}`).digest('hex');
+const tokenOf = (n: number): string =>
+  createHash('md5')
+    .update(`key ${String(n)}`)
+    .digest('hex');
 
 describe('the log of a server that logs every statement with its values', () => {
   let server: EmbeddedServer;
   let folder: string;
   before(async () => {
     folder = await mkdtemp(path.join(os.tmpdir(), 'keylift-log-'));
-    server = await startEmbeddedServer({ settings: { log_statement: 'all', log_min_duration_statement: '0', fsync: 'off' } });
+    server = await startEmbeddedServer({
+      settings: { log_statement: 'all', log_min_duration_statement: '0', fsync: 'off' },
+    });
     const client = new pg.Client({ connectionString: server.url() });
     await client.connect();
     // Tokens are made by the server: no statement holds one.
@@ -35,8 +40,11 @@ describe('the log of a server that logs every statement with its values', () => 
     const tokens = Array.from({ length: 60 }, (_, n) => tokenOf(n + 1));
     await writeFile(file, ndjson(tokens.map((token, n) => ({ token, api: 'invoices', allowed: n < 50 }))));
     for (const command of ['', 'migrate --yes']) {
-      if (command !== '') expect((await keylift(command.split(' '), { env: { DATABASE_URL: server.url() } })).exitCode).to.equal(0);
-      const { exitCode, stderr } = await keylift(['verify', '--replay', file, '--json'], { env: { DATABASE_URL: server.url() } });
+      if (command !== '')
+        expect((await keylift(command.split(' '), { env: { DATABASE_URL: server.url() } })).exitCode).to.equal(0);
+      const { exitCode, stderr } = await keylift(['verify', '--replay', file, '--json'], {
+        env: { DATABASE_URL: server.url() },
+      });
       expect(exitCode, stderr).to.equal(0);
     }
     const log = await readFile(server.logFile, 'utf8');

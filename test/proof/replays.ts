@@ -20,7 +20,11 @@ export interface Evidence {
 }
 
 /** Runs `verify` with these flags and holds its answer against the schema. */
-export async function verified(scenario: Scenario, flags: readonly string[], ...codes: readonly number[]): Promise<Evidence> {
+export async function verified(
+  scenario: Scenario,
+  flags: readonly string[],
+  ...codes: readonly number[]
+): Promise<Evidence> {
   const ended = await scenario.run(['verify', ...flags, '--json']);
   expect(codes.length === 0 ? [0] : codes, `${ended.stdout}${ended.stderr}`).to.include(ended.exitCode);
   return checkVerification(ended.json<Evidence>());
@@ -35,13 +39,19 @@ export function checkVerification(answer: Evidence): Evidence {
 /** A recorded decision as its line has it. */
 export type Recorded = { api: string; allowed: boolean } & ({ token: string } | { key_id: string | number });
 
-export const ndjson = (decisions: readonly unknown[]): string => decisions.map((decision) => `${JSON.stringify(decision)}\n`).join('');
+export const ndjson = (decisions: readonly unknown[]): string =>
+  decisions.map((decision) => `${JSON.stringify(decision)}\n`).join('');
 
 /** Replays these decisions, or this text, and returns what came of it. */
-export async function replayed(scenario: Scenario, recorded: readonly Recorded[] | string, options: { codes?: number[]; flags?: string[] } = {}): Promise<Replay> {
+export async function replayed(
+  scenario: Scenario,
+  recorded: readonly Recorded[] | string,
+  options: { codes?: number[]; flags?: string[] } = {},
+): Promise<Replay> {
   const file = await scenario.file('decisions.ndjson', typeof recorded === 'string' ? recorded : ndjson(recorded));
   return (await verified(scenario, ['--replay', file, ...(options.flags ?? [])], ...(options.codes ?? [0]))).replay;
 }
 
 /** Decisions by kind; what is the same is not among them. */
-export const byKind = ({ kinds }: Replay): Record<string, number> => Object.fromEntries(kinds.map(({ kind, decisions }) => [kind, decisions]));
+export const byKind = ({ kinds }: Replay): Record<string, number> =>
+  Object.fromEntries(kinds.map(({ kind, decisions }) => [kind, decisions]));

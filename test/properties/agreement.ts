@@ -9,15 +9,28 @@ import { draw, PATH_VARIABLE, planRuns, SEED_VARIABLE, shrink, type Draw, type P
 /** Databases at once. */
 const BESIDE = 2;
 
-const show = (value: unknown): string => inspect(JSON.parse(JSON.stringify(value)), { depth: null, breakLength: 180, compact: 10, maxArrayLength: null, maxStringLength: 2_000 });
+const show = (value: unknown): string =>
+  inspect(JSON.parse(JSON.stringify(value)), {
+    depth: null,
+    breakLength: 180,
+    compact: 10,
+    maxArrayLength: null,
+    maxStringLength: 2_000,
+  });
 
 /** Of a database in which something was wrong: the world alone, as small as it still fails. */
 async function story(plan: Plan, drawn: Draw, faults: readonly Fault[]): Promise<string> {
   const said = `${show(faults.slice(0, 5))}\n${show(drawn.script)}`;
   const suspects = new Set(faults.map(({ world }) => world));
-  const numbers = suspects.has(null) || suspects.size === 0 ? [...drawn.worlds.keys()] : [...suspects] as number[];
+  const numbers = suspects.has(null) || suspects.size === 0 ? [...drawn.worlds.keys()] : ([...suspects] as number[]);
   for (const number of numbers) {
-    const alone = { seed: plan.seed, database: drawn.database, number, script: drawn.script, world: drawn.worlds.get(number)! };
+    const alone = {
+      seed: plan.seed,
+      database: drawn.database,
+      number,
+      script: drawn.script,
+      world: drawn.worlds.get(number)!,
+    };
     let last: Fault[] = [];
     const smallest = await shrink(alone, async ({ script, world }) => {
       const played = await play({ script, worlds: new Map([[number, world]]) });
@@ -51,15 +64,21 @@ export function agreement(title: string, worlds: number): void {
       const done: Played[] = [];
       const limit = pLimit(BESIDE);
       const failed: { drawn: Draw; faults: Fault[] }[] = [];
-      await Promise.all(databases().map((drawing) => limit(async () => {
-        if (failed.length > 0) return;
-        const drawn = drawing();
-        const played = await play(drawn);
-        done.push(played);
-        if (played.faults.length > 0) failed.push({ drawn, faults: played.faults });
-      })));
+      await Promise.all(
+        databases().map((drawing) =>
+          limit(async () => {
+            if (failed.length > 0) return;
+            const drawn = drawing();
+            const played = await play(drawn);
+            done.push(played);
+            if (played.faults.length > 0) failed.push({ drawn, faults: played.faults });
+          }),
+        ),
+      );
       const sum = (field: 'steps' | 'writes') => done.reduce((total, played) => total + played[field], 0);
-      process.stdout.write(`      ${String(plan.runs)} worlds in ${String(done.length)} databases, ${String(sum('steps'))} steps of operators, ${String(sum('writes'))} writes of platforms in ${((performance.now() - began) / 1000).toFixed(1)} s\n`);
+      process.stdout.write(
+        `      ${String(plan.runs)} worlds in ${String(done.length)} databases, ${String(sum('steps'))} steps of operators, ${String(sum('writes'))} writes of platforms in ${((performance.now() - began) / 1000).toFixed(1)} s\n`,
+      );
       for (const { drawn, faults } of failed.slice(0, 1)) expect.fail(await story(plan, drawn, faults));
     });
   });

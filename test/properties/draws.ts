@@ -85,24 +85,41 @@ export const SLOTS = 8;
 
 const pick = fc.nat(30);
 const instant = fc.constantFrom(...INSTANTS);
-const rarely = <T>(arb: fc.Arbitrary<T>, weight = 1): fc.Arbitrary<T | null> => fc.oneof({ weight: 4, arbitrary: fc.constant(null) }, { weight, arbitrary: arb });
+const rarely = <T>(arb: fc.Arbitrary<T>, weight = 1): fc.Arbitrary<T | null> =>
+  fc.oneof({ weight: 4, arbitrary: fc.constant(null) }, { weight, arbitrary: arb });
 const name = fc.constantFrom(...NAMES);
 /** Few values, so that keys agree in them by chance: two futures and two pasts. */
 const expiry = rarely(fc.constantFrom(INSTANTS[9]!, INSTANTS[10]!, INSTANTS[8]!, INSTANTS[0]!, INSTANTS[12]!), 2);
 const created = fc.oneof({ weight: 12, arbitrary: instant }, { weight: 1, arbitrary: fc.constant(null) });
 
 const account: fc.Arbitrary<AccountDraw> = fc.oneof(
-  { weight: 20, arbitrary: fc.nat(2) }, { weight: 1, arbitrary: fc.constant<AccountDraw>('nowhere') }, { weight: 1, arbitrary: fc.constant(null) });
+  { weight: 20, arbitrary: fc.nat(2) },
+  { weight: 1, arbitrary: fc.constant<AccountDraw>('nowhere') },
+  { weight: 1, arbitrary: fc.constant(null) },
+);
 const api: fc.Arbitrary<ApiDraw> = fc.oneof(
-  { weight: 16, arbitrary: fc.record({ store: fc.nat(3) }) }, { weight: 4, arbitrary: fc.record({ custom: fc.nat(1) }) },
-  { weight: 1, arbitrary: fc.constant<ApiDraw>('nowhere') }, { weight: 1, arbitrary: fc.constant(null) });
+  { weight: 16, arbitrary: fc.record({ store: fc.nat(3) }) },
+  { weight: 4, arbitrary: fc.record({ custom: fc.nat(1) }) },
+  { weight: 1, arbitrary: fc.constant<ApiDraw>('nowhere') },
+  { weight: 1, arbitrary: fc.constant(null) },
+);
 const token: fc.Arbitrary<TokenDraw> = fc.oneof(
-  { weight: 10, arbitrary: fc.nat(2) }, { weight: 3, arbitrary: fc.nat(SHARED_TOKENS - 1) }, { weight: 6, arbitrary: fc.constant<TokenDraw>('own') },
-  { weight: 1, arbitrary: fc.constantFrom<TokenDraw>('', null) });
+  { weight: 10, arbitrary: fc.nat(2) },
+  { weight: 3, arbitrary: fc.nat(SHARED_TOKENS - 1) },
+  { weight: 6, arbitrary: fc.constant<TokenDraw>('own') },
+  { weight: 1, arbitrary: fc.constantFrom<TokenDraw>('', null) },
+);
 
 const key: fc.Arbitrary<KeyDraw> = fc.record({
   gap: fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(4) }),
-  account, api, token, name, created, used: rarely(instant, 4), revoked: rarely(instant), expires: expiry,
+  account,
+  api,
+  token,
+  name,
+  created,
+  used: rarely(instant, 4),
+  revoked: rarely(instant),
+  expires: expiry,
 });
 
 const change: fc.Arbitrary<Change> = fc.oneof(
@@ -129,7 +146,10 @@ const write: fc.Arbitrary<WriteDraw> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('delete' as const), pick }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('use' as const), pick, at: instant }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('born' as const), account: fc.nat(2), name, token }) },
-  { weight: 5, arbitrary: fc.record({ kind: fc.constant('change in Settings' as const), pick, change: settingsChange }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({ kind: fc.constant('change in Settings' as const), pick, change: settingsChange }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('delete in Settings' as const), pick }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('use in Settings' as const), pick, at: instant }) },
 );
@@ -148,11 +168,37 @@ const batchSize = fc.constantFrom(1, 3, 1_000, 200_000);
 const alongside = fc.boolean();
 
 const step: fc.Arbitrary<StepDraw> = fc.oneof(
-  { weight: 8, arbitrary: fc.record({ kind: fc.constant('migrate' as const), until, holds: fc.constantFrom<HoldsDraw>('keep', 'keep', 'set', 'lift'), batchSize, alongside }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      kind: fc.constant('migrate' as const),
+      until,
+      holds: fc.constantFrom<HoldsDraw>('keep', 'keep', 'set', 'lift'),
+      batchSize,
+      alongside,
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('paused' as const), until }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('interrupted' as const), pick, batchSize: fc.constantFrom(1, 3) }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('switch' as const), who: fc.oneof(fc.constantFrom('all' as const, 'listed' as const), fc.constantFrom(5, 50, 60, 100)), back: fc.boolean(), alongside }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('rollback' as const), who: fc.constantFrom('all' as const, 'listed' as const) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('interrupted' as const), pick, batchSize: fc.constantFrom(1, 3) }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('switch' as const),
+      who: fc.oneof(fc.constantFrom('all' as const, 'listed' as const), fc.constantFrom(5, 50, 60, 100)),
+      back: fc.boolean(),
+      alongside,
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('rollback' as const),
+      who: fc.constantFrom('all' as const, 'listed' as const),
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('finalize' as const) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('plan' as const) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('verify' as const), alongside }) },

@@ -28,9 +28,18 @@ export class Ground {
   readonly migration = new ModelMigration();
   readonly faults: Fault[] = [];
 
-  private constructor(readonly scenario: Scenario, readonly worlds: readonly Settled[]) {}
+  private constructor(
+    readonly scenario: Scenario,
+    readonly worlds: readonly Settled[],
+  ) {}
 
-  static async open({ storeApis, worlds }: { storeApis: number; worlds: ReadonlyMap<number, WorldDraw> }): Promise<Ground> {
+  static async open({
+    storeApis,
+    worlds,
+  }: {
+    storeApis: number;
+    worlds: ReadonlyMap<number, WorldDraw>;
+  }): Promise<Ground> {
     const settled = [...worlds].map(([number, draw]) => settle(number, draw, storeApis));
     const scenario = await Scenario.open();
     const ground = new Ground(scenario, settled);
@@ -54,12 +63,14 @@ export class Ground {
     const end = await this.make(deed);
     const what = `${write.kind}: ${deed.sql.replace(/\s+/g, ' ')} ${JSON.stringify(deed.values)}`;
     if (typeof end === 'string') {
-      if (!deed.refused.includes(end)) this.faults.push({ world: world.number, what, expected: deed.refused, found: end });
+      if (!deed.refused.includes(end))
+        this.faults.push({ world: world.number, what, expected: deed.refused, found: end });
       return;
     }
     const ids = end.map(({ id }) => id);
     if (deed.refused.length > 0) this.faults.push({ world: world.number, what, expected: deed.refused, found: 'done' });
-    else if (deed.touches !== null && ids.sort().join() !== [...deed.touches].sort().join()) this.faults.push({ world: world.number, what, expected: deed.touches, found: ids });
+    else if (deed.touches !== null && ids.sort().join() !== [...deed.touches].sort().join())
+      this.faults.push({ world: world.number, what, expected: deed.touches, found: ids });
     else if (ids.length > 0) deed.effect(end);
     noteTwins(world.model);
   }
@@ -102,18 +113,24 @@ function settle(number: number, draw: WorldDraw, storeApis: number): Settled {
 async function plant(db: TestDatabase, worlds: readonly Settled[], storeApis: number): Promise<void> {
   const keys = worlds.flatMap(({ model }) => [...model.keys.values()]);
   const column = (name: keyof KeyRow): (string | null)[] => keys.map((key) => key[name]);
-  await db.query(`insert into public.accounts (id, kind, name) select id, 'organization', 'account ' || id from unnest($1::bigint[]) id`,
-    [worlds.flatMap(({ place }) => place.accounts)]);
+  await db.query(
+    `insert into public.accounts (id, kind, name) select id, 'organization', 'account ' || id from unnest($1::bigint[]) id`,
+    [worlds.flatMap(({ place }) => place.accounts)],
+  );
   const customs = worlds.flatMap(({ place }) => place.customs);
-  await db.query(`
+  await db.query(
+    `
     insert into public.apis (id, owner_account_id, slug, name, kind)
       select n, null::bigint, 'store-' || n, 'Store ' || n, 'store' from generate_series(1, $1::int) n
       union all select id, owner, 'custom-' || id, 'Custom ' || id, 'custom' from unnest($2::bigint[], $3::bigint[]) as given (id, owner)`,
-  [storeApis, customs.map(({ id }) => id), customs.map(({ owner }) => owner)]);
+    [storeApis, customs.map(({ id }) => id), customs.map(({ owner }) => owner)],
+  );
   await db.query(
     `insert into public.api_keys (id, account_id, api_id, name, token, created_at, last_used_at, revoked_at, expires_at)
      select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::timestamptz[], $9::timestamptz[])`,
     (['id', 'account', 'api', 'name', 'token', 'created', 'used', 'revoked', 'expires'] as const).map(column),
   );
-  await db.query(`select setval(pg_get_serial_sequence('public.api_keys', 'id'), greatest(coalesce(max(id), 0), 0) + 1, false) from public.api_keys`);
+  await db.query(
+    `select setval(pg_get_serial_sequence('public.api_keys', 'id'), greatest(coalesce(max(id), 0), 0) + 1, false) from public.api_keys`,
+  );
 }

@@ -57,7 +57,10 @@ export class ModelMigration {
   /** What was said last of an account counts. */
   isSwitched(account: string): boolean {
     const bucket = bucketOf(account);
-    return this.said.findLast((said) => ('upto' in said ? said.upto > bucket : said.accounts.has(account)))?.switched ?? false;
+    return (
+      this.said.findLast((said) => ('upto' in said ? said.upto > bucket : said.accounts.has(account)))?.switched ??
+      false
+    );
   }
 
   switched(accounts: Iterable<string>): Switched {
@@ -67,10 +70,16 @@ export class ModelMigration {
   /** `all` is for accounts made later, too: a cohort of all, and nobody named out of it. */
   get mode(): 'none' | 'some' | 'all' {
     const shares = this.said.flatMap((said) => ('upto' in said ? [said.upto] : []));
-    const ofShares = (bucket: number): boolean => this.said.findLast((said) => 'upto' in said && said.upto > bucket)?.switched ?? false;
+    const ofShares = (bucket: number): boolean =>
+      this.said.findLast((said) => 'upto' in said && said.upto > bucket)?.switched ?? false;
     const cohorts = [0, ...shares].filter((bucket) => bucket < BUCKETS).map(ofShares);
-    const named = this.said.flatMap((said) => ('accounts' in said ? [...said.accounts] : []))
-      .filter((account) => 'accounts' in this.said.findLast((said) => ('upto' in said ? said.upto > bucketOf(account) : said.accounts.has(account)))!)
+    const named = this.said
+      .flatMap((said) => ('accounts' in said ? [...said.accounts] : []))
+      .filter(
+        (account) =>
+          'accounts' in
+          this.said.findLast((said) => ('upto' in said ? said.upto > bucketOf(account) : said.accounts.has(account)))!,
+      )
       .map((account) => this.isSwitched(account));
     if (![...cohorts, ...named].includes(true)) return 'none';
     return [...cohorts, ...named].includes(false) ? 'some' : 'all';

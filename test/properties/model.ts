@@ -26,16 +26,21 @@ export interface AccountKeyRow {
   expires: string | null;
 }
 
-export const isAlive = ({ revoked, expires }: Pick<KeyRow, 'revoked' | 'expires'>): boolean => revoked === null && (expires === null || !isPast(expires));
+export const isAlive = ({ revoked, expires }: Pick<KeyRow, 'revoked' | 'expires'>): boolean =>
+  revoked === null && (expires === null || !isPast(expires));
 
-export const isMoved = (judgement: Judgement | undefined): boolean => judgement?.outcome === 'move' || judgement?.outcome === 'merge';
+export const isMoved = (judgement: Judgement | undefined): boolean =>
+  judgement?.outcome === 'move' || judgement?.outcome === 'merge';
 
 /** By creation, then by id; without a date last. */
-export const byCreation = (a: { created: string | null; id: string }, b: { created: string | null; id: string }): number =>
-  compareInstants(a.created, b.created) || Number(BigInt(a.id) - BigInt(b.id));
+export const byCreation = (
+  a: { created: string | null; id: string },
+  b: { created: string | null; id: string },
+): number => compareInstants(a.created, b.created) || Number(BigInt(a.id) - BigInt(b.id));
 
 /** The order of Settings, account by account. */
-export const bySettings = (a: AccountKeyRow, b: AccountKeyRow): number => Number(BigInt(a.account) - BigInt(b.account)) || byCreation(a, b);
+export const bySettings = (a: AccountKeyRow, b: AccountKeyRow): number =>
+  Number(BigInt(a.account) - BigInt(b.account)) || byCreation(a, b);
 
 /**
  * One world as the rules see it: per-API keys wherever they are kept, keys born in Settings, and nothing that could be
@@ -58,11 +63,23 @@ export class ModelWorld {
     const rows = [...this.keys.values()].sort(byCreation);
     return {
       keys: rows.map((row, place) => ({
-        id: row.id, account: row.account, api: row.api, token: row.token, alive: isAlive(row), expiry: row.expires, place, dated: row.created !== null,
+        id: row.id,
+        account: row.account,
+        api: row.api,
+        token: row.token,
+        alive: isAlive(row),
+        expiry: row.expires,
+        place,
+        dated: row.created !== null,
       })),
       apis: this.apis,
       accounts: this.accounts,
-      born: [...this.born.values()].map(({ id, account, token, ...row }) => ({ id, account, token, alive: isAlive(row) })),
+      born: [...this.born.values()].map(({ id, account, token, ...row }) => ({
+        id,
+        account,
+        token,
+        alive: isAlive(row),
+      })),
     };
   }
 
@@ -76,7 +93,9 @@ export class ModelWorld {
   /** What Settings lists, in its order, account by account. */
   settings(held: HeldIds): AccountKeyRow[] {
     const judged = this.judged(held);
-    const moved = [...this.keys.values()].filter(({ id }) => judged.get(id)?.outcome === 'move').map((row) => accountKeyOf(row));
+    const moved = [...this.keys.values()]
+      .filter(({ id }) => judged.get(id)?.outcome === 'move')
+      .map((row) => accountKeyOf(row));
     return [...moved, ...this.born.values()].sort(bySettings);
   }
 
@@ -94,5 +113,13 @@ export class ModelWorld {
   }
 }
 
-export const accountKeyOf = ({ id, account, name, token, api, created, revoked, expires }: KeyRow): AccountKeyRow =>
-  ({ id, account: account!, name, token: token!, origin: api, created: created!, revoked, expires });
+export const accountKeyOf = ({ id, account, name, token, api, created, revoked, expires }: KeyRow): AccountKeyRow => ({
+  id,
+  account: account!,
+  name,
+  token: token!,
+  origin: api,
+  created: created!,
+  revoked,
+  expires,
+});

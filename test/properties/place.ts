@@ -11,7 +11,11 @@ const FIRST_CUSTOM = 100;
 export class Place {
   private serial = 0;
 
-  constructor(readonly world: number, private readonly draw: Pick<WorldDraw, 'accounts' | 'customs'>, private readonly storeApis: number) {}
+  constructor(
+    readonly world: number,
+    private readonly draw: Pick<WorldDraw, 'accounts' | 'customs'>,
+    private readonly storeApis: number,
+  ) {}
 
   private id(local: number): string {
     return String(local * STRIDE + this.world);
@@ -35,7 +39,9 @@ export class Place {
     if (drawn === null) return null;
     if (drawn === 'nowhere') return this.id(NOWHERE);
     if ('store' in drawn) return this.storeApis === 0 ? this.id(NOWHERE) : String((drawn.store % this.storeApis) + 1);
-    return this.draw.customs.length === 0 ? this.id(NOWHERE) : this.id(FIRST_CUSTOM + (drawn.custom % this.draw.customs.length));
+    return this.draw.customs.length === 0
+      ? this.id(NOWHERE)
+      : this.id(FIRST_CUSTOM + (drawn.custom % this.draw.customs.length));
   }
 
   token(drawn: TokenDraw): string | null {
@@ -49,7 +55,17 @@ export class Place {
   }
 
   key(id: string, { account, api, token, name, created, used, revoked, expires }: KeyDraw): KeyRow {
-    return { id, account: this.account(account), api: this.api(api), token: this.token(token), name, created, used, revoked, expires };
+    return {
+      id,
+      account: this.account(account),
+      api: this.api(api),
+      token: this.token(token),
+      name,
+      created,
+      used,
+      revoked,
+      expires,
+    };
   }
 
   keys(drawn: readonly KeyDraw[]): KeyRow[] {

@@ -31,17 +31,30 @@ export async function play({ script, worlds }: Drawn): Promise<Played> {
       if (ground.faults.length > 0) break;
       played.steps += 1;
       const itself = writesItself(step);
-      played.writes += await writeSlot(ground, slot, (write) => itself === 'none' || (itself === 'old release' && !ofOldRelease(write)));
-      const { caughtUp } = ground.faults.length > 0 ? { caughtUp: false } : await operate(ground, step, async () => {
-        played.writes += await writeSlot(ground, slot, (write) => itself === 'all' || ofOldRelease(write));
-      });
+      played.writes += await writeSlot(
+        ground,
+        slot,
+        (write) => itself === 'none' || (itself === 'old release' && !ofOldRelease(write)),
+      );
+      const { caughtUp } =
+        ground.faults.length > 0
+          ? { caughtUp: false }
+          : await operate(ground, step, async () => {
+              played.writes += await writeSlot(ground, slot, (write) => itself === 'all' || ofOldRelease(write));
+            });
       if (ground.faults.length === 0) await compare(ground, { caughtUp });
       label(ground.faults, `step ${String(slot)}, ${step.kind}`);
     }
     if (ground.faults.length === 0) await end(ground, script.steps.length, played);
     return { faults: ground.faults, ...played };
   } catch (error) {
-    return { faults: [...ground.faults, { world: null, what: `an error after step ${String(played.steps)}`, found: (error as Error).stack }], ...played };
+    return {
+      faults: [
+        ...ground.faults,
+        { world: null, what: `an error after step ${String(played.steps)}`, found: (error as Error).stack },
+      ],
+      ...played,
+    };
   } finally {
     await ground.close();
   }
@@ -61,16 +74,27 @@ function label(faults: Fault[], at: string): void {
 }
 
 /** Every world's writes of one slot, in their order; worlds beside one another. Without a slot: all from `from` on. */
-async function writeSlot(ground: Ground, slot: number | null, which: (write: WriteDraw) => boolean, from = 0): Promise<number> {
+async function writeSlot(
+  ground: Ground,
+  slot: number | null,
+  which: (write: WriteDraw) => boolean,
+  from = 0,
+): Promise<number> {
   const limit = pLimit(WRITERS);
   let made = 0;
-  await Promise.all(ground.worlds.map((world) => limit(async () => {
-    const mine = world.draw.writes.filter((each) => (slot === null ? each.slot >= from : each.slot === slot) && which(each.write));
-    for (const { write } of mine) {
-      if (ground.faults.some(({ world: number }) => number === world.number)) return;
-      await ground.write(world, write);
-      made += 1;
-    }
-  })));
+  await Promise.all(
+    ground.worlds.map((world) =>
+      limit(async () => {
+        const mine = world.draw.writes.filter(
+          (each) => (slot === null ? each.slot >= from : each.slot === slot) && which(each.write),
+        );
+        for (const { write } of mine) {
+          if (ground.faults.some(({ world: number }) => number === world.number)) return;
+          await ground.write(world, write);
+          made += 1;
+        }
+      }),
+    ),
+  );
   return made;
 }

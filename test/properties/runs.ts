@@ -14,7 +14,9 @@ const ALONE = 12;
 const CROWD = 23;
 
 /** One database: its number is part of every replay. */
-export interface Draw extends Drawn { database: number }
+export interface Draw extends Drawn {
+  database: number;
+}
 
 export interface Plan {
   seed: number;
@@ -29,9 +31,17 @@ export function planRuns(env: NodeJS.ProcessEnv, otherwise: number): Plan {
   const runs = Number(env[RUNS_VARIABLE] ?? otherwise);
   const alone = Math.ceil(runs / ALONE);
   const crowds = Math.ceil((runs - alone) / CROWD);
-  const sizes = [...Array.from({ length: alone }, () => 1), ...Array.from({ length: crowds }, (_, at) => Math.min(CROWD, runs - alone - at * CROWD))];
+  const sizes = [
+    ...Array.from({ length: alone }, () => 1),
+    ...Array.from({ length: crowds }, (_, at) => Math.min(CROWD, runs - alone - at * CROWD)),
+  ];
   const path = env[PATH_VARIABLE]?.split(':').map(Number);
-  return { only: path === undefined ? null : { database: path[0]!, world: path[1]! }, seed: Number(env[SEED_VARIABLE] ?? Date.now() % 2 ** 31), runs, sizes };
+  return {
+    only: path === undefined ? null : { database: path[0]!, world: path[1]! },
+    seed: Number(env[SEED_VARIABLE] ?? Date.now() % 2 ** 31),
+    runs,
+    sizes,
+  };
 }
 
 /** What fast-check draws for a database, from the seed and its number alone. Worlds have numbers from 1. */
@@ -61,10 +71,14 @@ export async function shrink(
 ): Promise<Shrunk | undefined> {
   const options = { seed: seed + database, numRuns: 1, unbiased: true, interruptAfterTimeLimit: PATIENCE };
   const byScript = await fc.check(
-    fc.asyncProperty(scriptDraw, async (script) => !(await fails({ ...drawn, script }))), { ...options, path: '0' });
+    fc.asyncProperty(scriptDraw, async (script) => !(await fails({ ...drawn, script }))),
+    { ...options, path: '0' },
+  );
   if (byScript.counterexample === null) return undefined;
   const [script] = byScript.counterexample;
   const byWorld = await fc.check(
-    fc.asyncProperty(worldDraw, async (world) => !(await fails({ script, world }))), { ...options, path: String(number - 1) });
+    fc.asyncProperty(worldDraw, async (world) => !(await fails({ script, world }))),
+    { ...options, path: String(number - 1) },
+  );
   return { script, world: byWorld.counterexample?.[0] ?? drawn.world };
 }

@@ -22,7 +22,15 @@ export interface Stand {
   migration: ModelMigration;
 }
 
-const COLUMNS = { name: 'name', token: 'token', account: 'account_id', api: 'api_id', created: 'created_at', revoked: 'revoked_at', expires: 'expires_at' } as const;
+const COLUMNS = {
+  name: 'name',
+  token: 'token',
+  account: 'account_id',
+  api: 'api_id',
+  created: 'created_at',
+  revoked: 'revoked_at',
+  expires: 'expires_at',
+} as const;
 type Column = keyof typeof COLUMNS;
 
 /** SQLSTATEs: what was refused, and by which constraint. */
@@ -34,22 +42,38 @@ const GUARDED = '55000';
 /** What a drawn write is as a statement, as things stand; undefined where there is nothing to write to. */
 export function deedOf(write: WriteDraw, stand: Stand): Deed | undefined {
   switch (write.kind) {
-    case 'insert': return insert(stand, stand.place.key(stand.place.newId(), write.key));
-    case 'change': return legacyKey(stand, write.pick, (row) => change(stand, [row], write.change));
-    case 'change of all': return inTable(stand).length === 0 ? undefined : change(stand, inTable(stand), write.change);
-    case 'swap of tokens': return swap(stand, write.picks);
-    case 'new id': return legacyKey(stand, write.pick, (row) => newId(stand, row));
-    case 'delete': return legacyKey(stand, write.pick, (row) => remove(stand, row));
-    case 'use': return legacyKey(stand, write.pick, (row) => use(stand, row, write.at));
-    case 'born': return born(stand, { account: stand.place.account(write.account)!, name: write.name, token: stand.place.token(write.token) });
-    case 'change in Settings': return accountKey(stand, write.pick, (row) => changeInSettings(stand, row, write.change));
-    case 'delete in Settings': return accountKey(stand, write.pick, (row) => removeInSettings(stand, row));
-    case 'use in Settings': return accountKey(stand, write.pick, (row) => useInSettings(stand, row, write.at));
+    case 'insert':
+      return insert(stand, stand.place.key(stand.place.newId(), write.key));
+    case 'change':
+      return legacyKey(stand, write.pick, (row) => change(stand, [row], write.change));
+    case 'change of all':
+      return inTable(stand).length === 0 ? undefined : change(stand, inTable(stand), write.change);
+    case 'swap of tokens':
+      return swap(stand, write.picks);
+    case 'new id':
+      return legacyKey(stand, write.pick, (row) => newId(stand, row));
+    case 'delete':
+      return legacyKey(stand, write.pick, (row) => remove(stand, row));
+    case 'use':
+      return legacyKey(stand, write.pick, (row) => use(stand, row, write.at));
+    case 'born':
+      return born(stand, {
+        account: stand.place.account(write.account)!,
+        name: write.name,
+        token: stand.place.token(write.token),
+      });
+    case 'change in Settings':
+      return accountKey(stand, write.pick, (row) => changeInSettings(stand, row, write.change));
+    case 'delete in Settings':
+      return accountKey(stand, write.pick, (row) => removeInSettings(stand, row));
+    case 'use in Settings':
+      return accountKey(stand, write.pick, (row) => useInSettings(stand, row, write.at));
   }
 }
 
 /** Per-API keys that are in their table: what finalize archived is not. */
-export const inTable = ({ model }: Pick<Stand, 'model'>): KeyRow[] => [...model.keys.values()].filter(({ id }) => !(model.frozen?.has(id) ?? false));
+export const inTable = ({ model }: Pick<Stand, 'model'>): KeyRow[] =>
+  [...model.keys.values()].filter(({ id }) => !(model.frozen?.has(id) ?? false));
 
 const inStore = (model: ModelWorld, api: string | null): boolean => api !== null && model.apis.get(api) === 'store';
 
@@ -59,7 +83,11 @@ function legacyKey(stand: Stand, pick: number, deed: (row: KeyRow) => Deed | und
 }
 
 /** Account keys there must be; before the backfill is done one of them may not have come yet. */
-function accountKey({ model, migration }: Stand, pick: number, deed: (row: AccountKeyRow) => Deed | undefined): Deed | undefined {
+function accountKey(
+  { model, migration }: Stand,
+  pick: number,
+  deed: (row: AccountKeyRow) => Deed | undefined,
+): Deed | undefined {
   if (migration.state === 'none') return undefined;
   const rows = migration.mirrored || migration.complete ? model.settings(migration.held) : [...model.born.values()];
   return rows.length === 0 ? undefined : deed(rows[pick % rows.length]!);
@@ -89,13 +117,17 @@ function change(stand: Stand, rows: readonly KeyRow[], drawn: Change): Deed {
   const { model, migration } = stand;
   const value = valueOf(stand, drawn);
   // After finalize a key may not step into the store.
-  const steps = rows.some((row) => drawn.column === 'api' && row.api !== value && !inStore(model, row.api) && inStore(model, value));
+  const steps = rows.some(
+    (row) => drawn.column === 'api' && row.api !== value && !inStore(model, row.api) && inStore(model, value),
+  );
   return {
     sql: `update public.api_keys set ${COLUMNS[drawn.column]} = $2 where id = any ($1) returning id::text`,
     values: [rows.map(({ id }) => id), value],
     refused: migration.state === 'finalized' && steps ? [GUARDED] : [],
     touches: rows.map(({ id }) => id),
-    effect: () => { for (const row of rows) row[drawn.column] = value; },
+    effect: () => {
+      for (const row of rows) row[drawn.column] = value;
+    },
   };
 }
 
@@ -109,7 +141,9 @@ function swap(stand: Stand, picks: readonly [number, number]): Deed | undefined 
     values: [a.id, b.id],
     refused: [],
     touches: [a.id, b.id],
-    effect: () => { [a.token, b.token] = [b.token, a.token]; },
+    effect: () => {
+      [a.token, b.token] = [b.token, a.token];
+    },
   };
 }
 
@@ -131,8 +165,13 @@ function newId({ model, place }: Stand, row: KeyRow): Deed {
 
 function remove({ model }: Stand, row: KeyRow): Deed {
   return {
-    sql: 'delete from public.api_keys where id = $1 returning id::text', values: [row.id], refused: [], touches: [row.id],
-    effect: () => { model.keys.delete(row.id); },
+    sql: 'delete from public.api_keys where id = $1 returning id::text',
+    values: [row.id],
+    refused: [],
+    touches: [row.id],
+    effect: () => {
+      model.keys.delete(row.id);
+    },
   };
 }
 
@@ -150,7 +189,8 @@ function use({ model }: Stand, row: KeyRow, at: string): Deed {
 }
 
 /** Does a per-API key of the store, still in its table, have this token? */
-const ofStore = ({ model }: Stand, token: string): boolean => inTable({ model }).some((row) => row.token === token && inStore(model, row.api));
+const ofStore = ({ model }: Stand, token: string): boolean =>
+  inTable({ model }).some((row) => row.token === token && inStore(model, row.api));
 
 /** Why an account key may not get this token, as SQLSTATEs. */
 function refusalOf(stand: Stand, token: string | null, of: AccountKeyRow | null): string[] {
@@ -158,13 +198,19 @@ function refusalOf(stand: Stand, token: string | null, of: AccountKeyRow | null)
   if (token === null) return [NULL];
   const born = of === null || of.origin === null;
   if (token === '' && (born || migration.hardened)) return [EMPTY, TAKEN];
-  const others = (migration.mirrored || migration.complete ? model.settings(migration.held) : [...model.born.values()]).filter((row) => row.id !== of?.id && row.token === token);
-  if (others.length > 0 && (migration.hardened || (born && others.some(({ origin }) => origin === null)))) return [TAKEN];
+  const others = (
+    migration.mirrored || migration.complete ? model.settings(migration.held) : [...model.born.values()]
+  ).filter((row) => row.id !== of?.id && row.token === token);
+  if (others.length > 0 && (migration.hardened || (born && others.some(({ origin }) => origin === null))))
+    return [TAKEN];
   const guarded = migration.state === 'finalized' || (born && migration.mirrored);
   return guarded && ofStore(stand, token) ? [TAKEN] : [];
 }
 
-function born(stand: Stand, { account, name, token }: { account: string; name: string | null; token: string | null }): Deed | undefined {
+function born(
+  stand: Stand,
+  { account, name, token }: { account: string; name: string | null; token: string | null },
+): Deed | undefined {
   const { model, migration } = stand;
   if (migration.state === 'none' || (token === '' && !migration.hardened)) return undefined;
   return {
@@ -173,7 +219,16 @@ function born(stand: Stand, { account, name, token }: { account: string; name: s
     refused: refusalOf(stand, token, null),
     touches: null,
     effect: ([row]) => {
-      model.born.set(row!.id, { id: row!.id, account, name, token: token!, origin: null, created: row!.created!, revoked: null, expires: null });
+      model.born.set(row!.id, {
+        id: row!.id,
+        account,
+        name,
+        token: token!,
+        origin: null,
+        created: row!.created!,
+        revoked: null,
+        expires: null,
+      });
     },
   };
 }
@@ -191,7 +246,9 @@ function changeInSettings(stand: Stand, row: AccountKeyRow, drawn: Change): Deed
     values: [row.id, value],
     refused: column === 'token' && !same ? refusalOf(stand, value, row) : [],
     touches: migration.complete || row.origin === null ? [row.id] : null,
-    effect: () => { if (!same) for (const each of rows) (each as Record<Column, string | null>)[column] = value; },
+    effect: () => {
+      if (!same) for (const each of rows) (each as Record<Column, string | null>)[column] = value;
+    },
   };
 }
 

@@ -6,7 +6,15 @@ import { chromium, type Browser, type Page } from 'playwright-core';
 const CHROMIUM = '/usr/bin/chromium';
 
 /** Nothing of these flags lets the page do more; they keep the browser itself from calling home. */
-const QUIET = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+const QUIET = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
 
 /** Is there a browser? Where the gate asks for all extras, its absence is a failure of the tests that need it. */
 export const hasBrowser = (): boolean => existsSync(CHROMIUM) || process.env.KEYLIFT_TEST_EXTRAS === 'required';
@@ -24,10 +32,19 @@ export async function openFile(browser: Browser, file: string): Promise<Opened> 
   const page = await browser.newPage({ viewport: { width: 1180, height: 900 }, colorScheme: 'light' });
   const complaints: string[] = [];
   const url = pathToFileURL(file).href;
-  page.on('console', (message) => { complaints.push(`console: ${message.text()}`); });
-  page.on('pageerror', (error) => { complaints.push(`error: ${error.message}`); });
-  page.on('request', (request) => { if (request.url() !== url) complaints.push(`request: ${request.url()}`); });
-  page.on('dialog', (dialog) => { complaints.push(`dialog: ${dialog.message()}`); void dialog.dismiss(); });
+  page.on('console', (message) => {
+    complaints.push(`console: ${message.text()}`);
+  });
+  page.on('pageerror', (error) => {
+    complaints.push(`error: ${error.message}`);
+  });
+  page.on('request', (request) => {
+    if (request.url() !== url) complaints.push(`request: ${request.url()}`);
+  });
+  page.on('dialog', (dialog) => {
+    complaints.push(`dialog: ${dialog.message()}`);
+    void dialog.dismiss();
+  });
   await page.goto(url);
   return { page, complaints };
 }

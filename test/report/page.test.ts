@@ -25,7 +25,9 @@ describe('the page in a browser', () => {
     await (browser as Browser | undefined)?.close();
     await (scenario as Scenario | undefined)?.close();
   });
-  afterEach(() => { expect(opened.complaints).to.deep.equal([]); });
+  afterEach(() => {
+    expect(opened.complaints).to.deep.equal([]);
+  });
 
   const background = (): Promise<string> => opened.page.evaluate('getComputedStyle(document.body).backgroundColor');
   const rows = (): Promise<string[]> => opened.page.locator('#set-aside tbody tr').allInnerTexts();
@@ -55,7 +57,9 @@ describe('the page in a browser', () => {
     const found = await rows();
     expect(found.length).to.be.greaterThan(0).and.lessThan(all);
     expect(found.filter((text) => !text.includes('shared_token'))).to.deep.equal([]);
-    expect(await opened.page.locator('#matches').innerText()).to.equal(`${String(found.length)} rows, of ${String(all)}`);
+    expect(await opened.page.locator('#matches').innerText()).to.equal(
+      `${String(found.length)} rows, of ${String(all)}`,
+    );
     await opened.page.fill('#search', 'no such word');
     expect(await rows()).to.deep.equal([]);
     await opened.page.fill('#search', '');
@@ -77,6 +81,8 @@ describe('the page in a browser', () => {
 
   it('is no wider than a telephone', async () => {
     await opened.page.setViewportSize({ width: 390, height: 800 });
-    expect(await opened.page.evaluate('document.documentElement.scrollWidth <= document.documentElement.clientWidth')).to.equal(true);
+    expect(
+      await opened.page.evaluate('document.documentElement.scrollWidth <= document.documentElement.clientWidth'),
+    ).to.equal(true);
   });
 });

@@ -55,7 +55,11 @@ describe('report', () => {
   });
 
   it('counts as plan does', async () => {
-    const plan = (await scenario.must('plan --json', 6)).json<{ outcomes: Record<string, number>; exceptions: unknown[]; exceptions_by_reason: unknown }>();
+    const plan = (await scenario.must('plan --json', 6)).json<{
+      outcomes: Record<string, number>;
+      exceptions: unknown[];
+      exceptions_by_reason: unknown;
+    }>();
     await scenario.must('migrate --yes', 6);
     const { apis, exceptions } = (await scenario.must(`report ${file} --json`)).json<Chronicle>();
     const sum: Record<string, number> = {};

@@ -4,7 +4,10 @@ import { Scenario } from '../support/scenario.js';
 import { STATIONS } from '../support/stations.js';
 import { tokenOf, type KeySeed, type Seed } from '../support/seed.js';
 
-const SMALL: Omit<Seed, 'keys'> = { accounts: ['acme', 'bert'], apis: { invoices: 'store', receipts: 'store', forms: 'custom of acme' } };
+const SMALL: Omit<Seed, 'keys'> = {
+  accounts: ['acme', 'bert'],
+  apis: { invoices: 'store', receipts: 'store', forms: 'custom of acme' },
+};
 
 describe('keylift.authorize', () => {
   let scenario: Scenario | undefined;
@@ -22,8 +25,12 @@ describe('keylift.authorize', () => {
 
   it('answer by account while cohorts are mixed', async () => {
     scenario = await Scenario.of(MOTLEY, { holds: MOTLEY_HOLDS });
-    await scenario.must(`migrate --yes --until verify --holds ${await scenario.file('holds.csv', MOTLEY_HOLDS.csv)}`, 6);
-    const list = async (...ids: number[]) => scenario!.file(`accounts-${ids.join('-')}.csv`, ['account_id', ...ids, ''].join('\n'));
+    await scenario.must(
+      `migrate --yes --until verify --holds ${await scenario.file('holds.csv', MOTLEY_HOLDS.csv)}`,
+      6,
+    );
+    const list = async (...ids: number[]) =>
+      scenario!.file(`accounts-${ids.join('-')}.csv`, ['account_id', ...ids, ''].join('\n'));
     for (const [command, ids] of [
       [`switch --accounts ${await list(1)} --yes`, ['1']],
       [`switch --accounts ${await list(3, 5)} --yes`, ['1', '3', '5']],
@@ -38,7 +45,10 @@ describe('keylift.authorize', () => {
 
   it('agree with the proof while cohorts are mixed', async () => {
     scenario = await Scenario.of(MOTLEY, { holds: MOTLEY_HOLDS });
-    await scenario.must(`migrate --yes --until verify --holds ${await scenario.file('holds.csv', MOTLEY_HOLDS.csv)}`, 6);
+    await scenario.must(
+      `migrate --yes --until verify --holds ${await scenario.file('holds.csv', MOTLEY_HOLDS.csv)}`,
+      6,
+    );
     for (const command of ['switch --cohort 50% --yes', 'switch --all --yes']) {
       await scenario.must(command);
       expect((await scenario.must('verify --json')).json()).to.include({ ok: true });
@@ -46,10 +56,18 @@ describe('keylift.authorize', () => {
   });
 
   it('know nothing of a token that is NULL, empty or unknown, nor of an API that is not there', async () => {
-    const { db } = await plantKeys({ account: 'acme', api: 'invoices', token: tokenOf('known') }, { account: 'acme', api: 'invoices', token: null });
+    const { db } = await plantKeys(
+      { account: 'acme', api: 'invoices', token: tokenOf('known') },
+      { account: 'acme', api: 'invoices', token: null },
+    );
     for (const command of ['migrate --yes --until expand', 'migrate --yes']) {
       await scenario!.must(command, 0, 6);
-      for (const [token, api] of [[null, 1], ['', 1], ['unknown', 1], [tokenOf('known'), 77]] as const) {
+      for (const [token, api] of [
+        [null, 1],
+        ['', 1],
+        ['unknown', 1],
+        [tokenOf('known'), 77],
+      ] as const) {
         expect(await scenario!.authorize(token, api), `${String(token)} ${String(api)}`).to.deep.equal([]);
       }
       expect(await db.query('select from keylift.authorize($1, null)', [tokenOf('known')])).to.deep.equal([]);
@@ -61,7 +79,9 @@ describe('keylift.authorize', () => {
     for (const command of ['migrate --yes --until expand', 'migrate --yes', 'rollback --yes']) {
       await scenario!.must(command, 0, 6);
       for (const api of [1, 2, 3]) {
-        const before = await scenario!.db.query(`select id::text as key_id, account_id::text, 'per_api' as source from public.api_keys where token = '' and api_id = ${String(api)}`);
+        const before = await scenario!.db.query(
+          `select id::text as key_id, account_id::text, 'per_api' as source from public.api_keys where token = '' and api_id = ${String(api)}`,
+        );
         expect(await scenario!.authorize('', api), `${command}, API ${String(api)}`).to.deep.equal(before);
       }
     }
@@ -71,14 +91,27 @@ describe('keylift.authorize', () => {
     ['a moved key, then one whose account is gone', [{ api: 'invoices' }, { account: 'nobody', api: 'invoices' }], '1'],
     ['a moved key, then one without a creation date', [{ api: 'invoices' }, { api: 'invoices', created: null }], '1'],
     ['one whose account is gone, then a moved key', [{ account: 'nobody', api: 'invoices' }, { api: 'invoices' }], '1'],
-    ['a merged key, then one whose account is gone', [{ api: 'receipts' }, { api: 'invoices' }, { account: 'nobody', api: 'invoices' }], '1'],
-    ['one whose account is gone, then a merged key', [{ api: 'receipts' }, { account: 'nobody', api: 'invoices' }, { api: 'invoices' }], '2'],
+    [
+      'a merged key, then one whose account is gone',
+      [{ api: 'receipts' }, { api: 'invoices' }, { account: 'nobody', api: 'invoices' }],
+      '1',
+    ],
+    [
+      'one whose account is gone, then a merged key',
+      [{ api: 'receipts' }, { account: 'nobody', api: 'invoices' }, { api: 'invoices' }],
+      '2',
+    ],
   ] as const) {
     it(`answer as before where one token and API have ${what}`, async () => {
       await plantKeys(...keys.map((key) => ({ account: 'acme', token: tokenOf('both'), ...key })));
-      for (const [command, switched] of [['migrate --yes --until verify', 'none'], ['migrate --yes', 'all']] as const) {
+      for (const [command, switched] of [
+        ['migrate --yes --until verify', 'none'],
+        ['migrate --yes', 'all'],
+      ] as const) {
         await scenario!.must(command, 6);
-        expect((await scenario!.authorize(tokenOf('both'), 1))[0], command).to.include({ key_id: switched === 'none' && opener === '1' && keys.length === 3 ? '2' : opener });
+        expect((await scenario!.authorize(tokenOf('both'), 1))[0], command).to.include({
+          key_id: switched === 'none' && opener === '1' && keys.length === 3 ? '2' : opener,
+        });
         await scenario!.everyPair(switched);
         await scenario!.everyView(switched);
         expect((await scenario!.must('verify --json')).json()).to.include({ ok: true });
@@ -93,10 +126,13 @@ describe('keylift.authorize', () => {
       await scenario.must(command, 0, 6);
       born += 1;
       const [key] = await scenario.db.query<{ id: string }>(
-        'insert into public.account_api_keys (account_id, name, token) values (4, $1, $2) returning id::text', [`born ${String(born)}`, tokenOf(`born ${String(born)}`)],
+        'insert into public.account_api_keys (account_id, name, token) values (4, $1, $2) returning id::text',
+        [`born ${String(born)}`, tokenOf(`born ${String(born)}`)],
       );
       for (const api of [1, 2, 3]) {
-        expect(await scenario.authorize(tokenOf(`born ${String(born)}`), api), command).to.deep.equal([{ key_id: key!.id, account_id: '4', source: 'account' }]);
+        expect(await scenario.authorize(tokenOf(`born ${String(born)}`), api), command).to.deep.equal([
+          { key_id: key!.id, account_id: '4', source: 'account' },
+        ]);
       }
       await scenario.everyPair(switched);
     }
@@ -107,8 +143,12 @@ describe('keylift.authorize', () => {
   it('open an API of the store that is added later, and close one that leaves it', async () => {
     await plantKeys({ account: 'acme', api: 'invoices' }, { account: 'bert', api: 'forms' });
     await scenario!.must('migrate --yes');
-    await scenario!.db.query(`insert into public.apis (id, slug, name, kind) values (9, 'next-year', 'Next year', 'store')`);
-    expect(await scenario!.authorize(tokenOf(1), 9)).to.deep.equal([{ key_id: '1', account_id: '1', source: 'account' }]);
+    await scenario!.db.query(
+      `insert into public.apis (id, slug, name, kind) values (9, 'next-year', 'Next year', 'store')`,
+    );
+    expect(await scenario!.authorize(tokenOf(1), 9)).to.deep.equal([
+      { key_id: '1', account_id: '1', source: 'account' },
+    ]);
     expect(await scenario!.authorize(tokenOf(2), 9)).to.deep.equal([]);
     await scenario!.db.query(`update public.apis set kind = 'custom' where id = 9`);
     expect(await scenario!.authorize(tokenOf(1), 9)).to.deep.equal([]);
@@ -117,7 +157,10 @@ describe('keylift.authorize', () => {
   it('shut a key whose expiry comes, in both tables, without anybody writing', async () => {
     await plantKeys({ account: 'acme', api: 'invoices' });
     await scenario!.must('migrate --yes');
-    for (const [switchCommand, source] of [['switch --back --yes', 'per_api'], ['switch --all --yes', 'account']] as const) {
+    for (const [switchCommand, source] of [
+      ['switch --back --yes', 'per_api'],
+      ['switch --all --yes', 'account'],
+    ] as const) {
       await scenario!.must(switchCommand);
       await scenario!.db.query(`update public.api_keys set expires_at = now() + interval '1 hour'`);
       expect(await scenario!.authorize(tokenOf(1), 1)).to.deep.equal([{ key_id: '1', account_id: '1', source }]);
@@ -133,7 +176,11 @@ describe('keylift.authorize', () => {
     const functions = await scenario!.db.query<{ name: string; compiled: boolean }>(`
       select proname as name, not 'jit=off' = any (proconfig) as compiled from pg_proc
       where pronamespace = 'keylift'::regnamespace and 'enable_seqscan=off' = any (proconfig) order by 1`);
-    expect(functions).to.deep.equal(['authorize', 'mirror_one_delete', 'mirror_one_insert', 'mirror_one_update', 'settle', 'settle_few'].map((name) => ({ name, compiled: false })));
+    expect(functions).to.deep.equal(
+      ['authorize', 'mirror_one_delete', 'mirror_one_insert', 'mirror_one_update', 'settle', 'settle_few'].map(
+        (name) => ({ name, compiled: false }),
+      ),
+    );
   });
 
   it('are closed to everybody but those who are granted them', async () => {

@@ -49,9 +49,24 @@ describe('keylift.per_api_keys', () => {
   it('has the columns of the table under their names', async () => {
     await scenario.must('migrate --yes --until expand');
     const columns = await scenario.db.query<{ name: string }>(
-      `select attname as name from pg_attribute where attrelid = 'keylift.per_api_keys'::regclass and attnum > 0 order by 1`);
-    expect(columns.map(({ name }) => name)).to.deep.equal(
-      ['account_id', 'api_id', 'created_at', 'expires_at', 'id', 'last_used_at', 'name', 'revoked_at', 'token']);
-    expect(await scenario.db.query(`select id::int from keylift.per_api_keys where token = $1 and api_id = $2`, [tokenOf(1), 1])).to.deep.equal([{ id: 1 }]);
+      `select attname as name from pg_attribute where attrelid = 'keylift.per_api_keys'::regclass and attnum > 0 order by 1`,
+    );
+    expect(columns.map(({ name }) => name)).to.deep.equal([
+      'account_id',
+      'api_id',
+      'created_at',
+      'expires_at',
+      'id',
+      'last_used_at',
+      'name',
+      'revoked_at',
+      'token',
+    ]);
+    expect(
+      await scenario.db.query(`select id::int from keylift.per_api_keys where token = $1 and api_id = $2`, [
+        tokenOf(1),
+        1,
+      ]),
+    ).to.deep.equal([{ id: 1 }]);
   });
 });

@@ -46,17 +46,24 @@ describe('the pace of batches', () => {
 
 describe('the throttle', () => {
   const PAUSED = { kind: 'paused', text: 'paused by an operator' } as const;
-  const build = (reasons: Reason[]): { throttle: Throttle; looks: () => number; told: Reason[]; clock: { now: number }; stop: AbortController } => {
+  const build = (
+    reasons: Reason[],
+  ): { throttle: Throttle; looks: () => number; told: Reason[]; clock: { now: number }; stop: AbortController } => {
     const clock = { now: 0 };
     const told: Reason[] = [];
     const stop = new AbortController();
     let looks = 0;
     const throttle = new Throttle({
       look: () => Promise.resolve(reasons[Math.min(looks++, reasons.length - 1)] ?? null),
-      onChange: (reason) => { told.push(reason); },
+      onChange: (reason) => {
+        told.push(reason);
+      },
       everyMs: 500,
       now: () => clock.now,
-      sleep: (ms) => { clock.now += ms; return Promise.resolve(); },
+      sleep: (ms) => {
+        clock.now += ms;
+        return Promise.resolve();
+      },
       stop: stop.signal,
     });
     return { throttle, looks: () => looks, told, clock, stop };
@@ -122,7 +129,10 @@ describe('the feed of batches', () => {
       finished += 1;
       return true;
     };
-    const error = await feed({ concurrency: () => 2, ready: () => Promise.resolve(), stop: never, work }).then(() => null, (e: unknown) => e as Error);
+    const error = await feed({ concurrency: () => 2, ready: () => Promise.resolve(), stop: never, work }).then(
+      () => null,
+      (e: unknown) => e as Error,
+    );
     expect(error?.message).to.equal('broken');
     expect(finished).to.equal(begun - 1);
   });
@@ -135,7 +145,10 @@ describe('the feed of batches', () => {
       stop.abort();
       return Promise.resolve(true);
     };
-    const error = await feed({ concurrency: () => 1, ready: () => Promise.resolve(), stop: stop.signal, work }).then(() => null, (e: unknown) => e as Error);
+    const error = await feed({ concurrency: () => 1, ready: () => Promise.resolve(), stop: stop.signal, work }).then(
+      () => null,
+      (e: unknown) => e as Error,
+    );
     expect([begun, error?.name]).to.deep.equal([1, 'AbortError']);
   });
 });

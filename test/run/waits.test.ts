@@ -3,7 +3,13 @@ import { plantMany } from '../support/seed.js';
 import { Scenario } from '../support/scenario.js';
 import { gateAt, until } from '../support/waiting.js';
 
-interface Waited { kind: string; reason: string; seconds: number; from: string; to: string }
+interface Waited {
+  kind: string;
+  reason: string;
+  seconds: number;
+  from: string;
+  to: string;
+}
 
 describe('waits in the ledger', () => {
   let scenario: Scenario;
@@ -14,9 +20,15 @@ describe('waits in the ledger', () => {
   });
   afterEach(() => scenario.close());
   const waits = async (): Promise<Waited[]> =>
-    (await scenario.db.query<{ facts: Waited }>(`select facts from keylift.events where kind = 'waiting' order by event_no`)).map(({ facts }) => facts);
+    (
+      await scenario.db.query<{ facts: Waited }>(
+        `select facts from keylift.events where kind = 'waiting' order by event_no`,
+      )
+    ).map(({ facts }) => facts);
   const open = async (): Promise<{ waiting_kind: string | null; since: boolean }[]> =>
-    scenario.db.query('select waiting_kind, waiting_since is not null as since from keylift.runs where ended_at is null');
+    scenario.db.query(
+      'select waiting_kind, waiting_since is not null as since from keylift.runs where ended_at is null',
+    );
 
   it('say for how long an operator paused a run, once it goes on', async () => {
     await scenario.must('pause');
@@ -29,7 +41,9 @@ describe('waits in the ledger', () => {
     const [wait, ...more] = await waits();
     expect(more).to.deep.equal([]);
     expect(wait).to.include({ kind: 'paused', reason: 'paused by an operator; keylift resume goes on' });
-    expect((Date.parse(wait!.to) - Date.parse(wait!.from)) / 1000).to.be.closeTo(wait!.seconds, 0.01).and.be.greaterThan(0);
+    expect((Date.parse(wait!.to) - Date.parse(wait!.from)) / 1000)
+      .to.be.closeTo(wait!.seconds, 0.01)
+      .and.be.greaterThan(0);
   });
 
   it('say so when a run is stopped while it waits', async () => {
@@ -39,7 +53,11 @@ describe('waits in the ledger', () => {
     migration.signal();
     expect((await migration.ended).exitCode).to.equal(130);
     expect((await waits()).map(({ kind }) => kind)).to.deep.equal(['paused']);
-    expect(await scenario.db.query('select waiting_for, waiting_kind, waiting_since from keylift.runs where waiting_kind is not null')).to.deep.equal([]);
+    expect(
+      await scenario.db.query(
+        'select waiting_for, waiting_kind, waiting_since from keylift.runs where waiting_kind is not null',
+      ),
+    ).to.deep.equal([]);
   });
 
   it('are one as long as their kind is, whatever its numbers', async () => {
@@ -62,10 +80,15 @@ describe('waits in the ledger', () => {
     it('name the session that keeps an index from being built, in status and in the report', async () => {
       await scenario.must('migrate --yes --until backfill');
       const writer = await scenario.db.connect();
-      await writer.query(`set application_name = 'the night shift'; begin; insert into public.account_api_keys (account_id, name, token) values (4, 'x', 'not committed')`);
+      await writer.query(
+        `set application_name = 'the night shift'; begin; insert into public.account_api_keys (account_id, name, token) values (4, 'x', 'not committed')`,
+      );
       const migration = scenario.start('migrate --yes --until harden');
       await until('the run to wait', lockWait);
-      expect(await told()).to.include({ state: 'waiting' }).and.have.property('reason').that.matches(/^process \d+ \(the night shift\), in a transaction for \d+ s/);
+      expect(await told())
+        .to.include({ state: 'waiting' })
+        .and.have.property('reason')
+        .that.matches(/^process \d+ \(the night shift\), in a transaction for \d+ s/);
       await writer.query('rollback');
       expect((await migration.ended).exitCode).to.equal(0);
       const [wait, ...more] = (await waits()).filter(({ kind }) => kind === 'lock');
@@ -73,7 +96,9 @@ describe('waits in the ledger', () => {
       expect(wait!.reason).to.match(/^process \d+ \(the night shift\)/);
       expect(wait!.seconds).to.be.greaterThan(0);
       const page = await scenario.file('page.html', '');
-      const { timeline } = (await scenario.must(`report ${page} --json`)).json<{ timeline: { waited: { kind: string; times: number }[] } }>();
+      const { timeline } = (await scenario.must(`report ${page} --json`)).json<{
+        timeline: { waited: { kind: string; times: number }[] };
+      }>();
       expect(timeline.waited.filter(({ kind }) => kind === 'lock').map(({ times }) => times)).to.deep.equal([1]);
     });
 
@@ -81,8 +106,14 @@ describe('waits in the ledger', () => {
       await scenario.must('migrate --yes');
       const writer = await scenario.db.connect();
       for (const [hold, reason] of [
-        ['lock table public.account_api_keys in row exclusive mode', /^another session holds a lock that step 11_archive needs|^process /],
-        ['select from public.api_keys where id = 3 for update', /^a session that changed keys has not committed yet|^another session|^process /],
+        [
+          'lock table public.account_api_keys in row exclusive mode',
+          /^another session holds a lock that step 11_archive needs|^process /,
+        ],
+        [
+          'select from public.api_keys where id = 3 for update',
+          /^a session that changed keys has not committed yet|^another session|^process /,
+        ],
       ] as const) {
         await writer.query(`begin; ${hold}`);
         const run = scenario.start('finalize --yes');

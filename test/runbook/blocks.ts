@@ -37,7 +37,19 @@ export function blocksOf(document: string, markdown = readDocument(document)): B
     const [, language, file] = FENCE.exec(line) ?? [];
     if (language !== undefined) {
       const mark = /^<!-- (.*) -->$/.exec(above)?.[1];
-      open = { block: { document, line: at + 2, part, chapter, language, file: file === '' ? undefined : file, mark, text: '' }, lines: [] };
+      open = {
+        block: {
+          document,
+          line: at + 2,
+          part,
+          chapter,
+          language,
+          file: file === '' ? undefined : file,
+          mark,
+          text: '',
+        },
+        lines: [],
+      };
     }
     part = /^## (.+)$/.exec(line)?.[1] ?? part;
     chapter = /^#{1,6} (.+)$/.exec(line)?.[1] ?? chapter;
@@ -64,15 +76,19 @@ export interface Command {
  */
 export function commandsOf({ text }: Block): Command[] {
   const [, all] = /^# not rehearsed: (.+)\n/.exec(text) ?? [];
-  return text.replaceAll('\\\n', ' ').split('\n').filter((line) => !/^\s*(#|$)/.test(line)).map((line) => {
-    const [, command = line, remark = ''] = /^(.*?)\s+# (.*)$/.exec(line) ?? [];
-    return {
-      text: command.trim(),
-      exitCode: Number(/^exit (\d+)\b/.exec(remark)?.[1] ?? 0),
-      anchor: /\(#([a-z-]+)\)/.exec(remark)?.[1],
-      skipped: all ?? /^not rehearsed: (.+)$/.exec(remark)?.[1],
-    };
-  });
+  return text
+    .replaceAll('\\\n', ' ')
+    .split('\n')
+    .filter((line) => !/^\s*(#|$)/.test(line))
+    .map((line) => {
+      const [, command = line, remark = ''] = /^(.*?)\s+# (.*)$/.exec(line) ?? [];
+      return {
+        text: command.trim(),
+        exitCode: Number(/^exit (\d+)\b/.exec(remark)?.[1] ?? 0),
+        anchor: /\(#([a-z-]+)\)/.exec(remark)?.[1],
+        skipped: all ?? /^not rehearsed: (.+)$/.exec(remark)?.[1],
+      };
+    });
 }
 
 /** A statement of an SQL block, and how it must end. */
@@ -87,7 +103,8 @@ export function statementsOf({ text }: Block): Statement[] {
   return text.split(/;[ \t]*(?=--|\n|$)/).reduce<Statement[]>((found, part) => {
     const [, remark = ''] = /^-- (.*)/.exec(part) ?? [];
     const last = found.at(-1);
-    if (last !== undefined) last.ends = (['no row', 'refused'] as const).find((word) => remark.startsWith(word)) ?? last.ends;
+    if (last !== undefined)
+      last.ends = (['no row', 'refused'] as const).find((word) => remark.startsWith(word)) ?? last.ends;
     const sql = part.replace(/^\s*--.*$/gm, '').trim();
     return sql === '' ? found : [...found, { sql, ends: 'well' }];
   }, []);

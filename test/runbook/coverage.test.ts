@@ -37,9 +37,14 @@ describe('the rehearsal of the documents', () => {
 
   it('leaves out only what is listed here', () => {
     expect(COMMAND_LINES.filter(({ skipped }) => skipped !== undefined).map(({ text }) => text)).to.deep.equal([
-      'npm ci && npm run demo', 'npm ci && npm test',
-      'npm run bench', 'npm run bench -- --rows 100k --rounds 1', 'npm run bench -- --only migrate plan', 'npm run bench -- --rows 1m --scaling',
-      'npm run bench -- --profile', 'keylift verify --probe probe.json',
+      'npm ci && npm run demo',
+      'npm ci && npm test',
+      'npm run bench',
+      'npm run bench -- --rows 100k --rounds 1',
+      'npm run bench -- --only migrate plan',
+      'npm run bench -- --rows 1m --scaling',
+      'npm run bench -- --profile',
+      'keylift verify --probe probe.json',
     ]);
   });
 
@@ -62,16 +67,25 @@ describe('the rehearsal of the documents', () => {
   });
 
   it('brings about every trouble it knows', () => {
-    const marked = RUNBOOK.map(({ mark }) => /, where (.+)$/.exec(mark ?? '')?.[1]).filter((trouble) => trouble !== undefined);
+    const marked = RUNBOOK.map(({ mark }) => /, where (.+)$/.exec(mark ?? '')?.[1]).filter(
+      (trouble) => trouble !== undefined,
+    );
     expect([...new Set(marked)].sort()).to.deep.equal(Object.keys(TROUBLES).sort());
   });
 
   for (const name of ['README.md', 'runbook.md', 'CONTRIBUTING.md']) {
     it(`${name}: every command in a sentence is one that keylift takes`, () => {
-      const lines = [...readDocument(name).replace(/^```.*?^```$/gms, '').matchAll(/`(?:npx )?keylift ([a-z][^`]*)`/g)].map(([, line]) => line!);
+      const lines = [
+        ...readDocument(name)
+          .replace(/^```.*?^```$/gms, '')
+          .matchAll(/`(?:npx )?keylift ([a-z][^`]*)`/g),
+      ].map(([, line]) => line!);
       for (const line of lines.filter((text) => !/[<…]/.test(text))) {
         const argv = line.replace('P%', '5%').split(/\s+/);
-        expect(() => parseInvocation(argv, { cwd: '/', version: '0', commands: COMMANDS, overview: '' }), line).to.not.throw();
+        expect(
+          () => parseInvocation(argv, { cwd: '/', version: '0', commands: COMMANDS, overview: '' }),
+          line,
+        ).to.not.throw();
       }
     });
   }
@@ -84,11 +98,22 @@ describe('the rehearsal of the documents', () => {
   });
 });
 
-describe('a document\'s blocks', () => {
-  const [block] = blocksOf('a.md', '# A\n\n## B\n\n<!-- on a fresh copy -->\n```sh x.sh\nkeylift plan \\\n  --json   # exit 6: some wait\nkeylift switch --all # exit 3 (#not-verified)\n\n# a remark\nnpm ci # not rehearsed: no network\n```\n');
+describe("a document's blocks", () => {
+  const [block] = blocksOf(
+    'a.md',
+    '# A\n\n## B\n\n<!-- on a fresh copy -->\n```sh x.sh\nkeylift plan \\\n  --json   # exit 6: some wait\nkeylift switch --all # exit 3 (#not-verified)\n\n# a remark\nnpm ci # not rehearsed: no network\n```\n',
+  );
 
   it('are found with their place, their file and what stands above them', () => {
-    expect(block).to.deep.include({ document: 'a.md', line: 7, part: 'B', chapter: 'B', language: 'sh', file: 'x.sh', mark: 'on a fresh copy' });
+    expect(block).to.deep.include({
+      document: 'a.md',
+      line: 7,
+      part: 'B',
+      chapter: 'B',
+      language: 'sh',
+      file: 'x.sh',
+      mark: 'on a fresh copy',
+    });
     expect(() => blocksOf('a.md', '```sh\nls\n')).to.throw('without an end');
   });
 
@@ -101,9 +126,12 @@ describe('a document\'s blocks', () => {
   });
 
   it('say how each statement ends', () => {
-    const text = '-- as the administrator\nSELECT 1\nFROM t;  -- no row\nSELECT \'a;b\';\nDROP TABLE t;  -- refused: it is not there\n';
+    const text =
+      "-- as the administrator\nSELECT 1\nFROM t;  -- no row\nSELECT 'a;b';\nDROP TABLE t;  -- refused: it is not there\n";
     expect(statementsOf({ ...block!, text })).to.deep.equal([
-      { sql: 'SELECT 1\nFROM t', ends: 'no row' }, { sql: 'SELECT \'a;b\'', ends: 'well' }, { sql: 'DROP TABLE t', ends: 'refused' },
+      { sql: 'SELECT 1\nFROM t', ends: 'no row' },
+      { sql: "SELECT 'a;b'", ends: 'well' },
+      { sql: 'DROP TABLE t', ends: 'refused' },
     ]);
   });
 });

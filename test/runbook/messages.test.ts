@@ -4,5 +4,8 @@ import { rehearse } from './rehearse.js';
 import { EXCEPTIONS } from './shop.js';
 
 describe('the runbook, rehearsed: what messages send to', () => {
-  rehearse(blocksOf('runbook.md').filter(({ part }) => MESSAGES.includes(part)), EXCEPTIONS);
+  rehearse(
+    blocksOf('runbook.md').filter(({ part }) => MESSAGES.includes(part)),
+    EXCEPTIONS,
+  );
 });

@@ -19,7 +19,9 @@ const FRESH = /^on a fresh copy(?:, where (.+))?$/;
 export function rehearse(blocks: readonly Block[], more = ''): void {
   let town: Town;
   let putRight: (() => Promise<void>) | undefined;
-  before(async () => { town = await Town.build(more); });
+  before(async () => {
+    town = await Town.build(more);
+  });
   after(async () => {
     await putRight?.();
     await town.close();
@@ -46,17 +48,28 @@ export function rehearse(blocks: readonly Block[], more = ''): void {
   }
 }
 
-const titleOf = ({ language, file, text }: Block): string => file ?? `${language}, ${text.split('\n').find((line) => !/^(#|--)/.test(line))!.split(/ {2,}/)[0]!.slice(0, 60)}`;
+const titleOf = ({ language, file, text }: Block): string =>
+  file ??
+  `${language}, ${text
+    .split('\n')
+    .find((line) => !/^(#|--)/.test(line))!
+    .split(/ {2,}/)[0]!
+    .slice(0, 60)}`;
 
 async function runBlock(town: Town, block: Block): Promise<void> {
   if (block.language === 'sh') return runCommands(town, block);
   if (block.language === 'sql') return runStatements(town, block);
-  expect(block.file, `${block.document}:${String(block.line)} shows a file without its name after the fence`).to.not.equal(undefined);
+  expect(
+    block.file,
+    `${block.document}:${String(block.line)} shows a file without its name after the fence`,
+  ).to.not.equal(undefined);
   await writeFile(path.join(town.shell.folder, block.file!), `${town.addressed(block.text)}\n`);
 }
 
 async function runCommands(town: Town, block: Block): Promise<void> {
-  const commands = commandsOf(block).filter(({ skipped }) => skipped === undefined).map((command) => ({ ...command, text: town.addressed(command.text) }));
+  const commands = commandsOf(block)
+    .filter(({ skipped }) => skipped === undefined)
+    .map((command) => ({ ...command, text: town.addressed(command.text) }));
   const ends = await town.shell.run(commands);
   ends.forEach(({ exitCode, output }, at) => {
     const { text, exitCode: expected, anchor } = commands[at]!;
@@ -69,10 +82,16 @@ async function runCommands(town: Town, block: Block): Promise<void> {
 async function runStatements(town: Town, block: Block): Promise<void> {
   // The town has made the roles already, as it must whenever it makes a copy.
   if (block.mark?.startsWith('role: ')) return;
-  const ask = (sql: string) => (block.text.startsWith('-- as the administrator') ? town.ask(sql) : town.askAsOperator(sql));
+  const ask = (sql: string) =>
+    block.text.startsWith('-- as the administrator') ? town.ask(sql) : town.askAsOperator(sql);
   for (const { sql, ends } of statementsOf(block)) {
-    const { rows, error } = await ask(sql).then((found) => ({ rows: found, error: undefined }), (reason: unknown) => ({ rows: [], error: reason }));
-    expect(error === undefined ? 'taken' : 'refused', `${sql}\n${String(error)}`).to.equal(ends === 'refused' ? 'refused' : 'taken');
+    const { rows, error } = await ask(sql).then(
+      (found) => ({ rows: found, error: undefined }),
+      (reason: unknown) => ({ rows: [], error: reason }),
+    );
+    expect(error === undefined ? 'taken' : 'refused', `${sql}\n${String(error)}`).to.equal(
+      ends === 'refused' ? 'refused' : 'taken',
+    );
     if (ends === 'no row') expect(rows, sql).to.deep.equal([]);
   }
 }

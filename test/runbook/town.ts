@@ -26,11 +26,16 @@ export class Town {
   private readonly granted = new Set<string>();
   private gateway!: Gateway;
 
-  private constructor(private readonly server: EmbeddedServer, readonly shell: Shell) {}
+  private constructor(
+    private readonly server: EmbeddedServer,
+    readonly shell: Shell,
+  ) {}
 
   /** @param more SQL for the shop beside its plain keys */
   static async build(more = ''): Promise<Town> {
-    const server = await startEmbeddedServer({ settings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' } });
+    const server = await startEmbeddedServer({
+      settings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' },
+    });
     const folder = await mkdtemp(path.join(os.tmpdir(), 'keylift-rehearsal-'));
     const shell = await openShell(folder, { PGPASSWORD: PASSWORD, INVOICE_KEY: CANARY, TZ: 'UTC' });
     const town = new Town(server, shell);
@@ -55,7 +60,9 @@ export class Town {
 
   /** What the runbook says to do once expand is done: gateways ask the resolver, and roles get their rights to it. */
   async keepUp(): Promise<void> {
-    const [row] = await this.ask(`select 1 as there where to_regprocedure('keylift.authorize(text, bigint)') is not null and to_regclass('public.account_api_keys') is not null`);
+    const [row] = await this.ask(
+      `select 1 as there where to_regprocedure('keylift.authorize(text, bigint)') is not null and to_regclass('public.account_api_keys') is not null`,
+    );
     if (row === undefined) return;
     this.gateway.asks = 'authorize';
     for (const role of LATER) await this.grant(role);
@@ -86,7 +93,9 @@ export class Town {
 
   /** A text of the documents with the addresses of this town in it. */
   addressed(text: string): string {
-    return text.replaceAll('db.example:5432', `127.0.0.1:${String(this.server.port)}`).replaceAll('https://api.example.com', this.gateway.url);
+    return text
+      .replaceAll('db.example:5432', `127.0.0.1:${String(this.server.port)}`)
+      .replaceAll('https://api.example.com', this.gateway.url);
   }
 
   /** Roles of the runbook whose SQL has not run in this database. */
@@ -97,14 +106,17 @@ export class Town {
   async close(): Promise<void> {
     await this.gateway.stop();
     await this.server.stop();
-    for (const place of [this.shell.folder, `${this.shell.folder}.log`]) await rm(place, { recursive: true, force: true });
+    for (const place of [this.shell.folder, `${this.shell.folder}.log`])
+      await rm(place, { recursive: true, force: true });
   }
 
   private async grant(role: string): Promise<void> {
     if (this.granted.has(role)) return;
     for (const { sql } of this.roles.filter(({ mark }) => mark === `role: ${role}`).flatMap(statementsOf)) {
       // Roles belong to the server, and outlive the copy they were made in.
-      await this.ask(sql).catch((error: unknown) => { if ((error as { code: string }).code !== '42710') throw error; });
+      await this.ask(sql).catch((error: unknown) => {
+        if ((error as { code: string }).code !== '42710') throw error;
+      });
     }
     this.granted.add(role);
   }
@@ -117,11 +129,17 @@ export class Town {
 
   private async openGateway(): Promise<void> {
     const authority = makeAuthority();
-    this.gateway = await startGateway({ url: this.server.url(DATABASE), asks: 'legacy', tls: authority.certificateFor({ name: 'localhost' }), needsDocument: true });
+    this.gateway = await startGateway({
+      url: this.server.url(DATABASE),
+      asks: 'legacy',
+      tls: authority.certificateFor({ name: 'localhost' }),
+      needsDocument: true,
+    });
     await writeFile(path.join(this.shell.folder, 'private-ca.pem'), authority.ca);
     await writeFile(path.join(this.shell.folder, 'sample.pdf'), '%PDF-1.4\n');
     // As in a checkout, where the commands are meant to be run.
-    for (const name of ['fixtures', 'knexfile.js', 'node_modules']) await symlink(path.join(packageRoot(), name), path.join(this.shell.folder, name));
+    for (const name of ['fixtures', 'knexfile.js', 'node_modules'])
+      await symlink(path.join(packageRoot(), name), path.join(this.shell.folder, name));
   }
 }
 
@@ -129,7 +147,7 @@ async function query(url: string, sql: string): Promise<Record<string, unknown>[
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
-    const result = await client.query(sql) as pg.QueryResult | pg.QueryResult[];
+    const result = (await client.query(sql)) as pg.QueryResult | pg.QueryResult[];
     return (Array.isArray(result) ? result.at(-1)! : result).rows as Record<string, unknown>[];
   } finally {
     await client.end();

@@ -3,17 +3,21 @@ import type { Town } from './town.js';
 /** Brings a trouble about; what it answers with ends what outlives the copy: a timer, say. */
 export type Trouble = (town: Town) => Promise<(() => Promise<void>) | undefined>;
 
-const sql = (statements: string): Trouble => async (town) => {
-  await town.ask(statements);
-  return undefined;
-};
+const sql =
+  (statements: string): Trouble =>
+  async (town) => {
+    await town.ask(statements);
+    return undefined;
+  };
 
 /** A migration up to here, then SQL. */
-const migrated = (until: string, statements: string): Trouble => async (town) => {
-  await town.keylift(`migrate --until ${until}`);
-  await town.ask(statements);
-  return undefined;
-};
+const migrated =
+  (until: string, statements: string): Trouble =>
+  async (town) => {
+    await town.keylift(`migrate --until ${until}`);
+    await town.ask(statements);
+    return undefined;
+  };
 
 /** Somebody else's run, alive: it renews its lease until it is told to end. */
 const atWork: Trouble = async (town) => {
@@ -22,7 +26,9 @@ const atWork: Trouble = async (town) => {
     with run as (insert into keylift.runs (command, host, pid, version, lease_until) values ('migrate', 'another-machine', 4711, '1', clock_timestamp() + interval '1 h') returning run_id)
     update keylift.control set owner = run.run_id, owned_until = clock_timestamp() + interval '1 h' from run`);
   const heart = await town.connect();
-  const beat = setInterval(() => { void heart.query('update keylift.runs set heartbeat_at = clock_timestamp() where pid = 4711'); }, 50);
+  const beat = setInterval(() => {
+    void heart.query('update keylift.runs set heartbeat_at = clock_timestamp() where pid = 4711');
+  }, 50);
   return async () => {
     clearInterval(beat);
     await heart.end();
@@ -47,21 +53,35 @@ const TAKES_TOO_LONG = `
 /** What a block of the runbook finds when it begins, by the words of its mark. */
 export const TROUBLES: Record<string, Trouble> = {
   'the operator lacks a right': sql('revoke references on public.accounts from keylift_operator'),
-  'the keys are a view': sql(`alter table public.api_keys rename to real_keys; create view public.api_keys as select * from public.real_keys; alter view public.api_keys owner to shop_owner`),
+  'the keys are a view': sql(
+    `alter table public.api_keys rename to real_keys; create view public.api_keys as select * from public.real_keys; alter view public.api_keys owner to shop_owner`,
+  ),
   'ids are not unique': sql('alter table public.api_keys drop constraint api_keys_pkey'),
   'rows are hidden': sql('alter table public.accounts enable row level security'),
-  'a trigger of keylift is there': sql(`create function public.nothing() returns trigger language plpgsql as $$ begin return new; end $$;
+  'a trigger of keylift is there':
+    sql(`create function public.nothing() returns trigger language plpgsql as $$ begin return new; end $$;
     create trigger keylift_old before insert on public.api_keys for each row execute function public.nothing()`),
-  'the new table\'s name is taken': sql('create table public.account_api_keys (id int); alter table public.account_api_keys owner to shop_owner'),
-  'an index is invalid': sql(`update pg_index set indisvalid = false where indexrelid = 'public.api_keys_token'::regclass`),
+  "the new table's name is taken": sql(
+    'create table public.account_api_keys (id int); alter table public.account_api_keys owner to shop_owner',
+  ),
+  'an index is invalid': sql(
+    `update pg_index set indisvalid = false where indexrelid = 'public.api_keys_token'::regclass`,
+  ),
   'the column of the tokens has another name': sql('alter table public.api_keys rename column token to secret'),
   'nobody may make temporary tables': sql('revoke temporary on database shop from public'),
-  'somebody else\'s run is at work': atWork,
-  'somebody wrote past the mirror': migrated('harden', `set session_replication_role = replica; update public.api_keys set revoked_at = now() where id = 70000`),
-  'a key in Settings outlived its account': migrated('backfill', `insert into public.accounts (id, kind, name) values (999000, 'user', 'short-lived');
-    insert into public.account_api_keys (account_id, name, token) values (999000, 'made in Settings', 'outlived-its-account'); delete from public.accounts where id = 999000`),
+  "somebody else's run is at work": atWork,
+  'somebody wrote past the mirror': migrated(
+    'harden',
+    `set session_replication_role = replica; update public.api_keys set revoked_at = now() where id = 70000`,
+  ),
+  'a key in Settings outlived its account': migrated(
+    'backfill',
+    `insert into public.accounts (id, kind, name) values (999000, 'user', 'short-lived');
+    insert into public.account_api_keys (account_id, name, token) values (999000, 'made in Settings', 'outlived-its-account'); delete from public.accounts where id = 999000`,
+  ),
   'one key takes too long': migrated('expand', TAKES_TOO_LONG),
   'a rollback broke off': brokenOff,
-  'a table points at the keys': sql(`create table public.usage (key_id bigint references public.api_keys (id), calls int); alter table public.usage owner to shop_owner;
+  'a table points at the keys':
+    sql(`create table public.usage (key_id bigint references public.api_keys (id), calls int); alter table public.usage owner to shop_owner;
     insert into public.usage values (10, 5)`),
 };

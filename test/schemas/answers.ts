@@ -7,7 +7,20 @@ import type { ExitCode } from '../../src/errors.js';
 import { keylift } from '../cli/harness.js';
 
 /** Commands whose answer under --json has a schema, by the schema's file name. */
-export const ANSWERS = ['plan', 'migrate', 'verify', 'status', 'switch', 'rollback', 'finalize', 'steering', 'completion', 'init', 'check', 'snapshot-check'] as const;
+export const ANSWERS = [
+  'plan',
+  'migrate',
+  'verify',
+  'status',
+  'switch',
+  'rollback',
+  'finalize',
+  'steering',
+  'completion',
+  'init',
+  'check',
+  'snapshot-check',
+] as const;
 export type Answer = (typeof ANSWERS)[number];
 
 const ajv = new Ajv({ strict: true, allErrors: true });

@@ -18,9 +18,15 @@ interface Expected {
 
 /** What a person knows that no catalog says: the shipped configuration has it, the draft asks for it in its doubts. */
 const SETTLED: Record<string, { keys?: Record<string, unknown>; target?: { table: string } }> = {
-  'flags-and-types': { keys: { carry: ['is_active'], where: { sql: `k."type" = 'api_key'` } }, target: { table: 'public.team_api_keys' } },
+  'flags-and-types': {
+    keys: { carry: ['is_active'], where: { sql: `k."type" = 'api_key'` } },
+    target: { table: 'public.team_api_keys' },
+  },
   'integer-ids-hashed-tokens': { keys: { timeZone: 'UTC' } },
-  'mixed-case-owner-two-joins-away': { keys: { carry: ['environmentId'], timeZone: 'UTC' }, target: { table: 'public."OrganizationApiKey"' } },
+  'mixed-case-owner-two-joins-away': {
+    keys: { carry: ['environmentId'], timeZone: 'UTC' },
+    target: { table: 'public."OrganizationApiKey"' },
+  },
 };
 
 const OUTCOMES: Record<string, Expected> = {
@@ -52,7 +58,9 @@ describe('shipped examples', () => {
         expect(codes, `${line}\n${ended.stdout}${ended.stderr}`).to.include(ended.exitCode);
         return JSON.parse(ended.stdout) as Record<string, unknown>;
       };
-      const load = async () => { await loadOwnTables(database().url, (await readFixture(folder)).own!); };
+      const load = async () => {
+        await loadOwnTables(database().url, (await readFixture(folder)).own!);
+      };
 
       it('is checked, planned, moved, proven, taken back and finalized', async () => {
         await load();
@@ -60,11 +68,18 @@ describe('shipped examples', () => {
         const { outcomes, gained } = OUTCOMES[name]!;
         expect((await run('plan', 0, 6)).outcomes).to.deep.equal(outcomes);
         for (const round of ['first', 'again']) {
-          expect(await run('migrate --yes', 0, 6), round).to.deep.include({ moved: outcomes.move, merged: outcomes.merge, exceptions: outcomes.exception });
+          expect(await run('migrate --yes', 0, 6), round).to.deep.include({
+            moved: outcomes.move,
+            merged: outcomes.merge,
+            exceptions: outcomes.exception,
+          });
           const proof = await run('verify', 0);
           expect((proof.authorization as Record<string, number>).gained_store, round).to.equal(gained);
           expect(await run('check', 0), round).to.deep.include({ ok: true });
-          expect(await run('finalize --yes', 0), round).to.deep.equal({ state: 'finalized', archived: outcomes.move! + outcomes.merge! });
+          expect(await run('finalize --yes', 0), round).to.deep.equal({
+            state: 'finalized',
+            archived: outcomes.move! + outcomes.merge!,
+          });
           expect(await run('rollback --yes', 0), round).to.deep.include({ rolled_back: true, born_in_settings: [] });
         }
       });
@@ -73,10 +88,15 @@ describe('shipped examples', () => {
         await load();
         const { exitCode, stdout, stderr } = await keylift('init --dry-run --json', { env: env() });
         expect(exitCode, stderr).to.equal(0);
-        const { config: drafted, notes } = JSON.parse(stdout) as { config: Settings; notes: { at: string; kind: string }[] };
+        const { config: drafted, notes } = JSON.parse(stdout) as {
+          config: Settings;
+          notes: { at: string; kind: string }[];
+        };
         const { keys, target } = SETTLED[name] ?? {};
-        expect({ legacy: { ...drafted.legacy, keys: { ...drafted.legacy.keys, ...keys } }, target: target ?? drafted.target })
-          .to.deep.equal(JSON.parse(readFileSync(config, 'utf8')));
+        expect({
+          legacy: { ...drafted.legacy, keys: { ...drafted.legacy.keys, ...keys } },
+          target: target ?? drafted.target,
+        }).to.deep.equal(JSON.parse(readFileSync(config, 'utf8')));
         const doubts = notes.filter(({ kind }) => kind === 'doubt').map(({ at }) => at);
         expect(doubts).to.include.members(Object.keys(keys ?? {}).map((key) => `legacy.keys.${key}`));
       });

@@ -5,16 +5,25 @@ import { changeBoth } from './shapes/changes.js';
 import type { Shape } from './shapes/shape.js';
 import { ShapeWorld } from './shapes/world.js';
 
-interface Planned { outcomes: Record<string, number>; total: number }
+interface Planned {
+  outcomes: Record<string, number>;
+  total: number;
+}
 
-interface Outcome { error?: unknown }
+interface Outcome {
+  error?: unknown;
+}
 
 describe('any schema', () => {
   // Two at a time: while one test waits for its shape, the next shape is on its way.
   const runs: Promise<Outcome>[] = [];
   const start = (at: number): void => {
     const shape = SHAPES[at];
-    if (shape !== undefined) runs[at] ??= theWholeWay(shape).then(() => ({}), (error: unknown) => ({ error }));
+    if (shape !== undefined)
+      runs[at] ??= theWholeWay(shape).then(
+        () => ({}),
+        (error: unknown) => ({ error }),
+      );
   };
   after(() => Promise.all(runs));
 
@@ -40,7 +49,8 @@ async function theWholeWay(shape: Shape): Promise<void> {
     await shop.assertTypes();
     const judged = [...judge(await shop.world()).values()];
     expect(planned.total).to.equal(judged.length);
-    for (const [outcome, count] of Object.entries(planned.outcomes)) expect(judged.filter((j) => j.outcome === outcome).length, outcome).to.equal(count);
+    for (const [outcome, count] of Object.entries(planned.outcomes))
+      expect(judged.filter((j) => j.outcome === outcome).length, outcome).to.equal(count);
     expect(await shop.legacyRows()).to.deep.equal(before);
     await changeBoth(shop, { settings: false });
     await run('migrate --until backfill');

@@ -47,7 +47,9 @@ export async function startLoudServer(): Promise<LoudServer> {
       const log = await readFile(server.logFile, 'utf8');
       const fresh = log.slice(read);
       read = log.length;
-      return fresh.split(/^(?=\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ \S+ \[\d+\] <)/m).filter((entry) => !entry.includes(`] <${OURS}> `));
+      return fresh
+        .split(/^(?=\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ \S+ \[\d+\] <)/m)
+        .filter((entry) => !entry.includes(`] <${OURS}> `));
     },
     stop: async () => {
       await Promise.all(pools.map((pool) => pool.end()));

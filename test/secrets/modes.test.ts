@@ -28,7 +28,8 @@ describe('files about keys', () => {
     const { exitCode, stderr } = await keylift(line, { cwd: folder, env: { DATABASE_URL: fixture.database().url } });
     expect(exitCode, stderr).to.equal(0);
   };
-  const modeOf = async (file: string): Promise<string> => ((await stat(path.join(folder, file))).mode & 0o777).toString(8);
+  const modeOf = async (file: string): Promise<string> =>
+    ((await stat(path.join(folder, file))).mode & 0o777).toString(8);
 
   for (const [line, file, before] of WRITERS) {
     it(`may be read by their owner alone, new or there before: ${path.basename(file)}`, async () => {
@@ -42,7 +43,7 @@ describe('files about keys', () => {
     });
   }
 
-  it('stand in a folder of their owner\'s alone where they are a case', async () => {
+  it("stand in a folder of their owner's alone where they are a case", async () => {
     await run('snapshot export sample --accounts 2');
     expect([await modeOf('sample'), await modeOf('sample/legacy.json')]).to.deep.equal(['700', '600']);
   });

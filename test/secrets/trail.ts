@@ -16,7 +16,10 @@ export class Secrets {
   constructor(passwords: readonly string[]) {
     const hex = Buffer.from(TOKEN_MARK).toString('hex');
     this.#words = [
-      ['a token', TOKEN_MARK], ['a token in hex', hex], ['a token in JSON escapes', 's\\u00e9cret+'], ['a token in a URL', encodeURIComponent(TOKEN_MARK)],
+      ['a token', TOKEN_MARK],
+      ['a token in hex', hex],
+      ['a token in JSON escapes', 's\\u00e9cret+'],
+      ['a token in a URL', encodeURIComponent(TOKEN_MARK)],
       ['a token in base64', Buffer.from(TOKEN_MARK).toString('base64').slice(0, 10)],
       ...passwords.map((word): [string, string] => ['a password', word]),
     ];
@@ -35,7 +38,10 @@ export class Watch {
   #over = false;
   #ended: Promise<void> | undefined;
 
-  constructor(private readonly db: TestDatabase, private readonly secrets: Secrets) {}
+  constructor(
+    private readonly db: TestDatabase,
+    private readonly secrets: Secrets,
+  ) {}
 
   begin(): void {
     this.#ended = this.#look();
@@ -48,7 +54,9 @@ export class Watch {
 
   async #look(): Promise<void> {
     while (!this.#over) {
-      const statements = await this.db.query<{ query: string }>(`select query from pg_stat_activity where application_name <> 'the-test'`);
+      const statements = await this.db.query<{ query: string }>(
+        `select query from pg_stat_activity where application_name <> 'the-test'`,
+      );
       for (const { query } of statements) this.#take(query, 'pg_stat_activity');
       for (const line of await commandLines()) this.#take(line, 'the command line of a process');
       this.samples += 1;
@@ -71,18 +79,28 @@ export async function ledgerLeaks(db: TestDatabase, secrets: Secrets): Promise<L
   const tables = await db.query<{ name: string }>(`
     select c.oid::regclass::text as name from pg_class c
     where c.relnamespace = to_regnamespace('keylift') and c.relkind in ('r', 'p') and c.relname <> 'archived_keys'`);
-  const rows = await Promise.all(tables.map(async ({ name }) => (await db.query<{ row: string }>(
-    `select (to_jsonb(x) - 'source')::text as row from ${name} x`)).map(({ row }) => ({ name, row }))));
+  const rows = await Promise.all(
+    tables.map(async ({ name }) =>
+      (await db.query<{ row: string }>(`select (to_jsonb(x) - 'source')::text as row from ${name} x`)).map(
+        ({ row }) => ({ name, row }),
+      ),
+    ),
+  );
   return rows.flat().flatMap(({ name, row }) => secrets.in(row, name));
 }
 
 /** Every file below a folder, by its path in it. */
 export async function filesBelow(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => entry.isFile()).map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name))).sort();
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)))
+    .sort();
 }
 
 export async function fileLeaks(folder: string, secrets: Secrets): Promise<Leak[]> {
   const files = await filesBelow(folder);
-  return (await Promise.all(files.map(async (name) => secrets.in(await readFile(path.join(folder, name), 'utf8'), name)))).flat();
+  return (
+    await Promise.all(files.map(async (name) => secrets.in(await readFile(path.join(folder, name), 'utf8'), name)))
+  ).flat();
 }

@@ -59,32 +59,42 @@ const AFTER_EXPAND: Step = ['migrate --until expand --yes'];
 
 export const FAULTS: readonly Fault[] = [
   {
-    what: 'a date that cannot be read', lines: [['plan', 1, 2]],
+    what: 'a date that cannot be read',
+    lines: [['plan', 1, 2]],
     config: { legacy: { keys: { createdAt: { sql: 'k.token::timestamptz' } } } },
   },
   {
-    what: 'a token that is no uuid', lines: [['migrate --yes', 1, 2, 5, 6]],
+    what: 'a token that is no uuid',
+    lines: [['migrate --yes', 1, 2, 5, 6]],
     config: { legacy: { keys: { token: { sql: 'k.token::uuid::text' } } } },
   },
   {
-    what: 'a check of the new table', lines: [AFTER_EXPAND, ['migrate --yes', 1, 3, 5]],
+    what: 'a check of the new table',
+    lines: [AFTER_EXPAND, ['migrate --yes', 1, 3, 5]],
     sql: `alter table public.account_api_keys add constraint not_seven check (name <> 'key 6')`,
   },
   {
-    what: 'a column that must not be null', lines: [AFTER_EXPAND, ['migrate --yes', 1, 3, 5]],
+    what: 'a column that must not be null',
+    lines: [AFTER_EXPAND, ['migrate --yes', 1, 3, 5]],
     sql: 'alter table public.account_api_keys alter column name set not null',
   },
   {
-    what: 'a unique index that somebody added', lines: [AFTER_EXPAND, ['migrate --yes', 1, 3, 5]],
+    what: 'a unique index that somebody added',
+    lines: [AFTER_EXPAND, ['migrate --yes', 1, 3, 5]],
     sql: 'create unique index one_beginning on public.account_api_keys (left(token, 7))',
   },
   {
-    what: 'a trigger that quotes the row', lines: [AFTER_EXPAND, ['migrate --yes', 1, 3, 5]],
+    what: 'a trigger that quotes the row',
+    lines: [AFTER_EXPAND, ['migrate --yes', 1, 3, 5]],
     sql: `create function public.no_seven() returns trigger language plpgsql as $$ begin raise exception 'I do not want "%" or %', new.token, new.token; end $$;
       create trigger no_seven before insert on public.account_api_keys for each row when (new.id = 6) execute function public.no_seven()`,
   },
   {
-    what: 'a token twice when its index is built', lines: [['migrate --until backfill --yes', 6], ['migrate --yes', 0, 6]],
+    what: 'a token twice when its index is built',
+    lines: [
+      ['migrate --until backfill --yes', 6],
+      ['migrate --yes', 0, 6],
+    ],
     sql: `set session_replication_role = replica;
       insert into public.account_api_keys (id, account_id, name, token, origin_api_id, created_at)
         select 900, account_id, name, token, origin_api_id, created_at from public.account_api_keys where id = 6;

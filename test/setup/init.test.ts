@@ -12,15 +12,26 @@ import { MOTLEY } from '../support/motley.js';
 import { catalogDigest, createReader } from '../support/reader.js';
 import { plant } from '../support/seed.js';
 
-interface Note { at: string; kind: 'guess' | 'doubt'; note: string }
-interface Answer { config: Settings; notes: Note[]; files: { config: string; notes: string } | null }
+interface Note {
+  at: string;
+  kind: 'guess' | 'doubt';
+  note: string;
+}
+interface Answer {
+  config: Settings;
+  notes: Note[];
+  files: { config: string; notes: string } | null;
+}
 
 describe('init', () => {
   const database = useTestDatabase({ each: true });
   let cwd: string;
-  beforeEach(async () => { cwd = await mkdtemp(path.join(os.tmpdir(), 'keylift-init-')); });
+  beforeEach(async () => {
+    cwd = await mkdtemp(path.join(os.tmpdir(), 'keylift-init-'));
+  });
   afterEach(() => rm(cwd, { recursive: true }));
-  const run = (line: string, url = database().url): Promise<Outcome> => keylift(line, { env: { DATABASE_URL: url }, cwd });
+  const run = (line: string, url = database().url): Promise<Outcome> =>
+    keylift(line, { env: { DATABASE_URL: url }, cwd });
   const at = (name: string): string => path.join(cwd, name);
 
   /** The draft as a document; nothing in the database may have changed. */
@@ -42,20 +53,42 @@ describe('init', () => {
     expect(await catalogDigest(database())).to.equal(before);
     const written = JSON.parse(await readFile(at('keylift.config.json'), 'utf8')) as Settings;
     // What the catalog has no word for: a foreign key would.
-    expect(written).to.deep.equal({ ...DEFAULT_SETTINGS, legacy: { ...DEFAULT_SETTINGS.legacy, apis: { ...DEFAULT_SETTINGS.legacy.apis, inStore: { sql: `a."kind" = 'store'` } } } });
+    expect(written).to.deep.equal({
+      ...DEFAULT_SETTINGS,
+      legacy: {
+        ...DEFAULT_SETTINGS.legacy,
+        apis: { ...DEFAULT_SETTINGS.legacy.apis, inStore: { sql: `a."kind" = 'store'` } },
+      },
+    });
     const notes = await readFile(at('keylift.config.notes.md'), 'utf8');
-    expect(notes).to.include('# Notes on keylift.config.json').and.include('`legacy.apis.inStore`: of the values of "kind" ("custom", "store")').and.include('no foreign key says so');
+    expect(notes)
+      .to.include('# Notes on keylift.config.json')
+      .and.include('`legacy.apis.inStore`: of the values of "kind" ("custom", "store")')
+      .and.include('no foreign key says so');
     expect((await run('check')).exitCode).to.equal(0);
-    const plans = await Promise.all([run('plan --json'), keylift('plan --json', { env: { DATABASE_URL: database().url } })]);
+    const plans = await Promise.all([
+      run('plan --json'),
+      keylift('plan --json', { env: { DATABASE_URL: database().url } }),
+    ]);
     expect(plans[0].stdout).to.equal(plans[1].stdout);
   });
 
   it('overwrites nothing unasked: not the configuration, not the notes, not what --config names', async () => {
-    for (const [file, flag] of [['keylift.config.json', ''], ['keylift.config.notes.md', ''], ['shop.json', '--config shop.json'], ['shop.notes.md', '--config shop.json']] as const) {
+    for (const [file, flag] of [
+      ['keylift.config.json', ''],
+      ['keylift.config.notes.md', ''],
+      ['shop.json', '--config shop.json'],
+      ['shop.notes.md', '--config shop.json'],
+    ] as const) {
       await writeFile(at(file), 'precious');
       for (const json of ['', '--json']) {
         const { exitCode, stdout, stderr } = await run(`init ${flag} ${json}`);
-        expect([exitCode, stdout, stderr.includes(file), stderr.includes('--force')], stderr).to.deep.equal([3, '', true, true]);
+        expect([exitCode, stdout, stderr.includes(file), stderr.includes('--force')], stderr).to.deep.equal([
+          3,
+          '',
+          true,
+          true,
+        ]);
       }
       expect(await readFile(at(file), 'utf8')).to.equal('precious');
       expect((await run(`init --dry-run ${flag}`)).exitCode).to.equal(0);
@@ -70,7 +103,11 @@ describe('init', () => {
 
   it('writes no file with --dry-run, and prints what would stand in it', async () => {
     const { exitCode, stdout } = await run('init --dry-run');
-    expect([exitCode, stdout.includes('"table": "public.api_keys"'), stdout.includes('No file was written.')]).to.deep.equal([0, true, true]);
+    expect([
+      exitCode,
+      stdout.includes('"table": "public.api_keys"'),
+      stdout.includes('No file was written.'),
+    ]).to.deep.equal([0, true, true]);
     expect((await draft()).files).to.equal(null);
     for (const file of ['keylift.config.json', 'keylift.config.notes.md']) expect(existsSync(at(file))).to.equal(false);
   });
@@ -81,9 +118,14 @@ describe('init', () => {
   });
 
   it('refuses where no table looks as if it held API keys, and names those there are', async () => {
-    await database().query(`drop table public.api_keys; create table public.sessions (id bigint primary key, token text, created_at timestamptz, user_id bigint)`);
+    await database().query(
+      `drop table public.api_keys; create table public.sessions (id bigint primary key, token text, created_at timestamptz, user_id bigint)`,
+    );
     const { exitCode, stdout, stderr } = await run('init');
-    expect([exitCode, stdout, stderr.includes('public.sessions'), existsSync(at('keylift.config.json'))], stderr).to.deep.equal([2, '', true, false]);
+    expect(
+      [exitCode, stdout, stderr.includes('public.sessions'), existsSync(at('keylift.config.json'))],
+      stderr,
+    ).to.deep.equal([2, '', true, false]);
   });
 
   it('works for a role that may only read, and reads no more of the catalog than all may', async () => {
@@ -128,21 +170,39 @@ describe('init', () => {
         create table public.access_keys (id bigint primary key, value text unique, created_at timestamptz, customer_id bigint, product_id bigint);
         create table public.api_keys (id bigint primary key, hash text, secret text, key text unique, created timestamptz, last_used timestamptz, customer_id bigint references customers, product_id bigint references products)`);
       const { keys, apis, accounts } = answer.config.legacy;
-      expect([keys.table, keys.token, keys.api, keys.account, apis.table, accounts.table]).to.deep.equal(['public.api_keys', 'key', 'product_id', 'customer_id', 'public.products', 'public.customers']);
+      expect([keys.table, keys.token, keys.api, keys.account, apis.table, accounts.table]).to.deep.equal([
+        'public.api_keys',
+        'key',
+        'product_id',
+        'customer_id',
+        'public.products',
+        'public.customers',
+      ]);
       expect(keys.carry).to.deep.equal(['hash', 'secret']);
       const text = answer.notes.map(({ at: key, note }) => `${key}: ${note}`).join('\n');
-      expect(text).to.include('others look like it, too: public.access_keys').and.include('Others it could be: "hash", "secret"').and.include('account_api_keys is there already');
+      expect(text)
+        .to.include('others look like it, too: public.access_keys')
+        .and.include('Others it could be: "hash", "secret"')
+        .and.include('account_api_keys is there already');
       expect(answer.config.target.table).to.equal('public.settings_api_keys');
     });
 
     it('opens nothing where nothing says which APIs are offered to everybody', async () => {
-      const answer = await drafted(`${OTHERS} create table public.api_tokens (id bigint primary key, token text, created_at timestamptz, customer_id bigint, product_id bigint)`);
+      const answer = await drafted(
+        `${OTHERS} create table public.api_tokens (id bigint primary key, token text, created_at timestamptz, customer_id bigint, product_id bigint)`,
+      );
       expect(answer.config.legacy.apis.inStore).to.deep.equal({ sql: 'false' });
-      expect(doubts(answer)).to.include.members(['legacy.apis.inStore', 'legacy.keys.api', 'legacy.keys.account', 'legacy.keys.revokedAt']);
+      expect(doubts(answer)).to.include.members([
+        'legacy.apis.inStore',
+        'legacy.keys.api',
+        'legacy.keys.account',
+        'legacy.keys.revokedAt',
+      ]);
     });
 
     it('knows an enum by its values, without a look at rows', async () => {
-      const answer = await drafted(`${OTHERS} create type visibility as enum ('internal', 'marketplace', 'public'); alter table public.products add visibility visibility;
+      const answer =
+        await drafted(`${OTHERS} create type visibility as enum ('internal', 'marketplace', 'public'); alter table public.products add visibility visibility;
         create table public.api_keys (id uuid primary key, token_hash bytea, created_at timestamptz, customer_id bigint, product_id bigint)`);
       expect(answer.config.legacy.apis.inStore).to.deep.equal({ sql: `a."visibility" IN ('marketplace', 'public')` });
     });
@@ -154,16 +214,30 @@ describe('init', () => {
         create table public.services (id int primary key, code text, is_public boolean);
         create table public.api_keys (id int primary key, created_by int references users, revoked_by_id int references users, group_id int references teams, service_id int references services,
           digest text, created_at timestamptz, revoked_at timestamptz, deleted_at timestamptz)`);
-      expect([answer.config.legacy.keys.account, answer.config.legacy.keys.api, answer.config.legacy.apis.inStore]).to.deep.equal(['group_id', 'service_id', 'is_public']);
-      expect(answer.notes.find(({ at: key, kind }) => key === 'legacy.keys.revokedAt' && kind === 'doubt')!.note).to.include('"deleted_at"');
+      expect([
+        answer.config.legacy.keys.account,
+        answer.config.legacy.keys.api,
+        answer.config.legacy.apis.inStore,
+      ]).to.deep.equal(['group_id', 'service_id', 'is_public']);
+      expect(
+        answer.notes.find(({ at: key, kind }) => key === 'legacy.keys.revokedAt' && kind === 'doubt')!.note,
+      ).to.include('"deleted_at"');
     });
 
-    it('leaves the default\'s names, and says so, where nothing leads to an API or an account', async () => {
-      const answer = await drafted(`create table public.api_keys (id int primary key, key text unique, created_at timestamptz, status text, scope text)`);
+    it("leaves the default's names, and says so, where nothing leads to an API or an account", async () => {
+      const answer = await drafted(
+        `create table public.api_keys (id int primary key, key text unique, created_at timestamptz, status text, scope text)`,
+      );
       expect(answer.config.legacy.accounts).to.deep.equal(DEFAULT_SETTINGS.legacy.accounts);
-      const said = answer.notes.filter(({ kind }) => kind === 'doubt').map(({ at: key, note }) => `${key}: ${note}`).join('\n');
-      expect(said).to.include('legacy.keys.account: nothing in the key table leads to an account').and.include('legacy.accounts.table: to be mended first: no table public.accounts')
-        .and.include('does "status" say that a key is dead').and.include('the new table has its own: "scope"');
+      const said = answer.notes
+        .filter(({ kind }) => kind === 'doubt')
+        .map(({ at: key, note }) => `${key}: ${note}`)
+        .join('\n');
+      expect(said)
+        .to.include('legacy.keys.account: nothing in the key table leads to an account')
+        .and.include('legacy.accounts.table: to be mended first: no table public.accounts')
+        .and.include('does "status" say that a key is dead')
+        .and.include('the new table has its own: "scope"');
     });
   });
 });

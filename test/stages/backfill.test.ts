@@ -38,15 +38,23 @@ describe('backfill', () => {
   };
 
   describe('with a row that always times out', () => {
-    beforeEach(() => scenario.db.query(`
+    beforeEach(() =>
+      scenario.db.query(`
       create function public.test_poison() returns trigger language plpgsql as $$
       begin raise exception 'canceling statement due to statement timeout' using errcode = 'query_canceled'; end $$;
-      create trigger aa_test_poison before insert on public.account_api_keys for each row when (new.id = ${String(POISON)}) execute function public.test_poison()`));
+      create trigger aa_test_poison before insert on public.account_api_keys for each row when (new.id = ${String(POISON)}) execute function public.test_poison()`),
+    );
 
     it('splits its range, tries three times, does all others and ends with 5 and the range', async () => {
       const { exitCode, stdout, stderr } = await scenario.run(`migrate --yes ${PACE} --concurrency 2`);
       expect([exitCode, stdout]).to.deep.equal([5, '']);
-      const [failed, ...others] = await scenario.db.query<{ after_id: string; upto_id: string; sqlstate: string; tries: number; rows: string }>(`
+      const [failed, ...others] = await scenario.db.query<{
+        after_id: string;
+        upto_id: string;
+        sqlstate: string;
+        tries: number;
+        rows: string;
+      }>(`
         select after_id, upto_id, sqlstate, tries, (select count(*) from public.api_keys k where k.id > b.after_id and k.id <= b.upto_id) as rows
         from keylift.batches b where state = 'failed'`);
       expect(others).to.deep.equal([]);
@@ -54,7 +62,10 @@ describe('backfill', () => {
       expect(Number(failed!.after_id)).to.be.lessThan(POISON);
       expect(Number(failed!.upto_id)).to.be.at.least(POISON);
       expect(Number(failed!.rows), 'keys left, of a range of 20').to.be.within(1, 10);
-      expect(stderr).to.include('1 ranges of keys failed 3 times').and.include(`after ${failed!.after_id} up to ${failed!.upto_id}`).and.not.match(/\n +at /);
+      expect(stderr)
+        .to.include('1 ranges of keys failed 3 times')
+        .and.include(`after ${failed!.after_id} up to ${failed!.upto_id}`)
+        .and.not.match(/\n +at /);
       expect(await scenario.db.query(`select from keylift.batches where state = 'pending'`)).to.have.length(0);
     });
 
@@ -76,8 +87,12 @@ describe('backfill', () => {
     const gate = await gateAt(scenario.db, 3);
     await scenario.must('resume');
     // The first range is halted at the gate: with one at once, nothing else would get done.
-    await until('all other ranges to be done', async () =>
-      (await scenario.db.query(`select from keylift.batches where open`)).length === 1 && (await scenario.batchesDone()) > 1);
+    await until(
+      'all other ranges to be done',
+      async () =>
+        (await scenario.db.query(`select from keylift.batches where open`)).length === 1 &&
+        (await scenario.batchesDone()) > 1,
+    );
     await gate.remove();
     const { exitCode, stderr } = await migration.ended;
     expect(exitCode, stderr).to.equal(0);
@@ -112,14 +127,20 @@ describe('backfill', () => {
   it('is done by two runs at once, no range twice and none left out', async () => {
     const gate = await gateAt(scenario.db, 3);
     const first = scenario.start(`migrate --yes ${PACE} --concurrency 1`);
-    await until('the first to cut the ranges', async () => (await scenario.db.query(`select from keylift.batches where state = 'pending'`)).length > 1);
+    await until(
+      'the first to cut the ranges',
+      async () => (await scenario.db.query(`select from keylift.batches where state = 'pending'`)).length > 1,
+    );
     const second = scenario.start(`migrate --yes ${PACE} --concurrency 1`);
-    await until('the second to do all but the first\'s range', async () =>
-      (await scenario.db.query('select from keylift.batches where open')).length === 1);
+    await until(
+      "the second to do all but the first's range",
+      async () => (await scenario.db.query('select from keylift.batches where open')).length === 1,
+    );
     await gate.remove();
     expect([(await first.ended).exitCode, (await second.ended).exitCode]).to.deep.equal([0, 0]);
     const [sums] = await scenario.db.query<{ runs: string; rows: string }>(
-      `select count(distinct run_id) as runs, sum(rows) as rows from keylift.batches where state = 'done'`);
+      `select count(distinct run_id) as runs, sum(rows) as rows from keylift.batches where state = 'done'`,
+    );
     expect(sums).to.deep.equal({ runs: '2', rows: String(KEYS) });
     await assertInvariants(scenario.db);
   });
@@ -131,8 +152,10 @@ describe('backfill', () => {
     asleep.process.kill('SIGSTOP');
     await scenario.endLease();
     const second = scenario.start(`migrate --yes ${PACE} --concurrency 1`);
-    await until('the second to do all but the range that is held', async () =>
-      (await scenario.db.query('select from keylift.batches where open')).length === 1);
+    await until(
+      'the second to do all but the range that is held',
+      async () => (await scenario.db.query('select from keylift.batches where open')).length === 1,
+    );
     await gate.open(); // the statement ends; its transaction is open until the process is woken
     asleep.process.kill('SIGCONT');
     expect(await asleep.exited, asleep.output().stderr).to.equal(3);
@@ -141,7 +164,8 @@ describe('backfill', () => {
     expect(exitCode, stderr).to.equal(0);
     await gate.remove();
     const done = await scenario.db.query<{ runs: string; rows: string }>(
-      `select count(distinct run_id) as runs, sum(rows) as rows from keylift.batches where state = 'done'`);
+      `select count(distinct run_id) as runs, sum(rows) as rows from keylift.batches where state = 'done'`,
+    );
     expect(done).to.deep.equal([{ runs: '2', rows: String(KEYS) }]);
     await assertInvariants(scenario.db);
   });

@@ -44,7 +44,9 @@ describe('migrate, interrupted', () => {
     migration.signal('SIGINT');
     const { exitCode, stderr, stdout } = await migration.ended;
     expect([exitCode, stdout]).to.deep.equal([130, '']);
-    expect(stderr).to.include('SIGINT').and.not.match(/\n +at /);
+    expect(stderr)
+      .to.include('SIGINT')
+      .and.not.match(/\n +at /);
     await gate.remove();
     expect((await scenario.must('status --json')).json()).to.include({ stage: 'expand', state: 'idle' });
     await endsWell();
@@ -54,9 +56,13 @@ describe('migrate, interrupted', () => {
     const { gate, migration } = await halfway();
     const second = scenario.start(`migrate --yes ${PACE}`);
     let ended = false;
-    void second.ended.then(() => { ended = true; });
-    await until('the second to be refused or to be at work beside the first', async () =>
-      ended || (await scenario.db.query('select from keylift.runs where ended_at is null')).length > 1);
+    void second.ended.then(() => {
+      ended = true;
+    });
+    await until(
+      'the second to be refused or to be at work beside the first',
+      async () => ended || (await scenario.db.query('select from keylift.runs where ended_at is null')).length > 1,
+    );
     if (ended) {
       const { exitCode, stderr } = await second.ended;
       expect(exitCode).to.equal(3);
@@ -70,11 +76,15 @@ describe('migrate, interrupted', () => {
 
   it('outlives the loss of its sessions, or ends with 5 and goes on where it stopped', async () => {
     const { gate, migration } = await halfway();
-    await scenario.db.query(`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name like 'keylift%'`);
+    await scenario.db.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name like 'keylift%'`,
+    );
     await gate.remove();
     const { exitCode, stderr } = await migration.ended;
     expect([5, 6], stderr).to.include(exitCode);
-    expect(stderr).to.match(/lost the connection|connection was lost/).and.not.match(/\n +at /);
+    expect(stderr)
+      .to.match(/lost the connection|connection was lost/)
+      .and.not.match(/\n +at /);
     await scenario.endLease();
     await endsWell();
   });
@@ -91,10 +101,14 @@ describe('migrate, interrupted', () => {
   it('goes on by itself when the session that builds an index is ended', async () => {
     await scenario.must('migrate --yes --until backfill', 6);
     const writer = await scenario.db.connect();
-    await writer.query(`begin; insert into public.account_api_keys (account_id, name, token) values (4, 'x', 'not committed')`);
+    await writer.query(
+      `begin; insert into public.account_api_keys (account_id, name, token) values (4, 'x', 'not committed')`,
+    );
     const migration = scenario.start('migrate --yes');
     await until('the build to wait for the writer', async () => (await waitingSessions(scenario.db)) > 0);
-    await scenario.db.query(`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name like 'keylift-ddl%'`);
+    await scenario.db.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name like 'keylift-ddl%'`,
+    );
     await writer.query('rollback');
     const { exitCode, stderr } = await migration.ended;
     expect(exitCode, stderr).to.equal(6);
@@ -103,23 +117,34 @@ describe('migrate, interrupted', () => {
   });
 
   for (const [what, block] of [
-    ['a writer keeps the mirror\'s triggers out', async (s: Scenario) => {
-      await s.must('rollback --yes');
-      const writer = await s.db.connect();
-      await writer.query(`begin; update public.api_keys set last_used_at = last_used_at where id = 1`);
-      return writer;
-    }],
-    ['a writer keeps the ranges from being cut', async (s: Scenario) => {
-      const writer = await s.db.connect();
-      await writer.query(`begin; update public.api_keys set name = 'written meanwhile' where id = 1`);
-      return writer;
-    }],
-    ['a writer keeps an index from being built', async (s: Scenario) => {
-      await s.must('migrate --yes --until backfill', 6);
-      const writer = await s.db.connect();
-      await writer.query(`begin; insert into public.account_api_keys (account_id, name, token) values (4, 'x', 'not committed')`);
-      return writer;
-    }],
+    [
+      "a writer keeps the mirror's triggers out",
+      async (s: Scenario) => {
+        await s.must('rollback --yes');
+        const writer = await s.db.connect();
+        await writer.query(`begin; update public.api_keys set last_used_at = last_used_at where id = 1`);
+        return writer;
+      },
+    ],
+    [
+      'a writer keeps the ranges from being cut',
+      async (s: Scenario) => {
+        const writer = await s.db.connect();
+        await writer.query(`begin; update public.api_keys set name = 'written meanwhile' where id = 1`);
+        return writer;
+      },
+    ],
+    [
+      'a writer keeps an index from being built',
+      async (s: Scenario) => {
+        await s.must('migrate --yes --until backfill', 6);
+        const writer = await s.db.connect();
+        await writer.query(
+          `begin; insert into public.account_api_keys (account_id, name, token) values (4, 'x', 'not committed')`,
+        );
+        return writer;
+      },
+    ],
   ] as const) {
     it(`obeys Ctrl-C soon while ${what}`, async () => {
       const writer = await block(scenario);
@@ -128,7 +153,9 @@ describe('migrate, interrupted', () => {
       const asked = performance.now();
       migration.signal('SIGINT');
       let exitCode: number | undefined;
-      void migration.ended.then((ended) => { exitCode = ended.exitCode; });
+      void migration.ended.then((ended) => {
+        exitCode = ended.exitCode;
+      });
       try {
         await until('the run to end', () => exitCode !== undefined, 10);
         expect(exitCode).to.equal(130);
@@ -141,7 +168,7 @@ describe('migrate, interrupted', () => {
     });
   }
 
-  it('writes nothing once its lease is another\'s, and says so', async () => {
+  it("writes nothing once its lease is another's, and says so", async () => {
     const { gate, migration } = await halfway();
     await scenario.endLease();
     await scenario.db.query(`
@@ -152,7 +179,7 @@ describe('migrate, interrupted', () => {
     const { exitCode, stderr } = await migration.ended;
     expect(exitCode, stderr).to.equal(3);
     expect(stderr).to.include('lease');
-    expect(await scenario.batchesDone() - before).to.be.at.most(2); // those that were past their check
+    expect((await scenario.batchesDone()) - before).to.be.at.most(2); // those that were past their check
     await gate.remove();
     await scenario.endLease();
     await endsWell();
@@ -178,16 +205,22 @@ describe('migrate with 200,000 keys, killed', () => {
     for (const { db } of [scenario, undisturbed]) await plantMany(db, { keys: 200_000 });
     await undisturbed.must('migrate --yes --batch-size 20000');
   });
-  after(async () => { await Promise.all([scenario.close(), undisturbed.close()]); });
+  after(async () => {
+    await Promise.all([scenario.close(), undisturbed.close()]);
+  });
 
   it('ends in the same state as a run that never was', async () => {
     const legacy = await scenario.legacyDigest();
     let kills = 0;
     for (let round = 0; round < ROUNDS; round += 1) {
       const enough = (await scenario.batchesDone()) + 5 + Math.floor(Math.random() * 60);
-      const child = startChild('migrate --yes --until backfill --batch-size 500 --concurrency 2', { url: scenario.db.url });
+      const child = startChild('migrate --yes --until backfill --batch-size 500 --concurrency 2', {
+        url: scenario.db.url,
+      });
       let over = false;
-      void child.exited.then(() => { over = true; });
+      void child.exited.then(() => {
+        over = true;
+      });
       await until(`batch ${String(enough)}`, async () => over || (await scenario.batchesDone()) >= enough);
       child.process.kill('SIGKILL');
       const end = await child.exited;

@@ -6,7 +6,14 @@ import { Scenario } from '../support/scenario.js';
 
 const STAGES = ['expand', 'backfill', 'harden', 'verify', 'switch'] as const;
 
-interface Report { stage: string; moved: number; merged: number; exceptions: number; batches: number; seconds: number }
+interface Report {
+  stage: string;
+  moved: number;
+  merged: number;
+  exceptions: number;
+  batches: number;
+  seconds: number;
+}
 
 describe('migrate', () => {
   let scenario: Scenario;
@@ -22,7 +29,12 @@ describe('migrate', () => {
     const report = (await scenario.must(`migrate --yes --json --holds ${holds}`, 6)).json<Report>();
     const judged = [...judge(await readWorld(scenario.db), scenario.held).values()].map(({ outcome }) => outcome);
     const count = (outcome: string) => judged.filter((each) => each === outcome).length;
-    expect(report).to.deep.include({ stage: 'switch', moved: count('move'), merged: count('merge'), exceptions: count('exception') });
+    expect(report).to.deep.include({
+      stage: 'switch',
+      moved: count('move'),
+      merged: count('merge'),
+      exceptions: count('exception'),
+    });
     expect(report.batches).to.be.greaterThan(0);
     expect(report.seconds).to.be.a('number').greaterThan(0);
     await assertInvariants(scenario.db);
@@ -35,7 +47,14 @@ describe('migrate', () => {
     await scenario.must(`migrate --yes --holds ${holds}`, 6);
     const expected = [...judge(await readWorld(scenario.db), scenario.held)]
       .filter(([, { outcome }]) => outcome !== 'stay')
-      .map(([id, judgement]) => [id, judgement.outcome, 'reason' in judgement ? judgement.reason : null, 'into' in judgement ? judgement.into : null].join(' '));
+      .map(([id, judgement]) =>
+        [
+          id,
+          judgement.outcome,
+          'reason' in judgement ? judgement.reason : null,
+          'into' in judgement ? judgement.into : null,
+        ].join(' '),
+      );
     const found = await scenario.db.query<{ row: string }>(`
       select concat_ws(' ', id, 'move', '', '') as row from public.account_api_keys where origin_api_id is not null
       union all select concat_ws(' ', key_id, outcome, coalesce(reason, ''), coalesce(account_key_id::text, '')) from keylift.outcomes`);
@@ -50,30 +69,52 @@ describe('migrate', () => {
 
   it('has nothing to do and says so with 0', async () => {
     await scenario.db.query('delete from public.api_keys');
-    expect((await scenario.must('migrate --yes --json', 0)).json()).to.include({ stage: 'switch', moved: 0, merged: 0, exceptions: 0, batches: 0 });
+    expect((await scenario.must('migrate --yes --json', 0)).json()).to.include({
+      stage: 'switch',
+      moved: 0,
+      merged: 0,
+      exceptions: 0,
+      batches: 0,
+    });
     await scenario.must('verify', 0);
   });
 
   it('keeps id, name and the microsecond', async () => {
     await scenario.must(`migrate --yes --holds ${holds}`, 6);
     const listed = await scenario.settings(1);
-    expect(listed.slice(0, 1)).to.deep.equal([{
-      id: '2', name: 'receipt-api-key', created_at: '1969-12-31 23:59:59.999999+00', revoked_at: null, expires_at: null, origin_api_id: '2',
-    }]);
-    expect(listed.find(({ id }) => id === '1')).to.include({ name: 'invoice-api-key', created_at: '2021-03-04 05:06:07.123456+00' });
-    expect((await scenario.settings(2)).map(({ id }) => id)).to.include('9007199254740993').and.include('9007199254740992').and.include('-5');
+    expect(listed.slice(0, 1)).to.deep.equal([
+      {
+        id: '2',
+        name: 'receipt-api-key',
+        created_at: '1969-12-31 23:59:59.999999+00',
+        revoked_at: null,
+        expires_at: null,
+        origin_api_id: '2',
+      },
+    ]);
+    expect(listed.find(({ id }) => id === '1')).to.include({
+      name: 'invoice-api-key',
+      created_at: '2021-03-04 05:06:07.123456+00',
+    });
+    expect((await scenario.settings(2)).map(({ id }) => id))
+      .to.include('9007199254740993')
+      .and.include('9007199254740992')
+      .and.include('-5');
   });
 
   it('gives a merged key the latest use of its rows', async () => {
     await scenario.must(`migrate --yes --holds ${holds}`, 6);
-    expect(await scenario.db.query(`select id::text, name, last_used_at::text from public.account_api_keys where id in (20, 21, 22)`))
-      .to.deep.equal([{ id: '21', name: 'first', last_used_at: '2023-01-01 00:00:00+00' }]);
+    expect(
+      await scenario.db.query(
+        `select id::text, name, last_used_at::text from public.account_api_keys where id in (20, 21, 22)`,
+      ),
+    ).to.deep.equal([{ id: '21', name: 'first', last_used_at: '2023-01-01 00:00:00+00' }]);
   });
 
   for (const stage of STAGES) {
     it(`stops after ${stage} and goes on from there`, async () => {
       const legacy = await scenario.legacyDigest();
-      const first = (await scenario.run(`migrate --yes --json --holds ${holds} --until ${stage}`));
+      const first = await scenario.run(`migrate --yes --json --holds ${holds} --until ${stage}`);
       expect(first.json()).to.include({ stage });
       expect(first.exitCode, first.stderr).to.equal(stage === 'expand' ? 0 : 6);
       await scenario.everyPair(stage === 'switch' ? 'all' : 'none');
@@ -142,7 +183,10 @@ describe('migrate', () => {
     const file = await scenario.file('bad.csv', 'key_id,account_id\n60,\n61234,\n,77\n');
     const ended = await scenario.run(`migrate --yes --holds ${file}`);
     expect(ended.exitCode).to.equal(2);
-    expect(ended.stderr).to.include('61234').and.include('77').and.not.match(/\n +at /);
+    expect(ended.stderr)
+      .to.include('61234')
+      .and.include('77')
+      .and.not.match(/\n +at /);
     expect(await scenario.db.query(`select from pg_namespace where nspname = 'keylift'`)).to.deep.equal([]);
   });
 
@@ -158,11 +202,15 @@ describe('migrate', () => {
     expect(new Set((await scenario.settings(2)).map(({ id }) => id))).to.deep.equal(all);
   });
 
-  it('takes a new list that names a custom API\'s key: the store key with its token, moved before, is held with it', async () => {
+  it("takes a new list that names a custom API's key: the store key with its token, moved before, is held with it", async () => {
     await scenario.must('migrate --yes', 6);
     const file = await scenario.file('custom.csv', 'key_id\n51\n');
     await scenario.must(`migrate --yes --holds ${file}`, 6);
-    expect((await scenario.db.query(`select outcome from keylift.outcomes where key_id = 50`)).map(({ outcome }) => outcome as string)).to.deep.equal(['hold']);
+    expect(
+      (await scenario.db.query(`select outcome from keylift.outcomes where key_id = 50`)).map(
+        ({ outcome }) => outcome as string,
+      ),
+    ).to.deep.equal(['hold']);
     await scenario.must('verify');
     await assertInvariants(scenario.db);
   });
@@ -173,6 +221,10 @@ describe('migrate', () => {
     await scenario.must(`migrate --yes --holds ${holds}`, 6);
     await scenario.everyPair('all');
     await assertInvariants(scenario.db);
-    expect((await scenario.db.query(`select key_id::int from keylift.outcomes where outcome = 'hold' order by 1`)).map(({ key_id: id }) => id as number)).to.include.members([60, 62]);
+    expect(
+      (await scenario.db.query(`select key_id::int from keylift.outcomes where outcome = 'hold' order by 1`)).map(
+        ({ key_id: id }) => id as number,
+      ),
+    ).to.include.members([60, 62]);
   });
 });

@@ -9,7 +9,9 @@ import { until } from '../support/waiting.js';
 
 describe('migrate through a restart of the server', () => {
   let server: EmbeddedServer;
-  before(async () => { server = await startEmbeddedServer({ settings: { fsync: 'off' } }); });
+  before(async () => {
+    server = await startEmbeddedServer({ settings: { fsync: 'off' } });
+  });
   after(() => server.stop());
 
   for (const mode of ['fast', 'immediate'] as const) {

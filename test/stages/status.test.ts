@@ -4,11 +4,19 @@ import { catalogDigest } from '../support/reader.js';
 import { Scenario } from '../support/scenario.js';
 import { gateAt, until } from '../support/waiting.js';
 
-interface Status { stage: string | null; state: string; moved: number; total: number; reason: string | null }
+interface Status {
+  stage: string | null;
+  state: string;
+  moved: number;
+  total: number;
+  reason: string | null;
+}
 
 describe('status', () => {
   let scenario: Scenario;
-  beforeEach(async () => { scenario = await Scenario.of(MOTLEY); });
+  beforeEach(async () => {
+    scenario = await Scenario.of(MOTLEY);
+  });
   afterEach(() => scenario.close());
   const status = async (): Promise<Status> => (await scenario.must('status --json')).json<Status>();
 
@@ -24,8 +32,15 @@ describe('status', () => {
       const { exitCode } = await scenario.run(`migrate --yes --until ${stage}`);
       expect([0, 6]).to.include(exitCode);
       const said = await status();
-      const [{ n }] = (await scenario.db.query<{ n: number }>('select count(*)::int as n from public.account_api_keys')) as [{ n: number }];
-      expect(said, stage).to.include({ stage, state: stage === 'switch' ? 'done' : 'idle', moved: n, total: MOTLEY.keys.length });
+      const [{ n }] = (await scenario.db.query<{ n: number }>(
+        'select count(*)::int as n from public.account_api_keys',
+      )) as [{ n: number }];
+      expect(said, stage).to.include({
+        stage,
+        state: stage === 'switch' ? 'done' : 'idle',
+        moved: n,
+        total: MOTLEY.keys.length,
+      });
       expect(said.reason === null || said.reason.length > 0).to.equal(true);
       expect((await scenario.must('status')).stdout).to.include(stage);
     }
@@ -38,7 +53,9 @@ describe('status', () => {
     expect(await status()).to.include({ reason: 'no run is at work; keylift migrate goes on' });
     await scenario.must('migrate --yes --until verify', 6);
     await scenario.must('switch --yes --cohort 50%');
-    expect((await status()).reason).to.equal('no run is at work; proven: keylift switch widens the scope, keylift migrate for every account');
+    expect((await status()).reason).to.equal(
+      'no run is at work; proven: keylift switch widens the scope, keylift migrate for every account',
+    );
   });
 
   it('tells a run at work from one that stopped', async () => {
@@ -60,7 +77,9 @@ describe('status', () => {
     const before = await status();
     await scenario.db.query(`insert into public.account_api_keys (account_id, name, token) values (4, 'born', 'born')`);
     expect(await status()).to.deep.equal(before);
-    await scenario.db.query(`insert into public.api_keys (account_id, api_id, token) values (4, 1, 'made by an old release')`);
+    await scenario.db.query(
+      `insert into public.api_keys (account_id, api_id, token) values (4, 1, 'made by an old release')`,
+    );
     expect(await status()).to.include({ moved: before.moved + 1, total: before.total + 1 });
   });
 });

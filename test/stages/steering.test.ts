@@ -18,34 +18,43 @@ describe('pause, resume and tune', () => {
     expect(await say('pause')).to.deep.equal([
       'Paused: batches under way are finished, no new one begins until keylift resume.',
       '  paused           no → yes',
-      '  batches at once  the run\'s own',
-      '  batch time       the run\'s own',
-      '  replica lag      the run\'s own',
+      "  batches at once  the run's own",
+      "  batch time       the run's own",
+      "  replica lag      the run's own",
       '  No run is at work; the next one begins with this.',
       '',
     ]);
     expect(await say('tune --concurrency 3 --batch-time 250ms --max-lag 2')).to.include.members([
       'Tuned: a run takes it up before its next batch.',
       '  paused           yes',
-      '  batches at once  the run\'s own → 3',
-      '  batch time       the run\'s own → 0.25 s',
-      '  replica lag      the run\'s own → 2 s at most',
+      "  batches at once  the run's own → 3",
+      "  batch time       the run's own → 0.25 s",
+      "  replica lag      the run's own → 2 s at most",
     ]);
-    expect(await say('tune --concurrency 1')).to.include('  batches at once  3 → 1').and.include('  batch time       0.25 s');
+    expect(await say('tune --concurrency 1'))
+      .to.include('  batches at once  3 → 1')
+      .and.include('  batch time       0.25 s');
     expect(await say('resume')).to.include.members(['Resumed: batches go on.', '  paused           yes → no']);
   });
 
   it('say so when nothing changed', async () => {
-    expect(await say('resume')).to.include('Not paused: nothing changed.').and.include('  paused           no');
+    expect(await say('resume'))
+      .to.include('Not paused: nothing changed.')
+      .and.include('  paused           no');
     await say('pause');
     expect((await say('pause'))[0]).to.equal('Paused already: nothing changed.');
     await say('tune --concurrency 2');
-    expect(await say('tune --concurrency 2')).to.include('Tuned like this already: nothing changed.').and.include('  batches at once  2');
+    expect(await say('tune --concurrency 2'))
+      .to.include('Tuned like this already: nothing changed.')
+      .and.include('  batches at once  2');
   });
 
   it('give the choice back to the run', async () => {
     await say('tune --concurrency 2 --max-lag 2');
-    expect(await say('tune --concurrency own --max-lag own')).to.include.members(['  batches at once  2 → the run\'s own', '  replica lag      2 s at most → the run\'s own']);
+    expect(await say('tune --concurrency own --max-lag own')).to.include.members([
+      "  batches at once  2 → the run's own",
+      "  replica lag      2 s at most → the run's own",
+    ]);
     // Where no replica is, a limit left behind would hold every further run up.
     await scenario.must('migrate --yes', 6);
   });
@@ -56,7 +65,13 @@ describe('pause, resume and tune', () => {
     await scenario.must('rollback --yes');
     // Were it paused still, or held to a replica's lag, it would wait here for ever.
     await scenario.must('migrate --yes', 6);
-    expect(await say('resume')).to.include.members(['Not paused: nothing changed.', '  paused           no', '  batches at once  the run\'s own', '  batch time       the run\'s own', '  replica lag      the run\'s own']);
+    expect(await say('resume')).to.include.members([
+      'Not paused: nothing changed.',
+      '  paused           no',
+      "  batches at once  the run's own",
+      "  batch time       the run's own",
+      "  replica lag      the run's own",
+    ]);
   });
 
   it('know what the run at work asked for itself', async () => {
@@ -66,9 +81,9 @@ describe('pause, resume and tune', () => {
     expect(await say('tune --concurrency 4')).to.deep.equal([
       'Tuned: a run takes it up before its next batch.',
       '  paused           no',
-      '  batches at once  1 (the run\'s own) → 4',
-      '  batch time       2 s (the run\'s own)',
-      '  replica lag      any (the run\'s own)',
+      "  batches at once  1 (the run's own) → 4",
+      "  batch time       2 s (the run's own)",
+      "  replica lag      any (the run's own)",
       '',
     ]);
     await gate.remove();
@@ -86,7 +101,10 @@ describe('pause, resume and tune', () => {
     expect(await ask('pause')).to.deep.equal({ paused: true, ...own, changed: { paused: { from: false, to: true } } });
     expect(await ask('pause')).to.deep.equal({ paused: true, ...own, changed: {} });
     expect(await ask('tune --batch-time 1 --max-lag 500ms')).to.deep.equal({
-      paused: true, concurrency: null, batch_time: 1, max_lag: 0.5,
+      paused: true,
+      concurrency: null,
+      batch_time: 1,
+      max_lag: 0.5,
       changed: { batch_time: { from: null, to: 1 }, max_lag: { from: null, to: 0.5 } },
     });
     expect(await ask('resume')).to.deep.include({ paused: false, changed: { paused: { from: true, to: false } } });

@@ -1,7 +1,10 @@
 import { expect } from 'chai';
 import { secondsLeft } from '../../src/status/time-left.js';
 
-const STEADY = { longer: { batches: 60, rows: 600_000, seconds: 30 }, latest: { batches: 20, rows: 200_000, seconds: 10 } };
+const STEADY = {
+  longer: { batches: 60, rows: 600_000, seconds: 30 },
+  latest: { batches: 20, rows: 200_000, seconds: 10 },
+};
 
 describe('time left', () => {
   it('is what the rows left take at the measured pace', () => {
@@ -18,6 +21,8 @@ describe('time left', () => {
     ['the run has sped up', { latest: { ...STEADY.latest, rows: 260_000 } }],
     ['the run has slowed down', { latest: { ...STEADY.latest, rows: 140_000 } }],
   ] as const) {
-    it(`is withheld while ${why}`, () => { expect(secondsLeft(1_000_000, { ...STEADY, ...change })).to.equal(null); });
+    it(`is withheld while ${why}`, () => {
+      expect(secondsLeft(1_000_000, { ...STEADY, ...change })).to.equal(null);
+    });
   }
 });

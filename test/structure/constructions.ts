@@ -36,7 +36,9 @@ interface ErrorClass {
 export function constructionsIn(sources: readonly Source[]): Construction[] {
   const files = sources.map(({ name, text }) => ts.createSourceFile(name, text, ts.ScriptTarget.Latest, true));
   const classes = errorClasses(files);
-  const made = files.flatMap((file) => nodesOf(file, ts.isNewExpression).flatMap((node) => constructionOf(node, classes)));
+  const made = files.flatMap((file) =>
+    nodesOf(file, ts.isNewExpression).flatMap((node) => constructionOf(node, classes)),
+  );
   const calls = files.flatMap((file) => nodesOf(file, ts.isCallExpression));
   const found: Construction[] = [];
   for (let open = made; open.length > 0;) {
@@ -51,23 +53,33 @@ export function constructionsIn(sources: readonly Source[]): Construction[] {
 type Made = Construction & { factory: string | undefined };
 
 function errorClasses(files: readonly ts.SourceFile[]): Map<string, ErrorClass> {
-  const declared = files.flatMap((file) => nodesOf(file, ts.isClassDeclaration)).flatMap((node) => {
-    const parent = node.heritageClauses?.[0]?.types[0]?.expression.getText();
-    return node.name === undefined || parent === undefined ? [] : [{ name: node.name.text, node, parent }];
-  });
-  const classes = new Map<string, ErrorClass>([[ROOT, { parent: '', fixed: { code: undefined, hint: undefined, anchor: undefined } }]]);
+  const declared = files
+    .flatMap((file) => nodesOf(file, ts.isClassDeclaration))
+    .flatMap((node) => {
+      const parent = node.heritageClauses?.[0]?.types[0]?.expression.getText();
+      return node.name === undefined || parent === undefined ? [] : [{ name: node.name.text, node, parent }];
+    });
+  const classes = new Map<string, ErrorClass>([
+    [ROOT, { parent: '', fixed: { code: undefined, hint: undefined, anchor: undefined } }],
+  ]);
   for (let known = 0; known < classes.size;) {
     known = classes.size;
-    for (const { name, node, parent } of declared) if (classes.has(parent)) classes.set(name, { parent, fixed: fixedBy(node) });
+    for (const { name, node, parent } of declared)
+      if (classes.has(parent)) classes.set(name, { parent, fixed: fixedBy(node) });
   }
   return classes;
 }
 
 function fixedBy(node: ts.ClassDeclaration): ErrorClass['fixed'] {
-  const [call] = nodesOf(node, ts.isCallExpression).filter(({ expression }) => expression.kind === ts.SyntaxKind.SuperKeyword);
+  const [call] = nodesOf(node, ts.isCallExpression).filter(
+    ({ expression }) => expression.kind === ts.SyntaxKind.SuperKeyword,
+  );
   if (call === undefined) return { code: undefined, hint: undefined, anchor: undefined };
   const [code] = call.arguments;
-  return { code: code !== undefined && ts.isStringLiteral(code) ? code.text : undefined, ...detailsOf(call.arguments.at(-1), scopeOf(call)) };
+  return {
+    code: code !== undefined && ts.isStringLiteral(code) ? code.text : undefined,
+    ...detailsOf(call.arguments.at(-1), scopeOf(call)),
+  };
 }
 
 function constructionOf(node: ts.NewExpression, classes: ReadonlyMap<string, ErrorClass>): Made[] {
@@ -78,10 +90,17 @@ function constructionOf(node: ts.NewExpression, classes: ReadonlyMap<string, Err
   const code = found.fixed.code ?? textOf(rest.shift()) ?? '…';
   const message = textOf(rest.find((argument) => !argument.getText().startsWith('EXIT.')));
   const { hint, anchor } = detailsOf(rest.at(-1), scopeOf(node));
-  return [{
-    place: placeOf(node), kind, code, message, hint: hint ?? found.fixed.hint, anchor: anchor ?? found.fixed.anchor,
-    factory: code.includes('…') ? functionAround(node) : undefined,
-  }];
+  return [
+    {
+      place: placeOf(node),
+      kind,
+      code,
+      message,
+      hint: hint ?? found.fixed.hint,
+      anchor: anchor ?? found.fixed.anchor,
+      factory: code.includes('…') ? functionAround(node) : undefined,
+    },
+  ];
 }
 
 function throughFactory(call: ts.CallExpression, factories: ReadonlyMap<string, Made>): Made[] {
@@ -90,17 +109,25 @@ function throughFactory(call: ts.CallExpression, factories: ReadonlyMap<string, 
   const [reason, message, details] = call.arguments;
   const { hint, anchor } = detailsOf(details, scopeOf(call));
   const code = factory.code.replace('…', textOf(reason) ?? '…');
-  return [{
-    kind: factory.kind, place: placeOf(call), code, message: textOf(message) ?? factory.message, hint: hint ?? factory.hint,
-    anchor: anchor ?? factory.anchor, factory: code.includes('…') ? functionAround(call) : undefined,
-  }];
+  return [
+    {
+      kind: factory.kind,
+      place: placeOf(call),
+      code,
+      message: textOf(message) ?? factory.message,
+      hint: hint ?? factory.hint,
+      anchor: anchor ?? factory.anchor,
+      factory: code.includes('…') ? functionAround(call) : undefined,
+    },
+  ];
 }
 
 /** A text as it is written, with `…` for each value in it. */
 function textOf(node: ts.Expression | undefined): string | undefined {
   if (node === undefined) return undefined;
   if (ts.isStringLiteralLike(node)) return node.text;
-  if (ts.isTemplateExpression(node)) return node.head.text + node.templateSpans.map(({ literal }) => `…${literal.text}`).join('');
+  if (ts.isTemplateExpression(node))
+    return node.head.text + node.templateSpans.map(({ literal }) => `…${literal.text}`).join('');
   return undefined;
 }
 
@@ -123,7 +150,8 @@ function property(node: ts.Expression | undefined, name: string, scope: Scope): 
 
 /** Constants of the function around a node, else of its file. */
 function scopeOf(node: ts.Node): Scope {
-  const within = (around: ts.Node, name: string) => nodesOf(around, ts.isVariableDeclaration).find((one) => one.name.getText() === name)?.initializer;
+  const within = (around: ts.Node, name: string) =>
+    nodesOf(around, ts.isVariableDeclaration).find((one) => one.name.getText() === name)?.initializer;
   return (name) => {
     for (let around: ts.Node | undefined = node; around !== undefined; around = around.parent) {
       const found = ts.isFunctionLike(around) || ts.isSourceFile(around) ? within(around, name) : undefined;

@@ -16,14 +16,25 @@ describe('the errors of the layout', () => {
 
   it('are found, those that a function makes included', () => {
     expect(all.length).to.be.greaterThan(75);
-    expect(new Set(all.map(({ kind }) => kind))).to.deep.equal(new Set(['UsageError', 'RefusedError', 'DifferencesError', 'UnreachableError', 'InterruptedError', 'BugError']));
-    expect(all.map(({ code }) => code)).to.include.members(['usage', 'embedded_no_directory', 'interrupted', 'unexpected', 'junit_unwritable']);
+    expect(new Set(all.map(({ kind }) => kind))).to.deep.equal(
+      new Set(['UsageError', 'RefusedError', 'DifferencesError', 'UnreachableError', 'InterruptedError', 'BugError']),
+    );
+    expect(all.map(({ code }) => code)).to.include.members([
+      'usage',
+      'embedded_no_directory',
+      'interrupted',
+      'unexpected',
+      'junit_unwritable',
+    ]);
   });
 
-  it('have a code in small letters', () => { expect(where(({ code }) => /^[a-z]+(_[a-z]+)*$/.test(code))).to.deep.equal([]); });
+  it('have a code in small letters', () => {
+    expect(where(({ code }) => /^[a-z]+(_[a-z]+)*$/.test(code))).to.deep.equal([]);
+  });
 
   it('say what is wrong in a sentence that begins after "keylift: " and has no full stop', () => {
-    const isSentence = (text: string): boolean => text.split(/\s+/).length >= 3 && /^(?:[^A-Z]|TLS)/.test(text) && !/[.!]$/.test(text);
+    const isSentence = (text: string): boolean =>
+      text.split(/\s+/).length >= 3 && /^(?:[^A-Z]|TLS)/.test(text) && !/[.!]$/.test(text);
     expect(where(({ message }) => message === undefined || message === '…' || isSentence(message))).to.deep.equal([]);
   });
 
@@ -32,12 +43,18 @@ describe('the errors of the layout', () => {
   });
 
   it('leave out neither hint nor anchor: the type asks for both', () => {
-    const [, details] = /export interface ErrorDetails \{(.*?)\n\}/s.exec(sourcesOf('src').find(({ name }) => name === 'src/errors.ts')!.text)!;
-    expect(details).to.match(/^ {2}hint: string;$/m).and.match(/^ {2}anchor: string;$/m);
+    const [, details] = /export interface ErrorDetails \{(.*?)\n\}/s.exec(
+      sourcesOf('src').find(({ name }) => name === 'src/errors.ts')!.text,
+    )!;
+    expect(details)
+      .to.match(/^ {2}hint: string;$/m)
+      .and.match(/^ {2}anchor: string;$/m);
   });
 
   it('send to a section of the runbook that explains their code', () => {
-    const lost = named.filter(({ code, anchor }) => anchor === undefined || sectionOf(runbook, anchor)?.includes(`\`${code}\``) !== true);
+    const lost = named.filter(
+      ({ code, anchor }) => anchor === undefined || sectionOf(runbook, anchor)?.includes(`\`${code}\``) !== true,
+    );
     expect(lost.map((one) => `${told(one)} #${one.anchor ?? 'nowhere'}`)).to.deep.equal([]);
   });
 
@@ -57,20 +74,25 @@ describe('the errors of the layout', () => {
 
 describe('constructions of errors', () => {
   const source = (text: string): Source => ({ name: 'src/a.ts', text, imports: [] });
-  const found = (text: string) => constructionsIn([source(`class KeyliftError extends Error {}\nclass Sub extends KeyliftError {}\n${text}`)]);
+  const found = (text: string) =>
+    constructionsIn([source(`class KeyliftError extends Error {}\nclass Sub extends KeyliftError {}\n${text}`)]);
 
   it('are read through spreads, constants and templates', () => {
-    expect(found(`const PLACE = { anchor: 'there' };
+    expect(
+      found(`const PLACE = { anchor: 'there' };
       const fail = (n: number) => { const details = { hint: 'Mend it.', ...PLACE }; throw new Sub('one', \`\${n} are wrong\`, details); };
-      throw new Sub('two', 'x', { ...PLACE, anchor: 'here' });`)).to.deep.equal([
+      throw new Sub('two', 'x', { ...PLACE, anchor: 'here' });`),
+    ).to.deep.equal([
       { place: 'src/a.ts:4', kind: 'Sub', code: 'one', message: '… are wrong', hint: 'Mend it.', anchor: 'there' },
       { place: 'src/a.ts:5', kind: 'Sub', code: 'two', message: 'x', hint: undefined, anchor: 'here' },
     ]);
   });
 
   it('are found where a function is called that makes them', () => {
-    expect(found(`function make(reason: string, message: string, details: object) { return new Sub(\`made_\${reason}\`, message, { ...details, anchor: 'a' }); }
-      throw make('up', 'it is made up', { hint: 'Do not.' });`)).to.deep.equal([
+    expect(
+      found(`function make(reason: string, message: string, details: object) { return new Sub(\`made_\${reason}\`, message, { ...details, anchor: 'a' }); }
+      throw make('up', 'it is made up', { hint: 'Do not.' });`),
+    ).to.deep.equal([
       { place: 'src/a.ts:4', kind: 'Sub', code: 'made_up', message: 'it is made up', hint: 'Do not.', anchor: 'a' },
     ]);
   });
@@ -83,9 +105,11 @@ describe('constructions of errors', () => {
   });
 
   it('take what a class fixes from the class, and leave other classes alone', () => {
-    expect(found(`class Fixed extends Sub { constructor(message: string) { super('fixed', message, { hint: 'Wait.', anchor: 'b' }); } }
+    expect(
+      found(`class Fixed extends Sub { constructor(message: string) { super('fixed', message, { hint: 'Wait.', anchor: 'b' }); } }
       class Other extends Error {}
-      throw new Fixed('it is fixed'); throw new Other('x'); throw new Error('y');`)).to.deep.equal([
+      throw new Fixed('it is fixed'); throw new Other('x'); throw new Error('y');`),
+    ).to.deep.equal([
       { place: 'src/a.ts:5', kind: 'Fixed', code: 'fixed', message: 'it is fixed', hint: 'Wait.', anchor: 'b' },
     ]);
   });

@@ -18,15 +18,19 @@ export const sourcesOf = (...folders: string[]): Source[] => sourcesBelow(ROOT, 
 
 /** All TypeScript files below these folders of a tree, by their names in it. */
 export function sourcesBelow(root: string, folders: readonly string[]): Source[] {
-  return folders.flatMap((folder) => readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' }).sort()
-    .filter((name) => name.endsWith('.ts'))
-    .map((name) => readSource(root, path.join(folder, name))));
+  return folders.flatMap((folder) =>
+    readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' })
+      .sort()
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => readSource(root, path.join(folder, name))),
+  );
 }
 
 function readSource(root: string, name: string): Source {
   const text = readFileSync(path.join(root, name), 'utf8');
-  const imports = ts.preProcessFile(text).importedFiles
-    .filter(({ fileName }) => fileName.startsWith('.'))
+  const imports = ts
+    .preProcessFile(text)
+    .importedFiles.filter(({ fileName }) => fileName.startsWith('.'))
     .map(({ fileName }) => path.join(path.dirname(name), fileName).replace(/\.js$/, '.ts'));
   return { name, text, imports };
 }
@@ -35,9 +39,12 @@ function readSource(root: string, name: string): Source {
 export const layerOf = (name: string): string => (name.startsWith('src/') ? name.split('/')[1]! : name.split('/')[0]!);
 
 /** Imports of what stands further down in the list of layers, as sentences. */
-export const upwards = (sources: readonly Source[], layers: readonly string[]): string[] => sources.flatMap(({ name, imports }) => imports
-  .filter((other) => layers.indexOf(layerOf(other)) > layers.indexOf(layerOf(name)))
-  .map((other) => `${name} imports ${other}`));
+export const upwards = (sources: readonly Source[], layers: readonly string[]): string[] =>
+  sources.flatMap(({ name, imports }) =>
+    imports
+      .filter((other) => layers.indexOf(layerOf(other)) > layers.indexOf(layerOf(name)))
+      .map((other) => `${name} imports ${other}`),
+  );
 
 /** Circles of imports, each as the files on its way. */
 export function circles(sources: readonly Source[]): string[][] {

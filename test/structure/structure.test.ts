@@ -7,8 +7,32 @@ import { circles, layerOf, sourcesBelow, sourcesOf, upwards, type Source } from 
 
 /** Each may import what stands before it. A new folder finds its place here first. */
 const LAYERS = [
-  'errors.ts', 'config', 'logging', 'database', 'embedded', 'files', 'mapping', 'resolver', 'mirror', 'preflight', 'migrations',
-  'plan', 'ledger', 'setup', 'proof', 'run', 'stages', 'status', 'metrics', 'explain', 'console', 'report', 'cases', 'demo', 'commands', 'cli.ts',
+  'errors.ts',
+  'config',
+  'logging',
+  'database',
+  'embedded',
+  'files',
+  'mapping',
+  'resolver',
+  'mirror',
+  'preflight',
+  'migrations',
+  'plan',
+  'ledger',
+  'setup',
+  'proof',
+  'run',
+  'stages',
+  'status',
+  'metrics',
+  'explain',
+  'console',
+  'report',
+  'cases',
+  'demo',
+  'commands',
+  'cli.ts',
 ];
 
 /** Programs of their own: they end themselves. */
@@ -17,7 +41,9 @@ const LONGEST = 250;
 
 /** Lines of a file that match, as `file:line`. */
 function places({ name, text }: Source, pattern: RegExp): string[] {
-  return text.split('\n').flatMap((line, at) => (pattern.test(line) ? [`${name}:${String(at + 1)}: ${line.trim()}`] : []));
+  return text
+    .split('\n')
+    .flatMap((line, at) => (pattern.test(line) ? [`${name}:${String(at + 1)}: ${line.trim()}`] : []));
 }
 
 describe('the structure', () => {
@@ -33,7 +59,9 @@ describe('the structure', () => {
 
   it('imports what exists', () => {
     const names = new Set(sources.map(({ name }) => name));
-    const lost = sources.flatMap(({ name, imports }) => imports.filter((other) => other.endsWith('.ts') && !names.has(other)).map((other) => `${name}: ${other}`));
+    const lost = sources.flatMap(({ name, imports }) =>
+      imports.filter((other) => other.endsWith('.ts') && !names.has(other)).map((other) => `${name}: ${other}`),
+    );
     expect(lost).to.deep.equal([]);
   });
 
@@ -57,16 +85,22 @@ describe('the structure', () => {
 
   it('has no SQL in its commands', () => {
     const commands = sources.filter(({ name }) => layerOf(name) === 'commands');
-    expect(commands.flatMap((source) => places(source, /['"`]\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH) /))).to.deep.equal([]);
+    expect(
+      commands.flatMap((source) => places(source, /['"`]\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH) /)),
+    ).to.deep.equal([]);
   });
 
   it(`has no file of more than ${String(LONGEST)} lines`, () => {
-    const long = sourcesOf('src', 'migrations', 'bench').map(({ name, text }) => ({ name, lines: text.trimEnd().split('\n').length }));
+    const long = sourcesOf('src', 'migrations', 'bench').map(({ name, text }) => ({
+      name,
+      lines: text.trimEnd().split('\n').length,
+    }));
     expect(long.filter(({ lines }) => lines > LONGEST)).to.deep.equal([]);
   });
 
   it('sleeps in no test', () => {
-    const asleep = sourcesOf('test').filter(({ name }) => name.endsWith('.test.ts'))
+    const asleep = sourcesOf('test')
+      .filter(({ name }) => name.endsWith('.test.ts'))
       .flatMap((source) => places(source, /\bawait (sleep|delay|pause)\(/));
     expect(asleep).to.deep.equal([]);
   });
@@ -84,7 +118,9 @@ describe('the rules of the structure', () => {
   const source = (name: string, ...imports: string[]): Source => ({ name, text: '', imports });
 
   it('find a circle, however long', () => {
-    expect(circles([source('a', 'b'), source('b', 'c'), source('c', 'a'), source('d', 'a')])).to.deep.equal([['a', 'b', 'c', 'a']]);
+    expect(circles([source('a', 'b'), source('b', 'c'), source('c', 'a'), source('d', 'a')])).to.deep.equal([
+      ['a', 'b', 'c', 'a'],
+    ]);
     expect(circles([source('a', 'a')])).to.deep.equal([['a', 'a']]);
     expect(circles([source('a', 'b', 'c'), source('b', 'c'), source('c')])).to.deep.equal([]);
   });
@@ -110,7 +146,9 @@ describe('the rules of the structure', () => {
     });
 
     it('find the circle through a type, a re-export and a dynamic import', () => {
-      expect(circles(sources)).to.deep.equal([['src/low/deep/three.ts', 'src/low/one.ts', 'src/low/two.ts', 'src/low/deep/three.ts']]);
+      expect(circles(sources)).to.deep.equal([
+        ['src/low/deep/three.ts', 'src/low/one.ts', 'src/low/two.ts', 'src/low/deep/three.ts'],
+      ]);
     });
 
     it('find the import that points up, and no other', () => {

@@ -16,7 +16,12 @@ export interface Authority {
 /** DER: a tag, the length, the content. */
 function der(tag: number, ...content: Buffer[]): Buffer {
   const body = Buffer.concat(content);
-  const length = body.length < 128 ? [body.length] : body.length < 256 ? [0x81, body.length] : [0x82, body.length >> 8, body.length & 255];
+  const length =
+    body.length < 128
+      ? [body.length]
+      : body.length < 256
+        ? [0x81, body.length]
+        : [0x82, body.length >> 8, body.length & 255];
   return Buffer.concat([Buffer.from([tag, ...length]), body]);
 }
 
@@ -42,24 +47,37 @@ function sign({ subject, publicKey, issuer, issuerKey, extension }: Signed): str
   const content = sequence(
     der(0xa0, der(0x02, Buffer.from([2]))),
     der(0x02, Buffer.concat([Buffer.from([1]), randomBytes(8)])),
-    ECDSA_SHA256, named(issuer), sequence(time(2020), time(2120)), named(subject),
+    ECDSA_SHA256,
+    named(issuer),
+    sequence(time(2020), time(2120)),
+    named(subject),
     publicKey.export({ type: 'spki', format: 'der' }),
     der(0xa3, sequence(extension)),
   );
   const certificate = sequence(content, ECDSA_SHA256, bits(createSign('sha256').update(content).sign(issuerKey)));
-  return `-----BEGIN CERTIFICATE-----\n${certificate.toString('base64').match(/.{1,64}/g)!.join('\n')}\n-----END CERTIFICATE-----\n`;
+  return `-----BEGIN CERTIFICATE-----\n${certificate
+    .toString('base64')
+    .match(/.{1,64}/g)!
+    .join('\n')}\n-----END CERTIFICATE-----\n`;
 }
 
 /** Makes an authority: nothing that is kept in a repository, nothing that runs out. */
 export function makeAuthority(): Authority {
   const own = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
   const issuer = 'keylift test authority';
-  const constraints = sequence(oid(BASIC_CONSTRAINTS), der(0x01, Buffer.from([255])), der(0x04, sequence(der(0x01, Buffer.from([255])))));
+  const constraints = sequence(
+    oid(BASIC_CONSTRAINTS),
+    der(0x01, Buffer.from([255])),
+    der(0x04, sequence(der(0x01, Buffer.from([255])))),
+  );
   return {
     ca: sign({ subject: issuer, publicKey: own.publicKey, issuer, issuerKey: own.privateKey, extension: constraints }),
     certificateFor: ({ name, ip }) => {
       const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
-      const names = [der(0x82, Buffer.from(name)), ...(ip === undefined ? [] : [der(0x87, Buffer.from(ip.split('.').map(Number)))])];
+      const names = [
+        der(0x82, Buffer.from(name)),
+        ...(ip === undefined ? [] : [der(0x87, Buffer.from(ip.split('.').map(Number)))]),
+      ];
       const extension = sequence(oid(ALTERNATIVE_NAMES), der(0x04, sequence(...names)));
       return {
         cert: sign({ subject: name, publicKey, issuer, issuerKey: own.privateKey, extension }),

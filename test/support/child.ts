@@ -15,13 +15,22 @@ export interface Child {
 
 export function startChild(line: string, { url, env }: { url: string; env?: Record<string, string> }): Child {
   const child = spawn(process.execPath, ['--import', TSX, CLI, ...line.split(' ')], {
-    cwd: path.dirname(CLI), env: { ...process.env, ...env, DATABASE_URL: url }, stdio: ['ignore', 'pipe', 'pipe'],
+    cwd: path.dirname(CLI),
+    env: { ...process.env, ...env, DATABASE_URL: url },
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
   const said = { stdout: '', stderr: '' };
-  for (const name of ['stdout', 'stderr'] as const) child[name].on('data', (chunk: Buffer) => { said[name] += chunk.toString(); });
+  for (const name of ['stdout', 'stderr'] as const)
+    child[name].on('data', (chunk: Buffer) => {
+      said[name] += chunk.toString();
+    });
   return {
     process: child,
-    exited: new Promise((resolve) => child.once('close', (code, signal) => { resolve(signal ?? code ?? -1); })),
+    exited: new Promise((resolve) =>
+      child.once('close', (code, signal) => {
+        resolve(signal ?? code ?? -1);
+      }),
+    ),
     output: () => ({ ...said }),
   };
 }

@@ -42,12 +42,16 @@ let known: Habits | undefined;
 
 async function habits(client: pg.Client): Promise<Habits> {
   if (known !== undefined) return known;
-  const { rows: [row] } = await client.query<{ plain: boolean; utc: boolean; version: number }>(`
+  const {
+    rows: [row],
+  } = await client.query<{ plain: boolean; utc: boolean; version: number }>(`
     select string_agg(v, '' order by v) = 'B_a' and current_setting('server_encoding') = 'UTF8' as plain,
       current_setting('TimeZone') in ('UTC', 'Etc/UTC') as utc, current_setting('server_version_num')::int as version from unnest(array['a', 'B', '_']) v`);
   const { plain, utc, version } = row!;
   known = {
-    locale: plain ? '' : `encoding 'UTF8' lc_collate 'C' lc_ctype 'C' ${version >= 150_000 ? 'locale_provider libc' : ''}`,
+    locale: plain
+      ? ''
+      : `encoding 'UTF8' lc_collate 'C' lc_ctype 'C' ${version >= 150_000 ? 'locale_provider libc' : ''}`,
     zone: utc ? '' : `set timezone = 'UTC'`,
   };
   return known;
@@ -82,10 +86,13 @@ let counter = 0;
 /** Makes a database by cloning a template, which takes some 50 ms. Names are unique across processes. */
 export async function createTestDatabase(options: TestDatabaseOptions = {}): Promise<TestDatabase> {
   const name = `keylift_test_${process.pid}_${++counter}_${Date.now().toString(36)}`;
-  const template = options.template ?? (options.schema === 'none' ? 'template0' : await templateDatabase(LEGACY_SCHEMA));
+  const template =
+    options.template ?? (options.schema === 'none' ? 'template0' : await templateDatabase(LEGACY_SCHEMA));
   await onServer(async (client) => {
     const { locale, zone } = await habits(client);
-    await client.query(`create database ${name} template ${pg.escapeIdentifier(template)} ${template === 'template0' ? locale : ''}`);
+    await client.query(
+      `create database ${name} template ${pg.escapeIdentifier(template)} ${template === 'template0' ? locale : ''}`,
+    );
     if (zone !== '') await client.query(`alter database ${name} ${zone}`);
   });
   return new ClonedDatabase(name);
@@ -97,7 +104,10 @@ export async function createTestDatabase(options: TestDatabaseOptions = {}): Pro
  * @param options as for createTestDatabase; `each: true` gives every test a fresh one
  * @returns the database, to be asked for inside hooks and tests
  */
-export function useTestDatabase({ each = false, ...options }: TestDatabaseOptions & { each?: boolean } = {}): () => TestDatabase {
+export function useTestDatabase({
+  each = false,
+  ...options
+}: TestDatabaseOptions & { each?: boolean } = {}): () => TestDatabase {
   let database: TestDatabase | undefined;
   (each ? beforeEach : before)(async () => {
     database = await createTestDatabase(options);
@@ -172,7 +182,11 @@ export async function onServer<T>(work: (client: pg.Client) => Promise<T>, datab
 
 /** The major version of the server under the tests: some statements are younger than the oldest one. */
 export const serverMajor = async (): Promise<number> =>
-  onServer(async (client) => (await client.query<{ major: number }>(`select current_setting('server_version_num')::int / 10000 as major`)).rows[0]!.major);
+  onServer(
+    async (client) =>
+      (await client.query<{ major: number }>(`select current_setting('server_version_num')::int / 10000 as major`))
+        .rows[0]!.major,
+  );
 
 /**
  * A database to clone, made once for the server and found again by its SQL, by other processes too.

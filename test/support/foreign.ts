@@ -4,8 +4,18 @@ import type { TestDatabase } from './database.js';
 export const FOREIGN_SETTINGS = {
   legacy: {
     keys: {
-      table: 'app."ApiKey"', id: 'Id', token: 'Digest', name: null, createdAt: 'createdAt', lastUsedAt: null, revokedAt: null, expiresAt: 'expiresAt',
-      api: 'serviceId', account: { sql: '(select e."ownerId" from app."Environment" e where e.id = k."environmentId")' }, carry: ['prefix'], where: { sql: 'k.prefix is not null' },
+      table: 'app."ApiKey"',
+      id: 'Id',
+      token: 'Digest',
+      name: null,
+      createdAt: 'createdAt',
+      lastUsedAt: null,
+      revokedAt: null,
+      expiresAt: 'expiresAt',
+      api: 'serviceId',
+      account: { sql: '(select e."ownerId" from app."Environment" e where e.id = k."environmentId")' },
+      carry: ['prefix'],
+      where: { sql: 'k.prefix is not null' },
     },
     apis: { table: 'app."Service"', id: 'Id', slug: 'slug', inStore: 'public' },
     accounts: { table: 'app."Owner"', id: 'Id', name: null },

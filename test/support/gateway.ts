@@ -52,16 +52,29 @@ export async function startGateway({ url, asks, tls, needsDocument = false }: Ga
   const answer = (request: http.IncomingMessage, response: http.ServerResponse): void => {
     // The document goes nowhere, but a client wants it taken.
     let bytes = 0;
-    request.on('data', (chunk: Buffer) => { bytes += chunk.length; }).once('end', () => {
-      statusOf(pool, request, state.asks).catch(() => 500).then((letIn) => {
-        const status = letIn === 201 && needsDocument && bytes === 0 ? 400 : letIn;
-        state.answered.push({ path: request.url ?? '', status });
-        response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(bodyOf(status, request.url ?? '')));
-      }, () => undefined);
-    });
+    request
+      .on('data', (chunk: Buffer) => {
+        bytes += chunk.length;
+      })
+      .once('end', () => {
+        statusOf(pool, request, state.asks)
+          .catch(() => 500)
+          .then(
+            (letIn) => {
+              const status = letIn === 201 && needsDocument && bytes === 0 ? 400 : letIn;
+              state.answered.push({ path: request.url ?? '', status });
+              response
+                .writeHead(status, { 'content-type': 'application/json' })
+                .end(JSON.stringify(bodyOf(status, request.url ?? '')));
+            },
+            () => undefined,
+          );
+      });
   };
   const server = tls === undefined ? http.createServer(answer) : https.createServer(tls, answer);
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
   const host = `localhost:${String((server.address() as AddressInfo).port)}`;
   return Object.assign(state, {
     host,
@@ -85,7 +98,9 @@ function tokenOf({ headers }: http.IncomingMessage): string | undefined {
 async function statusOf(pool: pg.Pool, request: http.IncomingMessage, asks: Question): Promise<number> {
   const [, owner, slug] = PATH.exec(request.url ?? '') ?? [];
   if (owner === undefined || slug === undefined || request.method !== 'POST') return 404;
-  const { rows: [api] } = await pool.query<{ id: string }>(API, [owner, slug]);
+  const {
+    rows: [api],
+  } = await pool.query<{ id: string }>(API, [owner, slug]);
   if (api === undefined) return 404;
   const { rowCount } = await pool.query(QUESTIONS[asks], [tokenOf(request) ?? null, api.id]);
   return rowCount === 1 ? 201 : 401;
@@ -98,15 +113,32 @@ function bodyOf(status: number, url: string): unknown {
   const ok = status === 201;
   return {
     api_request: {
-      status: ok ? 'success' : 'failure', status_code: status, url, resources: ok ? ['document'] : [],
-      error: ok ? {} : { code: CODES[status] ?? 'ServerError', message: CODES[status] ?? 'ServerError', details: 'no such key, or no such API' },
+      status: ok ? 'success' : 'failure',
+      status_code: status,
+      url,
+      resources: ok ? ['document'] : [],
+      error: ok
+        ? {}
+        : {
+            code: CODES[status] ?? 'ServerError',
+            message: CODES[status] ?? 'ServerError',
+            details: 'no such key, or no such API',
+          },
     },
     ...(ok && {
       document: {
-        id: 'document', name: 'document.pdf', n_pages: 1,
+        id: 'document',
+        name: 'document.pdf',
+        n_pages: 1,
         inference: {
-          started_at: '2022-07-01T00:00:00.000000', finished_at: '2022-07-01T00:00:00.100000', processing_time: 0.1, is_rotation_applied: null,
-          extras: {}, pages: [], prediction: {}, product: { name: url.split('/').slice(3, 5).join('/'), version: '4.0', type: 'standard', features: [] },
+          started_at: '2022-07-01T00:00:00.000000',
+          finished_at: '2022-07-01T00:00:00.100000',
+          processing_time: 0.1,
+          is_rotation_applied: null,
+          extras: {},
+          pages: [],
+          prediction: {},
+          product: { name: url.split('/').slice(3, 5).join('/'), version: '4.0', type: 'standard', features: [] },
         },
       },
     }),

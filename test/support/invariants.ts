@@ -44,7 +44,10 @@ export interface InvariantsOptions {
 }
 
 /** What holds whenever a backfill is done and no rollback was begun. */
-export async function assertInvariants(db: TestDatabase, { keys = 'public.api_keys', except = [] }: InvariantsOptions = {}): Promise<void> {
+export async function assertInvariants(
+  db: TestDatabase,
+  { keys = 'public.api_keys', except = [] }: InvariantsOptions = {},
+): Promise<void> {
   const faults: Record<string, string[]> = {};
   for (const [name, question] of Object.entries(FAULTS).filter(([name]) => !except.includes(name))) {
     const rows = await db.query(question.replaceAll('public.api_keys', keys));

@@ -8,10 +8,16 @@ import { LEGACY_SCHEMA, type TestDatabase } from './database.js';
  * @returns the running server; the test stops it
  */
 export const startOwnServer = (): Promise<EmbeddedServer> =>
-  startEmbeddedServer({ settings: { fsync: 'off', full_page_writes: 'off', max_connections: '60', shared_buffers: '32MB' } });
+  startEmbeddedServer({
+    settings: { fsync: 'off', full_page_writes: 'off', max_connections: '60', shared_buffers: '32MB' },
+  });
 
 /** A database of a server that a test may restart: a copy of the template, or the legacy tables, empty. */
-export async function databaseOf(server: EmbeddedServer, name: string, { template }: { template?: string } = {}): Promise<TestDatabase> {
+export async function databaseOf(
+  server: EmbeddedServer,
+  name: string,
+  { template }: { template?: string } = {},
+): Promise<TestDatabase> {
   await server.createDatabase(name, template);
   const url = server.url(name);
   const pool = new pg.Pool({ connectionString: url, max: 2, allowExitOnIdle: true });

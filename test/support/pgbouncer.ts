@@ -18,7 +18,8 @@ export const PGBOUNCER = findProgram();
 function findProgram(): string | null {
   const { status, stdout } = spawnSync('pgbouncer', ['--version'], { encoding: 'utf8' });
   if (status === 0) return stdout.split('\n')[0]!;
-  if (process.env['KEYLIFT_TEST_EXTRAS'] === 'required') throw new Error('pgbouncer is not installed (Debian: apt-get install pgbouncer)');
+  if (process.env['KEYLIFT_TEST_EXTRAS'] === 'required')
+    throw new Error('pgbouncer is not installed (Debian: apt-get install pgbouncer)');
   return null;
 }
 
@@ -47,7 +48,13 @@ export async function startPooler(options: PoolerOptions): Promise<Pooler> {
   for (let attempt = 1; ; attempt += 1) {
     const port = await freePort();
     await writeFile(files.settings, settings({ ...options, port, users: files.users }));
-    const running = await watchdog.run({ file: 'pgbouncer', args: ['--quiet', files.settings], cwd: directory, log: path.join(directory, 'log'), runAs });
+    const running = await watchdog.run({
+      file: 'pgbouncer',
+      args: ['--quiet', files.settings],
+      cwd: directory,
+      log: path.join(directory, 'log'),
+      runAs,
+    });
     if (await answers(running, port)) return pooler({ port, watchdog });
     // Another program may have taken the port between our look and its bind.
     if (attempt === ATTEMPTS) throw new Error(`pgbouncer does not start: ${JSON.stringify(running.ended)}`);
@@ -57,7 +64,11 @@ export async function startPooler(options: PoolerOptions): Promise<Pooler> {
 function pooler({ port, watchdog }: { port: number; watchdog: Watchdog }): Pooler {
   return {
     url: (database) => through(port, database),
-    console: async (command) => withClient(through(port, 'pgbouncer'), async (client) => (await client.query<Record<string, string | number>>(command)).rows),
+    console: async (command) =>
+      withClient(
+        through(port, 'pgbouncer'),
+        async (client) => (await client.query<Record<string, string | number>>(command)).rows,
+      ),
     stop: () => watchdog.end(),
   };
 }
@@ -107,7 +118,10 @@ max_client_conn = 200
 async function answers(running: Running, port: number): Promise<boolean> {
   let ready = false;
   await until('pgbouncer to answer, or to end', async () => {
-    ready = await withClient(through(port, 'pgbouncer'), (client) => client.query('SHOW VERSION')).then(() => true, () => false);
+    ready = await withClient(through(port, 'pgbouncer'), (client) => client.query('SHOW VERSION')).then(
+      () => true,
+      () => false,
+    );
     return ready || running.ended !== undefined;
   });
   return ready;
@@ -119,7 +133,9 @@ function freePort(): Promise<number> {
     server.once('error', reject);
     server.listen(0, HOST, () => {
       const { port } = server.address() as AddressInfo;
-      server.close(() => { resolve(port); });
+      server.close(() => {
+        resolve(port);
+      });
     });
   });
 }

@@ -57,7 +57,10 @@ export class Platform {
     while (!this.over) {
       const statement = WRITES[Math.floor(Math.random() * WRITES.length)]!;
       try {
-        await client.query(statement, [String(1 + Math.floor(Math.random() * this.options.keys)), Math.random().toString(36).slice(2)]);
+        await client.query(statement, [
+          String(1 + Math.floor(Math.random() * this.options.keys)),
+          Math.random().toString(36).slice(2),
+        ]);
         this.written += 1;
       } catch (error) {
         this.turnedAway(error as { code: string });

@@ -28,14 +28,21 @@ export class Proxy {
   private upwards: Look = () => true;
   private downwards: Look = () => true;
 
-  private constructor(private readonly listener: Server, private readonly target: URL) {}
+  private constructor(
+    private readonly listener: Server,
+    private readonly target: URL,
+  ) {}
 
   /** A proxy on a free port of this machine, before the server of this URL. */
   static async before(url: string): Promise<Proxy> {
     const listener = createServer();
     const proxy = new Proxy(listener, new URL(url));
-    listener.on('connection', (client) => { proxy.accept(client); });
-    await new Promise<void>((resolve) => { listener.listen(0, '127.0.0.1', resolve); });
+    listener.on('connection', (client) => {
+      proxy.accept(client);
+    });
+    await new Promise<void>((resolve) => {
+      listener.listen(0, '127.0.0.1', resolve);
+    });
     return proxy;
   }
 
@@ -128,7 +135,9 @@ export class Proxy {
 
   /** Nothing passes any more, on any connection, once this statement was sent. Resolves when it was. */
   stallDuring(statement: RegExp): Promise<void> {
-    return this.onceSent(statement, () => { this.stall(); });
+    return this.onceSent(statement, () => {
+      this.stall();
+    });
   }
 
   /**
@@ -136,7 +145,9 @@ export class Proxy {
    * and from then on nothing of the connection does. The others go on.
    */
   forgetDuring(statement: RegExp): Promise<void> {
-    return this.onceSent(statement, (pair) => { pair.forgotten = true; });
+    return this.onceSent(statement, (pair) => {
+      pair.forgotten = true;
+    });
   }
 
   private onceSent(statement: RegExp, then: (pair: Pair) => void): Promise<void> {
@@ -144,7 +155,9 @@ export class Proxy {
       this.upwards = (chunk, pair) => {
         if (!statement.test(chunk.toString('latin1'))) return true;
         this.upwards = () => true;
-        pair.server.write(chunk, () => { resolve(); });
+        pair.server.write(chunk, () => {
+          resolve();
+        });
         then(pair);
         return false;
       };
@@ -153,7 +166,9 @@ export class Proxy {
 
   async close(): Promise<void> {
     this.reset();
-    await new Promise((resolve) => { this.listener.close(resolve); });
+    await new Promise((resolve) => {
+      this.listener.close(resolve);
+    });
   }
 
   private accept(client: Socket): void {
@@ -167,11 +182,21 @@ export class Proxy {
     this.connections += 1;
     this.pairs.add(pair);
     for (const socket of [client, server]) socket.setNoDelay(true);
-    server.on('error', () => { if (pair.forgotten !== true) this.end(pair); });
-    client.on('close', () => { this.end(pair); });
-    server.on('close', () => { if (pair.forgotten !== true) this.end(pair); });
-    client.on('data', (chunk) => { if (this.upwards(chunk, pair) && pair.forgotten !== true) this.pass(chunk, server); });
-    server.on('data', (chunk) => { if (this.downwards(chunk, pair) && pair.forgotten !== true) this.pass(chunk, client); });
+    server.on('error', () => {
+      if (pair.forgotten !== true) this.end(pair);
+    });
+    client.on('close', () => {
+      this.end(pair);
+    });
+    server.on('close', () => {
+      if (pair.forgotten !== true) this.end(pair);
+    });
+    client.on('data', (chunk) => {
+      if (this.upwards(chunk, pair) && pair.forgotten !== true) this.pass(chunk, server);
+    });
+    server.on('data', (chunk) => {
+      if (this.downwards(chunk, pair) && pair.forgotten !== true) this.pass(chunk, client);
+    });
     if (this.stalled) {
       client.pause();
       server.pause();
@@ -180,7 +205,10 @@ export class Proxy {
 
   private pass(chunk: Buffer, to: Socket): void {
     if (this.delayMs === 0) to.write(chunk);
-    else setTimeout(() => { if (to.writable) to.write(chunk); }, this.delayMs);
+    else
+      setTimeout(() => {
+        if (to.writable) to.write(chunk);
+      }, this.delayMs);
   }
 
   private end(pair: Pair): void {
@@ -190,7 +218,9 @@ export class Proxy {
 }
 
 /** A simple query of this one word: `Q`, its length, the text, a zero. pg and Knex send it in a chunk of its own. */
-const isCommit = (chunk: Buffer): boolean => chunk[0] === 0x51 && /^COMMIT;?\0$/.test(chunk.subarray(5).toString('latin1'));
+const isCommit = (chunk: Buffer): boolean =>
+  chunk[0] === 0x51 && /^COMMIT;?\0$/.test(chunk.subarray(5).toString('latin1'));
 
 /** The last message of an answer: `Z`, length 5, the transaction's state. */
-const isReady = (chunk: Buffer): boolean => chunk.length >= 6 && chunk[chunk.length - 6] === 0x5a && chunk[chunk.length - 2] === 5;
+const isReady = (chunk: Buffer): boolean =>
+  chunk.length >= 6 && chunk[chunk.length - 6] === 0x5a && chunk[chunk.length - 2] === 5;

@@ -19,7 +19,9 @@ export async function createReader(db: TestDatabase): Promise<Reader> {
   url.password = PASSWORD;
   return {
     url: url.href,
-    drop: async () => { await db.query(`drop owned by ${name}; drop role ${name}`); },
+    drop: async () => {
+      await db.query(`drop owned by ${name}; drop role ${name}`);
+    },
   };
 }
 

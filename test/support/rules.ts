@@ -34,9 +34,7 @@ export interface HeldIds {
 export const NOBODY_HELD: HeldIds = { keyIds: [], accountIds: [] };
 
 export type Judgement =
-  | { outcome: 'move' | 'stay' | 'hold' }
-  | { outcome: 'merge'; into: string }
-  | { outcome: 'exception'; reason: string };
+  { outcome: 'move' | 'stay' | 'hold' } | { outcome: 'merge'; into: string } | { outcome: 'exception'; reason: string };
 
 export interface Answer {
   key_id: string;
@@ -50,14 +48,19 @@ export type Switched = 'none' | 'all' | ReadonlySet<string>;
 const ALIVE = '(revoked_at is null and (expires_at is null or expires_at > now()))';
 
 /** Reads what the rules are about; `keys` names another table of per-API keys than the legacy one. */
-export async function readWorld(db: TestDatabase, { keys: table = 'public.api_keys' }: { keys?: string } = {}): Promise<World> {
+export async function readWorld(
+  db: TestDatabase,
+  { keys: table = 'public.api_keys' }: { keys?: string } = {},
+): Promise<World> {
   const keys = await db.query<{ place: string } & Omit<LegacyKey, 'place'>>(`
     select id::text, account_id::text as account, api_id::text as api, token, ${ALIVE} as alive, expires_at::text as expiry,
       row_number() over (order by created_at, id) as place, created_at is not null as dated
     from ${table} order by id`);
   const apis = await db.query<{ id: string; kind: 'store' | 'custom' }>('select id::text, kind from public.apis');
   const accounts = await db.query<{ id: string }>('select id::text from public.accounts');
-  const [{ there }] = (await db.query<{ there: boolean }>(`select to_regclass('public.account_api_keys') is not null as there`)) as [{ there: boolean }];
+  const [{ there }] = (await db.query<{ there: boolean }>(
+    `select to_regclass('public.account_api_keys') is not null as there`,
+  )) as [{ there: boolean }];
   const born = there
     ? await db.query<World['born'][number]>(
         `select id::text, account_id::text as account, token, ${ALIVE} as alive from public.account_api_keys where origin_api_id is null`,
@@ -77,13 +80,22 @@ export function judge(world: World, held: HeldIds = NOBODY_HELD): Map<string, Ju
   const named = (key: LegacyKey): boolean =>
     held.keyIds.includes(key.id) || (key.account !== null && held.accountIds.includes(key.account));
   const holding = new Set(world.keys.filter(named).map((key) => JSON.stringify([key.token, key.account])));
-  return new Map(world.keys.map((key) => {
-    const judgement = alone.get(key.id);
-    if (judgement !== undefined) return [key.id, judgement];
-    if (holding.has(JSON.stringify([key.token, key.account]))) return [key.id, { outcome: 'hold' }];
-    if (world.born.some((born) => born.token === key.token)) return [key.id, { outcome: 'exception', reason: 'shared_token' }];
-    return [key.id, amongTwins(key, world.keys.filter((other) => other.token === key.token && alone.get(other.id) === undefined))];
-  }));
+  return new Map(
+    world.keys.map((key) => {
+      const judgement = alone.get(key.id);
+      if (judgement !== undefined) return [key.id, judgement];
+      if (holding.has(JSON.stringify([key.token, key.account]))) return [key.id, { outcome: 'hold' }];
+      if (world.born.some((born) => born.token === key.token))
+        return [key.id, { outcome: 'exception', reason: 'shared_token' }];
+      return [
+        key.id,
+        amongTwins(
+          key,
+          world.keys.filter((other) => other.token === key.token && alone.get(other.id) === undefined),
+        ),
+      ];
+    }),
+  );
 }
 
 function byItself(world: World, key: LegacyKey): Judgement | undefined {
@@ -125,10 +137,13 @@ export function answer(
   };
   const before = oldRule(world, token, api);
   const inStore = world.apis.get(api) === 'store';
-  if (before !== undefined && !(inStore && moved(before))) return { key_id: before.id, account_id: before.account, source: 'per_api' };
+  if (before !== undefined && !(inStore && moved(before)))
+    return { key_id: before.id, account_id: before.account, source: 'per_api' };
   if (!inStore || token === null || token === '') return undefined;
-  const keeper = world.keys.find((key) => key.token === token && key.alive && moved(key) && judged.get(key.id)?.outcome === 'move')
-    ?? world.born.find((key) => key.token === token && key.alive);
+  const keeper =
+    world.keys.find(
+      (key) => key.token === token && key.alive && moved(key) && judged.get(key.id)?.outcome === 'move',
+    ) ?? world.born.find((key) => key.token === token && key.alive);
   return keeper && { key_id: keeper.id, account_id: keeper.account, source: 'account' };
 }
 
@@ -138,6 +153,8 @@ export const predictedGain = (world: World, held: HeldIds = NOBODY_HELD): number
 /** The same for outcomes that are known already. */
 export function gainOf(world: World, judged: Map<string, Judgement>): number {
   const store = [...world.apis].filter(([, kind]) => kind === 'store').map(([id]) => id);
-  const tokens = new Set(world.keys.filter((key) => key.alive && judged.get(key.id)?.outcome === 'move').map((key) => key.token));
+  const tokens = new Set(
+    world.keys.filter((key) => key.alive && judged.get(key.id)?.outcome === 'move').map((key) => key.token),
+  );
   return [...tokens].flatMap((token) => store.filter((api) => oldRule(world, token, api) === undefined)).length;
 }

@@ -45,7 +45,11 @@ export class Scenario {
   /** What commands get as DATABASE_URL. */
   readonly url: string;
 
-  private constructor(readonly db: TestDatabase, readonly held: HeldIds, through: ScenarioOptions['through']) {
+  private constructor(
+    readonly db: TestDatabase,
+    readonly held: HeldIds,
+    through: ScenarioOptions['through'],
+  ) {
     this.url = through?.(db.name) ?? db.url;
   }
 
@@ -63,7 +67,9 @@ export class Scenario {
   /** Another scenario that begins where this one stands. It disconnects everybody here. */
   async copy(): Promise<Scenario> {
     const name = this.db.name;
-    await onServer((client) => client.query('select pg_terminate_backend(pid) from pg_stat_activity where datname = $1', [name]));
+    await onServer((client) =>
+      client.query('select pg_terminate_backend(pid) from pg_stat_activity where datname = $1', [name]),
+    );
     return Scenario.open({ template: name, holds: this.held });
   }
 
@@ -80,7 +86,9 @@ export class Scenario {
   /** Runs a command to its end and fails unless it exits with one of these codes. */
   async must(line: string, ...codes: readonly number[]): Promise<Ended> {
     const ended = await this.run(line);
-    expect(codes.length === 0 ? [0] : codes, `keylift ${line}\n${ended.stdout}${ended.stderr}`).to.include(ended.exitCode);
+    expect(codes.length === 0 ? [0] : codes, `keylift ${line}\n${ended.stdout}${ended.stderr}`).to.include(
+      ended.exitCode,
+    );
     return ended;
   }
 
@@ -88,10 +96,16 @@ export class Scenario {
   start(line: string | readonly string[], { url = this.url }: { url?: string } = {}): Running {
     const streams = { stdout: new PassThrough(), stderr: new PassThrough() };
     const said = { stdout: '', stderr: '' };
-    for (const name of ['stdout', 'stderr'] as const) streams[name].on('data', (chunk: Buffer) => { said[name] += chunk.toString(); });
+    for (const name of ['stdout', 'stderr'] as const)
+      streams[name].on('data', (chunk: Buffer) => {
+        said[name] += chunk.toString();
+      });
     const listeners = new Set<(signal: NodeJS.Signals) => void>();
     const io: Io = {
-      ...streams, stdin: new PassThrough(), cwd: this.#folder ?? os.tmpdir(), env: { DATABASE_URL: url },
+      ...streams,
+      stdin: new PassThrough(),
+      cwd: this.#folder ?? os.tmpdir(),
+      env: { DATABASE_URL: url },
       isTTY: { stdin: false, stdout: false, stderr: false },
       onSignal: (listener) => {
         listeners.add(listener);
@@ -107,14 +121,23 @@ export class Scenario {
     });
     return {
       ended,
-      signal: (signal = 'SIGINT') => { listeners.forEach((listener) => { listener(signal); }); },
+      signal: (signal = 'SIGINT') => {
+        listeners.forEach((listener) => {
+          listener(signal);
+        });
+      },
       stderrSoFar: () => said.stderr,
     };
   }
 
   /** A test may have restarted the server under the command. */
   async #databaseIsBack(): Promise<void> {
-    await until('the database to answer', () => this.db.query('select').then(() => true, () => false));
+    await until('the database to answer', () =>
+      this.db.query('select').then(
+        () => true,
+        () => false,
+      ),
+    );
   }
 
   /** No output may hold a token, whole, or the password. */
@@ -124,9 +147,16 @@ export class Scenario {
       `select name from unnest('{public.api_keys,public.account_api_keys}'::text[]) name
        where exists (select from pg_attribute where attrelid = to_regclass(name) and attname = 'token' and atttypid = 'text'::regtype)`,
     );
-    const leaked = (await Promise.all(tables.map(({ name }) => this.db.query<{ id: string }>(
-      `select id::text from ${name} where length(token) > 5 and strpos($1, token collate "C") > 0`, [output],
-    )))).flat();
+    const leaked = (
+      await Promise.all(
+        tables.map(({ name }) =>
+          this.db.query<{ id: string }>(
+            `select id::text from ${name} where length(token) > 5 and strpos($1, token collate "C") > 0`,
+            [output],
+          ),
+        ),
+      )
+    ).flat();
     expect(leaked, 'keys whose token was printed').to.deep.equal([]);
     if (password.length > 5) expect(output.includes(password), 'the password was printed').to.equal(false);
   }
@@ -142,7 +172,8 @@ export class Scenario {
   /** What `keylift.authorize` says: one row at most, ids as text. */
   async authorize(token: string | null, api: string | number): Promise<Answer[]> {
     return this.db.query<Answer & pg.QueryResultRow>(
-      'select key_id::text, account_id::text, source from keylift.authorize($1, $2)', [token, String(api)],
+      'select key_id::text, account_id::text, source from keylift.authorize($1, $2)',
+      [token, String(api)],
     );
   }
 
@@ -150,20 +181,28 @@ export class Scenario {
   async settings(account: string | number): Promise<Record<string, string | null>[]> {
     return this.db.query(
       `select id::text, name, created_at::text, revoked_at::text, expires_at::text, origin_api_id::text
-       from public.account_api_keys where account_id = $1 order by created_at, id`, [String(account)],
+       from public.account_api_keys where account_id = $1 order by created_at, id`,
+      [String(account)],
     );
   }
 
   /** MD5 over every legacy row, byte for byte. */
   async legacyDigest(): Promise<string> {
-    const parts = await Promise.all(['accounts', 'apis', 'api_keys'].map((name) => digestOf(this.db, `select k::text as row, k.id from public.${name} k`)));
+    const parts = await Promise.all(
+      ['accounts', 'apis', 'api_keys'].map((name) =>
+        digestOf(this.db, `select k::text as row, k.id from public.${name} k`),
+      ),
+    );
     return parts.join(' ');
   }
 
   /** MD5 over what a migration made: account keys and the reasons of all others. */
   async targetDigest(): Promise<string> {
     const keys = await digestOf(this.db, 'select t::text as row, t.id from public.account_api_keys t');
-    const outcomes = await digestOf(this.db, 'select row(x.key_id, x.outcome, x.reason, x.account_key_id, x.source)::text as row, x.key_id as id from keylift.outcomes x');
+    const outcomes = await digestOf(
+      this.db,
+      'select row(x.key_id, x.outcome, x.reason, x.account_key_id, x.source)::text as row, x.key_id as id from keylift.outcomes x',
+    );
     return `${keys} ${outcomes}`;
   }
 
@@ -195,15 +234,26 @@ export class Scenario {
 
   /** The same for the view, as an old gateway asks it: the living rows of a token and an API, the earliest first. */
   async everyView(switched: Switched): Promise<number> {
-    return this.#compare(ASK_VIEW, switched, (expected) => expected && { key_id: expected.key_id, account_id: expected.account_id });
+    return this.#compare(
+      ASK_VIEW,
+      switched,
+      (expected) => expected && { key_id: expected.key_id, account_id: expected.account_id },
+    );
   }
 
-  async #compare(question: string, switched: Switched, wanted: (expected: Answer | undefined) => unknown): Promise<number> {
+  async #compare(
+    question: string,
+    switched: Switched,
+    wanted: (expected: Answer | undefined) => unknown,
+  ): Promise<number> {
     const world = await readWorld(this.db);
     const judged = judge(world, this.held);
     const tokens = new Set([...world.keys, ...world.born].map((key) => key.token).filter((token) => token !== ''));
     const apis = [...world.apis.keys(), '987654321'];
-    const asked = await this.db.query<{ token: string | null; api: string; said: unknown }>(question, [[...tokens, 'nobody has this one'], apis]);
+    const asked = await this.db.query<{ token: string | null; api: string; said: unknown }>(question, [
+      [...tokens, 'nobody has this one'],
+      apis,
+    ]);
     const wrong = asked.flatMap(({ token, api, said }) => {
       const expected = wanted(answer({ world, judged, switched }, token, api));
       return JSON.stringify(said) === JSON.stringify(expected ?? null) ? [] : [{ token, api, expected, said }];
@@ -228,6 +278,8 @@ const ASK_VIEW = `
   from unnest($1::text[]) as t (token) cross join unnest($2::text[]) as a (api)`;
 
 async function digestOf(db: TestDatabase, rows: string): Promise<string> {
-  const [row] = await db.query<{ digest: string }>(`select count(*) || ':' || md5(coalesce(string_agg(row, E'\\n' order by id), '')) as digest from (${rows}) r`);
+  const [row] = await db.query<{ digest: string }>(
+    `select count(*) || ':' || md5(coalesce(string_agg(row, E'\\n' order by id), '')) as digest from (${rows}) r`,
+  );
   return row!.digest;
 }

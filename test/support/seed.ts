@@ -35,7 +35,8 @@ export const tokenOf = (word: string | number): string => `${TOKEN_MARK}${String
 
 /** Fills the legacy tables with one statement each. */
 export async function plant(db: TestDatabase, { accounts, apis, keys }: Seed): Promise<void> {
-  const accountId = (name: string | null): number | null => (name === null ? null : accounts.indexOf(name) + 1 || NOWHERE);
+  const accountId = (name: string | null): number | null =>
+    name === null ? null : accounts.indexOf(name) + 1 || NOWHERE;
   const slugs = Object.keys(apis);
   const apiId = (slug: string | null): number | null => (slug === null ? null : slugs.indexOf(slug) + 1 || NOWHERE);
   await db.query(
@@ -45,9 +46,17 @@ export async function plant(db: TestDatabase, { accounts, apis, keys }: Seed): P
   await db.query(
     `insert into public.apis (id, owner_account_id, slug, name, kind)
      select * from json_to_recordset($1) as given (id bigint, owner_account_id bigint, slug text, name text, kind text)`,
-    [JSON.stringify(Object.entries(apis).map(([slug, kind], at) => ({
-      id: at + 1, slug, name: slug, kind: kind.split(' ')[0], owner_account_id: kind === 'store' ? null : accountId(kind.slice('custom of '.length)),
-    })))],
+    [
+      JSON.stringify(
+        Object.entries(apis).map(([slug, kind], at) => ({
+          id: at + 1,
+          slug,
+          name: slug,
+          kind: kind.split(' ')[0],
+          owner_account_id: kind === 'store' ? null : accountId(kind.slice('custom of '.length)),
+        })),
+      ),
+    ],
   );
   await db.query(
     `insert into public.api_keys
@@ -64,7 +73,9 @@ function row(
   ids: { accountId: (name: string | null) => number | null; apiId: (slug: string | null) => number | null },
 ): Record<string, unknown> {
   const id = key.id ?? at + 1;
-  const created = new Date(Date.UTC(2021, 0, 1) + at * 86_400_000).toISOString().replace('.000Z', `.${String(123456 + at)}+00`);
+  const created = new Date(Date.UTC(2021, 0, 1) + at * 86_400_000)
+    .toISOString()
+    .replace('.000Z', `.${String(123456 + at)}+00`);
   return {
     id: String(id),
     account_id: ids.accountId(key.account),
@@ -99,6 +110,8 @@ export async function plantMany(db: TestDatabase, { keys }: { keys: number }): P
 
 async function restartSequences(db: TestDatabase): Promise<void> {
   for (const table of ['accounts', 'apis', 'api_keys']) {
-    await db.query(`select setval(pg_get_serial_sequence('public.${table}', 'id'), coalesce(max(id), 0) + 1, false) from public.${table}`);
+    await db.query(
+      `select setval(pg_get_serial_sequence('public.${table}', 'id'), coalesce(max(id), 0) + 1, false) from public.${table}`,
+    );
   }
 }

@@ -5,9 +5,12 @@ import path from 'node:path';
 export const FAKETIME = findLibrary();
 
 function findLibrary(): string | null {
-  const folders = existsSync('/usr/lib') ? readdirSync('/usr/lib').map((name) => path.join('/usr/lib', name, 'faketime/libfaketimeMT.so.1')) : [];
+  const folders = existsSync('/usr/lib')
+    ? readdirSync('/usr/lib').map((name) => path.join('/usr/lib', name, 'faketime/libfaketimeMT.so.1'))
+    : [];
   const found = folders.find((file) => existsSync(file));
-  if (found === undefined && process.env['KEYLIFT_TEST_EXTRAS'] === 'required') throw new Error('libfaketime is not installed (Debian: apt-get install libfaketime)');
+  if (found === undefined && process.env['KEYLIFT_TEST_EXTRAS'] === 'required')
+    throw new Error('libfaketime is not installed (Debian: apt-get install libfaketime)');
   return found ?? null;
 }
 
@@ -27,7 +30,13 @@ export function processClock({ folder, offset }: { folder: string; offset: strin
   };
   set(offset);
   return {
-    env: { LD_PRELOAD: FAKETIME!, FAKETIME_TIMESTAMP_FILE: file, FAKETIME_NO_CACHE: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1', DONT_FAKE_MONOTONIC: '1' },
+    env: {
+      LD_PRELOAD: FAKETIME!,
+      FAKETIME_TIMESTAMP_FILE: file,
+      FAKETIME_NO_CACHE: '1',
+      FAKETIME_DONT_FAKE_MONOTONIC: '1',
+      DONT_FAKE_MONOTONIC: '1',
+    },
     set,
   };
 }

@@ -29,15 +29,22 @@ mount -t tmpfs -o "size=$2,mode=0700,uid=$3,gid=$4" keylift-test "$1" && echo mo
 while :; do sleep 0.2; done`;
 
 function whyNot(): string | null {
-  const reason = process.platform !== 'linux' ? 'not on Linux' : process.getuid?.() !== 0 ? 'only root may mount a file system' : mountable();
+  const reason =
+    process.platform !== 'linux'
+      ? 'not on Linux'
+      : process.getuid?.() !== 0
+        ? 'only root may mount a file system'
+        : mountable();
   if (reason !== null && process.env['KEYLIFT_TEST_EXTRAS'] === 'required') throw new Error(`no small disk: ${reason}`);
   return reason;
 }
 
 /** In a mount namespace of its own, so that a look leaves nothing behind. */
 function mountable(): string | null {
-  const { status, stderr, error } = spawnSync('unshare', ['-m', 'mount', '-t', 'tmpfs', 'keylift-test', '/mnt'], { encoding: 'utf8' });
-  return status === 0 ? null : error?.message ?? stderr.trim();
+  const { status, stderr, error } = spawnSync('unshare', ['-m', 'mount', '-t', 'tmpfs', 'keylift-test', '/mnt'], {
+    encoding: 'utf8',
+  });
+  return status === 0 ? null : (error?.message ?? stderr.trim());
 }
 
 export async function mountSmallDisk(): Promise<SmallDisk> {
@@ -45,7 +52,11 @@ export async function mountSmallDisk(): Promise<SmallDisk> {
   const place = await mkdtemp(path.join(os.tmpdir(), 'keylift-disk-'));
   const watchdog = new Watchdog(undefined);
   const keeper = await watchdog.run({
-    file: '/bin/sh', args: ['-c', KEEPER, 'sh', place, ROOM, String(uid), String(gid)], cwd: '/', log: '/dev/null', runAs: undefined,
+    file: '/bin/sh',
+    args: ['-c', KEEPER, 'sh', place, ROOM, String(uid), String(gid)],
+    cwd: '/',
+    log: '/dev/null',
+    runAs: undefined,
   });
   await until('the disk to be mounted', () => keeper.ended !== undefined || isMounted(place));
   if (keeper.ended !== undefined) throw new Error(`the disk was not mounted: ${JSON.stringify(keeper.ended)}`);
@@ -59,7 +70,9 @@ export async function mountSmallDisk(): Promise<SmallDisk> {
       const { blocks, bfree } = await statfs(place);
       resize(String(Math.max(PAGE, (blocks - bfree) * PAGE + leave))); // a size of 0 is no limit
     },
-    grow: () => { resize(ROOM); },
+    grow: () => {
+      resize(ROOM);
+    },
     remove: async () => {
       await watchdog.end();
       await rmdir(place);

@@ -28,8 +28,13 @@ const kindOfKey = (outcome: string, { schema: { legacy: l } }: Source): string =
  * shows yet, one without any key among them, then others. Accounts that keys name and nobody has are accounts here.
  */
 export function chooseAccounts(source: Source): string {
-  const { schema: { legacy: l, types }, holds } = source;
-  const rows = types.tokenIndexed ? `${l.token()} = ANY (ARRAY(SELECT token FROM repeated))` : `${l.token()} IN (SELECT token FROM repeated)`;
+  const {
+    schema: { legacy: l, types },
+    holds,
+  } = source;
+  const rows = types.tokenIndexed
+    ? `${l.token()} = ANY (ARRAY(SELECT token FROM repeated))`
+    : `${l.token()} IN (SELECT token FROM repeated)`;
   const outcome = `coalesce(v.reason, v.outcome, ${settledByItself(l)}, CASE WHEN ${heldByName(l, holds)} THEN 'hold' ELSE 'move' END)`;
   return `
     WITH repeated AS MATERIALIZED (
@@ -40,7 +45,7 @@ export function chooseAccounts(source: Source): string {
       SELECT DISTINCT ${l.account()}::text AS account, ${kindOfKey(outcome, source)} AS kind
       FROM ${l.from} LEFT JOIN together v ON v.key_id = ${l.id()} WHERE ${l.isPerApiKey()}
     ), covering AS (
-      SELECT DISTINCT ON (kind) account FROM kinds ORDER BY kind, ${shuffled('coalesce(account, \'\')')}
+      SELECT DISTINCT ON (kind) account FROM kinds ORDER BY kind, ${shuffled("coalesce(account, '')")}
     ), without_keys AS (
       SELECT ${l.accountId()}::text AS account FROM ${l.accounts} o
       WHERE NOT EXISTS (SELECT FROM kinds WHERE kinds.account = ${l.accountId()}::text) ORDER BY ${shuffled(l.accountId())} LIMIT 1
@@ -48,7 +53,7 @@ export function chooseAccounts(source: Source): string {
     SELECT account FROM (
       SELECT DISTINCT account, EXISTS (SELECT FROM covering c WHERE c.account IS NOT DISTINCT FROM kinds.account) AS covers FROM kinds
       UNION ALL SELECT account, true FROM without_keys) chosen
-    ORDER BY covers DESC, ${shuffled('coalesce(account, \'\')')} LIMIT $3`;
+    ORDER BY covers DESC, ${shuffled("coalesce(account, '')")} LIMIT $3`;
 }
 
 /**
@@ -56,8 +61,14 @@ export function chooseAccounts(source: Source): string {
  * rows that share one of their tokens, whoever's they are: of a token with very many, those of every account and life.
  */
 export function chooseKeys(source: Source): string {
-  const { schema: { legacy: l, types }, holds } = source;
-  const kind = kindOfKey(`coalesce(${settledByItself(l)}, CASE WHEN ${heldByName(l, holds)} THEN 'hold' ELSE 'move' END)`, source);
+  const {
+    schema: { legacy: l, types },
+    holds,
+  } = source;
+  const kind = kindOfKey(
+    `coalesce(${settledByItself(l)}, CASE WHEN ${heldByName(l, holds)} THEN 'hold' ELSE 'move' END)`,
+    source,
+  );
   return `
     WITH own AS MATERIALIZED (
       SELECT key_id, token, row_number() OVER (PARTITION BY account ORDER BY of_kind, mixed) AS place
@@ -89,8 +100,16 @@ export async function accountsFor(session: ReadSession, source: Source, count: n
 }
 
 /** The keys of a sample, by id. */
-export async function keysFor(session: ReadSession, source: Source, ids: readonly (string | null)[]): Promise<string[]> {
+export async function keysFor(
+  session: ReadSession,
+  source: Source,
+  ids: readonly (string | null)[],
+): Promise<string[]> {
   const named = ids.filter((id) => id !== null);
-  const { rows } = await session.query<{ id: string }>(chooseKeys(source), [...source.values, named, ids.includes(null)]);
+  const { rows } = await session.query<{ id: string }>(chooseKeys(source), [
+    ...source.values,
+    named,
+    ids.includes(null),
+  ]);
   return rows.map(({ id }) => id);
 }

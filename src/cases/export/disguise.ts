@@ -44,7 +44,8 @@ function nameKind(name: string, number: string): string {
 export type NameMark = 'formula' | 'control' | 'quote' | 'letter' | 'combining' | 'right to left' | 'astral';
 
 /** A name as it leaves the database; null for none. */
-export type NameKind = { blanks: string } | { number: number; length: number; before: string; after: string; marks: NameMark[] } | null;
+export type NameKind =
+  { blanks: string } | { number: number; length: number; before: string; after: string; marks: NameMark[] } | null;
 
 /** One key as it leaves the database. */
 export interface DisguisedKey {

@@ -39,15 +39,32 @@ export interface ExportOptions {
  *
  * @throws UsageError `export_not_empty`, `export_unwritable`
  */
-export async function exportCase(database: Database, schema: MappedSchema, { directory, accounts }: ExportOptions): Promise<Exported> {
+export async function exportCase(
+  database: Database,
+  schema: MappedSchema,
+  { directory, accounts }: ExportOptions,
+): Promise<Exported> {
   await requireEmpty(directory);
-  const taken = await database.readOnly((session) => takeSample(session, schema, accounts), { isolation: 'repeatable read' });
+  const taken = await database.readOnly((session) => takeSample(session, schema, accounts), {
+    isolation: 'repeatable read',
+  });
   await write(directory, taken.rows);
   const { rows, ...counts } = taken;
-  return { directory, accounts: rows.accounts.length, apis: rows.apis.length, keys: rows.keys.length, held: rows.held.length, ...counts };
+  return {
+    directory,
+    accounts: rows.accounts.length,
+    apis: rows.apis.length,
+    keys: rows.keys.length,
+    held: rows.held.length,
+    ...counts,
+  };
 }
 
-async function takeSample(session: ReadSession, mapped: MappedSchema, count: number): Promise<Pick<Exported, 'outcomes' | 'exceptions_by_reason'> & { rows: DisguisedRows }> {
+async function takeSample(
+  session: ReadSession,
+  mapped: MappedSchema,
+  count: number,
+): Promise<Pick<Exported, 'outcomes' | 'exceptions_by_reason'> & { rows: DisguisedRows }> {
   const holds = await holdsOfLedger(session);
   // A planner's role may not even ask whether there is an archive.
   const schema = (await ledgerOf(session)) === null ? mapped : await withArchive(session, mapped);
@@ -59,18 +76,29 @@ async function takeSample(session: ReadSession, mapped: MappedSchema, count: num
   if (timeZone !== undefined) await session.query(`SELECT set_config('timezone', $1, true)`, [timeZone]);
   const chosen = await accountsFor(session, source, count);
   const keys = await keysFor(session, source, chosen);
-  const rows = await session.one<DisguisedRows>(disguise(source), [...values, keys, chosen.filter((id) => id !== null)]);
+  const rows = await session.one<DisguisedRows>(disguise(source), [
+    ...values,
+    keys,
+    chosen.filter((id) => id !== null),
+  ]);
   return { rows, ...(await outcomesOf(session, source, keys)) };
 }
 
 /** The rules over the sample alone, where it comes from: what the case must come to, too. */
-async function outcomesOf(session: ReadSession, { schema: { legacy: l, types }, holds, values }: Source, keys: string[]): Promise<Pick<Exported, 'outcomes' | 'exceptions_by_reason'>> {
+async function outcomesOf(
+  session: ReadSession,
+  { schema: { legacy: l, types }, holds, values }: Source,
+  keys: string[],
+): Promise<Pick<Exported, 'outcomes' | 'exceptions_by_reason'>> {
   const sample = overSource(l, `(SELECT k.* FROM ${l.keys} k WHERE ${l.id()} = ANY ($3::text[]::${types.id}[]))`);
   const { rows } = await session.query<{ outcome: Outcome; reason: string | null; keys: string }>(
     `SELECT outcome, reason, count(*) AS keys FROM (${verdicts(sample, { holds, rows: 'true' })}) v GROUP BY outcome, reason`,
     [...values, keys],
   );
-  const found: Pick<Exported, 'outcomes' | 'exceptions_by_reason'> = { outcomes: { move: 0, stay: 0, merge: 0, hold: 0, exception: 0 }, exceptions_by_reason: {} };
+  const found: Pick<Exported, 'outcomes' | 'exceptions_by_reason'> = {
+    outcomes: { move: 0, stay: 0, merge: 0, hold: 0, exception: 0 },
+    exceptions_by_reason: {},
+  };
   for (const { outcome, reason, keys: counted } of rows) {
     found.outcomes[outcome] += Number(counted);
     if (reason !== null) found.exceptions_by_reason[reason] = Number(counted);
@@ -85,19 +113,26 @@ async function requireEmpty(directory: string): Promise<void> {
   });
   if (entries.length === 0) return;
   throw new UsageError('export_not_empty', `${directory} is not empty; a case that is there is not written over`, {
-    facts: { directory }, hint: 'Name a folder that does not exist yet.', anchor: 'fixtures-and-the-embedded-server',
+    facts: { directory },
+    hint: 'Name a folder that does not exist yet.',
+    anchor: 'fixtures-and-the-embedded-server',
   });
 }
 
 async function write(directory: string, { accounts, apis, keys, held }: DisguisedRows): Promise<void> {
-  const about = `A sample of a real database: ${String(keys.length)} keys. Tokens, names, slugs and ids are made up; what the rules see in them is kept. `
-    + 'Dates to come, and last uses of the last 90 days, are two hundred years ahead.';
+  const about =
+    `A sample of a real database: ${String(keys.length)} keys. Tokens, names, slugs and ids are made up; what the rules see in them is kept. ` +
+    'Dates to come, and last uses of the last 90 days, are two hundred years ahead.';
   try {
     await mkdir(directory, { recursive: true });
     // Disguised or not, whose rows they were is to look at them first.
     await chmod(directory, 0o700);
     const own = { mode: 0o600 };
-    await writeFile(path.join(directory, LEGACY_FILE), legacyText({ about, accounts, apis, keys: keys.map((key) => ({ ...key, name: nameLike(key.name) })) }), own);
+    await writeFile(
+      path.join(directory, LEGACY_FILE),
+      legacyText({ about, accounts, apis, keys: keys.map((key) => ({ ...key, name: nameLike(key.name) })) }),
+      own,
+    );
     if (held.length > 0) await writeFile(path.join(directory, HOLDS_FILE), `key_id\n${held.join('\n')}\n`, own);
   } catch (error) {
     throw unwritable(directory, error);
@@ -108,7 +143,9 @@ async function write(directory: string, { accounts, apis, keys, held }: Disguise
 function legacyText({ about, ...tables }: Record<string, unknown> & { about: string }): string {
   const parts = Object.entries(tables).map(([name, rows]) => {
     const lines = (rows as Record<string, unknown>[]).map((row) => {
-      const fields = Object.entries(row).filter(([, value]) => value !== null).map(([field, value]) => `${JSON.stringify(field)}: ${JSON.stringify(value)}`);
+      const fields = Object.entries(row)
+        .filter(([, value]) => value !== null)
+        .map(([field, value]) => `${JSON.stringify(field)}: ${JSON.stringify(value)}`);
       return `    { ${fields.join(', ')} }`;
     });
     return `  ${JSON.stringify(name)}: ${lines.length === 0 ? '[]' : `[\n${lines.join(',\n')}\n  ]`}`;
@@ -119,6 +156,9 @@ function legacyText({ about, ...tables }: Record<string, unknown> & { about: str
 function unwritable(directory: string, cause: unknown): UsageError {
   const reason = cause instanceof Error ? ((cause as NodeJS.ErrnoException).code ?? cause.message) : String(cause);
   return new UsageError('export_unwritable', `the case cannot be written to ${directory}: ${reason}`, {
-    facts: { directory }, cause, hint: 'Name a folder that you may write.', anchor: 'fixtures-and-the-embedded-server',
+    facts: { directory },
+    cause,
+    hint: 'Name a folder that you may write.',
+    anchor: 'fixtures-and-the-embedded-server',
   });
 }

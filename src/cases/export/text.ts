@@ -2,8 +2,19 @@ import type { Exported } from './export.js';
 import { counted, grouped, printable } from '../../console/text.js';
 
 /** What a sample has in it, as a person reads it. */
-export function exportText({ directory, accounts, apis, keys, held, outcomes, exceptions_by_reason: reasons }: Exported): string {
-  const found = [...Object.entries(outcomes).filter(([, count]) => count > 0), ...Object.entries(reasons).map(([reason, count]) => [`  ${reason}`, count] as const)];
+export function exportText({
+  directory,
+  accounts,
+  apis,
+  keys,
+  held,
+  outcomes,
+  exceptions_by_reason: reasons,
+}: Exported): string {
+  const found = [
+    ...Object.entries(outcomes).filter(([, count]) => count > 0),
+    ...Object.entries(reasons).map(([reason, count]) => [`  ${reason}`, count] as const),
+  ];
   return [
     `A case in ${printable(directory)}: ${counted(keys, 'key')} of ${counted(accounts, 'account')}, ${counted(apis, 'API')}${held > 0 ? `, ${counted(held, 'hold')}` : ''}.`,
     ...found.map(([outcome, count]) => `  ${outcome.padEnd(22)}${grouped(count)}`),

@@ -11,10 +11,10 @@ export const GROUPS: readonly Group[] = [
     title: 'Look',
     commands: [
       { definition: demo, brief: 'the whole story with shipped data, on a server of its own' },
-      { definition: init, brief: 'write a first configuration from the database\'s catalog' },
+      { definition: init, brief: "write a first configuration from the database's catalog" },
       { definition: check, brief: 'what is wrong with the configuration, all at once' },
       { definition: plan, brief: 'what would happen to each key, and who gains what' },
-      { definition: explain, brief: 'one key\'s story' },
+      { definition: explain, brief: "one key's story" },
     ],
   },
   {
@@ -46,11 +46,10 @@ export const GROUPS: readonly Group[] = [
     title: 'Your CI',
     commands: [{ definition: snapshot, brief: 'run cases of your own and compare with their snapshots' }],
   },
-  {
-    title: 'Shell',
-    commands: [{ definition: completion, brief: 'a script for bash or zsh: Tab completes the rest' }],
-  },
+  { title: 'Shell', commands: [{ definition: completion, brief: 'a script for bash or zsh: Tab completes the rest' }] },
 ];
 
 /** Every command, in that order. */
-export const COMMANDS: readonly CommandDefinition[] = GROUPS.flatMap(({ commands }) => commands.map(({ definition }) => definition));
+export const COMMANDS: readonly CommandDefinition[] = GROUPS.flatMap(({ commands }) =>
+  commands.map(({ definition }) => definition),
+);

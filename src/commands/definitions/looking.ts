@@ -11,7 +11,11 @@ export interface PlanArguments {
   notice: string | undefined;
 }
 
-export const HOLDS = { describe: 'CSV of accounts or keys to leave as they are (account_id or key_id column)', value: 'FILE', read: file };
+export const HOLDS = {
+  describe: 'CSV of accounts or keys to leave as they are (account_id or key_id column)',
+  value: 'FILE',
+  read: file,
+};
 
 export const plan: CommandDefinition = {
   name: 'plan',
@@ -20,12 +24,16 @@ export const plan: CommandDefinition = {
     'show-sql': { describe: 'print the statements that would run' },
     rehearse: { describe: 'run one batch in a transaction that is rolled back, and measure it' },
     holds: HOLDS,
-    notice: { describe: 'write a CSV for telling customers (account, key name, opens before, opens after)', value: 'FILE', read: file },
+    notice: {
+      describe: 'write a CSV for telling customers (account, key name, opens before, opens after)',
+      value: 'FILE',
+      read: file,
+    },
   },
   examples: [
     ['plan', 'count outcomes and list exceptions'],
     ['plan --json --holds holds.csv', 'the same as one JSON document, some keys held back'],
-    ['plan --rehearse --notice customers.csv', 'measure one batch and write the customers\' list'],
+    ['plan --rehearse --notice customers.csv', "measure one batch and write the customers' list"],
   ],
   exits: [...ALWAYS, EXIT.refused, EXIT.unreachable, EXIT.exceptions, EXIT.interrupted],
   needsDatabase: true,
@@ -40,7 +48,11 @@ export const verify: CommandDefinition = {
   name: 'verify',
   describe: 'The proof: every key arrived equal, every request that was let in still is, nothing else is',
   flags: {
-    replay: { describe: 'run recorded decisions (NDJSON) through the old rule and the new one', value: 'FILE', read: file },
+    replay: {
+      describe: 'run recorded decisions (NDJSON) through the old rule and the new one',
+      value: 'FILE',
+      read: file,
+    },
     probe: { describe: 'send HTTP requests with canary keys to the real gateway (JSON)', value: 'FILE', read: file },
   },
   examples: [
@@ -60,8 +72,14 @@ export const status: CommandDefinition = {
   name: 'status',
   describe: 'Stage, progress, rate, time left, and why it waits',
   flags: { watch: { describe: 'go on until the run ends' } },
-  fault: (given) => (given.has('watch') && given.has('json') ? '--watch and --json exclude each other: stdout is one document' : undefined),
-  examples: [['status', 'where the migration stands'], ['status --watch', 'follow it']],
+  fault: (given) =>
+    given.has('watch') && given.has('json')
+      ? '--watch and --json exclude each other: stdout is one document'
+      : undefined,
+  examples: [
+    ['status', 'where the migration stands'],
+    ['status --watch', 'follow it'],
+  ],
   exits: [...ALWAYS, EXIT.refused, EXIT.unreachable, EXIT.interrupted],
   needsDatabase: true,
 };
@@ -86,10 +104,13 @@ export interface ExplainArguments {
 
 export const explain: CommandDefinition = {
   name: 'explain',
-  describe: 'One key\'s story: source, target, outcome and reason, batch, what it opens before and after',
-  positionals: { key: { describe: 'a key\'s id, or the fingerprint that keylift shows', value: 'KEY', read: word } },
+  describe: "One key's story: source, target, outcome and reason, batch, what it opens before and after",
+  positionals: { key: { describe: "a key's id, or the fingerprint that keylift shows", value: 'KEY', read: word } },
   flags: {},
-  examples: [['explain 4711', 'by id'], ['explain 9f86d081884c', 'by fingerprint']],
+  examples: [
+    ['explain 4711', 'by id'],
+    ['explain 9f86d081884c', 'by fingerprint'],
+  ],
   exits: [...ALWAYS, EXIT.refused, EXIT.unreachable, EXIT.interrupted],
   needsDatabase: true,
 };
@@ -114,14 +135,23 @@ export interface SnapshotArguments {
 
 export const snapshot: CommandDefinition = {
   name: 'snapshot',
-  describe: 'Run fixture cases in a scratch database and compare with their snapshots, renew these, or make a case of a real database',
+  describe:
+    'Run fixture cases in a scratch database and compare with their snapshots, renew these, or make a case of a real database',
   positionals: {
-    action: { describe: 'check compares, update writes, export makes a case', value: SNAPSHOT_ACTIONS.join('|'), read: oneOf(SNAPSHOT_ACTIONS) },
+    action: {
+      describe: 'check compares, update writes, export makes a case',
+      value: SNAPSHOT_ACTIONS.join('|'),
+      read: oneOf(SNAPSHOT_ACTIONS),
+    },
     dir: { describe: 'a case, or a folder of cases; for export the new case', value: 'DIR', read: file },
   },
   flags: {
     junit: { describe: 'check: write the results as JUnit XML, too', value: 'FILE', read: file },
-    accounts: { describe: 'export: how many accounts to take, 1 to 1000; default 20', value: 'N', read: wholeNumber({ from: 1, to: 1000 }) },
+    accounts: {
+      describe: 'export: how many accounts to take, 1 to 1000; default 20',
+      value: 'N',
+      read: wholeNumber({ from: 1, to: 1000 }),
+    },
   },
   exclusive: [['junit', 'accounts']],
   examples: [

@@ -5,9 +5,20 @@ import { HOLDS } from './looking.js';
 
 export const UNTIL = ['expand', 'backfill', 'harden', 'verify', 'switch'] as const;
 
-const WRITING: readonly ExitCode[] = [EXIT.done, EXIT.bug, EXIT.usage, EXIT.refused, EXIT.unreachable, EXIT.interrupted];
+const WRITING: readonly ExitCode[] = [
+  EXIT.done,
+  EXIT.bug,
+  EXIT.usage,
+  EXIT.refused,
+  EXIT.unreachable,
+  EXIT.interrupted,
+];
 const YES: Flag = { describe: 'do not ask; needed where nobody can answer' };
-const METRICS: Flag = { describe: 'keep this file up to date with the run, as OpenMetrics text, for dashboards', value: 'FILE', read: file };
+const METRICS: Flag = {
+  describe: 'keep this file up to date with the run, as OpenMetrics text, for dashboards',
+  value: 'FILE',
+  read: file,
+};
 const ACCOUNTS = { describe: 'only the accounts of this CSV (header account_id)', value: 'FILE', read: file };
 
 /** How fast a run goes; undefined leaves it to keylift, or as it is. */
@@ -44,7 +55,11 @@ export const migrate: CommandDefinition = {
     until: { describe: `stop after this stage: ${UNTIL.join(', ')}`, value: 'STAGE', read: oneOf(UNTIL) },
     holds: HOLDS,
     ...PACE,
-    'max-active': { describe: 'wait while more other sessions than this are at work', value: 'N', read: wholeNumber({ from: 0, to: 100_000 }) },
+    'max-active': {
+      describe: 'wait while more other sessions than this are at work',
+      value: 'N',
+      read: wholeNumber({ from: 0, to: 100_000 }),
+    },
     'metrics-file': METRICS,
     yes: YES,
   },
@@ -53,7 +68,16 @@ export const migrate: CommandDefinition = {
     ['migrate --until verify --yes', 'copy and prove; every account stays on its old keys'],
     ['migrate --concurrency 4 --max-lag 2', 'four batches at once; wait while a replica lags'],
   ],
-  exits: [EXIT.done, EXIT.bug, EXIT.usage, EXIT.refused, EXIT.differences, EXIT.unreachable, EXIT.exceptions, EXIT.interrupted],
+  exits: [
+    EXIT.done,
+    EXIT.bug,
+    EXIT.usage,
+    EXIT.refused,
+    EXIT.differences,
+    EXIT.unreachable,
+    EXIT.exceptions,
+    EXIT.interrupted,
+  ],
   needsDatabase: true,
 };
 
@@ -79,7 +103,9 @@ export const switchAccounts: CommandDefinition = {
   },
   exclusive: [['all', 'cohort', 'accounts']],
   fault: (given) =>
-    ['all', 'cohort', 'accounts', 'back'].some((flag) => given.has(flag)) ? undefined : 'say who: --all, --cohort P%, --accounts FILE or --back',
+    ['all', 'cohort', 'accounts', 'back'].some((flag) => given.has(flag))
+      ? undefined
+      : 'say who: --all, --cohort P%, --accounts FILE or --back',
   examples: [
     ['switch --cohort 5%', 'start with a twentieth of the accounts'],
     ['switch --all --yes', 'everybody, without a question'],
@@ -115,7 +141,7 @@ export interface FinalizeArguments {
 
 export const finalize: CommandDefinition = {
   name: 'finalize',
-  describe: 'Archive the moved per-API rows; from here on the store\'s keys are made in Settings alone',
+  describe: "Archive the moved per-API rows; from here on the store's keys are made in Settings alone",
   flags: { purge: { describe: 'delete the archive: the point of no return' }, 'metrics-file': METRICS, yes: YES },
   examples: [
     ['finalize', 'archive; a rollback is still possible'],
@@ -147,15 +173,28 @@ export const resume: CommandDefinition = {
 export type TuneArguments = { [Name in Exclude<keyof Pace, 'batchSize'>]: Pace[Name] | null };
 
 /** A range's size is cut at the start; what can change under way is how many are taken at once, and when. */
-const TUNABLE: Record<string, Flag> = Object.fromEntries(Object.entries(PACE).filter(([name]) => name !== 'batch-size')
-  .map(([name, flag]) => [name, { ...flag, describe: `${flag.describe}; own: what the run asked for`, read: orOwn(flag.read) }]));
+const TUNABLE: Record<string, Flag> = Object.fromEntries(
+  Object.entries(PACE)
+    .filter(([name]) => name !== 'batch-size')
+    .map(([name, flag]) => [
+      name,
+      { ...flag, describe: `${flag.describe}; own: what the run asked for`, read: orOwn(flag.read) },
+    ]),
+);
 
 export const tune: CommandDefinition = {
   name: 'tune',
   describe: 'Change the pace of a run while it goes, from another terminal',
   flags: TUNABLE,
-  fault: (given) => (Object.keys(TUNABLE).some((flag) => given.has(flag)) ? undefined : 'say what: --concurrency, --batch-time or --max-lag'),
-  examples: [['tune --concurrency 1', 'go easy'], ['tune --batch-time 1 --max-lag 500ms', 'longer batches, stricter lag'], ['tune --max-lag own', 'back to what the run\'s command line says']],
+  fault: (given) =>
+    Object.keys(TUNABLE).some((flag) => given.has(flag))
+      ? undefined
+      : 'say what: --concurrency, --batch-time or --max-lag',
+  examples: [
+    ['tune --concurrency 1', 'go easy'],
+    ['tune --batch-time 1 --max-lag 500ms', 'longer batches, stricter lag'],
+    ['tune --max-lag own', "back to what the run's command line says"],
+  ],
   exits: WRITING,
   needsDatabase: true,
 };

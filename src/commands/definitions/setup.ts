@@ -10,7 +10,8 @@ export interface InitArguments {
 
 export const init: CommandDefinition = {
   name: 'init',
-  describe: 'Read the catalog of a database and write a first configuration, with its guesses and doubts in notes beside it',
+  describe:
+    'Read the catalog of a database and write a first configuration, with its guesses and doubts in notes beside it',
   flags: {
     'dry-run': { describe: 'write no file: print what would stand in it' },
     force: { describe: 'overwrite a configuration that is there, and its notes' },
@@ -29,9 +30,13 @@ export type CheckArguments = Record<string, never>;
 
 export const check: CommandDefinition = {
   name: 'check',
-  describe: 'What is wrong with the configuration against a live database, all at once, with what was probably meant. Writes nothing',
+  describe:
+    'What is wrong with the configuration against a live database, all at once, with what was probably meant. Writes nothing',
   flags: {},
-  examples: [['check', 'every fault, and what to know'], ['check --json', 'the same as one JSON document']],
+  examples: [
+    ['check', 'every fault, and what to know'],
+    ['check --json', 'the same as one JSON document'],
+  ],
   exits: ALWAYS,
   needsDatabase: true,
 };

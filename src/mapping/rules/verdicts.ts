@@ -16,7 +16,8 @@ export const settledByItself = (l: LegacyFragments, accountIsMissing = `${l.acco
 export const staysByItself = (l: LegacyFragments): string => `(${l.apiId()} IS NOT NULL AND NOT ${l.inStore()})`;
 
 /** Where it says nothing, of a key whose account is there. Over millions of rows a condition is cheaper than a word. */
-export const mayMoveByItself = (l: LegacyFragments): string => `(${l.inStore()} AND ${l.hasToken()} AND ${l.createdAt()} IS NOT NULL)`;
+export const mayMoveByItself = (l: LegacyFragments): string =>
+  `(${l.inStore()} AND ${l.hasToken()} AND ${l.createdAt()} IS NOT NULL)`;
 
 /** Where it says a reason, of such a key. */
 export const exceptionByItself = (l: LegacyFragments): string =>
@@ -107,8 +108,10 @@ export function verdicts(l: LegacyFragments, options: VerdictOptions): string {
 }
 
 /** The rules as a condition over one row of `legacy.from` whose token no other row has: does it move? */
-export const movesAlone = (l: LegacyFragments, { holds, takenElsewhere = 'false' }: Pick<VerdictOptions, 'holds' | 'takenElsewhere'>): string =>
-  `(${settledByItself(l)}) IS NULL AND NOT ${heldByName(l, holds)} AND NOT ${takenElsewhere}`;
+export const movesAlone = (
+  l: LegacyFragments,
+  { holds, takenElsewhere = 'false' }: Pick<VerdictOptions, 'holds' | 'takenElsewhere'>,
+): string => `(${settledByItself(l)}) IS NULL AND NOT ${heldByName(l, holds)} AND NOT ${takenElsewhere}`;
 
 /**
  * The same row for a key whose token no other row has: nothing to compare it with, and so none of the windows, which are

@@ -12,7 +12,8 @@ const EMPTY: Body = { bytes: Buffer.alloc(0), contentType: 'text/plain' };
 export async function readAuthority(name: string, desk: Desk): Promise<string> {
   const pem = (await readBeside(name, ['ca'], desk))?.toString('latin1') ?? '';
   const certificates = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-  if (pem !== '' && (certificates.length === 0 || !certificates.every(isCertificate))) desk.fault(['ca'], 'must be a file of PEM certificates');
+  if (pem !== '' && (certificates.length === 0 || !certificates.every(isCertificate)))
+    desk.fault(['ca'], 'must be a file of PEM certificates');
   return certificates.join('\n');
 }
 
@@ -30,18 +31,26 @@ export async function readBody(body: BodySettings, at: Fault['path'], desk: Desk
     desk.fault(at, 'must hold either text or file');
     return EMPTY;
   }
-  const bytes = body.file === undefined ? Buffer.from(body.text ?? '') : await readBeside(body.file, [...at, 'file'], desk);
+  const bytes =
+    body.file === undefined ? Buffer.from(body.text ?? '') : await readBeside(body.file, [...at, 'file'], desk);
   if (bytes === undefined) return EMPTY;
-  const contentType = body.contentType ?? (body.file === undefined ? 'text/plain; charset=utf-8' : 'application/octet-stream');
+  const contentType =
+    body.contentType ?? (body.file === undefined ? 'text/plain; charset=utf-8' : 'application/octet-stream');
   return body.field === undefined ? { bytes, contentType } : asForm(bytes, { ...body, field: body.field, contentType });
 }
 
 /** multipart/form-data with one part. */
-function asForm(bytes: Buffer, { field, file, contentType }: BodySettings & { field: string; contentType: string }): Body {
+function asForm(
+  bytes: Buffer,
+  { field, file, contentType }: BodySettings & { field: string; contentType: string },
+): Body {
   const boundary = `keylift-${randomBytes(12).toString('hex')}`;
   const fileName = file === undefined ? '' : `; filename="${path.basename(file).replace(/[^\w.-]/g, '_')}"`;
   const head = `--${boundary}\r\nContent-Disposition: form-data; name="${field}"${fileName}\r\nContent-Type: ${contentType}\r\n\r\n`;
-  return { bytes: Buffer.concat([Buffer.from(head), bytes, Buffer.from(`\r\n--${boundary}--\r\n`)]), contentType: `multipart/form-data; boundary=${boundary}` };
+  return {
+    bytes: Buffer.concat([Buffer.from(head), bytes, Buffer.from(`\r\n--${boundary}--\r\n`)]),
+    contentType: `multipart/form-data; boundary=${boundary}`,
+  };
 }
 
 /** A file named relative to the probe file. */
@@ -50,10 +59,16 @@ async function readBeside(name: string, at: Fault['path'], { file, fault }: Desk
   try {
     const facts = await stat(beside);
     if (facts.isFile() && facts.size <= MAX_BODY_BYTES) return await readFile(beside);
-    fault(at, `${beside} is ${facts.isFile() ? `larger than ${String(MAX_BODY_BYTES / 1024 / 1024)} MiB` : 'not a file'}`);
+    fault(
+      at,
+      `${beside} is ${facts.isFile() ? `larger than ${String(MAX_BODY_BYTES / 1024 / 1024)} MiB` : 'not a file'}`,
+    );
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? '';
-    fault(at, code === 'ENOENT' ? `${beside} does not exist` : `${beside} cannot be read${code === '' ? '' : ` (${code})`}`);
+    fault(
+      at,
+      code === 'ENOENT' ? `${beside} does not exist` : `${beside} cannot be read${code === '' ? '' : ` (${code})`}`,
+    );
   }
   return undefined;
 }

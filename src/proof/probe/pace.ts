@@ -8,7 +8,12 @@ export interface PaceOptions {
 }
 
 /** Returns what to await before each request is begun: the starts are spread evenly, and none is saved up for later. */
-export function paceOf({ perSecond, stop, now = () => performance.now(), wait = pause }: PaceOptions): () => Promise<void> {
+export function paceOf({
+  perSecond,
+  stop,
+  now = () => performance.now(),
+  wait = pause,
+}: PaceOptions): () => Promise<void> {
   const apart = 1000 / perSecond;
   let next = -Infinity;
   return async () => {

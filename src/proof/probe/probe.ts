@@ -37,21 +37,38 @@ interface Bench {
  *
  * @throws UsageError `probe_invalid` (a canary that no key has), `gateway_tls_refused`; RefusedError `settings_changed`
  */
-export async function probe(database: Database, schema: MappedSchema, { plan, stop, onAnswer }: ProbeOptions): Promise<Probe> {
+export async function probe(
+  database: Database,
+  schema: MappedSchema,
+  { plan, stop, onAnswer }: ProbeOptions,
+): Promise<Probe> {
   const started = performance.now();
   const sides = await database.transaction((session) => sidesOf(session, schema, plan.requests));
   refuseUnknown(plan, sides);
   const over = new AbortController();
   const until = stop === undefined ? over.signal : AbortSignal.any([stop, over.signal]);
   const sender = senderFor(plan, { stop: until });
-  const bench: Bench = { database, schema, plan, sender, pace: paceOf({ perSecond: plan.perSecond, stop: until }), stop: until };
+  const bench: Bench = {
+    database,
+    schema,
+    plan,
+    sender,
+    pace: paceOf({ perSecond: plan.perSecond, stop: until }),
+    stop: until,
+  };
   const limit = pLimit(plan.concurrency);
   try {
-    const results = await Promise.all(plan.requests.map((request, at) => limit(async () => {
-      const result = await ask(request, { at, side: sides[at] ?? null, bench });
-      onAnswer?.(`request ${String(result.request)}: ${result.status === null ? (result.reason ?? '') : String(result.status)}`);
-      return result;
-    })));
+    const results = await Promise.all(
+      plan.requests.map((request, at) =>
+        limit(async () => {
+          const result = await ask(request, { at, side: sides[at] ?? null, bench });
+          onAnswer?.(
+            `request ${String(result.request)}: ${result.status === null ? (result.reason ?? '') : String(result.status)}`,
+          );
+          return result;
+        }),
+      ),
+    );
     return summary(results, { plan, started });
   } finally {
     // Where one request ended it all, nothing of the others goes on behind our back.
@@ -65,13 +82,21 @@ export async function probe(database: Database, schema: MappedSchema, { plan, st
 function refuseUnknown({ requests }: ProbePlan, sides: readonly (Side | null)[]): void {
   const lost = requests.flatMap(({ before, after }, at) => (before !== after && sides[at] === null ? [at] : []));
   if (lost.length === 0) return;
-  throw new UsageError('probe_invalid', `no key is known for ${lost.length === 1 ? 'a request' : `${String(lost.length)} requests`} that expect another status after the switch`, {
-    facts: { requests: lost.map((at) => `requests[${String(at)}]`) },
-    hint: 'Give the key as keyId where the table keeps tokens hashed; else look whether the environment and the database belong together.', anchor: 'probe',
-  });
+  throw new UsageError(
+    'probe_invalid',
+    `no key is known for ${lost.length === 1 ? 'a request' : `${String(lost.length)} requests`} that expect another status after the switch`,
+    {
+      facts: { requests: lost.map((at) => `requests[${String(at)}]`) },
+      hint: 'Give the key as keyId where the table keeps tokens hashed; else look whether the environment and the database belong together.',
+      anchor: 'probe',
+    },
+  );
 }
 
-async function ask(request: PlannedRequest, { at, side, bench }: { at: number; side: Side | null; bench: Bench }): Promise<ProbeResult> {
+async function ask(
+  request: PlannedRequest,
+  { at, side, bench }: { at: number; side: Side | null; bench: Bench },
+): Promise<ProbeResult> {
   const { database, schema } = bench;
   const expected = request[side?.switched === true ? 'after' : 'before'];
   const answer = await send(request, bench);
@@ -80,7 +105,11 @@ async function ask(request: PlannedRequest, { at, side, bench }: { at: number; s
     const [now] = await database.transaction((session) => sidesOf(session, schema, [request]));
     if (now != null && now.switched !== side?.switched) return ask(request, { at, side: now, bench });
   }
-  const hide = (text: string): string => redactText(text, bench.plan.requests.map(({ token }) => token));
+  const hide = (text: string): string =>
+    redactText(
+      text,
+      bench.plan.requests.map(({ token }) => token),
+    );
   return {
     request: at + 1,
     name: request.name === null ? null : hide(request.name),
@@ -95,18 +124,26 @@ async function ask(request: PlannedRequest, { at, side, bench }: { at: number; s
   };
 }
 
-async function send(request: PlannedRequest, { plan, sender, pace, stop }: Bench): Promise<Pick<ProbeResult, 'status' | 'reason' | 'attempts'>> {
+async function send(
+  request: PlannedRequest,
+  { plan, sender, pace, stop }: Bench,
+): Promise<Pick<ProbeResult, 'status' | 'reason' | 'attempts'>> {
   let attempts = 0;
   try {
-    const status = await retry(async (attempt) => {
-      await pace();
-      attempts = attempt;
-      return sender.send(request);
-    }, {
-      attempts: plan.retries + 1, baseMs: FIRST_PAUSE_MS, maxMs: LONGEST_PAUSE_MS,
-      when: (error) => error instanceof NoAnswer && error.again,
-      sleep: (milliseconds) => sleep(milliseconds, undefined, { signal: stop }),
-    });
+    const status = await retry(
+      async (attempt) => {
+        await pace();
+        attempts = attempt;
+        return sender.send(request);
+      },
+      {
+        attempts: plan.retries + 1,
+        baseMs: FIRST_PAUSE_MS,
+        maxMs: LONGEST_PAUSE_MS,
+        when: (error) => error instanceof NoAnswer && error.again,
+        sleep: (milliseconds) => sleep(milliseconds, undefined, { signal: stop }),
+      },
+    );
     return { status, reason: null, attempts };
   } catch (error) {
     if (!(error instanceof NoAnswer)) throw error;

@@ -11,7 +11,10 @@ const TLS = /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|EPROTO$)/
 
 /** A request that nobody answered. Only one that cannot have been heard is worth another try. */
 export class NoAnswer extends Error {
-  constructor(readonly reason: string, readonly again: boolean) {
+  constructor(
+    readonly reason: string,
+    readonly again: boolean,
+  ) {
     super(reason);
   }
 }
@@ -31,7 +34,9 @@ export function senderFor(plan: ProbePlan, { stop }: { stop?: AbortSignal | unde
     : new http.Agent(options);
   return {
     send: (request) => sendOne(request, { plan, agent, stop }),
-    close: () => { agent.destroy(); },
+    close: () => {
+      agent.destroy();
+    },
   };
 }
 
@@ -45,11 +50,17 @@ async function sendOne(request: PlannedRequest, { plan, agent, stop }: Line): Pr
   const timeout = AbortSignal.timeout(plan.timeoutMs);
   const heard = { connected: false };
   try {
-    return await statusOf(request, { plan, agent, heard, signal: stop === undefined ? timeout : AbortSignal.any([timeout, stop]) });
+    return await statusOf(request, {
+      plan,
+      agent,
+      heard,
+      signal: stop === undefined ? timeout : AbortSignal.any([timeout, stop]),
+    });
   } catch (error) {
     stop?.throwIfAborted();
     const within = `within ${String(plan.timeoutMs / 1000)} s`;
-    if (timeout.aborted) throw new NoAnswer(heard.connected ? `no answer ${within}` : `no connection ${within}`, !heard.connected);
+    if (timeout.aborted)
+      throw new NoAnswer(heard.connected ? `no answer ${within}` : `no connection ${within}`, !heard.connected);
     throw meaningOf(error, plan.baseUrl);
   }
 }
@@ -57,7 +68,12 @@ async function sendOne(request: PlannedRequest, { plan, agent, stop }: Line): Pr
 /** Redirects are answers like any other: a token must not follow where somebody points. */
 function statusOf(
   { method, path, header, body }: PlannedRequest,
-  { plan: { baseUrl }, agent, heard, signal }: Omit<Line, 'stop'> & { heard: { connected: boolean }; signal: AbortSignal },
+  {
+    plan: { baseUrl },
+    agent,
+    heard,
+    signal,
+  }: Omit<Line, 'stop'> & { heard: { connected: boolean }; signal: AbortSignal },
 ): Promise<number> {
   const headers = {
     'User-Agent': 'keylift-probe',
@@ -66,19 +82,28 @@ function statusOf(
   };
   return new Promise((resolve, reject) => {
     const { request } = baseUrl.protocol === 'https:' ? https : http;
-    const sent = request(baseUrl, { method, path: baseUrl.pathname.replace(/\/$/, '') + path, headers, agent, signal }, (response) => {
-      let read = 0;
-      const done = (): void => { resolve(response.statusCode ?? 0); };
-      response.on('data', (chunk: Buffer) => {
-        read += chunk.length;
-        if (read > MOST_READ) response.destroy();
-      });
-      // With the status here, a body that breaks off takes nothing away from the answer.
-      response.on('end', done).on('close', done).on('error', done);
-    });
+    const sent = request(
+      baseUrl,
+      { method, path: baseUrl.pathname.replace(/\/$/, '') + path, headers, agent, signal },
+      (response) => {
+        let read = 0;
+        const done = (): void => {
+          resolve(response.statusCode ?? 0);
+        };
+        response.on('data', (chunk: Buffer) => {
+          read += chunk.length;
+          if (read > MOST_READ) response.destroy();
+        });
+        // With the status here, a body that breaks off takes nothing away from the answer.
+        response.on('end', done).on('close', done).on('error', done);
+      },
+    );
     sent.on('socket', (socket) => {
       if (sent.reusedSocket) heard.connected = true;
-      else socket.once(baseUrl.protocol === 'https:' ? 'secureConnect' : 'connect', () => { heard.connected = true; });
+      else
+        socket.once(baseUrl.protocol === 'https:' ? 'secureConnect' : 'connect', () => {
+          heard.connected = true;
+        });
     });
     sent.on('error', reject);
     sent.end(body?.bytes);
@@ -89,7 +114,9 @@ function meaningOf(error: unknown, { origin }: URL): Error {
   const code = networkCodeOf(error) ?? '';
   if (TLS.test(code)) {
     return new UsageError('gateway_tls_refused', `the TLS certificate of ${origin} is not accepted`, {
-      facts: { tls: code }, hint: 'Name the private authority\'s file as "ca" in the probe file, or use the host name that the certificate is for.', anchor: 'probe',
+      facts: { tls: code },
+      hint: 'Name the private authority\'s file as "ca" in the probe file, or use the host name that the certificate is for.',
+      anchor: 'probe',
     });
   }
   if (code.startsWith('HPE_')) return new NoAnswer('what answers there speaks no HTTP', false);

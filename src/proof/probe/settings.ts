@@ -21,7 +21,13 @@ export async function readProbe(file: string, env: Desk['env']): Promise<ProbePl
   const structural = [...faults, ...faultsOfStructure(value, 'probe.schema.json')];
   if (structural.length > 0) throw invalid(file, structural);
   const found: Fault[] = [];
-  const plan = await toPlan(value as ProbeFile, { file, env, fault: (path, reason) => { found.push({ path, reason }); } });
+  const plan = await toPlan(value as ProbeFile, {
+    file,
+    env,
+    fault: (path, reason) => {
+      found.push({ path, reason });
+    },
+  });
   if (found.length > 0) throw invalid(file, found);
   return plan;
 }
@@ -35,28 +41,34 @@ async function toPlan(settings: ProbeFile, desk: Desk): Promise<ProbePlan> {
     retries,
     concurrency,
     perSecond,
-    requests: await Promise.all(settings.requests.map(async (request, at) => {
-      const { header, token } = readHeader(request.header, ['requests', at, 'header'], desk);
-      return {
-        name: request.name ?? null,
-        method: request.method,
-        path: readPath(request.path, ['requests', at, 'path'], desk),
-        header,
-        token,
-        keyId: request.keyId === undefined ? null : String(request.keyId),
-        before: request.before,
-        after: request.after,
-        body: request.body === undefined ? null : await readBody(request.body, ['requests', at, 'body'], desk),
-      };
-    })),
+    requests: await Promise.all(
+      settings.requests.map(async (request, at) => {
+        const { header, token } = readHeader(request.header, ['requests', at, 'header'], desk);
+        return {
+          name: request.name ?? null,
+          method: request.method,
+          path: readPath(request.path, ['requests', at, 'path'], desk),
+          header,
+          token,
+          keyId: request.keyId === undefined ? null : String(request.keyId),
+          before: request.before,
+          after: request.after,
+          body: request.body === undefined ? null : await readBody(request.body, ['requests', at, 'body'], desk),
+        };
+      }),
+    ),
   };
 }
 
 async function readText(file: string): Promise<string> {
-  const facts = await stat(file).catch((error: unknown) => { throw unreadable(file, error); });
+  const facts = await stat(file).catch((error: unknown) => {
+    throw unreadable(file, error);
+  });
   if (facts.isDirectory()) throw unreadable(file, 'is a folder');
   if (facts.size > MAX_BYTES) throw unreadable(file, `is larger than ${String(MAX_BYTES / 1024 / 1024)} MiB`);
-  const bytes = await readFile(file).catch((error: unknown) => { throw unreadable(file, error); });
+  const bytes = await readFile(file).catch((error: unknown) => {
+    throw unreadable(file, error);
+  });
   const { text, fault } = decodeUtf8(bytes);
   if (fault !== undefined) throw unreadable(file, fault);
   return text;
@@ -65,27 +77,45 @@ async function readText(file: string): Promise<string> {
 function parse(text: string, file: string): { value: unknown; faults: Fault[] } {
   try {
     const { value, duplicates } = parseJson(text);
-    return { value, faults: duplicates.map(({ path, line }) => ({ path, reason: `given twice (again in line ${String(line)})` })) };
+    return {
+      value,
+      faults: duplicates.map(({ path, line }) => ({ path, reason: `given twice (again in line ${String(line)})` })),
+    };
   } catch (error) {
     if (!(error instanceof JsonFault)) throw error;
-    throw new UsageError('probe_invalid', `the probe file ${file} is not JSON: line ${String(error.line)}, column ${String(error.column)}`, {
-      facts: { file }, hint: 'Mend that place; no request was sent.', anchor: 'probe',
-    });
+    throw new UsageError(
+      'probe_invalid',
+      `the probe file ${file} is not JSON: line ${String(error.line)}, column ${String(error.column)}`,
+      { facts: { file }, hint: 'Mend that place; no request was sent.', anchor: 'probe' },
+    );
   }
 }
 
 function invalid(file: string, faults: readonly Fault[]): UsageError {
   const lines = faults.map(({ path, reason }) => `  ${keyPath(path)}: ${reason}`);
-  const told = lines.length > MOST_TOLD ? [...lines.slice(0, MOST_TOLD), `  and ${String(lines.length - MOST_TOLD)} more`] : lines;
-  return new UsageError('probe_invalid', `the probe file ${file} has ${lines.length === 1 ? '1 fault' : `${String(lines.length)} faults`}:\n${told.join('\n')}`, {
-    hint: 'Mend them and run the command again; no request was sent. schemas/probe.schema.json describes the file.', anchor: 'probe',
-  });
+  const told =
+    lines.length > MOST_TOLD ? [...lines.slice(0, MOST_TOLD), `  and ${String(lines.length - MOST_TOLD)} more`] : lines;
+  return new UsageError(
+    'probe_invalid',
+    `the probe file ${file} has ${lines.length === 1 ? '1 fault' : `${String(lines.length)} faults`}:\n${told.join('\n')}`,
+    {
+      hint: 'Mend them and run the command again; no request was sent. schemas/probe.schema.json describes the file.',
+      anchor: 'probe',
+    },
+  );
 }
 
 function unreadable(file: string, why: unknown): UsageError {
   const code = why instanceof Error ? ((why as NodeJS.ErrnoException).code ?? '') : '';
-  const reason = typeof why === 'string' ? why : code === 'ENOENT' ? 'does not exist' : `cannot be read${code === '' ? '' : ` (${code})`}`;
+  const reason =
+    typeof why === 'string'
+      ? why
+      : code === 'ENOENT'
+        ? 'does not exist'
+        : `cannot be read${code === '' ? '' : ` (${code})`}`;
   return new UsageError('probe_unreadable', `the probe file ${file} ${reason}`, {
-    facts: { file }, hint: 'Name a file of UTF-8 JSON that this user may read; no request was sent.', anchor: 'probe',
+    facts: { file },
+    hint: 'Name a file of UTF-8 JSON that this user may read; no request was sent.',
+    anchor: 'probe',
   });
 }

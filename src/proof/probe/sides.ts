@@ -26,13 +26,21 @@ const COPY_CANARIES = 'COPY pg_temp.keylift_canaries (place, token, key_id) FROM
  *
  * @throws RefusedError `temporary_tables`
  */
-export async function sidesOf(session: WriteSession, schema: MappedSchema, requests: readonly Pick<PlannedRequest, 'token' | 'keyId'>[]): Promise<(Side | null)[]> {
+export async function sidesOf(
+  session: WriteSession,
+  schema: MappedSchema,
+  requests: readonly Pick<PlannedRequest, 'token' | 'keyId'>[],
+): Promise<(Side | null)[]> {
   const ground = await findGround(session, schema);
-  const lines = requests.map(({ token, keyId }, at) => [
-    String(at + 1),
-    keyId === null && !schema.types.tokenIsBytes ? token : null,
-    keyId !== null && isValueOf(schema.types.id, keyId) ? keyId : null,
-  ].map(copyField).join('\t'));
+  const lines = requests.map(({ token, keyId }, at) =>
+    [
+      String(at + 1),
+      keyId === null && !schema.types.tokenIsBytes ? token : null,
+      keyId !== null && isValueOf(schema.types.id, keyId) ? keyId : null,
+    ]
+      .map(copyField)
+      .join('\t'),
+  );
   await makeTemporary(session, MAKE_CANARIES);
   await session.copyIn(COPY_CANARIES, Readable.from([`${lines.join('\n')}\n`]));
   const { rows } = await session.query<Side & { place: number }>(findCanaries(ground));

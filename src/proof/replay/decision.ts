@@ -37,7 +37,9 @@ export function readDecision(text: string, line: number, types: ValueTypes): Rea
     ...(token === undefined ? [] : faultOfToken(token, types)),
     ...(keyId === undefined ? [] : faultOfKeyId(keyId, types)),
     ...faultOfApi(api),
-    ...(typeof allowed === 'boolean' ? [] : [allowed === undefined ? 'no allowed' : 'allowed is neither true nor false']),
+    ...(typeof allowed === 'boolean'
+      ? []
+      : [allowed === undefined ? 'no allowed' : 'allowed is neither true nor false']),
   ];
   if (faults.length > 0) return { fault: faults.join(', ') };
   return {
@@ -62,13 +64,15 @@ function parse(text: string): unknown {
 
 function faultOfToken(token: unknown, { tokenIsBytes }: ValueTypes): string[] {
   if (typeof token !== 'string') return ['token is not text'];
-  if (tokenIsBytes) return BYTES.test(token) ? [] : ['token is not \\x and hex digits, as PostgreSQL writes the bytes that are stored'];
+  if (tokenIsBytes)
+    return BYTES.test(token) ? [] : ['token is not \\x and hex digits, as PostgreSQL writes the bytes that are stored'];
   return storable(token) ? [] : ['token holds a character PostgreSQL cannot store'];
 }
 
 function faultOfKeyId(keyId: unknown, { id }: ValueTypes): string[] {
   if (typeof keyId === 'number') {
-    return Number.isSafeInteger(keyId) ? faultOfKeyId(String(keyId), { id, token: '', tokenIsBytes: false })
+    return Number.isSafeInteger(keyId)
+      ? faultOfKeyId(String(keyId), { id, token: '', tokenIsBytes: false })
       : ['key_id is a number that JSON does not keep whole: write it as text'];
   }
   if (typeof keyId !== 'string') return ['key_id is not text'];

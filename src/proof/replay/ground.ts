@@ -52,7 +52,12 @@ export async function findGround(session: ReadSession, mapped: MappedSchema): Pr
 }
 
 const withoutLedger = (schema: MappedSchema): Ground => ({
-  schema, ledger: false, target: false, accountKeys: false, purged: false, authorize: false,
+  schema,
+  ledger: false,
+  target: false,
+  accountKeys: false,
+  purged: false,
+  authorize: false,
   indexed: { perApi: schema.types.tokenIndexed, account: false },
 });
 
@@ -60,9 +65,11 @@ const withoutLedger = (schema: MappedSchema): Ground => ({
 export async function ledgerOf(session: ReadSession): Promise<LedgerState | null> {
   // Naming a table in a schema without USAGE would end the transaction.
   const { usable } = await session.one<{ usable: boolean }>(
-    `SELECT coalesce(has_schema_privilege(to_regnamespace('keylift'), 'USAGE'), false) AS usable`);
+    `SELECT coalesce(has_schema_privilege(to_regnamespace('keylift'), 'USAGE'), false) AS usable`,
+  );
   if (!usable) return null;
   const { readable } = await session.one<{ readable: boolean }>(
-    `SELECT coalesce(has_table_privilege(to_regclass('keylift.events'), 'SELECT'), false) AS readable`);
+    `SELECT coalesce(has_table_privilege(to_regclass('keylift.events'), 'SELECT'), false) AS readable`,
+  );
   return readable ? readState(session) : null;
 }

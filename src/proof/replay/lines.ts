@@ -37,11 +37,18 @@ export async function checkReplayFile(file: string): Promise<void> {
   }
 }
 
-const REASONS: Record<string, string> = { ENOENT: 'does not exist', ENOTDIR: 'does not exist', EACCES: 'may not be read by this user' };
+const REASONS: Record<string, string> = {
+  ENOENT: 'does not exist',
+  ENOTDIR: 'does not exist',
+  EACCES: 'may not be read by this user',
+};
 
 const unreadable = (file: string, reason: string, cause?: unknown): UsageError =>
   new UsageError('replay_unreadable', `the file of decisions ${file} ${reason}`, {
-    facts: { file }, ...(cause === undefined ? {} : { cause }), hint: 'Name a file with one JSON object a line.', anchor: 'replay',
+    facts: { file },
+    ...(cause === undefined ? {} : { cause }),
+    hint: 'Name a file with one JSON object a line.',
+    anchor: 'replay',
   });
 
 /**
@@ -111,4 +118,5 @@ async function* splitLines(handle: FileHandle): AsyncGenerator<Line[]> {
   if (length > 0) yield [take()];
 }
 
-const fill = async (handle: FileHandle, chunk: Buffer): Promise<Buffer> => chunk.subarray(0, (await handle.read(chunk)).bytesRead);
+const fill = async (handle: FileHandle, chunk: Buffer): Promise<Buffer> =>
+  chunk.subarray(0, (await handle.read(chunk)).bytesRead);

@@ -31,7 +31,11 @@ interface Judged {
  *
  * @throws UsageError `replay_unreadable`; RefusedError `settings_changed`, `temporary_tables`
  */
-export async function replay(database: Database, schema: MappedSchema, { file, onProgress, stop }: ReplayOptions): Promise<Replay> {
+export async function replay(
+  database: Database,
+  schema: MappedSchema,
+  { file, onProgress, stop }: ReplayOptions,
+): Promise<Replay> {
   const started = performance.now();
   const found = nothing();
   const pages = readPages(file, schema.types);
@@ -52,33 +56,48 @@ async function judgeNext(
   schema: MappedSchema,
   { found, pages, stop }: { found: Replay; pages: AsyncIterator<Page>; stop: AbortSignal | undefined },
 ): Promise<void> {
-  await database.transaction(async (session) => {
-    const decisions = await fillSheet(session, pages, (page) => {
-      stop?.throwIfAborted();
-      takeFaults(found, page);
-    });
-    if (decisions === 0) return;
-    // A stage may end between two sheets.
-    const ground = await findGround(session, schema);
-    // Sheet after sheet is hashed against the same tables; the server's own work_mem comes back with the transaction's end.
-    await session.query(`SET LOCAL work_mem = '32MB'`);
-    const judged = await session.one<Judged>(judgeSheet(ground));
-    found.decisions += decisions;
-    takeJudged(found, judged, ground);
-  }, { isolation: 'repeatable read' });
+  await database.transaction(
+    async (session) => {
+      const decisions = await fillSheet(session, pages, (page) => {
+        stop?.throwIfAborted();
+        takeFaults(found, page);
+      });
+      if (decisions === 0) return;
+      // A stage may end between two sheets.
+      const ground = await findGround(session, schema);
+      // Sheet after sheet is hashed against the same tables; the server's own work_mem comes back with the transaction's end.
+      await session.query(`SET LOCAL work_mem = '32MB'`);
+      const judged = await session.one<Judged>(judgeSheet(ground));
+      found.decisions += decisions;
+      takeJudged(found, judged, ground);
+    },
+    { isolation: 'repeatable read' },
+  );
 }
 
 function takeJudged(found: Replay, judged: Judged, ground: Ground): void {
   found.judged_by = ground.accountKeys ? 'account_keys' : 'rules';
   if (ground.authorize) found.asked += Number(judged.pairs);
-  for (const name of ['same', 'unknown_keys', 'unknown_apis', 'ambiguous_apis'] as const) found[name] += Number(judged[name]);
+  for (const name of ['same', 'unknown_keys', 'unknown_apis', 'ambiguous_apis'] as const)
+    found[name] += Number(judged[name]);
   takeDifferences(found, judged);
 }
 
 function nothing(): Replay {
   return {
-    ok: true, lines: 0, decisions: 0, same: 0, explained: 0, unexplained: 0, unknown_keys: 0, unknown_apis: 0, ambiguous_apis: 0,
-    judged_by: 'rules', asked: 0, bad_lines: { count: 0, first: [] }, seconds: 0,
+    ok: true,
+    lines: 0,
+    decisions: 0,
+    same: 0,
+    explained: 0,
+    unexplained: 0,
+    unknown_keys: 0,
+    unknown_apis: 0,
+    ambiguous_apis: 0,
+    judged_by: 'rules',
+    asked: 0,
+    bad_lines: { count: 0, first: [] },
+    seconds: 0,
     kinds: KIND_NAMES.map((kind): ReplayKind => ({ kind, ...KINDS[kind], decisions: 0, differences: [] })),
   };
 }
@@ -100,8 +119,13 @@ function takeDifferences(found: Replay, { kinds, differences }: Judged): void {
 
 /** A request that is listed already was seen on an earlier sheet, too. */
 function list(listed: ReplayDifference[], difference: ReplayDifference): void {
-  const again = listed.find((other) => other.fingerprint === difference.fingerprint && other.key_id === difference.key_id
-    && other.api === difference.api && other.recorded === difference.recorded);
+  const again = listed.find(
+    (other) =>
+      other.fingerprint === difference.fingerprint &&
+      other.key_id === difference.key_id &&
+      other.api === difference.api &&
+      other.recorded === difference.recorded,
+  );
   if (again !== undefined) again.times += difference.times;
   else if (listed.length < MOST_LISTED) listed.push(difference);
 }

@@ -30,7 +30,9 @@ export function keysNamed(ground: Ground): string {
     `SELECT ${l.token()} AS token, 1 AS place FROM ${l.keys} k WHERE ${l.id()} = n.key_id AND ${l.isPerApiKey()}`,
     ...(ground.target ? [`SELECT t.token, 2 FROM ${l.target} t WHERE t.id = n.key_id`] : []),
     ...(ground.target && ground.ledger
-      ? [`SELECT t.token, 3 FROM keylift.outcomes x JOIN ${l.target} t ON t.id = x.account_key_id WHERE x.key_id = n.key_id AND x.outcome = 'merge'`]
+      ? [
+          `SELECT t.token, 3 FROM keylift.outcomes x JOIN ${l.target} t ON t.id = x.account_key_id WHERE x.key_id = n.key_id AND x.outcome = 'merge'`,
+        ]
       : []),
   ];
   return `
@@ -78,7 +80,8 @@ export function perApiKeys(ground: Ground): string {
 }
 
 /** An index on the token is used for an array of them; without one the tokens are hashed against one scan. */
-const amongTokens = (indexed: boolean): string => (indexed ? '= ANY (ARRAY(SELECT token FROM tokens))' : 'IN (SELECT token FROM tokens)');
+const amongTokens = (indexed: boolean): string =>
+  indexed ? '= ANY (ARRAY(SELECT token FROM tokens))' : 'IN (SELECT token FROM tokens)';
 
 /** Account keys that have one of the tokens: all of them, or those born in Settings alone. */
 export function accountKeys(ground: Ground): string {

@@ -22,14 +22,21 @@ const COPY_SHEET = `COPY ${SHEET} (line, token, key_id, api, allowed) FROM STDIN
  * @returns how many; 0 where none are left, and perhaps where none could be read
  * @throws RefusedError `temporary_tables`
  */
-export async function fillSheet(session: WriteSession, pages: AsyncIterator<Page>, onPage: (page: Page) => void): Promise<number> {
+export async function fillSheet(
+  session: WriteSession,
+  pages: AsyncIterator<Page>,
+  onPage: (page: Page) => void,
+): Promise<number> {
   await makeTemporary(session, MAKE_SHEET);
   await session.query('SET TRANSACTION READ ONLY');
   let decisions = 0;
-  await session.copyIn(COPY_SHEET, sheetOf(pages, (page) => {
-    decisions += page.decisions.length;
-    onPage(page);
-  }));
+  await session.copyIn(
+    COPY_SHEET,
+    sheetOf(pages, (page) => {
+      decisions += page.decisions.length;
+      onPage(page);
+    }),
+  );
   return decisions;
 }
 

@@ -61,9 +61,11 @@ function doors(ground: Ground): string {
     ), pairs AS MATERIALIZED (
       SELECT DISTINCT r.sent AS token, a.id AS api FROM requests r JOIN apis a ON a.slug = r.api WHERE r.sent IS NOT NULL
     ), answers AS MATERIALIZED (
-      ${ground.authorize
-        ? 'SELECT p.token, p.api, f.key_id, f.account_id AS account FROM pairs p CROSS JOIN LATERAL keylift.authorize(p.token, p.api) f'
-        : `SELECT token, api, NULL::${ground.schema.types.id} AS key_id, NULL::${ground.schema.types.account} AS account FROM pairs WHERE false`}
+      ${
+        ground.authorize
+          ? 'SELECT p.token, p.api, f.key_id, f.account_id AS account FROM pairs p CROSS JOIN LATERAL keylift.authorize(p.token, p.api) f'
+          : `SELECT token, api, NULL::${ground.schema.types.id} AS key_id, NULL::${ground.schema.types.account} AS account FROM pairs WHERE false`
+      }
     ), doors AS MATERIALIZED (
       SELECT r.line, r.times, r.allowed AS recorded, r.sent, r.api AS slug, a.id AS api, coalesce(a.in_store, false) AS in_store,
         coalesce(r.key_id, old.id, acc.id, s.id) AS key_id, r.key_known OR s.token IS NOT NULL AS key_known,

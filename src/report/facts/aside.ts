@@ -26,9 +26,15 @@ export function setAside({ schema: { legacy: l, types } }: Ground): string {
 }
 
 /** Exceptions and merged keys, at most `MOST_LISTED` of each. */
-export async function readAside(session: ReadSession, ground: Ground): Promise<Pick<Chronicle, 'exceptions' | 'merges'>> {
+export async function readAside(
+  session: ReadSession,
+  ground: Ground,
+): Promise<Pick<Chronicle, 'exceptions' | 'merges'>> {
   const list = async (outcome: 'exception' | 'merge'): Promise<Listed<SetAside>> => {
-    const { total } = await session.one<{ total: string }>('SELECT count(*) AS total FROM keylift.outcomes WHERE outcome = $1', [outcome]);
+    const { total } = await session.one<{ total: string }>(
+      'SELECT count(*) AS total FROM keylift.outcomes WHERE outcome = $1',
+      [outcome],
+    );
     return { total: Number(total), listed: (await session.query<SetAside>(setAside(ground), [outcome])).rows };
   };
   return { exceptions: await list('exception'), merges: await list('merge') };

@@ -20,25 +20,29 @@ import { readTrail } from './trail.js';
  * @throws RefusedError `nothing_migrated` where no migration was ever begun.
  */
 export async function readChronicle(database: Database, schema: MappedSchema, version: string): Promise<Chronicle> {
-  return database.readOnly(async (session) => {
-    const migration = await readMigration(session);
-    const ground = await groundOf(session, schema, migration.attempt);
-    const { now, server_version } = await session.one<{ now: string; server_version: string }>(
-      `SELECT ${moment('now()')} AS now, current_setting('server_version') AS server_version`);
-    const { host, port, database: name } = database.where;
-    return {
-      made_at: now,
-      version,
-      database: { name, host, port, server_version, keys: schema.legacy.keys, target: schema.legacy.target },
-      migration,
-      status: await readStatus(session, schema),
-      accounts: await countAccounts(session, ground),
-      ...(await readOutcomes(session, ground)),
-      ...(await readAside(session, ground)),
-      timeline: await readTimeline(session, ground),
-      ...(await readTrail(session, ground)),
-    };
-  }, { isolation: 'repeatable read' });
+  return database.readOnly(
+    async (session) => {
+      const migration = await readMigration(session);
+      const ground = await groundOf(session, schema, migration.attempt);
+      const { now, server_version } = await session.one<{ now: string; server_version: string }>(
+        `SELECT ${moment('now()')} AS now, current_setting('server_version') AS server_version`,
+      );
+      const { host, port, database: name } = database.where;
+      return {
+        made_at: now,
+        version,
+        database: { name, host, port, server_version, keys: schema.legacy.keys, target: schema.legacy.target },
+        migration,
+        status: await readStatus(session, schema),
+        accounts: await countAccounts(session, ground),
+        ...(await readOutcomes(session, ground)),
+        ...(await readAside(session, ground)),
+        timeline: await readTimeline(session, ground),
+        ...(await readTrail(session, ground)),
+      };
+    },
+    { isolation: 'repeatable read' },
+  );
 }
 
 async function readMigration(session: ReadSession): Promise<MigrationFacts> {
@@ -49,5 +53,6 @@ async function readMigration(session: ReadSession): Promise<MigrationFacts> {
     });
   }
   return session.one<MigrationFacts>(
-    `SELECT attempt, stage, state, ${moment('started_at')} AS started_at, ${moment('changed_at')} AS changed_at, seconds FROM keylift.migration`);
+    `SELECT attempt, stage, state, ${moment('started_at')} AS started_at, ${moment('changed_at')} AS changed_at, seconds FROM keylift.migration`,
+  );
 }

@@ -12,11 +12,16 @@ export interface Ground {
 }
 
 export async function groundOf(session: ReadSession, mapped: MappedSchema, attempt: number): Promise<Ground> {
-  const { target } = await session.one<{ target: boolean }>('SELECT to_regclass($1) IS NOT NULL AS target', [mapped.legacy.target]);
+  const { target } = await session.one<{ target: boolean }>('SELECT to_regclass($1) IS NOT NULL AS target', [
+    mapped.legacy.target,
+  ]);
   return { schema: await withArchive(session, mapped), target, attempt };
 }
 
-export async function countAccounts(session: ReadSession, { schema: { legacy: l } }: Ground): Promise<{ total: number; switched: number }> {
+export async function countAccounts(
+  session: ReadSession,
+  { schema: { legacy: l } }: Ground,
+): Promise<{ total: number; switched: number }> {
   const row = await session.one<{ total: string; switched: string }>(`
     SELECT count(*) AS total, count(*) FILTER (WHERE ${isSwitched(l.accountId(), '(SELECT cohorts FROM keylift.switch_rule)')}) AS switched
     FROM ${l.accounts} o`);

@@ -4,7 +4,8 @@ import type { ApiOutcomes, Chronicle, Fate, Origin, StoreApi } from './document.
 import type { Ground } from './ground.js';
 
 /** Where a key was made; custom APIs, of which a platform may have as many as customers, are one. */
-const origin = (apiId: string, inStore: string): string => `CASE WHEN ${apiId} IS NULL THEN 'missing' WHEN ${inStore} THEN 'store' ELSE 'custom' END`;
+const origin = (apiId: string, inStore: string): string =>
+  `CASE WHEN ${apiId} IS NULL THEN 'missing' WHEN ${inStore} THEN 'store' ELSE 'custom' END`;
 
 /**
  * Every per-API key once: account keys by the API they were made in, what the ledger set aside, and all others, which
@@ -60,7 +61,14 @@ export function gather(rows: readonly CountedRow[]): ApiOutcomes[] {
   const apis = new Map<string, ApiOutcomes>();
   for (const row of rows) {
     const id = `${row.origin} ${row.api_id ?? ''}`;
-    const api = apis.get(id) ?? { origin: row.origin, api_id: row.api_id, slug: row.slug, keys: none(), alive: none(), exceptions_by_reason: {} };
+    const api = apis.get(id) ?? {
+      origin: row.origin,
+      api_id: row.api_id,
+      slug: row.slug,
+      keys: none(),
+      alive: none(),
+      exceptions_by_reason: {},
+    };
     apis.set(id, api);
     const keys = Number(row.keys);
     api.keys[row.outcome] += keys;
@@ -69,14 +77,23 @@ export function gather(rows: readonly CountedRow[]): ApiOutcomes[] {
   }
   const places: Origin[] = ['store', 'custom', 'missing'];
   const size = (api: ApiOutcomes): number => Object.values(api.keys).reduce((sum, n) => sum + n, 0);
-  return [...apis.values()].sort((a, b) =>
-    places.indexOf(a.origin) - places.indexOf(b.origin) || size(b) - size(a) || ((a.slug ?? '') < (b.slug ?? '') ? -1 : 1));
+  return [...apis.values()].sort(
+    (a, b) =>
+      places.indexOf(a.origin) - places.indexOf(b.origin) ||
+      size(b) - size(a) ||
+      ((a.slug ?? '') < (b.slug ?? '') ? -1 : 1),
+  );
 }
 
 /** What became of every key. */
-export async function readOutcomes(session: ReadSession, ground: Ground): Promise<Pick<Chronicle, 'apis' | 'store_apis' | 'born_in_settings'>> {
+export async function readOutcomes(
+  session: ReadSession,
+  ground: Ground,
+): Promise<Pick<Chronicle, 'apis' | 'store_apis' | 'born_in_settings'>> {
   const { rows } = await session.query<CountedRow>(countByApi(ground));
-  const born = ground.target ? await session.one<{ keys: string; alive: string }>(countBorn(ground)) : { keys: '0', alive: '0' };
+  const born = ground.target
+    ? await session.one<{ keys: string; alive: string }>(countBorn(ground))
+    : { keys: '0', alive: '0' };
   return {
     apis: gather(rows),
     store_apis: (await session.query<StoreApi>(storeApis(ground))).rows,

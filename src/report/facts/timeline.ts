@@ -66,7 +66,10 @@ export async function readTimeline(session: ReadSession, { attempt }: Ground): P
   const { rows: told } = await session.query<Omit<Spell, 'rows'>>(SPELLS_TOLD, [attempt]);
   const width = Math.max(LEAST_BUCKET_SECONDS, told.reduce((sum, spell) => sum + spell.seconds, 0) / BUCKETS);
   const { rows: pace } = await session.query<{ spell: number; bucket: number; rows: number }>(PACE, [attempt, width]);
-  const spells = told.map((spell) => ({ ...spell, rows: Array.from({ length: Math.max(1, Math.ceil(spell.seconds / width)) }, () => 0) }));
+  const spells = told.map((spell) => ({
+    ...spell,
+    rows: Array.from({ length: Math.max(1, Math.ceil(spell.seconds / width)) }, () => 0),
+  }));
   for (const { spell, bucket, rows } of pace) {
     const into = spells[spell]!.rows;
     into[Math.min(bucket, into.length - 1)]! += Number(rows);
@@ -76,7 +79,10 @@ export async function readTimeline(session: ReadSession, { attempt }: Ground): P
   return {
     spells,
     bucket_seconds: width,
-    waits: { total: waited.reduce((sum, { times }) => sum + times, 0), listed: (await session.query<Wait>(LONGEST_WAITS, [attempt])).rows },
+    waits: {
+      total: waited.reduce((sum, { times }) => sum + times, 0),
+      listed: (await session.query<Wait>(LONGEST_WAITS, [attempt])).rows,
+    },
     waited,
     stages: (await session.query<StageDone>(STAGES_DONE, [attempt])).rows,
     batches: { done: Number(batches.done), failed: Number(batches.failed), open: Number(batches.open) },

@@ -25,11 +25,18 @@ const PROOFS = `
     FROM keylift.proofs ORDER BY keylift.proofs.proof_no DESC LIMIT ${String(MOST_PROOFS)}`;
 
 /** The latest first. */
-export async function readTrail(session: ReadSession, { attempt }: Ground): Promise<Pick<Chronicle, 'runs' | 'events' | 'proofs' | 'last_proof'>> {
+export async function readTrail(
+  session: ReadSession,
+  { attempt }: Ground,
+): Promise<Pick<Chronicle, 'runs' | 'events' | 'proofs' | 'last_proof'>> {
   const proofs = await list<ProofLine>(session, PROOFS, 'keylift.proofs');
   const last = proofs.listed[0];
-  const whole = last?.attempt !== attempt ? null
-    : await session.one<{ document: Proof }>('SELECT document FROM keylift.proofs WHERE proof_no = $1', [last.proof_no]);
+  const whole =
+    last?.attempt !== attempt
+      ? null
+      : await session.one<{ document: Proof }>('SELECT document FROM keylift.proofs WHERE proof_no = $1', [
+          last.proof_no,
+        ]);
   return {
     runs: await list<RunLine>(session, RUNS, 'keylift.runs'),
     events: await list<EventLine>(session, EVENTS, `keylift.events WHERE kind <> 'waiting'`),

@@ -17,21 +17,39 @@ const px = (value: number): string => String(Math.round(value * 100) / 100);
 /** Parts side by side; `of` fills the whole width. */
 export function stack(parts: readonly Part[], { of, height }: { of: number; height: number }): Html {
   const there = parts.filter(({ value }) => value > 0);
-  const widths = widthsOf(there.map(({ value }) => value), of);
+  const widths = widthsOf(
+    there.map(({ value }) => value),
+    of,
+  );
   let x = 0;
   const drawn = there.map((part, at) => {
     const width = widths[at]!;
-    const one = html`<rect class="${part.kind}" x="${px(x)}" y="0" width="${px(width)}" height="${height}"><title>${part.label}: ${grouped(part.value)}</title></rect>`;
+    const one = html`<rect class="${part.kind}" x="${px(x)}" y="0" width="${px(width)}" height="${height}"
+      ><title>${part.label}: ${grouped(part.value)}</title></rect
+    >`;
     x += width;
     return one;
   });
   const told = there.map(({ label, value }) => `${label} ${grouped(value)}`).join(', ');
-  return html`<svg class="stack" viewBox="0 0 ${WIDTH} ${height}" preserveAspectRatio="none" role="img" aria-label="${told === '' ? 'none' : told}">${drawn}</svg>`;
+  return html`<svg
+    class="stack"
+    viewBox="0 0 ${WIDTH} ${height}"
+    preserveAspectRatio="none"
+    role="img"
+    aria-label="${told === '' ? 'none' : told}"
+  >
+    ${drawn}
+  </svg>`;
 }
 
 /** One value as a bar; `of` fills the whole width. */
-export const bar = (value: number, { of, kind, told = grouped(value) }: { of: number; kind: string; told?: string }): Html =>
-  html`<svg class="stack" viewBox="0 0 ${WIDTH} 12" preserveAspectRatio="none" role="img" aria-label="${told}"><rect class="${kind}" x="0" y="0" width="${px(widthsOf([value], of)[0]!)}" height="12"><title>${told}</title></rect></svg>`;
+export const bar = (
+  value: number,
+  { of, kind, told = grouped(value) }: { of: number; kind: string; told?: string },
+): Html =>
+  html`<svg class="stack" viewBox="0 0 ${WIDTH} 12" preserveAspectRatio="none" role="img" aria-label="${told}">
+    <rect class="${kind}" x="0" y="0" width="${px(widthsOf([value], of)[0]!)}" height="12"><title>${told}</title></rect>
+  </svg>`;
 
 /** Widths in proportion, the small ones lifted to what can be seen, the others giving way for them. */
 export function widthsOf(values: readonly number[], of: number): number[] {

@@ -10,16 +10,38 @@ export function head(chronicle: Chronicle): Html {
   const { database, migration, made_at, version } = chronicle;
   const { tone, title, text } = verdictOn(chronicle);
   return html`<header>
-<p class="eyebrow">keylift ${version} · page made ${time(made_at)} UTC</p>
-<h1>Keys of ${database.name}</h1>
-<div class="verdict ${tone}"><strong>${title}</strong><p>${text}</p></div>
-<dl class="tiles">${tiles(chronicle, totals(chronicle)).map(({ name, value, beside }) => html`<div><dt>${name}</dt><dd>${value}${beside === '' ? '' : html` <small>${beside}</small>`}</dd></div>`)}</dl>
-<dl class="facts">
-<div><dt>database</dt><dd>${database.name} on ${database.host}:${database.port}, PostgreSQL ${database.server_version}</dd></div>
-<div><dt>tables</dt><dd>${unquoted(database.keys)} → ${unquoted(database.target)}</dd></div>
-<div><dt>attempt</dt><dd>${migration.attempt}, begun ${time(migration.started_at)} UTC, last change ${time(migration.changed_at)} UTC</dd></div>
-</dl>
-</header>`;
+    <p class="eyebrow">keylift ${version} · page made ${time(made_at)} UTC</p>
+    <h1>Keys of ${database.name}</h1>
+    <div class="verdict ${tone}">
+      <strong>${title}</strong>
+      <p>${text}</p>
+    </div>
+    <dl class="tiles">
+      ${tiles(chronicle, totals(chronicle)).map(
+        ({ name, value, beside }) =>
+          html`<div>
+            <dt>${name}</dt>
+            <dd>${value}${beside === '' ? '' : html` <small>${beside}</small>`}</dd>
+          </div>`,
+      )}
+    </dl>
+    <dl class="facts">
+      <div>
+        <dt>database</dt>
+        <dd>${database.name} on ${database.host}:${database.port}, PostgreSQL ${database.server_version}</dd>
+      </div>
+      <div>
+        <dt>tables</dt>
+        <dd>${unquoted(database.keys)} → ${unquoted(database.target)}</dd>
+      </div>
+      <div>
+        <dt>attempt</dt>
+        <dd>
+          ${migration.attempt}, begun ${time(migration.started_at)} UTC, last change ${time(migration.changed_at)} UTC
+        </dd>
+      </div>
+    </dl>
+  </header>`;
 }
 
 /** Names come quoted for SQL; people read them without, where that is the same name. */

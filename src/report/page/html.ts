@@ -25,8 +25,16 @@ const escape = (text: string): string => text.replace(/[&<>"']/g, (mark) => ENTI
 
 /** Names are customers' words: what would steer a terminal or turn a line of text around is shown by its number. */
 export const visible = (text: string): string =>
-  text.replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  text.replace(
+    /[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu,
+    (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 
 /** JSON that a script element can hold, whatever is in it: no text of it can end the element or begin a comment. */
 export const json = (value: unknown): Html =>
-  new Html(JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`));
+  new Html(
+    JSON.stringify(value).replace(
+      /[<>&\u2028\u2029]/g,
+      (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    ),
+  );

@@ -30,22 +30,28 @@ const POLICY = `default-src 'none'; style-src ${hash(STYLE)}; script-src ${hash(
 /** The page of a migration, whole: markup, style and script in one text that asks nobody for anything. */
 export function page(chronicle: Chronicle): string {
   return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<title>keylift: ${chronicle.database.name}</title>
-<style>${new Html(STYLE)}</style>
-</head>
-<body>
-${head(chronicle)}
-<nav>${SECTIONS.map(([anchor, word]) => html`<a href="#${anchor}">${word}</a>`)}</nav>
-${SECTIONS.map(([, , draw]) => draw(chronicle))}
-<footer>Drawn by keylift ${chronicle.version} from its ledger and the tables as they were at ${chronicle.made_at}. It holds no token; names are customers' words.</footer>
-<script>${new Html(SCRIPT)}</script>
-</body>
-</html>
-`.text;
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta http-equiv="Content-Security-Policy" content="${POLICY}" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="referrer" content="no-referrer" />
+        <title>keylift: ${chronicle.database.name}</title>
+        <style>
+          ${new Html(STYLE)}
+        </style>
+      </head>
+      <body>
+        ${head(chronicle)}
+        <nav>${SECTIONS.map(([anchor, word]) => html`<a href="#${anchor}">${word}</a>`)}</nav>
+        ${SECTIONS.map(([, , draw]) => draw(chronicle))}
+        <footer>
+          Drawn by keylift ${chronicle.version} from its ledger and the tables as they were at ${chronicle.made_at}. It
+          holds no token; names are customers' words.
+        </footer>
+        <script>
+          ${new Html(SCRIPT)};
+        </script>
+      </body>
+    </html> `.text;
 }

@@ -10,6 +10,10 @@ export function marks(most: number, count = 4): number[] {
 
 /** 1,500,000 as `1.5M`: the marks of an axis. */
 export function short(value: number): string {
-  for (const [unit, size] of [['M', 1e6], ['k', 1e3]] as const) if (value >= size) return `${String(Math.round((value / size) * 10) / 10)}${unit}`;
+  for (const [unit, size] of [
+    ['M', 1e6],
+    ['k', 1e3],
+  ] as const)
+    if (value >= size) return `${String(Math.round((value / size) * 10) / 10)}${unit}`;
   return String(Math.round(value * 100) / 100);
 }

@@ -11,7 +11,10 @@ export interface Totals {
 /** Sums over these APIs, or over all. */
 export function totals({ apis }: Pick<Chronicle, 'apis'>): Totals {
   const sum = (of: (api: ApiOutcomes) => Record<Fate, number>): Record<Fate, number> =>
-    Object.fromEntries(FATES.map(({ fate }) => [fate, apis.reduce((n, api) => n + of(api)[fate], 0)])) as Record<Fate, number>;
+    Object.fromEntries(FATES.map(({ fate }) => [fate, apis.reduce((n, api) => n + of(api)[fate], 0)])) as Record<
+      Fate,
+      number
+    >;
   const keys = sum((api) => api.keys);
   return { keys, alive: sum((api) => api.alive), all: Object.values(keys).reduce((n, more) => n + more, 0) };
 }

@@ -6,7 +6,7 @@ import { html, type Html } from './html.js';
 export const FATES: readonly { fate: Fate; word: string; means: string }[] = [
   { fate: 'move', word: 'moved', means: 'an account key now, under its own id' },
   { fate: 'merge', word: 'merged', means: 'same token, account and life as an account key that answers for it, too' },
-  { fate: 'stay', word: 'stays', means: 'a custom API\'s key, not part of this' },
+  { fate: 'stay', word: 'stays', means: "a custom API's key, not part of this" },
   { fate: 'hold', word: 'held', means: 'held back by an operator; goes on as it was' },
   { fate: 'exception', word: 'exception', means: 'waits for a person; goes on as it was' },
   { fate: 'to_come', word: 'to come', means: 'not judged yet' },
@@ -38,19 +38,27 @@ function scope(value: unknown): string {
 }
 
 function tuning(facts: Facts): string {
-  const words: Record<string, string> = { concurrency: 'batches at once', batch_time: 's a batch', max_lag: 's of lag at most' };
-  return Object.entries(facts).map(([name, value]) => `${value === null ? 'its own' : String(value)} ${words[name] ?? name}`).join(', ');
+  const words: Record<string, string> = {
+    concurrency: 'batches at once',
+    batch_time: 's a batch',
+    max_lag: 's of lag at most',
+  };
+  return Object.entries(facts)
+    .map(([name, value]) => `${value === null ? 'its own' : String(value)} ${words[name] ?? name}`)
+    .join(', ');
 }
 
 const SENTENCES: Record<string, (facts: Facts) => string> = {
   stage_completed: ({ stage, seconds }) => `${String(stage)} completed in ${elapsed(Number(seconds))}`,
   holds: ({ keys, accounts }) => `holds taken: ${number(keys)} keys and ${number(accounts)} accounts by name`,
   accounts_released: ({ accounts }) => `${number(accounts)} accounts that had been taken back are in again`,
-  accounts_rolled_back: ({ accounts }) => `${number(accounts)} accounts taken back by name; they are held until the next migrate`,
+  accounts_rolled_back: ({ accounts }) =>
+    `${number(accounts)} accounts taken back by name; they are held until the next migrate`,
   switched: (facts) => `switched ${scope(facts.scope)}: answered from Settings`,
   switched_back: (facts) => `switched back ${scope(facts.scope)}: answered by per-API keys`,
   rollback_started: () => 'rollback begun',
-  rolled_back: ({ removed }) => `taken back: ${number(removed)} account keys left the new table, every account is on its per-API keys`,
+  rolled_back: ({ removed }) =>
+    `taken back: ${number(removed)} account keys left the new table, every account is on its per-API keys`,
   finalize_started: () => 'finalize begun',
   finalized: () => 'finalized: the moved per-API rows are in the archive',
   purged: ({ archived }) => `the archive of ${number(archived)} per-API rows was purged: no way back from here`,
@@ -63,7 +71,14 @@ const SENTENCES: Record<string, (facts: Facts) => string> = {
 export const sentence = (kind: string, facts: Facts): string => SENTENCES[kind]?.(facts) ?? kind.replaceAll('_', ' ');
 
 const EXITS: Record<number, string> = {
-  0: 'done', 1: 'unexpected error', 2: 'usage or configuration', 3: 'refused', 4: 'differences', 5: 'work left', 6: 'done, exceptions wait', 130: 'interrupted',
+  0: 'done',
+  1: 'unexpected error',
+  2: 'usage or configuration',
+  3: 'refused',
+  4: 'differences',
+  5: 'work left',
+  6: 'done, exceptions wait',
+  130: 'interrupted',
 };
 
 /** An exit code with its meaning. */

@@ -15,7 +15,8 @@ export async function assistBackfill(context: StageContext): Promise<void> {
       `SELECT EXISTS (SELECT FROM keylift.batches WHERE state = 'pending' AND open)
          AND NOT EXISTS (SELECT FROM keylift.batches WHERE state = 'uncut')
          AND (SELECT searched FROM keylift.migration) AS ready`,
-    ));
+    ),
+  );
   if (!ready) return;
   context.progress.stage('backfill (beside the run that leads)');
   const failed = await copyAll(context);

@@ -11,7 +11,10 @@ import { judgeAgain, sweep } from './sweep.js';
  *
  * @throws UnreachableError `batches_failed` with the ranges that failed three times; all else is done then.
  */
-export async function backfill(context: StageContext, { beside = () => Promise.resolve() }: { beside?: () => Promise<void> } = {}): Promise<void> {
+export async function backfill(
+  context: StageContext,
+  { beside = () => Promise.resolve() }: { beside?: () => Promise<void> } = {},
+): Promise<void> {
   const resumed = await hasBegun(context);
   // The mirror has moved what was written since expand, and a list of holds may have come after that.
   if (!resumed) await judgeAgain(context);
@@ -25,7 +28,10 @@ export async function backfill(context: StageContext, { beside = () => Promise.r
 }
 
 async function hasBegun({ database }: StageContext): Promise<boolean> {
-  const { begun } = await database.readOnly((s) => s.one<{ begun: boolean }>(
-    `SELECT searched OR EXISTS (SELECT FROM keylift.batches b WHERE b.state = 'done' AND b.attempt = m.attempt) AS begun FROM keylift.migration m`));
+  const { begun } = await database.readOnly((s) =>
+    s.one<{ begun: boolean }>(
+      `SELECT searched OR EXISTS (SELECT FROM keylift.batches b WHERE b.state = 'done' AND b.attempt = m.attempt) AS begun FROM keylift.migration m`,
+    ),
+  );
   return begun;
 }

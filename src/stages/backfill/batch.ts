@@ -47,8 +47,17 @@ export interface BatchOptions {
  *
  * @throws RefusedError `lease_lost` when another run took over; nothing was written then.
  */
-export async function runBatch(database: Database, schema: MappedSchema, options: BatchOptions): Promise<BatchReport | null> {
-  const limits = { lockTimeoutMs: options.lockTimeoutMs ?? 500, statementTimeoutMs: options.statementTimeoutMs, asynchronousCommit: true, tries: 1 };
+export async function runBatch(
+  database: Database,
+  schema: MappedSchema,
+  options: BatchOptions,
+): Promise<BatchReport | null> {
+  const limits = {
+    lockTimeoutMs: options.lockTimeoutMs ?? 500,
+    statementTimeoutMs: options.statementTimeoutMs,
+    asynchronousCommit: true,
+    tries: 1,
+  };
   return database.transaction(async (session) => {
     const started = performance.now();
     await session.query(`SET LOCAL keylift.writer = 'keylift'; SET LOCAL work_mem = '32MB'`);
@@ -56,10 +65,24 @@ export async function runBatch(database: Database, schema: MappedSchema, options
     if (claimed.length === 0) return null;
     options.onClaim?.(claimed);
     await requireLease(session, options.run);
-    const total: BatchReport = { rows: 0, moved: 0, stayed: 0, setAside: 0, seconds: 0, ranges: claimed.length, lines: [] };
+    const total: BatchReport = {
+      rows: 0,
+      moved: 0,
+      stayed: 0,
+      setAside: 0,
+      seconds: 0,
+      ranges: claimed.length,
+      lines: [],
+    };
     for (const stretch of stretches(claimed)) {
       const done = await copyStretch(session, schema, stretch);
-      const line = { ...done, batchNo: stretch.ranges[0]!.batch_no, after: stretch.after, upto: stretch.upto, seconds: (performance.now() - started) / 1000 };
+      const line = {
+        ...done,
+        batchNo: stretch.ranges[0]!.batch_no,
+        after: stretch.after,
+        upto: stretch.upto,
+        seconds: (performance.now() - started) / 1000,
+      };
       await writeLedgerLine(session, { stretch, line, run: options.run });
       total.lines.push(line);
       total.rows += done.rows;
@@ -72,14 +95,25 @@ export async function runBatch(database: Database, schema: MappedSchema, options
   }, limits);
 }
 
-async function copyStretch(session: WriteSession, { legacy: l, types }: MappedSchema, stretch: Stretch): Promise<Copied> {
+async function copyStretch(
+  session: WriteSession,
+  { legacy: l, types }: MappedSchema,
+  stretch: Stretch,
+): Promise<Copied> {
   const range = [stretch.after, stretch.upto];
   const facts = await session.one<RangeFacts>(lookAtRange(l, types.id), range);
   const counts = await session.one<RangeCounts>(copyRange(l, types.id, facts), range);
-  const [rows, moved, stayed, setAside] = [counts.rows, counts.moved, counts.stayed, counts.set_aside].map(Number) as [number, number, number, number];
+  const [rows, moved, stayed, setAside] = [counts.rows, counts.moved, counts.stayed, counts.set_aside].map(Number) as [
+    number,
+    number,
+    number,
+    number,
+  ];
   // A trigger of the operator's may have kept a row out.
   if (rows !== moved + stayed + setAside) {
-    throw new Error(`a batch left ${String(rows - moved - stayed - setAside)} keys unaccounted for between ${String(stretch.after)} and ${stretch.upto}`);
+    throw new Error(
+      `a batch left ${String(rows - moved - stayed - setAside)} keys unaccounted for between ${String(stretch.after)} and ${stretch.upto}`,
+    );
   }
   return { rows, moved, stayed, setAside };
 }
@@ -98,5 +132,13 @@ async function writeLedgerLine(
       [line.batchNo, others.map((r) => r.batch_no), last.batch_no],
     );
   }
-  await session.query(FINISH_BATCH, [line.batchNo, run.runId, line.rows, line.moved, line.stayed, line.setAside, line.seconds]);
+  await session.query(FINISH_BATCH, [
+    line.batchNo,
+    run.runId,
+    line.rows,
+    line.moved,
+    line.stayed,
+    line.setAside,
+    line.seconds,
+  ]);
 }

@@ -54,10 +54,16 @@ class Copier {
   constructor(private readonly context: StageContext) {
     const { options, stop } = context;
     this.steering = { paused: false, ...options, maxLag: options.maxLag, maxActive: options.maxActive };
-    this.pace = new Pace({ least: Math.min(RANGE_KEYS, options.batchSize), most: options.batchSize, batchSeconds: options.batchSeconds });
+    this.pace = new Pace({
+      least: Math.min(RANGE_KEYS, options.batchSize),
+      most: options.batchSize,
+      batchSeconds: options.batchSeconds,
+    });
     this.throttle = new Throttle({
       look: () => this.look(),
-      onChange: (reason) => { context.progress.waiting(reason); },
+      onChange: (reason) => {
+        context.progress.waiting(reason);
+      },
       everyMs: LOOK_EVERY_MS,
       now: () => performance.now(),
       sleep: (ms) => sleep(ms),
@@ -76,7 +82,10 @@ class Copier {
 
   /** Somebody else holds what is left: a batch of another run, or a writer that has not committed. */
   async waitForOthers(): Promise<void> {
-    this.context.progress.waiting({ kind: 'ranges', text: 'the last ranges are held by another run or by a session that changed keys and has not committed' });
+    this.context.progress.waiting({
+      kind: 'ranges',
+      text: 'the last ranges are held by another run or by a session that changed keys and has not committed',
+    });
     await sleep(LOOK_EVERY_MS);
     this.context.stop.throwIfAborted();
   }
@@ -102,7 +111,9 @@ class Copier {
         run,
         ranges: Math.max(1, Math.floor(this.pace.size / Math.min(RANGE_KEYS, options.batchSize))),
         statementTimeoutMs: Math.max(LEAST_TIMEOUT_MS, this.steering.batchSeconds * 1000 * TIMEOUT_FACTOR),
-        onClaim: (ranges) => { claimed = ranges; },
+        onClaim: (ranges) => {
+          claimed = ranges;
+        },
       });
       this.lost = 0;
       if (report === null) return false;
@@ -129,10 +140,20 @@ class Copier {
       case 'smaller':
         // The operator's second Ctrl-C cancels statements, which says nothing against the range.
         this.context.stop.throwIfAborted();
-        progress.retry({ text: `a batch took too long and is tried again in ${ranges.length > 1 ? 'smaller parts' : 'halves'}`, reason: 'smaller', sqlstate, ranges });
+        progress.retry({
+          text: `a batch took too long and is tried again in ${ranges.length > 1 ? 'smaller parts' : 'halves'}`,
+          reason: 'smaller',
+          sqlstate,
+          ranges,
+        });
         break;
       case 'again':
-        progress.retry({ text: 'waiting: another session holds a lock that a batch needs', reason: 'again', sqlstate, ranges });
+        progress.retry({
+          text: 'waiting: another session holds a lock that a batch needs',
+          reason: 'again',
+          sqlstate,
+          ranges,
+        });
         await sleep(pauseBefore((ranges[0]?.tries ?? 0) + 1, { baseMs: 500, maxMs: 4_000 }));
         break;
       case 'reconnect':
@@ -151,7 +172,11 @@ class Copier {
   private async survives(error: unknown): Promise<boolean> {
     if (consequenceOf(error) !== 'reconnect' || this.lost >= RECONNECT.tries || this.context.stop.aborted) return false;
     this.lost += 1;
-    this.context.progress.retry({ text: 'waiting: the connection was lost; trying again', reason: 'reconnect', sqlstate: sqlStateOf((error as Error).cause) });
+    this.context.progress.retry({
+      text: 'waiting: the connection was lost; trying again',
+      reason: 'reconnect',
+      sqlstate: sqlStateOf((error as Error).cause),
+    });
     await sleep(pauseBefore(this.lost, RECONNECT));
     return true;
   }
@@ -159,7 +184,9 @@ class Copier {
 
 /** Fresh statistics, if they can be had at once: nothing waits for them, so they must not wait for anybody. */
 export async function analyzeTarget({ database, schema }: StageContext): Promise<void> {
-  await database.transaction((s) => s.query(`ANALYZE ${schema.legacy.target}`), { lockTimeoutMs: 500, tries: 1 }).catch(() => undefined);
+  await database
+    .transaction((s) => s.query(`ANALYZE ${schema.legacy.target}`), { lockTimeoutMs: 500, tries: 1 })
+    .catch(() => undefined);
 }
 
 interface OpenRanges {
@@ -169,7 +196,9 @@ interface OpenRanges {
 
 async function openRanges({ database }: StageContext): Promise<OpenRanges> {
   return database.readOnly(async (s) => {
-    const { pending } = await s.one<{ pending: string }>(`SELECT count(*) AS pending FROM keylift.batches WHERE open AND state = 'pending'`);
+    const { pending } = await s.one<{ pending: string }>(
+      `SELECT count(*) AS pending FROM keylift.batches WHERE open AND state = 'pending'`,
+    );
     const { rows } = await s.query<FailedRange>(
       `SELECT after_id::text AS after_id, upto_id::text AS upto_id, sqlstate FROM keylift.batches WHERE open AND state = 'failed' ORDER BY upto_id LIMIT 100`,
     );
@@ -179,10 +208,12 @@ async function openRanges({ database }: StageContext): Promise<OpenRanges> {
 
 /** What a run ends with when ranges are left. */
 export function failedRanges(failed: readonly FailedRange[]): UnreachableError {
-  const ranges = failed.map((r) => `after ${r.after_id ?? 'the start'} up to ${r.upto_id} (SQLSTATE ${r.sqlstate ?? 'unknown'})`);
-  return new UnreachableError('batches_failed', `${String(failed.length)} ranges of keys failed ${String(MAX_TRIES)} times each; all others are done`, {
-    facts: { ranges },
-    hint: 'Run keylift migrate again: it goes on with these ranges.',
-    anchor: 'batches-failed',
-  });
+  const ranges = failed.map(
+    (r) => `after ${r.after_id ?? 'the start'} up to ${r.upto_id} (SQLSTATE ${r.sqlstate ?? 'unknown'})`,
+  );
+  return new UnreachableError(
+    'batches_failed',
+    `${String(failed.length)} ranges of keys failed ${String(MAX_TRIES)} times each; all others are done`,
+    { facts: { ranges }, hint: 'Run keylift migrate again: it goes on with these ranges.', anchor: 'batches-failed' },
+  );
 }

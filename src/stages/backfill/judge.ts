@@ -12,7 +12,9 @@ export const PAGE_KEYS = 5_000;
  */
 export async function judgeListed(context: StageContext): Promise<void> {
   const { database, options, progress, stop } = context;
-  const { rows: pages } = await database.readOnly((s) => s.query<{ page: number }>('SELECT DISTINCT page FROM keylift.to_judge ORDER BY page'));
+  const { rows: pages } = await database.readOnly((s) =>
+    s.query<{ page: number }>('SELECT DISTINCT page FROM keylift.to_judge ORDER BY page'),
+  );
   await fewAtOnce(pages, options.concurrency, async ({ page }) => {
     stop.throwIfAborted();
     const keys = await judge(context, page);
@@ -21,10 +23,14 @@ export async function judgeListed(context: StageContext): Promise<void> {
 }
 
 async function judge({ database, schema: { legacy: l }, progress, stop }: StageContext, page: number): Promise<number> {
-  return underLoad(database, async (session) => {
-    const { keys } = await session.one<{ keys: string }>(judgePage(l), [page]);
-    await session.query(LOCK_LINES);
-    await session.query(takePage(l), [page]);
-    return Number(keys);
-  }, { stop, onWait: progress.waiting });
+  return underLoad(
+    database,
+    async (session) => {
+      const { keys } = await session.one<{ keys: string }>(judgePage(l), [page]);
+      await session.query(LOCK_LINES);
+      await session.query(takePage(l), [page]);
+      return Number(keys);
+    },
+    { stop, onWait: progress.waiting },
+  );
 }

@@ -10,7 +10,9 @@ export const RANGE_KEYS = 5_000;
 
 /** Cuts the keys into ranges and lists those that no batch may copy: after this, batches can be taken by anybody. */
 export async function prepareRanges(context: StageContext): Promise<void> {
-  const { searched } = await context.database.readOnly((s) => s.one<{ searched: boolean }>('SELECT searched FROM keylift.migration'));
+  const { searched } = await context.database.readOnly((s) =>
+    s.one<{ searched: boolean }>('SELECT searched FROM keylift.migration'),
+  );
   // All read the whole table and none needs the other; the search for repeated tokens takes as long as the other two.
   const tasks = [() => cutAndSearch(context, { searched }), ...(searched ? [] : [() => search(context, listRepeated)])];
   await fewAtOnce(tasks, context.options.concurrency, (task) => task());
@@ -27,12 +29,16 @@ async function cutAndSearch(context: StageContext, { searched }: { searched: boo
 
 async function cut({ database, schema, options, progress, stop }: StageContext): Promise<void> {
   const keys = Math.min(options.batchSize, RANGE_KEYS);
-  await underLoad(database, async (session) => {
-    const { rowCount } = await session.query(`SELECT FROM keylift.batches WHERE state = 'uncut'`);
-    if (rowCount === 0) return;
-    await session.query(cutRanges(schema.legacy), [keys]);
-    await session.query(REMOVE_UNCUT);
-  }, { stop, onWait: progress.waiting });
+  await underLoad(
+    database,
+    async (session) => {
+      const { rowCount } = await session.query(`SELECT FROM keylift.batches WHERE state = 'uncut'`);
+      if (rowCount === 0) return;
+      await session.query(cutRanges(schema.legacy), [keys]);
+      await session.query(REMOVE_UNCUT);
+    },
+    { stop, onWait: progress.waiting },
+  );
 }
 
 async function search({ database, schema }: StageContext, list: typeof listRepeated): Promise<void> {

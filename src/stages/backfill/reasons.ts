@@ -17,9 +17,12 @@ export interface Steering {
 
 /** Reads what `pause`, `resume` and `tune` left in the ledger over what the command line said. */
 export async function readSteering(session: ReadSession, asked: Omit<Steering, 'paused'>): Promise<Steering> {
-  const row = await session.one<{ paused: boolean; concurrency: number | null; batch_time: number | null; max_lag: number | null }>(
-    'SELECT paused, concurrency, batch_time, max_lag FROM keylift.control',
-  );
+  const row = await session.one<{
+    paused: boolean;
+    concurrency: number | null;
+    batch_time: number | null;
+    max_lag: number | null;
+  }>('SELECT paused, concurrency, batch_time, max_lag FROM keylift.control');
   return {
     ...asked,
     paused: row.paused,
@@ -30,13 +33,19 @@ export async function readSteering(session: ReadSession, asked: Omit<Steering, '
 }
 
 /** Looks for a reason to wait: the first that holds. */
-export async function reasonToWait(database: Database, { legacy: l }: MappedSchema, steering: Steering): Promise<Reason> {
+export async function reasonToWait(
+  database: Database,
+  { legacy: l }: MappedSchema,
+  steering: Steering,
+): Promise<Reason> {
   if (steering.paused) return { kind: 'paused', text: 'paused by an operator; keylift resume goes on' };
-  return database.readOnly(async (session) =>
-    (await lagReason(session, steering.maxLag)) ??
-    (await blockedReason(session)) ??
-    (await activeReason(session, steering.maxActive)) ??
-    (await vacuumReason(session, [l.keys, l.target])));
+  return database.readOnly(
+    async (session) =>
+      (await lagReason(session, steering.maxLag)) ??
+      (await blockedReason(session)) ??
+      (await activeReason(session, steering.maxActive)) ??
+      (await vacuumReason(session, [l.keys, l.target])),
+  );
 }
 
 /** A replica whose lag cannot be read counts as too far behind, and so does one that is not there. */
@@ -47,9 +56,13 @@ async function lagReason(session: ReadSession, maxLag: number | null): Promise<R
        coalesce(extract(epoch FROM max(replay_lag)), 0)::float8 AS lag
      FROM pg_catalog.pg_stat_replication`,
   );
-  if (replicas === '0') return { kind: 'lag', text: 'replica lag cannot be read: no replica is connected (--max-lag was asked for)' };
-  if (unreadable !== '0') return { kind: 'lag', text: 'replica lag cannot be read: this role lacks pg_monitor (--max-lag was asked for)' };
-  return lag > maxLag ? { kind: 'lag', text: `a replica is ${lag.toFixed(1)} s behind; the limit is ${String(maxLag)} s` } : null;
+  if (replicas === '0')
+    return { kind: 'lag', text: 'replica lag cannot be read: no replica is connected (--max-lag was asked for)' };
+  if (unreadable !== '0')
+    return { kind: 'lag', text: 'replica lag cannot be read: this role lacks pg_monitor (--max-lag was asked for)' };
+  return lag > maxLag
+    ? { kind: 'lag', text: `a replica is ${lag.toFixed(1)} s behind; the limit is ${String(maxLag)} s` }
+    : null;
 }
 
 async function blockedReason(session: ReadSession): Promise<Reason> {
@@ -59,20 +72,27 @@ async function blockedReason(session: ReadSession): Promise<Reason> {
      SELECT count(DISTINCT w.pid) AS blocked FROM pg_catalog.pg_locks w, ours
      WHERE NOT w.granted AND NOT w.pid = ANY (ours.pids) AND pg_blocking_pids(w.pid) && ours.pids`,
   );
-  return blocked === '0' ? null : { kind: 'blocked', text: `${blocked} session${blocked === '1' ? ' is' : 's are'} waiting for a lock of keylift` };
+  return blocked === '0'
+    ? null
+    : { kind: 'blocked', text: `${blocked} session${blocked === '1' ? ' is' : 's are'} waiting for a lock of keylift` };
 }
 
 /** Sessions that do not show their state count as too many. */
 async function activeReason(session: ReadSession, maxActive: number | null): Promise<Reason> {
   if (maxActive === null) return null;
   if ((await hiddenSessions(session)) > 0) {
-    return { kind: 'active', text: 'sessions at work cannot be counted: this role lacks pg_read_all_stats (--max-active was asked for)' };
+    return {
+      kind: 'active',
+      text: 'sessions at work cannot be counted: this role lacks pg_read_all_stats (--max-active was asked for)',
+    };
   }
   const { active } = await session.one<{ active: string }>(
     `SELECT count(*) AS active FROM pg_catalog.pg_stat_activity
      WHERE datname = current_database() AND backend_type = 'client backend' AND application_name NOT LIKE 'keylift%' AND state = 'active'`,
   );
-  return Number(active) > maxActive ? { kind: 'active', text: `${active} sessions are at work; the limit is ${String(maxActive)}` } : null;
+  return Number(active) > maxActive
+    ? { kind: 'active', text: `${active} sessions are at work; the limit is ${String(maxActive)}` }
+    : null;
 }
 
 async function vacuumReason(session: ReadSession, tables: string[]): Promise<Reason> {

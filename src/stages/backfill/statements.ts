@@ -94,7 +94,8 @@ export const CLAIM = `
   SELECT batch_no, after_id::text AS after_id, upto_id::text AS upto_id, tries FROM keylift.batches
   WHERE state = 'pending' ORDER BY batch_no LIMIT $1 FOR UPDATE SKIP LOCKED`;
 
-const inRange = (id: string, type: string): string => `($1::${type} IS NULL OR ${id} > $1::${type}) AND ${id} <= $2::${type}`;
+const inRange = (id: string, type: string): string =>
+  `($1::${type} IS NULL OR ${id} > $1::${type}) AND ${id} <= $2::${type}`;
 
 /** What a range holds already. While the range is locked nobody can add to it, so the copy need not look again. */
 export interface RangeFacts {
@@ -134,7 +135,8 @@ export interface RangeCounts {
  */
 export function copyRange(l: LegacyFragments, idType: string, facts: RangeFacts): string {
   const columns = [...copiedColumns(l), { target: 'last_used_at', source: l.lastUsedAt() }];
-  const isIn = (table: string, id: string): string => `${l.id()} IN (SELECT ${id} FROM ${table} WHERE ${inRange(id, idType)})`;
+  const isIn = (table: string, id: string): string =>
+    `${l.id()} IN (SELECT ${id} FROM ${table} WHERE ${inRange(id, idType)})`;
   const words = [
     facts.listed ? `WHEN ${isIn('keylift.to_judge j', 'j.key_id')} THEN 'listed'` : '',
     facts.outcomes ? `WHEN ${isIn('keylift.outcomes x', 'x.key_id')} THEN 'explained'` : '',

@@ -30,7 +30,9 @@ const countUnaccounted = (l: LegacyFragments, idType: string): string => {
   const source = l.apiNeedsAccount
     ? `SELECT ${l.id()} AS key_id, ${l.apiId()} IS NOT NULL AND NOT ${l.inStore()} AS stays FROM ${l.from}`
     : `SELECT ${l.id()} AS key_id, ${l.api()} AS api FROM ${l.keys} k`;
-  const stays = l.apiNeedsAccount ? 's.stays' : `(s.api IN (SELECT ${l.apiId()} FROM ${l.apis} a WHERE NOT ${l.inStore()})) IS TRUE`;
+  const stays = l.apiNeedsAccount
+    ? 's.stays'
+    : `(s.api IN (SELECT ${l.apiId()} FROM ${l.apis} a WHERE NOT ${l.inStore()})) IS TRUE`;
   return `
   /* counting what is not accounted for */
   SELECT count(*) FILTER (WHERE CASE WHEN s.key_id IS NULL THEN true WHEN t.id IS NOT NULL THEN false
@@ -45,7 +47,9 @@ const worthJudgingAgain = (l: LegacyFragments, { holds }: { holds: boolean }): s
   ${holds ? nowHeld(l) : ''} ${changedElsewhere(l)}`;
 
 /** A hold spreads over its key's token: the key that is named may be a custom API's, and the one that moved its twin. */
-const nowHeld = (l: LegacyFragments): string => `UNION SELECT ${l.id()}::text FROM ${l.keys} k JOIN ${l.target} t ON t.token = ${l.token()}
+const nowHeld = (
+  l: LegacyFragments,
+): string => `UNION SELECT ${l.id()}::text FROM ${l.keys} k JOIN ${l.target} t ON t.token = ${l.token()}
   WHERE t.origin_api_id IS NOT NULL AND ${l.isPerApiKey()} AND ${heldByName(l, { from: 'ledger' })}`;
 
 /** An expression may look at other tables, such as the one that says who owns a key, whose changes no trigger sees. */
@@ -69,7 +73,9 @@ const settlePage = (l: LegacyFragments, idType: string): string => `
 /** Judges again what time or a new list of holds may have changed. Rows nobody accounts for are the proof's to find. */
 export async function judgeAgain(context: StageContext): Promise<void> {
   const { database, schema } = context;
-  const { holds } = await database.readOnly((s) => s.one<{ holds: boolean }>('SELECT EXISTS (SELECT FROM keylift.holds) AS holds'));
+  const { holds } = await database.readOnly((s) =>
+    s.one<{ holds: boolean }>('SELECT EXISTS (SELECT FROM keylift.holds) AS holds'),
+  );
   await settleAll(context, worthJudgingAgain(schema.legacy, { holds }));
 }
 
@@ -97,24 +103,32 @@ export async function sweep(context: StageContext): Promise<number> {
 async function isAllAccountedFor({ database, schema, options }: StageContext): Promise<boolean> {
   const { legacy: l, types } = schema;
   const chunks = chunksBetween(await database.readOnly((s) => countedEnds(s, CHUNK_KEYS)));
-  const left = await fewAtOnce(chunks, options.concurrency, (chunk) => database.readOnly(async (session) => {
-    // Both tables hand their rows on in the order of their ids, which costs half of what hashing them does.
-    await session.query(`SET LOCAL work_mem = '64MB'; SET LOCAL enable_hashjoin = off`);
-    return (await session.one<{ keys: string }>(countUnaccounted(l, types.id), chunk)).keys !== '0';
-  }));
+  const left = await fewAtOnce(chunks, options.concurrency, (chunk) =>
+    database.readOnly(async (session) => {
+      // Both tables hand their rows on in the order of their ids, which costs half of what hashing them does.
+      await session.query(`SET LOCAL work_mem = '64MB'; SET LOCAL enable_hashjoin = off`);
+      return (await session.one<{ keys: string }>(countUnaccounted(l, types.id), chunk)).keys !== '0';
+    }),
+  );
   return !left.includes(true);
 }
 
 async function settleAll(context: StageContext, statement: string): Promise<number> {
   const { rows } = await context.database.readOnly((s) => s.query<{ key_id: string }>(statement));
-  await settleKeys(context, rows.map((row) => row.key_id));
+  await settleKeys(
+    context,
+    rows.map((row) => row.key_id),
+  );
   return rows.length;
 }
 
 /** Judges these keys anew, with all that share their tokens, page by page. */
 export async function settleKeys({ database, schema, stop, progress }: StageContext, ids: string[]): Promise<void> {
   for (let at = 0; at < ids.length; at += PAGE) {
-    await underLoad(database, (session) => session.query(settlePage(schema.legacy, schema.types.id), [ids.slice(at, at + PAGE)]),
-      { stop, onWait: progress.waiting });
+    await underLoad(
+      database,
+      (session) => session.query(settlePage(schema.legacy, schema.types.id), [ids.slice(at, at + PAGE)]),
+      { stop, onWait: progress.waiting },
+    );
   }
 }

@@ -29,7 +29,8 @@ export interface FinalizeReport {
 export async function finalize(context: StageContext): Promise<FinalizeReport> {
   const { database, schema, ddl, run, progress } = context;
   const state = await database.readOnly((s) => requireState(s, 'finalize'));
-  if (state.state === 'finalized' || state.state === 'purged') return { state: state.state, archived: await countArchived(database, state) };
+  if (state.state === 'finalized' || state.state === 'purged')
+    return { state: state.state, archived: await countArchived(database, state) };
   await checkSwitched(database, state);
   await checkForeignKeys(database, schema);
   if (state.state === 'active') {
@@ -77,24 +78,33 @@ export async function purge({ database, run, stop, progress }: StageContext): Pr
   }
   const archived = await countArchived(database, state);
   // TRUNCATE wants the archive for itself: nobody may queue behind us for long.
-  await underLoad(database, async (session) => {
-    await session.query(`TRUNCATE ${ARCHIVE}`);
-    await session.query(`UPDATE keylift.outcomes SET source = NULL WHERE source IS NOT NULL`);
-    await setState(session, 'purged');
-    await recordEvent(session, { kind: 'purged', runId: run.runId, facts: { archived } });
-  }, { stop, onWait: progress.waiting, wholeTable: true });
+  await underLoad(
+    database,
+    async (session) => {
+      await session.query(`TRUNCATE ${ARCHIVE}`);
+      await session.query(`UPDATE keylift.outcomes SET source = NULL WHERE source IS NOT NULL`);
+      await setState(session, 'purged');
+      await recordEvent(session, { kind: 'purged', runId: run.runId, facts: { archived } });
+    },
+    { stop, onWait: progress.waiting, wholeTable: true },
+  );
   return { state: 'purged', archived };
 }
 
 async function checkSwitched(database: Database, state: LedgerState): Promise<void> {
   const { mode } = await database.readOnly((s) => s.one<{ mode: string }>('SELECT mode FROM keylift.switch_rule'));
-  const ready = mode === 'all' && (state.state === 'finalizing' || (state.state === 'active' && state.stage === 'switch'));
+  const ready =
+    mode === 'all' && (state.state === 'finalizing' || (state.state === 'active' && state.stage === 'switch'));
   if (ready) return;
-  throw new RefusedError('not_switched', 'finalize needs every account switched; some are still answered by their per-API keys', {
-    facts: { stage: state.stage, switched: mode, state: state.state },
-    hint: 'Run keylift switch --all first.',
-    anchor: 'not-switched',
-  });
+  throw new RefusedError(
+    'not_switched',
+    'finalize needs every account switched; some are still answered by their per-API keys',
+    {
+      facts: { stage: state.stage, switched: mode, state: state.state },
+      hint: 'Run keylift switch --all first.',
+      anchor: 'not-switched',
+    },
+  );
 }
 
 async function checkForeignKeys(database: Database, schema: MappedSchema): Promise<void> {
@@ -108,7 +118,7 @@ async function refusePointing(session: WriteSession, schema: MappedSchema, ids: 
 }
 
 const foreignKeysPoint = (pointing: PointingForeignKey[]): RefusedError =>
-   new RefusedError('foreign_keys_point', 'rows of other tables point at the per-API rows that would be archived', {
+  new RefusedError('foreign_keys_point', 'rows of other tables point at the per-API rows that would be archived', {
     facts: { foreign_keys: pointing.map((f) => `${f.table}: ${f.constraint}`), ddl: pointing.flatMap((f) => f.ddl) },
     hint: 'Repoint them with the DDL above (key ids are kept), then run keylift finalize again.',
     anchor: 'foreign-keys',
@@ -121,7 +131,11 @@ async function archiveAll(context: StageContext): Promise<void> {
   let archived = 0;
   for (;;) {
     stop.throwIfAborted();
-    const page: Page = await underLoad(database, (session, attempt) => archivePage(session, schema, { after, attempt }), { stop, onWait: progress.waiting });
+    const page: Page = await underLoad(
+      database,
+      (session, attempt) => archivePage(session, schema, { after, attempt }),
+      { stop, onWait: progress.waiting },
+    );
     archived += page.moved;
     if (page.moved > 0) progress.note(`archived ${String(archived)} per-API rows`, archived);
     if (page.last === null) return;
@@ -134,7 +148,11 @@ interface Page {
   last: string | null;
 }
 
-async function archivePage(session: WriteSession, schema: MappedSchema, { after, attempt }: { after: string | null; attempt: number }): Promise<Page> {
+async function archivePage(
+  session: WriteSession,
+  schema: MappedSchema,
+  { after, attempt }: { after: string | null; attempt: number },
+): Promise<Page> {
   const { legacy: l, types } = schema;
   await session.query(`SET LOCAL keylift.writer = 'keylift'; ${BY_INDEX}`);
   const { rows } = await session.query<{ id: string; account_key_id: string }>(
@@ -151,14 +169,18 @@ async function archivePage(session: WriteSession, schema: MappedSchema, { after,
   const stillMoved = `${l.id()} IN (
       SELECT t.id FROM ${l.target} t WHERE t.id = ANY ($1::text[]::${types.id}[]) AND t.origin_api_id IS NOT NULL
       UNION ALL SELECT x.key_id FROM keylift.outcomes x WHERE x.outcome = 'merge' AND x.account_key_id = ANY ($1::text[]::${types.id}[]))`;
-  const lockRows = () => session.query(`SELECT FROM ${l.keys} k WHERE ${stillMoved} ORDER BY ${l.id()} FOR UPDATE`, [accountKeys]);
+  const lockRows = () =>
+    session.query(`SELECT FROM ${l.keys} k WHERE ${stillMoved} ORDER BY ${l.id()} FOR UPDATE`, [accountKeys]);
   // A row that the old release writes without a pause is met in its own order every second time: its writers take it
   // first, those of Settings take the account key first.
   if (attempt % 2 === 0) await lockRows();
   await lockAccountKeys(session, schema, accountKeys);
   await lockRows();
   // With both locked nothing changes any more; what changed before that is no longer among them.
-  const { rows: leaving } = await session.query<{ id: string }>(`SELECT ${l.id()}::text AS id FROM ${l.keys} k WHERE ${stillMoved}`, [accountKeys]);
+  const { rows: leaving } = await session.query<{ id: string }>(
+    `SELECT ${l.id()}::text AS id FROM ${l.keys} k WHERE ${stillMoved}`,
+    [accountKeys],
+  );
   const ids = leaving.map((r) => r.id);
   await refusePointing(session, schema, ids);
   const columns = (await archivedColumns(session, schema)).map((c) => c.name);
@@ -174,12 +196,21 @@ async function archivePage(session: WriteSession, schema: MappedSchema, { after,
  * While rows change their place, a change made in Settings waits: its triggers then find the row where it went.
  * Without this a revocation could look for the row in both tables and find it in neither.
  */
-export async function lockAccountKeys(session: WriteSession, { legacy: l, types }: MappedSchema, ids: string[]): Promise<void> {
-  await session.query(`SELECT FROM ${l.target} t WHERE t.id = ANY ($1::text[]::${types.id}[]) ORDER BY t.id FOR SHARE`, [ids]);
+export async function lockAccountKeys(
+  session: WriteSession,
+  { legacy: l, types }: MappedSchema,
+  ids: string[],
+): Promise<void> {
+  await session.query(
+    `SELECT FROM ${l.target} t WHERE t.id = ANY ($1::text[]::${types.id}[]) ORDER BY t.id FOR SHARE`,
+    [ids],
+  );
 }
 
 async function countArchived(database: Database, state: LedgerState): Promise<number> {
   if (state.state === 'purged') return 0;
-  const { archived } = await database.readOnly((s) => s.one<{ archived: string }>(`SELECT count(*) AS archived FROM ${ARCHIVE}`));
+  const { archived } = await database.readOnly((s) =>
+    s.one<{ archived: string }>(`SELECT count(*) AS archived FROM ${ARCHIVE}`),
+  );
   return Number(archived);
 }

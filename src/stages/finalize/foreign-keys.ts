@@ -17,15 +17,20 @@ interface Found {
 }
 
 const foreignKeysTo = async (session: ReadSession, table: string): Promise<Found[]> =>
-  (await session.query<Found>(
-    `SELECT c.conrelid::regclass::text AS table, quote_ident(c.conname) AS constraint, quote_ident(a.attname) AS column, pg_get_constraintdef(c.oid) AS definition
+  (
+    await session.query<Found>(
+      `SELECT c.conrelid::regclass::text AS table, quote_ident(c.conname) AS constraint, quote_ident(a.attname) AS column, pg_get_constraintdef(c.oid) AS definition
      FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
      WHERE c.contype = 'f' AND c.confrelid = $1::regclass AND c.conparentid = 0 AND cardinality(c.conkey) = 1 ORDER BY 1, 2`,
-    [table],
-  )).rows;
+      [table],
+    )
+  ).rows;
 
 /** Foreign keys under which rows still point at moved per-API keys. Whatever their action: a cascade would delete them. */
-export async function pointingForeignKeys(session: ReadSession, { legacy: l }: MappedSchema): Promise<PointingForeignKey[]> {
+export async function pointingForeignKeys(
+  session: ReadSession,
+  { legacy: l }: MappedSchema,
+): Promise<PointingForeignKey[]> {
   const pointing: PointingForeignKey[] = [];
   for (const found of await foreignKeysTo(session, l.keys)) {
     const row = await session.one<{ moved: boolean; merged: boolean; staying: boolean }>(
@@ -35,13 +40,21 @@ export async function pointingForeignKeys(session: ReadSession, { legacy: l }: M
            WHERE NOT EXISTS (SELECT FROM ${l.target} t WHERE t.id = ${l.id()} AND t.origin_api_id IS NOT NULL)
              AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = ${l.id()} AND x.outcome = 'merge')) AS staying`,
     );
-    if (row.moved || row.merged) pointing.push({ table: found.table, constraint: found.constraint, ddl: repoint(found, { to: l.target, ...row }) });
+    if (row.moved || row.merged)
+      pointing.push({
+        table: found.table,
+        constraint: found.constraint,
+        ddl: repoint(found, { to: l.target, ...row }),
+      });
   }
   return pointing;
 }
 
 /** Foreign keys under which rows point at account keys that a rollback takes out, and the way back to the per-API keys. */
-export async function foreignKeysToTakeBack(session: ReadSession, { legacy: l }: MappedSchema): Promise<PointingForeignKey[]> {
+export async function foreignKeysToTakeBack(
+  session: ReadSession,
+  { legacy: l }: MappedSchema,
+): Promise<PointingForeignKey[]> {
   const pointing: PointingForeignKey[] = [];
   for (const found of await foreignKeysTo(session, l.target)) {
     const row = await session.one<{ moved: boolean; staying: boolean }>(
@@ -49,16 +62,26 @@ export async function foreignKeysToTakeBack(session: ReadSession, { legacy: l }:
          EXISTS (SELECT FROM ${found.table} f JOIN ${l.target} t ON t.id = f.${found.column} WHERE t.origin_api_id IS NULL) AS staying`,
     );
     if (!row.moved) continue;
-    pointing.push({ table: found.table, constraint: found.constraint, ddl: repoint(found, { to: l.keys, id: l.id(''), merged: false, ...row }) });
+    pointing.push({
+      table: found.table,
+      constraint: found.constraint,
+      ddl: repoint(found, { to: l.keys, id: l.id(''), merged: false, ...row }),
+    });
   }
   return pointing;
 }
 
 /** Does a row of another table point at one of these per-API rows? */
-export async function anythingPointsAt(session: ReadSession, { legacy: l, types }: MappedSchema, ids: readonly string[]): Promise<boolean> {
+export async function anythingPointsAt(
+  session: ReadSession,
+  { legacy: l, types }: MappedSchema,
+  ids: readonly string[],
+): Promise<boolean> {
   for (const { table, column } of await foreignKeysTo(session, l.keys)) {
     const { points } = await session.one<{ points: boolean }>(
-      `SELECT EXISTS (SELECT FROM ${table} f WHERE f.${column} = ANY ($1::text[]::${types.id}[])) AS points`, [ids]);
+      `SELECT EXISTS (SELECT FROM ${table} f WHERE f.${column} = ANY ($1::text[]::${types.id}[])) AS points`,
+      [ids],
+    );
     if (points) return true;
   }
   return false;
@@ -69,13 +92,22 @@ function repoint(
   { table, constraint, column, definition }: Found,
   { to, id = 'id', merged, staying }: { to: string; id?: string; merged: boolean; staying: boolean },
 ): string[] {
-  const turned = definition.replace(/REFERENCES .+?\(.+?\)/, () => `REFERENCES ${to} (${id})`).replace(/ NOT VALID$/, '');
+  const turned = definition
+    .replace(/REFERENCES .+?\(.+?\)/, () => `REFERENCES ${to} (${id})`)
+    .replace(/ NOT VALID$/, '');
   return [
     `ALTER TABLE ${table} DROP CONSTRAINT ${constraint};`,
     ...(merged
-      ? [`UPDATE ${table} f SET ${column} = x.account_key_id FROM keylift.outcomes x WHERE x.outcome = 'merge' AND x.key_id = f.${column};`]
+      ? [
+          `UPDATE ${table} f SET ${column} = x.account_key_id FROM keylift.outcomes x WHERE x.outcome = 'merge' AND x.key_id = f.${column};`,
+        ]
       : []),
     // Rows that point at keys of both tables: PostgreSQL has no foreign key for that.
-    ...(staying ? [] : [`ALTER TABLE ${table} ADD CONSTRAINT ${constraint} ${turned} NOT VALID;`, `ALTER TABLE ${table} VALIDATE CONSTRAINT ${constraint};`]),
+    ...(staying
+      ? []
+      : [
+          `ALTER TABLE ${table} ADD CONSTRAINT ${constraint} ${turned} NOT VALID;`,
+          `ALTER TABLE ${table} VALIDATE CONSTRAINT ${constraint};`,
+        ]),
   ];
 }

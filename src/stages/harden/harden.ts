@@ -47,17 +47,26 @@ async function mended(context: StageContext, error: unknown): Promise<boolean> {
 
 async function settleDoubleTokens(context: StageContext): Promise<void> {
   const { target } = context.schema.legacy;
-  await settleThose(context, `SELECT t.id::text AS key_id FROM ${target} t WHERE t.token IN (SELECT token FROM ${target} GROUP BY token HAVING count(*) > 1)`);
+  await settleThose(
+    context,
+    `SELECT t.id::text AS key_id FROM ${target} t WHERE t.token IN (SELECT token FROM ${target} GROUP BY token HAVING count(*) > 1)`,
+  );
 }
 
 async function settleOrphans(context: StageContext): Promise<void> {
   const { legacy: l } = context.schema;
-  await settleThose(context, `
+  await settleThose(
+    context,
+    `
     SELECT t.id::text AS key_id FROM ${l.target} t
-    WHERE t.origin_api_id IS NOT NULL AND NOT EXISTS (SELECT FROM ${l.accounts} o WHERE ${l.accountId()} = t.account_id)`);
+    WHERE t.origin_api_id IS NOT NULL AND NOT EXISTS (SELECT FROM ${l.accounts} o WHERE ${l.accountId()} = t.account_id)`,
+  );
 }
 
 async function settleThose(context: StageContext, keys: string): Promise<void> {
   const { rows } = await context.database.readOnly((session) => session.query<{ key_id: string }>(keys));
-  await settleKeys(context, rows.map((row) => row.key_id));
+  await settleKeys(
+    context,
+    rows.map((row) => row.key_id),
+  );
 }

@@ -24,9 +24,16 @@ export async function refuseUnfit(session: ReadSession, l: LegacyFragments): Pro
   const { rows } = await session.query<{ total: string; key_id: string; fault: string }>(unfit(l));
   if (rows.length === 0) return;
   const { total } = rows[0]!;
-  throw new RefusedError('unfit_keys', `${total} ${total === '1' ? 'key' : 'keys'} made in Settings cannot be account keys`, {
-    facts: { keys: rows.map((row) => `${row.key_id}: ${row.fault}`), ...(Number(total) > LISTED ? { unlisted: Number(total) - LISTED } : {}) },
-    hint: `Give them what they lack, or delete them from ${l.target}; then run the same command again.`,
-    anchor: 'unfit-keys',
-  });
+  throw new RefusedError(
+    'unfit_keys',
+    `${total} ${total === '1' ? 'key' : 'keys'} made in Settings cannot be account keys`,
+    {
+      facts: {
+        keys: rows.map((row) => `${row.key_id}: ${row.fault}`),
+        ...(Number(total) > LISTED ? { unlisted: Number(total) - LISTED } : {}),
+      },
+      hint: `Give them what they lack, or delete them from ${l.target}; then run the same command again.`,
+      anchor: 'unfit-keys',
+    },
+  );
 }

@@ -27,11 +27,22 @@ export async function rollBackAccounts(context: StageContext, accountIds: string
   await catchUpAll(database, schema);
   await database.transaction(async (session) => {
     await holdByRollback(session, schema, accountIds);
-    await recordEvent(session, { kind: 'accounts_rolled_back', runId: run.runId, facts: { accounts: accountIds.length } });
+    await recordEvent(session, {
+      kind: 'accounts_rolled_back',
+      runId: run.runId,
+      facts: { accounts: accountIds.length },
+    });
   });
   const keys = await database.readOnly((s) =>
-    s.query<{ key_id: string }>(`SELECT ${l.id()}::text AS key_id FROM ${l.from} WHERE ${l.account()} = ANY ($1::text[]::${types.account}[])`, [accountIds]));
-  await settleKeys(context, keys.rows.map((row) => row.key_id));
+    s.query<{ key_id: string }>(
+      `SELECT ${l.id()}::text AS key_id FROM ${l.from} WHERE ${l.account()} = ANY ($1::text[]::${types.account}[])`,
+      [accountIds],
+    ),
+  );
+  await settleKeys(
+    context,
+    keys.rows.map((row) => row.key_id),
+  );
   const left = await database.readOnly((s) => s.query(moved, [accountIds]));
   const born = await bornKeys(database, schema);
   return {

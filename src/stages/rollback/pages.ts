@@ -11,7 +11,10 @@ export interface Page {
  *
  * @returns how many keys all pages had
  */
-export async function inPages(take: (after: string | null) => Promise<Page>, told: (keys: number) => void): Promise<number> {
+export async function inPages(
+  take: (after: string | null) => Promise<Page>,
+  told: (keys: number) => void,
+): Promise<number> {
   let keys = 0;
   for (let after: string | null = null; ;) {
     const page: Page = await take(after);

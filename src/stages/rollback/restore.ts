@@ -18,8 +18,12 @@ export async function restoreArchive(context: StageContext): Promise<void> {
   await database.transaction((session) => setState(session, 'restoring'));
   // The mirror goes on first, so that a restored row follows its account key from its first moment.
   await ddl.down(STEPS.finalize.slice(1));
-  await inPages((after) => underLoad(database, (session) => restorePage(session, schema, after), { onWait: progress.waiting }),
-    (restored) => { progress.note(`restored ${String(restored)} per-API rows`, restored); });
+  await inPages(
+    (after) => underLoad(database, (session) => restorePage(session, schema, after), { onWait: progress.waiting }),
+    (restored) => {
+      progress.note(`restored ${String(restored)} per-API rows`, restored);
+    },
+  );
   await ddl.down(STEPS.finalize.slice(0, 1));
 }
 
@@ -35,7 +39,11 @@ async function restorePage(session: WriteSession, schema: MappedSchema, after: s
     [after],
   );
   if (rows.length === 0) return { keys: 0, last: null };
-  await lockAccountKeys(session, schema, rows.map((r) => r.account_key_id));
+  await lockAccountKeys(
+    session,
+    schema,
+    rows.map((r) => r.account_key_id),
+  );
   const columns = await archivedColumns(session, schema);
   const own = columns.filter((c) => !c.generated).map((c) => c.name);
   const { rowCount } = await session.query(

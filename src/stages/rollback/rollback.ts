@@ -54,7 +54,8 @@ export async function rollBack(context: StageContext): Promise<RollbackReport> {
   }
   if (state.state === 'purged') {
     throw new RefusedError('purged', 'the archive was purged; the per-API keys cannot come back', {
-      hint: 'Stay with the account keys: they hold all that was moved. Only a backup has the old rows.', anchor: 'purge',
+      hint: 'Stay with the account keys: they hold all that was moved. Only a backup has the old rows.',
+      anchor: 'purge',
     });
   }
   progress.stage('rollback');
@@ -87,15 +88,21 @@ export async function rollBack(context: StageContext): Promise<RollbackReport> {
 /** Rows of other tables that were repointed for finalize: a cascade would take them along with the account keys. */
 async function checkForeignKeys({ database, schema }: StageContext): Promise<void> {
   const pointing = await database.readOnly(async (session) => {
-    const { present } = await session.one<{ present: boolean }>('SELECT to_regclass($1) IS NOT NULL AS present', [schema.legacy.target]);
+    const { present } = await session.one<{ present: boolean }>('SELECT to_regclass($1) IS NOT NULL AS present', [
+      schema.legacy.target,
+    ]);
     return present ? foreignKeysToTakeBack(session, schema) : [];
   });
   if (pointing.length === 0) return;
-  throw new RefusedError('foreign_keys_point_back', 'rows of other tables point at account keys that the rollback would take out', {
-    facts: { foreign_keys: pointing.map((f) => `${f.table}: ${f.constraint}`), ddl: pointing.flatMap((f) => f.ddl) },
-    hint: 'Repoint them with the DDL above (key ids are kept), then run keylift rollback again. All accounts are still answered as before.',
-    anchor: 'foreign-keys',
-  });
+  throw new RefusedError(
+    'foreign_keys_point_back',
+    'rows of other tables point at account keys that the rollback would take out',
+    {
+      facts: { foreign_keys: pointing.map((f) => `${f.table}: ${f.constraint}`), ddl: pointing.flatMap((f) => f.ddl) },
+      hint: 'Repoint them with the DDL above (key ids are kept), then run keylift rollback again. All accounts are still answered as before.',
+      anchor: 'foreign-keys',
+    },
+  );
 }
 
 async function emptyTarget(context: StageContext): Promise<number> {
@@ -109,10 +116,20 @@ async function emptyTarget(context: StageContext): Promise<number> {
 
 /** Moved rows leave in pages by id; the mirror stays on until the last, so that no revocation falls between. */
 async function removeMoved({ database, schema, progress }: StageContext): Promise<number> {
-  return inPages((after) => underLoad(database, async (session) => {
-    await session.query(`SET LOCAL keylift.writer = 'keylift'; ${BY_INDEX}`);
-    return session.one<Page>(removePage(schema), [after, PAGE]);
-  }, { asynchronousCommit: true, onWait: progress.waiting }), (removed) => { progress.note(`took ${String(removed)} account keys back`, removed); });
+  return inPages(
+    (after) =>
+      underLoad(
+        database,
+        async (session) => {
+          await session.query(`SET LOCAL keylift.writer = 'keylift'; ${BY_INDEX}`);
+          return session.one<Page>(removePage(schema), [after, PAGE]);
+        },
+        { asynchronousCommit: true, onWait: progress.waiting },
+      ),
+    (removed) => {
+      progress.note(`took ${String(removed)} account keys back`, removed);
+    },
+  );
 }
 
 const removePage = ({ legacy: l, types }: MappedSchema): string => `
@@ -127,7 +144,9 @@ const removePage = ({ legacy: l, types }: MappedSchema): string => `
 /** Keys born in Settings, for the operator's list. Tokens are shown by fingerprint alone. */
 export async function bornKeys(database: Database, { legacy: l, types }: MappedSchema): Promise<BornKey[]> {
   return database.readOnly(async (session) => {
-    const { present } = await session.one<{ present: boolean }>('SELECT to_regclass($1) IS NOT NULL AS present', [l.target]);
+    const { present } = await session.one<{ present: boolean }>('SELECT to_regclass($1) IS NOT NULL AS present', [
+      l.target,
+    ]);
     if (!present) return [];
     const { rows } = await session.query<BornKey>(
       `SELECT t.id::text AS key_id, t.account_id::text AS account_id, t.name, ${fingerprintOf('t.token', types)} AS fingerprint

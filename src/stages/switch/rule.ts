@@ -3,7 +3,8 @@ import { bucketOf, COHORT_BUCKETS } from '../../resolver/cohort.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
 
 /** Whose keys a switch concerns. A cohort is a share of all accounts in millionths: 5% is 50,000. */
-export type SwitchScope = { kind: 'all' } | { kind: 'cohort'; perMillion: number } | { kind: 'accounts'; ids: string[] };
+export type SwitchScope =
+  { kind: 'all' } | { kind: 'cohort'; perMillion: number } | { kind: 'accounts'; ids: string[] };
 
 export interface SwitchOrder {
   scope: SwitchScope;
@@ -17,16 +18,29 @@ export type SwitchMode = 'none' | 'some' | 'all';
  * Changes who is answered from Settings, in the caller's transaction: for every session at once, when it commits.
  * What is said last of an account holds; accounts made later follow the cohorts.
  */
-export async function applySwitch(session: WriteSession, schema: MappedSchema, order: SwitchOrder): Promise<SwitchMode> {
+export async function applySwitch(
+  session: WriteSession,
+  schema: MappedSchema,
+  order: SwitchOrder,
+): Promise<SwitchMode> {
   await session.query('SELECT FROM keylift.switch_rule FOR UPDATE');
-  if (order.scope.kind === 'accounts') await nameAccounts(session, schema, { ids: order.scope.ids, switched: !order.back });
-  else await changeCohorts(session, { upto: order.scope.kind === 'all' ? COHORT_BUCKETS : order.scope.perMillion, back: order.back });
+  if (order.scope.kind === 'accounts')
+    await nameAccounts(session, schema, { ids: order.scope.ids, switched: !order.back });
+  else
+    await changeCohorts(session, {
+      upto: order.scope.kind === 'all' ? COHORT_BUCKETS : order.scope.perMillion,
+      back: order.back,
+    });
   const { mode } = await session.one<{ mode: SwitchMode }>(UPDATE_MODE);
   if (mode !== 'none') await session.query(findOverlaps(schema));
   return mode;
 }
 
-async function nameAccounts(session: WriteSession, { types }: MappedSchema, { ids, switched }: { ids: string[]; switched: boolean }): Promise<void> {
+async function nameAccounts(
+  session: WriteSession,
+  { types }: MappedSchema,
+  { ids, switched }: { ids: string[]; switched: boolean },
+): Promise<void> {
   await session.query(
     `/* switching accounts of a list */ INSERT INTO keylift.switched_accounts (account_id, switched)
      SELECT DISTINCT id::${types.account}, $2::boolean FROM unnest($1::text[]) AS given (id)

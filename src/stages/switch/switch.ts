@@ -36,10 +36,11 @@ export async function switchAccounts({ database, schema, run, order }: SwitchOpt
     });
   }
   if (order.back && state.state !== 'active') {
-    throw new RefusedError('finalized_no_way_back', 'the per-API keys are in the archive; switching back needs them in their table', {
-      hint: 'Run keylift rollback: it brings them back and switches every account.',
-      anchor: 'finalized',
-    });
+    throw new RefusedError(
+      'finalized_no_way_back',
+      'the per-API keys are in the archive; switching back needs them in their table',
+      { hint: 'Run keylift rollback: it brings them back and switches every account.', anchor: 'finalized' },
+    );
   }
   if (!order.back) await catchUpAll(database, schema);
   const mode = await database.transaction(async (session) => {
@@ -62,7 +63,8 @@ async function countSwitched(database: Database, { legacy: l }: MappedSchema): P
     s.one<{ switched: string; total: string }>(
       `SELECT count(*) FILTER (WHERE ${isSwitched(l.accountId(), '(SELECT cohorts FROM keylift.switch_rule)')}) AS switched, count(*) AS total
        FROM ${l.accounts} o`,
-    ));
+    ),
+  );
   return { switched: Number(row.switched), total: Number(row.total) };
 }
 

@@ -20,15 +20,20 @@ const POINTS: Record<string, (scenario: Scenario) => Promise<() => Promise<void>
 async function lockOutcomes({ db }: Scenario, mode: string): Promise<() => Promise<void>> {
   const holder = await Session.open(db);
   await holder.run(`begin; lock table keylift.outcomes in ${mode} mode`);
-  return async () => { await holder.run('rollback'); };
+  return async () => {
+    await holder.run('rollback');
+  };
 }
 
 const sessionOfBatches = async ({ db }: Scenario): Promise<number | undefined> =>
-  (await db.query<{ pid: number }>(
-    `select pid from pg_stat_activity where datname = current_database() and application_name = 'keylift-batches' and wait_event_type = 'Lock'`,
-  ))[0]?.pid;
+  (
+    await db.query<{ pid: number }>(
+      `select pid from pg_stat_activity where datname = current_database() and application_name = 'keylift-batches' and wait_event_type = 'Lock'`,
+    )
+  )[0]?.pid;
 
-const batchWaits = (scenario: Scenario): Promise<void> => until('the batch to wait', async () => (await sessionOfBatches(scenario)) !== undefined);
+const batchWaits = (scenario: Scenario): Promise<void> =>
+  until('the batch to wait', async () => (await sessionOfBatches(scenario)) !== undefined);
 
 describe('races: a writer and a batch of the backfill', () => {
   let scenario: Scenario;
@@ -77,7 +82,13 @@ describe('races: a writer and a batch of the backfill', () => {
     }
   }
 
-  for (const what of ['delete', 'revocation', 'rotation of a token', 'step to a custom API', 'revocation of one twin']) {
+  for (const what of [
+    'delete',
+    'revocation',
+    'rotation of a token',
+    'step to a custom API',
+    'revocation of one twin',
+  ]) {
     for (const end of what === 'delete' ? ['commit', 'rollback'] : ['commit']) {
       it(`${what}, its row changed and its trigger not yet run, while a whole batch passes; then ${end}`, async () => {
         // Fires before the mirror's triggers, by its name.
@@ -116,15 +127,21 @@ describe('races: a writer and a batch of the backfill', () => {
     await scenario.db.query('delete from public.accounts where id = 2');
     expect(await batches.next()).to.include({ rows: SEED.keys.length });
     await finish(scenario);
-    expect(await scenario.db.query(`select key_id::int from keylift.outcomes where reason = 'missing_account' order by 1`)).to.deep.equal([40, 60, 70, 80].map((id) => ({ key_id: id })));
+    expect(
+      await scenario.db.query(`select key_id::int from keylift.outcomes where reason = 'missing_account' order by 1`),
+    ).to.deep.equal([40, 60, 70, 80].map((id) => ({ key_id: id })));
   });
 
   it('an account that comes when its key was found without one already', async () => {
     await batches.close();
     scenario = await starts.expanded();
-    await scenario.db.query(`insert into public.api_keys (id, account_id, api_id, name, token) values (35, 3, 2, 'early', '${tokenOf('early')}')`);
+    await scenario.db.query(
+      `insert into public.api_keys (id, account_id, api_id, name, token) values (35, 3, 2, 'early', '${tokenOf('early')}')`,
+    );
     batches = await Batches.prepare(scenario.db);
-    await scenario.db.query(`insert into public.accounts (id, kind, name) overriding system value values (3, 'user', 'late')`);
+    await scenario.db.query(
+      `insert into public.accounts (id, kind, name) overriding system value values (3, 'user', 'late')`,
+    );
     expect(await batches.next()).to.not.equal(null);
     await finish(scenario);
     expect(await scenario.db.query('select id from public.account_api_keys where id = 35')).to.have.length(1);
@@ -150,18 +167,33 @@ describe('races: a writer and a batch of the backfill', () => {
     const batch = batches.next();
     await batchWaits(scenario);
     const writer = await Session.open(scenario.db);
-    const change = await writer.startBlocked(`insert into public.api_keys (id, account_id, api_id, name, token) values (35, 1, 2, 'first', '${tokenOf('late twins')}')`);
-    await scenario.db.query(`insert into public.api_keys (id, account_id, api_id, name, token) values (1000, 1, 2, 'second', '${tokenOf('late twins')}')`);
+    const change = await writer.startBlocked(
+      `insert into public.api_keys (id, account_id, api_id, name, token) values (35, 1, 2, 'first', '${tokenOf('late twins')}')`,
+    );
+    await scenario.db.query(
+      `insert into public.api_keys (id, account_id, api_id, name, token) values (1000, 1, 2, 'second', '${tokenOf('late twins')}')`,
+    );
     await gate.open();
     await batch;
     expect(await change.end).to.equal('done');
     // At once, and not only when the index is built: the first saw the second when it judged.
-    expect(await scenario.db.query(`select id::int from public.account_api_keys where token = '${tokenOf('late twins')}'`)).to.deep.equal([{ id: 35 }]);
+    expect(
+      await scenario.db.query(`select id::int from public.account_api_keys where token = '${tokenOf('late twins')}'`),
+    ).to.deep.equal([{ id: 35 }]);
     await finish(scenario);
   });
 
   for (const isolation of ['repeatable read', 'serializable']) {
-    for (const what of isolation === 'serializable' ? ['delete', 'revocation'] : ['delete', 'revocation', 'rotation of a token', 'insert of a twin', 'revocation of one twin', 'step into the store']) {
+    for (const what of isolation === 'serializable'
+      ? ['delete', 'revocation']
+      : [
+          'delete',
+          'revocation',
+          'rotation of a token',
+          'insert of a twin',
+          'revocation of one twin',
+          'step into the store',
+        ]) {
       it(`${what} by a ${isolation} writer whose snapshot is older than the batch`, async () => {
         const writer = await Session.open(scenario.db);
         await writer.run(`begin isolation level ${isolation}; select from public.api_keys`);

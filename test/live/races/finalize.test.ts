@@ -13,12 +13,48 @@ describe('races: finalize, restore and writers', () => {
   const LEGACY: Record<string, { sql: string; opens: [string, number, boolean][] }> = {
     'a delete by the old release': { sql: CHANGES.delete!, opens: [[tokenOf(30), 1, false]] },
     'a revocation by the old release': { sql: CHANGES.revocation!, opens: [[tokenOf(30), 1, false]] },
-    'a revocation of one twin by the old release': { sql: CHANGES['revocation of one twin']!, opens: [[tokenOf('twins'), 1, true], [tokenOf('twins'), 2, false]] },
-    'a revocation of the twin that is kept by the old release': { sql: `update public.api_keys set revoked_at = '${DAY}' where id = 60`, opens: [[tokenOf('twins'), 1, false], [tokenOf('twins'), 2, true]] },
-    'a step to a custom API by the old release': { sql: CHANGES['step to a custom API']!, opens: [[tokenOf(30), 1, false], [tokenOf(30), 3, true]] },
-    'a rename in Settings': { sql: `update public.account_api_keys set name = 'x' where id = 30`, opens: [[tokenOf(30), 1, true], [tokenOf(30), 2, true]] },
-    'a revocation in Settings': { sql: `update public.account_api_keys set revoked_at = '${DAY}' where id = 60`, opens: [[tokenOf('twins'), 1, false], [tokenOf('twins'), 2, false]] },
-    'a delete in Settings': { sql: `delete from public.account_api_keys where id = 60`, opens: [[tokenOf('twins'), 1, false], [tokenOf('twins'), 2, false]] },
+    'a revocation of one twin by the old release': {
+      sql: CHANGES['revocation of one twin']!,
+      opens: [
+        [tokenOf('twins'), 1, true],
+        [tokenOf('twins'), 2, false],
+      ],
+    },
+    'a revocation of the twin that is kept by the old release': {
+      sql: `update public.api_keys set revoked_at = '${DAY}' where id = 60`,
+      opens: [
+        [tokenOf('twins'), 1, false],
+        [tokenOf('twins'), 2, true],
+      ],
+    },
+    'a step to a custom API by the old release': {
+      sql: CHANGES['step to a custom API']!,
+      opens: [
+        [tokenOf(30), 1, false],
+        [tokenOf(30), 3, true],
+      ],
+    },
+    'a rename in Settings': {
+      sql: `update public.account_api_keys set name = 'x' where id = 30`,
+      opens: [
+        [tokenOf(30), 1, true],
+        [tokenOf(30), 2, true],
+      ],
+    },
+    'a revocation in Settings': {
+      sql: `update public.account_api_keys set revoked_at = '${DAY}' where id = 60`,
+      opens: [
+        [tokenOf('twins'), 1, false],
+        [tokenOf('twins'), 2, false],
+      ],
+    },
+    'a delete in Settings': {
+      sql: `delete from public.account_api_keys where id = 60`,
+      opens: [
+        [tokenOf('twins'), 1, false],
+        [tokenOf('twins'), 2, false],
+      ],
+    },
   };
   for (const [what, { sql, opens }] of Object.entries(LEGACY)) {
     it(`${what}, not committed when a page of the archive comes`, async () => {
@@ -35,7 +71,9 @@ describe('races: finalize, restore and writers', () => {
       expect(exitCode, stderr).to.be.oneOf([0, 5]);
       if (exitCode !== 0) await scenario.must('finalize --yes');
       const wrong = [];
-      for (const [token, api, open] of opens) if (((await scenario.authorize(token, api)).length === 1) !== open) wrong.push(`${token} on ${String(api)} should ${open ? '' : 'not '}open`);
+      for (const [token, api, open] of opens)
+        if (((await scenario.authorize(token, api)).length === 1) !== open)
+          wrong.push(`${token} on ${String(api)} should ${open ? '' : 'not '}open`);
       expect(wrong).to.deep.equal([]);
       await scenario.must('verify');
       await scenario.must('rollback --yes');
@@ -48,7 +86,8 @@ describe('races: finalize, restore and writers', () => {
         scenario = await starts.migrated();
         await duringPage(scenario, 'finalize --yes', sql);
         const wrong = [];
-        for (const [token, api, open] of opens) if (((await scenario.authorize(token, api)).length === 1) !== open) wrong.push(`${token} on ${String(api)}`);
+        for (const [token, api, open] of opens)
+          if (((await scenario.authorize(token, api)).length === 1) !== open) wrong.push(`${token} on ${String(api)}`);
         expect(wrong).to.deep.equal([]);
         await scenario.must('verify');
         await scenario.must('rollback --yes');
@@ -61,7 +100,9 @@ describe('races: finalize, restore and writers', () => {
         await scenario.must('finalize --yes');
         await duringPage(scenario, 'rollback --yes', sql);
         await scenario.everyPair('none');
-        const [row] = await scenario.db.query<{ n: number }>(`select count(*)::int as n from public.api_keys where id in (60, 70) and revoked_at is null`);
+        const [row] = await scenario.db.query<{ n: number }>(
+          `select count(*)::int as n from public.api_keys where id in (60, 70) and revoked_at is null`,
+        );
         if (what !== 'a rename in Settings') expect(row!.n).to.equal(0);
         await finish(scenario);
       });
@@ -70,7 +111,13 @@ describe('races: finalize, restore and writers', () => {
 });
 
 /** A finalize that ended with the archive and its triggers there, and no row in it: the next one begins with a page. */
-async function begunFinalize({ db, run }: { db: Scenario['db']; run: (line: string) => Promise<{ exitCode: number }> }): Promise<void> {
+async function begunFinalize({
+  db,
+  run,
+}: {
+  db: Scenario['db'];
+  run: (line: string) => Promise<{ exitCode: number }>;
+}): Promise<void> {
   await db.query(`
     create function public.test_halt() returns trigger language plpgsql as $$ begin
       if current_setting('keylift.writer', true) = 'keylift' then raise exception 'the server fails here'; end if; return null; end $$;

@@ -23,9 +23,9 @@ export const SEED: Seed = {
 
 /** Changes by the platform's old release. */
 export const CHANGES: Record<string, string> = {
-  'delete': `delete from public.api_keys where id = 30`,
-  'revocation': `update public.api_keys set revoked_at = '${DAY}' where id = 30`,
-  'rename': `update public.api_keys set name = 'renamed' where id = 30`,
+  delete: `delete from public.api_keys where id = 30`,
+  revocation: `update public.api_keys set revoked_at = '${DAY}' where id = 30`,
+  rename: `update public.api_keys set name = 'renamed' where id = 30`,
   'rotation of a token': `update public.api_keys set token = '${tokenOf('rotated')}' where id = 30`,
   'swap of two tokens': `update public.api_keys set token = case id when 30 then '${tokenOf(20)}' else '${tokenOf(30)}' end where id in (20, 30)`,
   'step to a custom API': `update public.api_keys set api_id = 3 where id = 30`,
@@ -35,7 +35,7 @@ export const CHANGES: Record<string, string> = {
   'insert inside the range': `insert into public.api_keys (id, account_id, api_id, name, token) values (35, 1, 2, 'new', '${tokenOf('new')}')`,
   'insert ahead of all ranges': `insert into public.api_keys (id, account_id, api_id, name, token) values (1000, 1, 2, 'new', '${tokenOf('new')}')`,
   'insert of a twin': `insert into public.api_keys (id, account_id, api_id, name, token) values (1000, 1, 2, 'twin', '${tokenOf(30)}')`,
-  'insert of another account\'s twin': `insert into public.api_keys (id, account_id, api_id, name, token) values (1000, 2, 2, 'twin', '${tokenOf(30)}')`,
+  "insert of another account's twin": `insert into public.api_keys (id, account_id, api_id, name, token) values (1000, 2, 2, 'twin', '${tokenOf(30)}')`,
   'revocation of one twin': `update public.api_keys set revoked_at = '${DAY}' where id = 70`,
   'deletion of the twin that is kept': `delete from public.api_keys where id = 60`,
   'mending of an exception': `update public.api_keys set api_id = 1 where id = 90`,
@@ -55,16 +55,26 @@ export type Start = () => Promise<Scenario>;
 export function useStarts(): { seeded: Start; expanded: Start; migrated: Start } {
   const templates = new Map<string, Promise<Scenario>>();
   const begun: Scenario[] = [];
-  const startAt = (line: string | null): Start => async () => {
-    const template = templates.get(line ?? '') ?? prepared(line);
-    templates.set(line ?? '', template);
-    const scenario = await (await template).copy();
-    begun.push(scenario);
-    return scenario;
+  const startAt =
+    (line: string | null): Start =>
+    async () => {
+      const template = templates.get(line ?? '') ?? prepared(line);
+      templates.set(line ?? '', template);
+      const scenario = await (await template).copy();
+      begun.push(scenario);
+      return scenario;
+    };
+  afterEach(async () => {
+    await Promise.all(begun.splice(0).map((scenario) => scenario.close()));
+  });
+  after(async () => {
+    for (const template of templates.values()) await (await template).close();
+  });
+  return {
+    seeded: startAt(null),
+    expanded: startAt('migrate --yes --until expand'),
+    migrated: startAt('migrate --yes'),
   };
-  afterEach(async () => { await Promise.all(begun.splice(0).map((scenario) => scenario.close())); });
-  after(async () => { for (const template of templates.values()) await (await template).close(); });
-  return { seeded: startAt(null), expanded: startAt('migrate --yes --until expand'), migrated: startAt('migrate --yes') };
 }
 
 async function prepared(line: string | null): Promise<Scenario> {

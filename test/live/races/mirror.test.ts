@@ -12,7 +12,8 @@ describe('races: a writer and the first and last moments of the mirror', () => {
     scenario = await starts.seeded();
     const writer = await Session.open(scenario.db);
     await writer.run('begin');
-    for (const what of ['delete', 'insert inside the range', 'revocation of one twin']) await writer.run(CHANGES[what]!);
+    for (const what of ['delete', 'insert inside the range', 'revocation of one twin'])
+      await writer.run(CHANGES[what]!);
     const migration = scenario.start('migrate --yes');
     await keyliftWaitsFor(scenario.db, writer);
     await writer.run('commit');
@@ -21,7 +22,9 @@ describe('races: a writer and the first and last moments of the mirror', () => {
   });
 
   for (const isolation of ['repeatable read', 'serializable']) {
-    for (const what of isolation === 'serializable' ? ['delete'] : ['delete', 'revocation', 'step to a custom API', 'insert of a twin', 'insert ahead of all ranges']) {
+    for (const what of isolation === 'serializable'
+      ? ['delete']
+      : ['delete', 'revocation', 'step to a custom API', 'insert of a twin', 'insert ahead of all ranges']) {
       it(`${what} by a ${isolation} writer whose snapshot is older than keylift`, async () => {
         scenario = await starts.seeded();
         const writer = await Session.open(scenario.db);
@@ -71,8 +74,9 @@ describe('races: a writer and the first and last moments of the mirror', () => {
     await keyliftWaitsFor(scenario.db, writer);
     await writer.run('commit');
     expect((await rollback.ended).exitCode).to.equal(0);
-    expect(await scenario.db.query(`select id::int from public.api_keys where revoked_at = '${DAY}' order by id`))
-      .to.deep.equal([{ id: 30 }, { id: 60 }, { id: 70 }, { id: 80 }]);
+    expect(
+      await scenario.db.query(`select id::int from public.api_keys where revoked_at = '${DAY}' order by id`),
+    ).to.deep.equal([{ id: 30 }, { id: 60 }, { id: 70 }, { id: 80 }]);
     await scenario.everyPair('none');
     await finish(scenario);
   });

@@ -9,8 +9,16 @@ describe('races: one key changed in both tables', () => {
   const starts = useStarts();
   let scenario: Scenario;
 
-  const LEGACY = { revoke: `update public.api_keys set revoked_at = '${DAY}' where id = $`, rename: `update public.api_keys set name = 'by the old release' where id = $`, delete: 'delete from public.api_keys where id = $' };
-  const SETTINGS = { revoke: `update public.account_api_keys set revoked_at = '${DAY}' where id = $`, rename: `update public.account_api_keys set name = 'by Settings' where id = $`, delete: 'delete from public.account_api_keys where id = $' };
+  const LEGACY = {
+    revoke: `update public.api_keys set revoked_at = '${DAY}' where id = $`,
+    rename: `update public.api_keys set name = 'by the old release' where id = $`,
+    delete: 'delete from public.api_keys where id = $',
+  };
+  const SETTINGS = {
+    revoke: `update public.account_api_keys set revoked_at = '${DAY}' where id = $`,
+    rename: `update public.account_api_keys set name = 'by Settings' where id = $`,
+    delete: 'delete from public.account_api_keys where id = $',
+  };
   for (const key of [30, 60]) {
     for (const [one, legacy] of Object.entries(LEGACY)) {
       for (const [other, settings] of Object.entries(SETTINGS)) {
@@ -87,7 +95,9 @@ describe('races: a switch and writers', () => {
       if (back === '') await scenario.must('switch --back --yes');
       const writer = await Session.open(scenario.db);
       await writer.run('begin');
-      await writer.run(`insert into public.api_keys (id, account_id, api_id, token, created_at) values (1000, 1, 2, '${tokenOf(30)}', null)`);
+      await writer.run(
+        `insert into public.api_keys (id, account_id, api_id, token, created_at) values (1000, 1, 2, '${tokenOf(30)}', null)`,
+      );
       await scenario.must(`switch --yes${back === '' ? ' --all' : back}`); // waits for nobody
       await writer.run('commit');
       await assertSound(scenario, back === '' ? 'all' : 'none');
@@ -105,10 +115,15 @@ describe('races: a switch and writers', () => {
     const ends = writers.map((writer, at) => writer.start(undated(2000 + at, at === 0 ? '30' : '20')).end);
     expect(await Promise.all(ends)).to.deep.equal(['done', 'done']);
     for (const writer of writers) await writer.run('commit');
-    expect(await scenario.db.query('select key_id::int from keylift.overlaps order by 1')).to.deep.equal([{ key_id: 2000 }, { key_id: 2001 }]);
+    expect(await scenario.db.query('select key_id::int from keylift.overlaps order by 1')).to.deep.equal([
+      { key_id: 2000 },
+      { key_id: 2001 },
+    ]);
     await assertSound(scenario, 'all');
     // Of a key with a date, or without its twin, nothing is left to look twice for.
-    await scenario.db.query('update public.api_keys set created_at = now() where id = 2000; delete from public.account_api_keys where id = 20');
+    await scenario.db.query(
+      'update public.api_keys set created_at = now() where id = 2000; delete from public.account_api_keys where id = 20',
+    );
     expect(await scenario.db.query('select key_id from keylift.overlaps')).to.deep.equal([]);
     await assertSound(scenario, 'all');
   });

@@ -18,7 +18,10 @@ describe('races: twins made at one moment', () => {
     'of two lives': [insert(1001), insert(1002, { revoked: `'${DAY}'` })],
     'one by rotation': [insert(1001), `update public.api_keys set token = '${tokenOf('phantom')}' where id = 30`],
     'one without a date': [insert(1001), insert(1002, { api: 2, created: 'null' })],
-    'one born in Settings': [insert(1001), `insert into public.account_api_keys (account_id, name, token) values (1, 'born', '${tokenOf('phantom')}')`],
+    'one born in Settings': [
+      insert(1001),
+      `insert into public.account_api_keys (account_id, name, token) values (1, 'born', '${tokenOf('phantom')}')`,
+    ],
   };
   for (const [which, [one, other]] of Object.entries(PAIRS)) {
     for (const stage of ['expand', 'verify', 'switch']) {
@@ -46,7 +49,15 @@ describe('races: twins made at one moment', () => {
   }
 
   /** The second change has to wait for the first, whose transaction then ends, and is done. */
-  const oneWaits = async ({ first, end = 'commit', second }: { first: string; end?: string; second: string }): Promise<void> => {
+  const oneWaits = async ({
+    first,
+    end = 'commit',
+    second,
+  }: {
+    first: string;
+    end?: string;
+    second: string;
+  }): Promise<void> => {
     const [a, b] = [await Session.open(scenario.db), await Session.open(scenario.db)];
     await a.run('begin');
     await a.run(first);
@@ -55,8 +66,11 @@ describe('races: twins made at one moment', () => {
     expect(await waiting.end).to.equal('done');
   };
   const revokedTwins = async (): Promise<[number, boolean][]> =>
-    (await scenario.db.query<{ id: number; revoked: boolean }>(`select id::int, revoked_at is not null as revoked from public.api_keys where id in (60, 70) order by id`))
-      .map(({ id, revoked }) => [id, revoked]);
+    (
+      await scenario.db.query<{ id: number; revoked: boolean }>(
+        `select id::int, revoked_at is not null as revoked from public.api_keys where id in (60, 70) order by id`,
+      )
+    ).map(({ id, revoked }) => [id, revoked]);
 
   const FURTHER: Record<string, [string, string]> = {
     'of another account, then of the same': [insert(1001, { account: 2 }), insert(1002, { api: 2 })],
@@ -76,12 +90,22 @@ describe('races: twins made at one moment', () => {
   }
 
   for (const [what, change, rows] of [
-    ['revoked', `update public.account_api_keys set revoked_at = '${DAY}' where id = 60`, [[60, true], [70, false]]],
+    [
+      'revoked',
+      `update public.account_api_keys set revoked_at = '${DAY}' where id = 60`,
+      [
+        [60, true],
+        [70, false],
+      ],
+    ],
     ['deleted', 'delete from public.account_api_keys where id = 60', [[70, false]]],
   ] as const) {
     it(`a row that leaves its twin while their account key is ${what} in Settings does not follow it`, async () => {
       scenario = await starts.migrated();
-      await oneWaits({ first: `update public.api_keys set token = '${tokenOf('turned')}' where id = 70`, second: change });
+      await oneWaits({
+        first: `update public.api_keys set token = '${tokenOf('turned')}' where id = 70`,
+        second: change,
+      });
       expect(await revokedTwins()).to.deep.equal(rows);
       await scenario.must('verify');
       await finish(scenario);
@@ -90,12 +114,22 @@ describe('races: twins made at one moment', () => {
 
   for (const renamed of [60, 70]) {
     for (const [what, change, rows] of [
-      ['revoked', `update public.account_api_keys set revoked_at = '${DAY}' where id = 60`, [[60, true], [70, true]]],
+      [
+        'revoked',
+        `update public.account_api_keys set revoked_at = '${DAY}' where id = 60`,
+        [
+          [60, true],
+          [70, true],
+        ],
+      ],
       ['deleted', 'delete from public.account_api_keys where id = 60', []],
     ] as const) {
       it(`key ${String(renamed)} is renamed while the account key of it and its twin is ${what} in Settings: both rows follow`, async () => {
         scenario = await starts.migrated();
-        await oneWaits({ first: `update public.api_keys set name = 'renamed' where id = ${String(renamed)}`, second: change });
+        await oneWaits({
+          first: `update public.api_keys set name = 'renamed' where id = ${String(renamed)}`,
+          second: change,
+        });
         expect(await revokedTwins()).to.deep.equal(rows);
         await finish(scenario);
       });
@@ -110,24 +144,34 @@ describe('races: twins made at one moment', () => {
       create trigger aa_halt after update on public.api_keys for each statement execute function public.test_halt()`);
     const holder = await Session.open(scenario.db);
     await holder.run('select pg_advisory_lock(77)');
-    const ends = [await a.startBlocked(`update public.api_keys set revoked_at = '${DAY}' where id = 60`), await b.startBlocked(`update public.api_keys set revoked_at = '${DAY}' where id = 70`)];
+    const ends = [
+      await a.startBlocked(`update public.api_keys set revoked_at = '${DAY}' where id = 60`),
+      await b.startBlocked(`update public.api_keys set revoked_at = '${DAY}' where id = 70`),
+    ];
     await holder.run('select pg_advisory_unlock(77)');
     const ended = await Promise.all(ends.map(({ end }) => end));
     for (const end of ended) expect(end).to.be.oneOf(['done', '40P01']);
     expect(ended).to.include('done');
-    const revoked = await scenario.db.query<{ id: number }>(`select id::int from public.api_keys where id in (60, 70) and revoked_at is not null order by id`);
+    const revoked = await scenario.db.query<{ id: number }>(
+      `select id::int from public.api_keys where id in (60, 70) and revoked_at is not null order by id`,
+    );
     expect(revoked.map(({ id }) => id)).to.deep.equal([60, 70].filter((_, at) => ended[at] === 'done'));
     await scenario.db.query('drop function public.test_halt() cascade');
     await finish(scenario);
   });
 
   // The one race that ends wrong: the older snapshot writes no row that the newer session wrote, so nothing turns it away.
-  for (const [what, sql] of Object.entries({ deletes: 'delete from public.api_keys where id = 30', revokes: `update public.api_keys set revoked_at = '${DAY}' where id = 30` })) {
+  for (const [what, sql] of Object.entries({
+    deletes: 'delete from public.api_keys where id = 30',
+    revokes: `update public.api_keys set revoked_at = '${DAY}' where id = 30`,
+  })) {
     it(`a repeatable read writer that ${what} a key, and is older than its new twin: verify finds it, migrate settles it`, async () => {
       scenario = await starts.migrated();
       const [older, newer] = [await Session.open(scenario.db), await Session.open(scenario.db)];
       await older.run('begin isolation level repeatable read; select 1');
-      await newer.run(`insert into public.api_keys (id, account_id, api_id, name, token, created_at) values (1000, 1, 2, 'twin', '${tokenOf(30)}', now())`);
+      await newer.run(
+        `insert into public.api_keys (id, account_id, api_id, name, token, created_at) values (1000, 1, 2, 'twin', '${tokenOf(30)}', now())`,
+      );
       await older.run(`${sql}; commit`);
       await scenario.must('verify', 4);
       await finish(scenario);

@@ -19,7 +19,18 @@ export const NUMBERS: Shape[] = [
       select setval(pg_get_serial_sequence('public.tokens', 'token_no'), 1000)`,
     config: {
       legacy: {
-        keys: { table: 'tokens', id: 'token_no', token: 'digest', name: 'label', createdAt: 'created', lastUsedAt: 'used', revokedAt: 'revoked', expiresAt: 'valid_until', api: 'service_no', account: 'user_no' },
+        keys: {
+          table: 'tokens',
+          id: 'token_no',
+          token: 'digest',
+          name: 'label',
+          createdAt: 'created',
+          lastUsedAt: 'used',
+          revokedAt: 'revoked',
+          expiresAt: 'valid_until',
+          api: 'service_no',
+          account: 'user_no',
+        },
         apis: { table: 'services', id: 'service_no', slug: 'code', inStore: { sql: `a.visibility = 'store'` } },
         accounts: { table: 'users', id: 'user_no', name: 'login' },
       },
@@ -47,8 +58,19 @@ export const NUMBERS: Shape[] = [
       insert into shop.credentials (owner, product, secret, type) select account_id, api_id, token || id, 'password' from seed.api_keys where token is not null`,
     config: {
       legacy: {
-        keys: { table: 'shop.credentials', id: 'id', token: 'secret', name: null, createdAt: 'inserted', lastUsedAt: null, revokedAt: null, expiresAt: null,
-          api: 'product', account: 'owner', where: { sql: `k.type = 'per-api'` } },
+        keys: {
+          table: 'shop.credentials',
+          id: 'id',
+          token: 'secret',
+          name: null,
+          createdAt: 'inserted',
+          lastUsedAt: null,
+          revokedAt: null,
+          expiresAt: null,
+          api: 'product',
+          account: 'owner',
+          where: { sql: `k.type = 'per-api'` },
+        },
         apis: { table: 'shop.products', id: 'id', slug: 'path', inStore: 'open' },
         accounts: { table: 'shop.owners', id: 'id', name: null },
       },

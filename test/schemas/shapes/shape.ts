@@ -8,7 +8,11 @@ export interface Shape {
   tables: string;
   /** What keylift.config.json says. */
   config: {
-    legacy: { keys: Record<string, unknown> & { table: string; id: string }; apis: Record<string, unknown>; accounts: Record<string, unknown> };
+    legacy: {
+      keys: Record<string, unknown> & { table: string; id: string };
+      apis: Record<string, unknown>;
+      accounts: Record<string, unknown>;
+    };
     target?: { table: string };
   };
   /** The shape read by hand: what the rules are about, from the shape's own tables. */
@@ -38,4 +42,4 @@ export interface Shape {
 export const SMALL_IDS = 'k.id between 0 and 1000000';
 
 /** Names whose own spelling SQL could trip over. */
-export const ODD = { quote: 'a "quoted" name', dollar: 'pay$1$$ment', marks: 'what?:x %s \\ \'', unicode: 'clé 🔑' };
+export const ODD = { quote: 'a "quoted" name', dollar: 'pay$1$$ment', marks: "what?:x %s \\ '", unicode: 'clé 🔑' };

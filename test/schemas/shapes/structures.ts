@@ -60,7 +60,10 @@ export const COLUMNED: Shape[] = [
       create index on public.api_keys (token);
       insert into public.accounts select id, name from seed.accounts;
       insert into public.apis select id, slug, kind::kinds.listing from seed.apis;
-      insert into public.api_keys ${SEEDED}`.replace('create table public.accounts', 'create sequence kinds.numbers start 5000; create table public.accounts'),
+      insert into public.api_keys ${SEEDED}`.replace(
+      'create table public.accounts',
+      'create sequence kinds.numbers start 5000; create table public.accounts',
+    ),
     config: { legacy: { keys: { table: 'api_keys', id: 'id', carry: ['level'] }, apis: {}, accounts: {} } },
     plain: { ...PLAIN, apis: 'select id, kind::text from public.apis' },
   },
@@ -78,8 +81,27 @@ export const COLUMNED: Shape[] = [
           '{"b":  1, "b": 2}', id % 97 / 7.0, '10.0.0.1', point(1, 2), '101' from seed.api_keys`,
     config: {
       legacy: {
-        keys: { table: 'api_keys', id: 'id', carry: ['secret key', 'prefix', 'webhook_secret', 'scopes', 'limits', 'extra', 'ratio', 'seen_from', 'place', 'serial', 'turn', 'shown', 'bits'] },
-        apis: {}, accounts: {},
+        keys: {
+          table: 'api_keys',
+          id: 'id',
+          carry: [
+            'secret key',
+            'prefix',
+            'webhook_secret',
+            'scopes',
+            'limits',
+            'extra',
+            'ratio',
+            'seen_from',
+            'place',
+            'serial',
+            'turn',
+            'shown',
+            'bits',
+          ],
+        },
+        apis: {},
+        accounts: {},
       },
     },
     plain: PLAIN,
@@ -100,10 +122,18 @@ export const COLUMNED: Shape[] = [
     config: {
       legacy: {
         keys: {
-          table: 'api_keys', id: 'id', token: { sql: `encode(k.digest, 'hex')` }, name: { sql: `coalesce(k.label, a.slug || ' key of ' || o.name)` },
-          createdAt: { sql: 'coalesce(k.created_at, o.since)' }, lastUsedAt: null, revokedAt: { sql: 'case when k.active then null else k.changed_at end' },
-          expiresAt: { sql: 'k.created_at + k.ttl' }, api: { sql: `split_part(k.route, '/', 2)::bigint` },
-          account: { sql: `(select account_id from public.projects where id = k.project_id and mode = 'live')` }, carry: ['mode'], where: { sql: `k.mode = 'live'` },
+          table: 'api_keys',
+          id: 'id',
+          token: { sql: `encode(k.digest, 'hex')` },
+          name: { sql: `coalesce(k.label, a.slug || ' key of ' || o.name)` },
+          createdAt: { sql: 'coalesce(k.created_at, o.since)' },
+          lastUsedAt: null,
+          revokedAt: { sql: 'case when k.active then null else k.changed_at end' },
+          expiresAt: { sql: 'k.created_at + k.ttl' },
+          api: { sql: `split_part(k.route, '/', 2)::bigint` },
+          account: { sql: `(select account_id from public.projects where id = k.project_id and mode = 'live')` },
+          carry: ['mode'],
+          where: { sql: `k.mode = 'live'` },
         },
         apis: { inStore: { sql: `a.kind = 'store' and not a.hidden` } },
         accounts: {},

@@ -19,7 +19,18 @@ export const TEXTS: Shape[] = [
         case when token = '' then ''::bytea else sha256(convert_to(token, 'utf8')) end, created_at, last_used_at, revoked_at, expires_at from seed.api_keys`,
     config: {
       legacy: {
-        keys: { table: 'gate.api_keys', id: 'id', token: 'digest', name: 'name', createdAt: 'created_at', lastUsedAt: 'seen_at', revokedAt: 'revoked_at', expiresAt: 'expires_at', api: 'route_id', account: 'tenant_id' },
+        keys: {
+          table: 'gate.api_keys',
+          id: 'id',
+          token: 'digest',
+          name: 'name',
+          createdAt: 'created_at',
+          lastUsedAt: 'seen_at',
+          revokedAt: 'revoked_at',
+          expiresAt: 'expires_at',
+          api: 'route_id',
+          account: 'tenant_id',
+        },
         apis: { table: 'gate.routes', id: 'id', slug: 'slug', inStore: 'public' },
         accounts: { table: 'crm.tenants', id: 'id', name: 'title' },
       },
@@ -52,8 +63,20 @@ export const TEXTS: Shape[] = [
         created_at at time zone 'utc', last_used_at at time zone 'utc', revoked_at at time zone 'utc', expires_at at time zone 'utc' from seed.api_keys`,
     config: {
       legacy: {
-        keys: { table: 'public."ApiKey"', id: 'id', token: 'hashedKey', name: 'label', createdAt: 'createdAt', lastUsedAt: 'lastUsedAt', revokedAt: 'deletedAt', expiresAt: 'expiresAt', api: 'endpointId',
-          account: { sql: '(select p."organizationId" from public."Environment" e join public."Project" p on p.id = e."projectId" where e.id = k."environmentId")' } },
+        keys: {
+          table: 'public."ApiKey"',
+          id: 'id',
+          token: 'hashedKey',
+          name: 'label',
+          createdAt: 'createdAt',
+          lastUsedAt: 'lastUsedAt',
+          revokedAt: 'deletedAt',
+          expiresAt: 'expiresAt',
+          api: 'endpointId',
+          account: {
+            sql: '(select p."organizationId" from public."Environment" e join public."Project" p on p.id = e."projectId" where e.id = k."environmentId")',
+          },
+        },
         apis: { table: 'public."Endpoint"', id: 'id', slug: 'urlPath', inStore: { sql: `a.listing = 'STORE'` } },
         accounts: { table: 'public."Organization"', id: 'id', name: 'displayName' },
       },
@@ -125,9 +148,25 @@ export const TEXTS: Shape[] = [
       insert into ${q(ODD.unicode)}.${q(ODD.dollar)} select id, account_id, api_id, name, token, name, coalesce(name, ''), created_at, last_used_at, revoked_at, expires_at from seed.api_keys`,
     config: {
       legacy: {
-        keys: { table: `${q(ODD.unicode)}.${q(ODD.dollar)}`, id: ODD.dollar, token: 'token', name: 'order', createdAt: 'user', lastUsedAt: 'mode', revokedAt: 'ids', expiresAt: ODD.unicode,
-          api: ODD.quote, account: ODD.marks, carry: ['a-b', 'a_b'] },
-        apis: { table: `${q(ODD.unicode)}.${q(ODD.quote)}`, id: ODD.marks, slug: 'from', inStore: { sql: `a."where" = 'store'` } },
+        keys: {
+          table: `${q(ODD.unicode)}.${q(ODD.dollar)}`,
+          id: ODD.dollar,
+          token: 'token',
+          name: 'order',
+          createdAt: 'user',
+          lastUsedAt: 'mode',
+          revokedAt: 'ids',
+          expiresAt: ODD.unicode,
+          api: ODD.quote,
+          account: ODD.marks,
+          carry: ['a-b', 'a_b'],
+        },
+        apis: {
+          table: `${q(ODD.unicode)}.${q(ODD.quote)}`,
+          id: ODD.marks,
+          slug: 'from',
+          inStore: { sql: `a."where" = 'store'` },
+        },
         accounts: { table: `${q(ODD.unicode)}.${q(ODD.marks)}`, id: ODD.quote, name: 'select' },
       },
       target: { table: `${q(ODD.unicode)}.${q(`${'🔑'.repeat(14)}keys`)}` },
@@ -152,7 +191,9 @@ export const TEXTS: Shape[] = [
       insert into public.accounts select id, name from seed.accounts;
       insert into public.apis select id, slug, kind from seed.apis;
       insert into public.api_keys select id, account_id, api_id, name, case when id % 2 = 0 then upper(token) else token end, created_at, last_used_at, revoked_at, expires_at from seed.api_keys k where ${SMALL_IDS}`,
-    config: { legacy: { keys: { table: 'api_keys', id: 'id' }, apis: { inStore: { sql: `a.kind = 'STORE'` } }, accounts: {} } },
+    config: {
+      legacy: { keys: { table: 'api_keys', id: 'id' }, apis: { inStore: { sql: `a.kind = 'STORE'` } }, accounts: {} },
+    },
     plain: {
       keys: `select id, account_id as account, api_id as api, token, created_at, revoked_at, expires_at,
         revoked_at is null and (expires_at is null or expires_at > now()) as alive from public.api_keys`,

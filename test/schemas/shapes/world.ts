@@ -9,9 +9,15 @@ import type { Shape } from './shape.js';
 /** MOTLEY, and enough keys without any story for others to change. */
 const SEED: Seed = {
   ...MOTLEY,
-  keys: [...MOTLEY.keys, ...Array.from({ length: 40 }, (_, n) => ({
-    id: 200 + n, account: ['acme', 'bert', 'cleo', 'dora'][n % 4]!, api: ['invoices', 'receipts', 'passport'][n % 3]!, used: n % 2 === 0 ? '2022-06-01 10:00:00.000001+00' : null,
-  }))],
+  keys: [
+    ...MOTLEY.keys,
+    ...Array.from({ length: 40 }, (_, n) => ({
+      id: 200 + n,
+      account: ['acme', 'bert', 'cleo', 'dora'][n % 4]!,
+      api: ['invoices', 'receipts', 'passport'][n % 3]!,
+      used: n % 2 === 0 ? '2022-06-01 10:00:00.000001+00' : null,
+    })),
+  ],
 };
 
 const asText = (value: string): string => `(${value})::text`;
@@ -27,7 +33,10 @@ export class ShapeWorld {
   private readonly idText: (id: string) => string;
   readonly tokenText: (token: string) => string;
 
-  private constructor(readonly shape: Shape, readonly scenario: Scenario) {
+  private constructor(
+    readonly shape: Shape,
+    readonly scenario: Scenario,
+  ) {
     const { legacy, target } = shape.config;
     this.keys = quoteTable(parseTableName(legacy.keys.table));
     this.target = quoteTable(parseTableName(target?.table ?? 'account_api_keys'));
@@ -38,7 +47,9 @@ export class ShapeWorld {
 
   static async of(shape: Shape): Promise<ShapeWorld> {
     const scenario = await Scenario.of(SEED);
-    await scenario.db.query(`create schema seed; ${['accounts', 'apis', 'api_keys'].map((t) => `alter table public.${t} set schema seed`).join(';')}`);
+    await scenario.db.query(
+      `create schema seed; ${['accounts', 'apis', 'api_keys'].map((t) => `alter table public.${t} set schema seed`).join(';')}`,
+    );
     await scenario.db.query(shape.tables);
     await scenario.file('keylift.config.json', JSON.stringify(shape.config));
     return new ShapeWorld(shape, scenario);
@@ -62,27 +73,39 @@ export class ShapeWorld {
     const keys = await db.query<{ place: string } & Omit<World['keys'][number], 'place'>>(`
       select ${this.idText('p.id')} as id, ${this.idText('p.account')} as account, ${this.idText('p.api')} as api, ${this.tokenText('p.token')} as token, p.alive,
         p.expires_at::text as expiry, row_number() over (order by p.created_at, p.id) as place, p.created_at is not null as dated from (${plain.keys}) p order by p.id`);
-    const apis = await db.query<{ id: string; kind: 'store' | 'custom' }>(`select ${this.idText('p.id')} as id, p.kind from (${plain.apis}) p`);
+    const apis = await db.query<{ id: string; kind: 'store' | 'custom' }>(
+      `select ${this.idText('p.id')} as id, p.kind from (${plain.apis}) p`,
+    );
     const accounts = await db.query<{ id: string }>(`select ${this.idText('p.id')} as id from (${plain.accounts}) p`);
-    const born = await db.query<World['born'][number]>(`select ${this.idText('t.id')} as id, ${this.idText('t.account_id')} as account, ${this.tokenText('t.token')} as token,
+    const born = await db.query<
+      World['born'][number]
+    >(`select ${this.idText('t.id')} as id, ${this.idText('t.account_id')} as account, ${this.tokenText('t.token')} as token,
       t.revoked_at is null and (t.expires_at is null or t.expires_at > now()) as alive from ${this.target} t where t.origin_api_id is null`);
     return {
       keys: keys.map((key) => ({ ...key, place: Number(key.place) })),
-      apis: new Map(apis.map(({ id, kind }) => [id, kind])), accounts: new Set(accounts.map(({ id }) => id)), born,
+      apis: new Map(apis.map(({ id, kind }) => [id, kind])),
+      accounts: new Set(accounts.map(({ id }) => id)),
+      born,
     };
   }
 
   /** The new table's columns have the types of the values they come from, length, precision and collation included. */
   async assertTypes(): Promise<void> {
     const { keys } = this.shape.config.legacy;
-    const columns = { id: keys.id, ...Object.fromEntries(Object.entries(TARGET_COLUMNS).map(([value, column]) => [column, this.mapped(value)])), ...Object.fromEntries(((keys.carry ?? []) as string[]).map((c) => [c, c])) };
+    const columns = {
+      id: keys.id,
+      ...Object.fromEntries(Object.entries(TARGET_COLUMNS).map(([value, column]) => [column, this.mapped(value)])),
+      ...Object.fromEntries(((keys.carry ?? []) as string[]).map((c) => [c, c])),
+    };
     const wanted = Object.entries(columns).filter(([, legacy]) => typeof legacy === 'string');
-    const rows = await this.scenario.db.query<{ column: string; type: string; wanted: string }>(`
+    const rows = await this.scenario.db.query<{ column: string; type: string; wanted: string }>(
+      `
       select t.attname as column, concat_ws(' ', format_type(t.atttypid, t.atttypmod), t.attcollation) as type, concat_ws(' ', format_type(k.atttypid, k.atttypmod), k.attcollation) as wanted
       from unnest($1::text[], $2::text[]) as given (target, legacy)
         join pg_attribute t on t.attrelid = ${literal(this.target)}::regclass and t.attname = given.target
         join pg_attribute k on k.attrelid = ${literal(this.keys)}::regclass and k.attname = given.legacy`,
-    [wanted.map(([column]) => column), wanted.map(([, legacy]) => legacy)]);
+      [wanted.map(([column]) => column), wanted.map(([, legacy]) => legacy)],
+    );
     expect(rows.length).to.equal(wanted.length);
     // An id of a domain is of what it stands on: a key born in Settings has none before its trigger gives it one.
     for (const row of rows) if (!row.wanted.includes('key_no')) expect(row.type, row.column).to.equal(row.wanted);
@@ -109,8 +132,11 @@ export class ShapeWorld {
     await this.assertVerbatim();
     const proof = (await scenario.must('verify --json', 0, 4)).json<{ ok: boolean; differences: unknown[] }>();
     expect([proof.differences, proof.ok]).to.deep.equal([[], true]);
-    const expected = [...judge(await this.world())].filter(([, { outcome }]) => outcome !== 'stay')
-      .map(([id, judged]) => [id, judged.outcome, 'reason' in judged ? judged.reason : '', 'into' in judged ? judged.into : ''].join(' '));
+    const expected = [...judge(await this.world())]
+      .filter(([, { outcome }]) => outcome !== 'stay')
+      .map(([id, judged]) =>
+        [id, judged.outcome, 'reason' in judged ? judged.reason : '', 'into' in judged ? judged.into : ''].join(' '),
+      );
     const found = await scenario.db.query<{ row: string }>(`
       select concat_ws(' ', ${this.idText('id')}, 'move', '', '') as row from ${this.target} where origin_api_id is not null
       union all select concat_ws(' ', ${this.idText('key_id')}, outcome, coalesce(reason, ''), coalesce(${this.idText('account_key_id')}, '')) from keylift.outcomes`);
@@ -122,10 +148,14 @@ export class ShapeWorld {
     const world = await this.world();
     const judged = judge(world);
     const tokens = new Set([...world.keys, ...world.born].flatMap(({ token }) => (token ? [token] : [])));
-    return new Map([...tokens].flatMap((token) => [...world.apis.keys()].flatMap((api) => {
-      const said = answer({ world, judged, switched }, token, api);
-      return said === undefined ? [] : [[`${token} at ${api}`, said] as const];
-    })));
+    return new Map(
+      [...tokens].flatMap((token) =>
+        [...world.apis.keys()].flatMap((api) => {
+          const said = answer({ world, judged, switched }, token, api);
+          return said === undefined ? [] : [[`${token} at ${api}`, said] as const];
+        }),
+      ),
+    );
   }
 
   /** Asks both for every token there is × every API. */
@@ -138,7 +168,9 @@ export class ShapeWorld {
   }
 
   async authorize(): Promise<Record<string, unknown>> {
-    return this.said(`select ${this.idText('f.key_id')} as key_id, ${this.idText('f.account_id')} as account_id, f.source from keylift.authorize(t.token, a.id) f`);
+    return this.said(
+      `select ${this.idText('f.key_id')} as key_id, ${this.idText('f.account_id')} as account_id, f.source from keylift.authorize(t.token, a.id) f`,
+    );
   }
 
   /** As an old gateway asks: the living rows of a token and an API, the earliest first. */
@@ -164,16 +196,34 @@ export class ShapeWorld {
 
   /** Every legacy row, whole, as text. */
   async legacyRows(): Promise<string[]> {
-    return (await this.scenario.db.query<{ row: string }>(`select to_json(k)::text as row from ${this.keys} k order by 1`)).map(({ row }) => row);
+    return (
+      await this.scenario.db.query<{ row: string }>(`select to_json(k)::text as row from ${this.keys} k order by 1`)
+    ).map(({ row }) => row);
   }
 }
 
-const TARGET_COLUMNS = { account: 'account_id', name: 'name', token: 'token', api: 'origin_api_id', createdAt: 'created_at', lastUsedAt: 'last_used_at', revokedAt: 'revoked_at', expiresAt: 'expires_at' };
+const TARGET_COLUMNS = {
+  account: 'account_id',
+  name: 'name',
+  token: 'token',
+  api: 'origin_api_id',
+  createdAt: 'created_at',
+  lastUsedAt: 'last_used_at',
+  revokedAt: 'revoked_at',
+  expiresAt: 'expires_at',
+};
 
 const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
 const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1);
 
 const DEFAULTS: Record<string, string> = {
-  token: 'token', name: 'name', createdAt: 'created_at', lastUsedAt: 'last_used_at', revokedAt: 'revoked_at', expiresAt: 'expires_at', api: 'api_id', account: 'account_id',
+  token: 'token',
+  name: 'name',
+  createdAt: 'created_at',
+  lastUsedAt: 'last_used_at',
+  revokedAt: 'revoked_at',
+  expiresAt: 'expires_at',
+  api: 'api_id',
+  account: 'account_id',
 };

@@ -1,5 +1,5 @@
-import type { WatchedColumn } from '../mapping/inspect.js';
 import type { MappedSchema } from '../mapping/inspect.js';
+import { comparable } from './comparable.js';
 
 /** Legacy columns a change in Settings is carried back to. Dates of creation are nobody's to change. */
 function carriedBack({ legacy: l, carried }: MappedSchema): { legacy: string; target: string; keeperOnly: boolean }[] {
@@ -13,14 +13,22 @@ function carriedBack({ legacy: l, carried }: MappedSchema): { legacy: string; ta
     ...carried.filter((c) => !c.computed).map(({ name }) => ({ legacy: name, target: name, keeperOnly: true })),
   ];
   // One legacy column may stand for two values; it takes one of them.
-  return pairs.filter((p, at): p is { legacy: string; target: string; keeperOnly: boolean } =>
-    p.legacy !== null && pairs.findIndex((other) => other.legacy === p.legacy) === at);
+  return pairs.filter(
+    (p, at): p is { legacy: string; target: string; keeperOnly: boolean } =>
+      p.legacy !== null && pairs.findIndex((other) => other.legacy === p.legacy) === at,
+  );
 }
 
 /** Columns of the new table whose change the legacy table has no column for: it keeps nothing, or an expression. */
 function heldNowhere({ legacy: l }: MappedSchema): string[] {
   const w = l.writable;
-  const columns = { token: w.token, account_id: w.account, revoked_at: w.revokedAt, expires_at: w.expiresAt, ...(l.hasName ? { name: w.name } : {}) };
+  const columns = {
+    token: w.token,
+    account_id: w.account,
+    revoked_at: w.revokedAt,
+    expires_at: w.expiresAt,
+    ...(l.hasName ? { name: w.name } : {}),
+  };
   return Object.entries(columns).flatMap(([column, legacy]) => (legacy === null ? [column] : []));
 }
 
@@ -36,69 +44,8 @@ function refuseToLose(columns: readonly string[]): string {
       END IF;`;
 }
 
-/** A value as EXCEPT may compare it: text byte by byte, and types without an order of their own as text. */
-const comparable = (value: string, { byText }: { byText: boolean }): string => (byText ? `${value}::text COLLATE "C"` : value);
-
-/** Where no index does, the mirror keeps an id from being in two partitions: it could not tell these keys apart. */
-const refuseRepeated = ({ legacy: l, types }: MappedSchema): string => (types.idMayRepeat ? `
-      IF EXISTS (SELECT FROM new_rows n JOIN ${l.keys} k ON ${l.id()} = ${l.id('n')} GROUP BY ${l.id()} HAVING count(*) > 1) THEN
-        RAISE EXCEPTION 'a key with this id is in another partition' USING ERRCODE = 'unique_violation';
-      END IF;` : '');
-
-/** What keylift itself writes in bulk is not mirrored; nor, back, is what the mirror wrote. */
-const LEAVE_OURS = `IF coalesce(current_setting('keylift.writer', true), '') = 'keylift' THEN RETURN NULL; END IF;`;
+/** The mirror does not carry its own writes back. */
 const LEAVE_MIRRORED = `IF coalesce(current_setting('keylift.writer', true), '') <> '' THEN RETURN NULL; END IF;`;
-
-/** Trigger functions of the legacy table: each hands the ids and tokens it saw to `keylift.settle`. */
-export function legacyTriggerFunctions(context: MappedSchema): string {
-  const { legacy: l, types, searchPath } = context;
-  const head = `RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = ${searchPath} AS $body$`;
-  const seen = (...sources: string[]): string => `
-      SELECT array_agg(DISTINCT id), array_agg(DISTINCT token) FILTER (WHERE length(token) > 0) INTO ids, tokens
-      FROM (${sources.map((s) => `SELECT ${l.id()} AS id, ${l.token()} AS token FROM ${s}`).join(' UNION ALL ')}) seen;
-      IF ids IS NOT NULL THEN PERFORM keylift.settle(ids, coalesce(tokens, '{}'), true); END IF;
-      RETURN NULL;`;
-  const one = (rows: string): string => `
-      SELECT ${l.id()}, ${l.token()}, EXISTS (SELECT FROM ${rows} OFFSET 1) INTO id, token, several FROM ${rows} k LIMIT 1;
-      IF NOT several THEN
-        IF keylift.${rows === 'new_rows' ? 'mirror_one_insert' : 'mirror_one_delete'}(id, token) THEN RETURN NULL; END IF;
-      END IF;`;
-  const declare = `#variable_conflict use_column
-    DECLARE id ${types.id}; token ${types.token}; several boolean; changed boolean; ids ${types.id}[]; tokens ${types.token}[];`;
-  const watched = (rows: string, as: (c: WatchedColumn) => string): string => types.watched.map((c) => as({ ...c, name: `${rows}.${c.name}` })).join(', ');
-  const compared = (rows: string): string => watched(rows, (c) => comparable(c.name, c));
-  const whole = (rows: string): string => `ROW(${watched(rows, (c) => c.name)})`;
-  return `
-    CREATE FUNCTION keylift.mirror_insert() ${head} ${declare} BEGIN ${LEAVE_OURS} ${refuseRepeated(context)} ${one('new_rows')} ${seen('new_rows k')} END $body$;
-    CREATE FUNCTION keylift.mirror_delete() ${head} ${declare} BEGIN ${LEAVE_OURS} ${one('old_rows')} ${seen('old_rows k')} END $body$;
-    CREATE FUNCTION keylift.mirror_update() ${head} ${declare}
-    BEGIN
-      ${LEAVE_OURS}
-      -- Last use is written at every call and is not carried row by row: leave before any work.
-      SELECT ${l.id()}, ${l.token()}, record_image_ne(${whole('k')}, ${whole('o')}),
-          EXISTS (SELECT FROM new_rows OFFSET 1) OR record_image_ne(ROW(${l.id()}), ROW(${l.id('o')}))
-        INTO id, token, changed, several FROM new_rows k, old_rows o LIMIT 1;
-      IF NOT FOUND THEN RETURN NULL; END IF;
-      IF several THEN
-        -- EXCEPT rather than a join: its cost does not hang on a plan made for another number of rows.
-        IF NOT EXISTS (SELECT ${compared('n')} FROM new_rows n EXCEPT ALL SELECT ${compared('o')} FROM old_rows o) THEN
-          RETURN NULL;
-        END IF;
-      ELSIF NOT changed THEN RETURN NULL;
-      END IF;
-      ${refuseRepeated(context)}
-      IF NOT several THEN
-        IF keylift.mirror_one_update(id, token) THEN RETURN NULL; END IF;
-      END IF;
-      ${seen('old_rows k', 'new_rows k')}
-    END $body$;
-    CREATE FUNCTION keylift.refuse_truncate() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
-    BEGIN
-      RAISE EXCEPTION 'TRUNCATE of % is refused while keylift mirrors it', TG_RELID::regclass
-        USING ERRCODE = 'object_not_in_prerequisite_state',
-          HINT = 'Delete the rows instead, so that the other table follows, or run keylift rollback first.';
-    END $body$;`;
-}
 
 /**
  * A statement over transition tables, planned afresh when they are large: a plan cached from a single-row change
@@ -122,14 +69,19 @@ function lockMerged(context: MappedSchema, { table, rows }: { table: string; row
 /** UPDATE of the per-API rows (in their table, or in the archive) that changed account keys stand for. */
 function carryBack(context: MappedSchema, table: string): string {
   const { legacy: l } = context;
-  const back = carriedBack(context).map((pair, at) => ({ ...pair, old: `old_${String(at)}`, new: `new_${String(at)}` }));
+  const back = carriedBack(context).map((pair, at) => ({
+    ...pair,
+    old: `old_${String(at)}`,
+    new: `new_${String(at)}`,
+  }));
   if (back.length === 0) return 'RETURN NULL;';
   type Pair = (typeof back)[number];
   // By image, not by equality: some types have none, and to some an upper case letter equals a lower case one.
   const value = (p: Pair): string =>
     `CASE WHEN ${p.keeperOnly ? 'm.key_id = m.id AND ' : ''}record_image_ne(ROW(m.${p.old}), ROW(m.${p.new})) THEN m.${p.new} ELSE k.${p.legacy} END`;
   const pairs = back.map((p) => `o.${p.target} AS ${p.old}, n.${p.target} AS ${p.new}`).join(', ');
-  const fields = (rows: string): string => back.map((p) => comparable(`${rows}.${p.target}`, { byText: true })).join(', ');
+  const fields = (rows: string): string =>
+    back.map((p) => comparable(`${rows}.${p.target}`, { byText: true })).join(', ');
   return `
       IF NOT EXISTS (SELECT n.id, ${fields('n')} FROM new_rows n WHERE n.origin_api_id IS NOT NULL
           EXCEPT ALL SELECT o.id, ${fields('o')} FROM old_rows o) THEN
@@ -226,11 +178,3 @@ export function archiveTriggerFunctions(context: MappedSchema, archive: string):
       RETURN NULL;
     END $body$;`;
 }
-
-/** Functions of the mirror, for taking them away again. */
-export const MIRROR_FUNCTIONS = (idType: string, tokenType: string): string[] => [
-  'mirror_insert()', 'mirror_update()', 'mirror_delete()', 'refuse_truncate()',
-  'mirror_back_update()', 'mirror_back_delete()', 'check_token()',
-  'mirror_number()', `mirror_one_insert(${idType}, ${tokenType})`, `mirror_one_update(${idType}, ${tokenType})`, `mirror_one_delete(${idType}, ${tokenType})`,
-  `settle(${idType}[], ${tokenType}[], boolean)`, `settle_few(${idType}[], ${tokenType}[])`, `settle_many(${idType}[], ${tokenType}[])`, `await_batches(${idType}[])`,
-];
