@@ -1,11 +1,6 @@
 import { COMMANDS, GROUPS } from '../src/commands/definitions/all.js';
-import {
-  EXIT_MEANINGS,
-  GLOBAL_FLAGS,
-  isValued,
-  type CommandDefinition,
-  type Flag,
-} from '../src/commands/definition.js';
+import { EXIT_MEANINGS, type CommandDefinition } from '../src/commands/definition.js';
+import { GLOBAL_FLAGS, isValued, type Flag } from '../src/commands/flags.js';
 import { overview } from '../src/commands/overview.js';
 
 const BEGIN = '<!-- usage: generated from --help -->';

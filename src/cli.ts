@@ -2,8 +2,10 @@
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import v8 from 'node:v8';
-import { COMMANDS, GROUPS } from './commands/definitions/all.js';
-import { dispatch, type Globals, type LoadHandler } from './commands/dispatch.js';
+import type { Call } from './commands/command.js';
+import { RUNNABLE } from './commands/commands.js';
+import { GROUPS } from './commands/definitions/all.js';
+import { dispatch } from './commands/dispatch.js';
 import type { Io } from './commands/io.js';
 import { overview } from './commands/overview.js';
 import { parseInvocation } from './commands/parse.js';
@@ -12,37 +14,27 @@ import { version } from './config/package-root.js';
 import { secretsIn } from './config/redact.js';
 import { EXIT, type ExitCode } from './errors.js';
 
-/** Each command's handler, imported when it is called: --help must not wait for pg and knex. */
-const loadHandler: LoadHandler = async (name) => {
-  const module = (await import(`./commands/${name}.js`)) as { run: Awaited<ReturnType<LoadHandler>> };
-  return module.run;
-};
-
-/** The whole program in one call: reads the command line (without node and script), runs it, answers its exit code. */
+/**
+ * The whole program in one call: reads the command line (without node and script), runs the command and returns its
+ * exit code. Tests wrap the command with `around`.
+ */
 export async function main(
   argv: readonly string[],
   io: Io,
-  options: { loadHandler?: LoadHandler } = {},
+  { around = (call) => call }: { around?: (call: Call) => Call } = {},
 ): Promise<ExitCode> {
   try {
     const invocation = parseInvocation(argv, {
       cwd: io.cwd,
       version: version(),
-      commands: COMMANDS,
+      commands: RUNNABLE,
       overview: overview(GROUPS),
     });
     if (invocation.kind === 'text') {
       io.stdout.write(invocation.text);
       return EXIT.done;
     }
-    const { definition, args, globals } = invocation;
-    return await dispatch({
-      definition,
-      args,
-      globals: globals as unknown as Globals,
-      io,
-      loadHandler: options.loadHandler ?? loadHandler,
-    });
+    return await dispatch({ definition: invocation.definition, call: around(invocation.call), io });
   } catch (error) {
     const { text, exitCode } = await describeError(error, {
       debug: false,

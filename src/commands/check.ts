@@ -1,10 +1,10 @@
 import { EXIT } from '../errors.js';
 import { checkText } from '../console/check-text.js';
 import { checkConfiguration } from '../setup/check.js';
-import type { Run } from './context.js';
-import type { CheckArguments } from './definitions/setup.js';
+import type { Run } from './command.js';
+import type { checkCommand } from './definitions/prepare.js';
 
-export const run: Run<CheckArguments> = async (context) => {
+export const run: Run<typeof checkCommand> = async (context) => {
   const report = await checkConfiguration(await context.openDatabase(), context);
   if (context.json) context.printAnswer(report);
   else context.write(checkText(report));

@@ -1,5 +1,6 @@
 import { didYouMean } from '../config/did-you-mean.js';
-import { GLOBAL_FLAGS, isValued, type CommandDefinition, type Flag } from './definition.js';
+import type { CommandDefinition } from './definition.js';
+import { GLOBAL_FLAGS, isValued, type Flag } from './flags.js';
 
 interface Words {
   flags: string[];

@@ -1,4 +1,5 @@
-import { GLOBAL_FLAGS, isValued, type CommandDefinition, type Flag, type Valued } from './definition.js';
+import type { CommandDefinition } from './definition.js';
+import { GLOBAL_FLAGS, isValued, type Flag, type Valued } from './flags.js';
 
 export const SHELLS = ['bash', 'zsh'] as const;
 export type Shell = (typeof SHELLS)[number];

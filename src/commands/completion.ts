@@ -1,11 +1,11 @@
 import path from 'node:path';
 import { EXIT } from '../errors.js';
 import { completionScript, SHELLS, type Shell } from './completion-script.js';
-import type { Run } from './context.js';
+import type { Run } from './command.js';
 import { COMMANDS } from './definitions/all.js';
-import type { CompletionArguments } from './definitions/completion.js';
+import type { completionCommand } from './definitions/tools.js';
 
-export const run: Run<CompletionArguments> = (context, { shell = shellOf(context.io.env.SHELL) }) => {
+export const run: Run<typeof completionCommand> = (context, { shell = shellOf(context.io.env.SHELL) }) => {
   const script = completionScript(shell, COMMANDS);
   if (context.json) context.printAnswer({ shell, script });
   else context.write(script);

@@ -1,6 +1,5 @@
 import type { Settings } from '../config/settings.js';
 import type { Database, OpenOptions } from '../database/connect.js';
-import type { ExitCode } from '../errors.js';
 import type { Logger } from '../logging/logger.js';
 import type { Terminal } from '../console/terminal.js';
 import type { Io } from './io.js';
@@ -30,6 +29,3 @@ export interface CommandContext {
   /** Aborts at the second one: leave at once. */
   stopNow: AbortSignal;
 }
-
-/** What `src/commands/<name>.ts` exports as `run`. */
-export type Run<Arguments> = (context: CommandContext, args: Arguments) => Promise<ExitCode>;

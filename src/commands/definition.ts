@@ -1,55 +1,31 @@
 import { EXIT, type ExitCode } from '../errors.js';
-import { LOG_LEVELS } from '../logging/logger.js';
-import { file, oneOf, word, type ReadValue } from './values.js';
+import type { Positional, Flag } from './flags.js';
 
-/** A flag that is there or not; the command gets true or false. */
-export interface Switch {
-  describe: string;
-}
-
-/** A flag with a value; the command gets what `read` makes of it, or undefined. */
-export interface Valued {
-  describe: string;
-  read: ReadValue<unknown>;
-  /** How help shows the value: `FILE`, `P%`. */
-  value: string;
-}
-
-export type Flag = Switch | Valued;
-
-/** A word behind the command. Those that may be left out stand last; the command gets undefined then. */
-export type Positional = Valued & { optional?: true };
-
-/** A command as help and the parser see it. This module and its like import nothing heavy: --help must be quick. */
+/** A command as help, documents, completion and the parser see it. Imports nothing heavy, so that --help is quick. */
 export interface CommandDefinition {
   name: string;
+  /** For the overview: one line of about 50 columns. */
+  brief: string;
+  /** For the command's own help. */
   describe: string;
   positionals?: Record<string, Positional>;
   flags: Record<string, Flag>;
-  /** Flags of which one may be given at most. */
+  /** Flags that exclude each other. */
   exclusive?: readonly (readonly string[])[];
-  /** What is wrong with the flags as a whole, or undefined; it sees the names of those given. */
+  /** What is wrong with the flags as a whole, or undefined. Gets the names of the flags that are given. */
   fault?: (given: ReadonlySet<string>) => string | undefined;
   /** Command lines without `keylift`, each with what it does. */
   examples: readonly (readonly [string, string])[];
   exits: readonly ExitCode[];
   needsDatabase: boolean;
-  /** False for a command that writes the configuration: its file need not be there. */
+  /** False for a command that does not need a configuration file. */
   readsConfiguration?: boolean;
 }
 
-export const isValued = (flag: Flag): flag is Valued => 'read' in flag;
+/** Keeps the exact type of a definition: the arguments of its command are derived from it. */
+export const define = <const D extends CommandDefinition>(definition: D): D => definition;
 
-/** The flags of every command. */
-export const GLOBAL_FLAGS: Record<string, Flag> = {
-  config: { describe: 'configuration file (KEYLIFT_CONFIG; else keylift.config.json)', value: 'FILE', read: file },
-  'database-url': { describe: 'postgres://… (better: DATABASE_URL, which ps does not show)', value: 'URL', read: word },
-  json: { describe: 'stdout is one JSON document, the rest goes to stderr' },
-  'no-color': { describe: 'no colour on a terminal, as with NO_COLOR' },
-  'log-file': { describe: 'append the log as JSON lines', value: 'FILE', read: file },
-  'log-level': { describe: 'error, warn, info or debug; default info', value: 'LEVEL', read: oneOf(LOG_LEVELS) },
-};
-
+/** Each exit code with its meaning, as help and documents print it. */
 export const EXIT_MEANINGS: Record<ExitCode, string> = {
   [EXIT.done]: 'done',
   [EXIT.bug]: 'unexpected error',

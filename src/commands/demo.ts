@@ -4,11 +4,12 @@ import { chapter } from '../demo/text.js';
 import { startEmbeddedServer } from '../embedded/server.js';
 import { EXIT, InterruptedError } from '../errors.js';
 import { SCRATCH_SETTINGS } from '../cases/server.js';
-import type { Run } from './context.js';
+import type { Run } from './command.js';
+import type { demoCommand } from './definitions/prepare.js';
 
 const DATABASE = 'keylift_demo';
 
-export const run: Run<Record<string, never>> = async (context) => {
+export const run: Run<typeof demoCommand> = async (context) => {
   const { stop, logger, write, json } = context;
   write('keylift demo: a real PostgreSQL, started for this and gone afterwards\n');
   const server = await startEmbeddedServer({

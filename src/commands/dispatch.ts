@@ -3,39 +3,28 @@ import { secretsIn } from '../config/redact.js';
 import type { Database } from '../database/connect.js';
 import { InterruptedError, UsageError, type ExitCode } from '../errors.js';
 import type { Log } from '../logging/log.js';
-import type { LogLevel } from '../logging/logger.js';
 import type { Terminal } from '../console/terminal.js';
-import type { CommandContext, Run } from './context.js';
+import type { Call } from './command.js';
+import type { CommandContext } from './context.js';
 import type { CommandDefinition } from './definition.js';
 import type { Io } from './io.js';
 import { LogEnds } from './log-ends.js';
 import { describeError } from './print-error.js';
-import type { Arguments } from './read-arguments.js';
+import type { Globals } from './read-arguments.js';
 import { listenForStop } from './signals.js';
-
-/** The flags of every command, read. */
-export interface Globals {
-  config?: string | undefined;
-  databaseUrl?: string | undefined;
-  json: boolean;
-  logFile?: string | undefined;
-  logLevel?: LogLevel | undefined;
-  noColor: boolean;
-}
-
-export type LoadHandler = (name: string) => Promise<Run<Arguments>>;
 
 export interface Task {
   definition: CommandDefinition;
-  args: Arguments;
-  globals: Globals;
+  call: Call;
   io: Io;
-  loadHandler: LoadHandler;
 }
 
 /** Runs one command from configuration to its exit code; whatever it opened is closed, whatever it throws is told. */
 export async function dispatch(task: Task): Promise<ExitCode> {
-  const { globals, io } = task;
+  const {
+    call: { globals },
+    io,
+  } = task;
   const secrets = knownSecrets(globals, io.env);
   // Before anything is waited for: a signal that comes first is not to be lost.
   let said = (text: string): void => {
@@ -75,9 +64,10 @@ export async function dispatch(task: Task): Promise<ExitCode> {
 }
 
 async function runCommand(
-  { definition, args, globals, io, loadHandler }: Task,
+  { definition, call, io }: Task,
   { log, signals, terminal }: { log: Log; signals: ReturnType<typeof listenForStop>; terminal: Terminal },
 ): Promise<ExitCode> {
+  const { globals } = call;
   const { loadConfiguration, unreadConfiguration } = await import('../config/load.js');
   const read = definition.readsConfiguration === false ? unreadConfiguration : loadConfiguration;
   const configuration = await read({ flags: globals, env: io.env, cwd: io.cwd });
@@ -97,8 +87,7 @@ async function runCommand(
   };
   const endStop = whenStoppedNow(signals.stopNow, databases);
   try {
-    const run = await loadHandler(definition.name);
-    return await run(context, args);
+    return await call.run(context);
   } finally {
     endStop();
     terminal.end();

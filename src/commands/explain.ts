@@ -1,11 +1,11 @@
 import { EXIT } from '../errors.js';
 import { explainKeys } from '../explain/explain.js';
 import { explanationText } from '../console/explain-text.js';
-import type { Run } from './context.js';
-import type { ExplainArguments } from './definitions/looking.js';
+import type { Run } from './command.js';
+import type { explainCommand } from './definitions/prepare.js';
 import { openMapped } from './opened.js';
 
-export const run: Run<ExplainArguments> = async (context, args) => {
+export const run: Run<typeof explainCommand> = async (context, args) => {
   const { database, schema } = await openMapped(context);
   const explanation = await explainKeys(database, schema, args.key);
   if (context.json) context.printAnswer(explanation);

@@ -3,12 +3,12 @@ import { requireState } from '../ledger/state.js';
 import { finalizeText } from '../console/finalize-text.js';
 import { finalize, purge } from '../stages/finalize/finalize.js';
 import { confirm } from './confirm.js';
-import type { Run } from './context.js';
-import type { FinalizeArguments } from './definitions/moving.js';
+import type { Run } from './command.js';
+import type { finalizeCommand } from './definitions/migrate.js';
 import { withRun } from './migration.js';
 import { openMigration, placeOf } from './opened.js';
 
-export const run: Run<FinalizeArguments> = async (context, args) => {
+export const run: Run<typeof finalizeCommand> = async (context, args) => {
   const opened = await openMigration(context);
   await opened.database.readOnly((session) => requireState(session, 'finalize'));
   const place = placeOf(opened.database);

@@ -2,10 +2,10 @@ import { EXIT } from '../errors.js';
 import { draftText, notesText } from '../console/init-text.js';
 import { fileText, notesBeside, refuseExisting, writeFiles } from '../setup/files.js';
 import { draftConfiguration } from '../setup/init.js';
-import type { Run } from './context.js';
-import type { InitArguments } from './definitions/setup.js';
+import type { Run } from './command.js';
+import type { initCommand } from './definitions/prepare.js';
 
-export const run: Run<InitArguments> = async (context, { dryRun, force }) => {
+export const run: Run<typeof initCommand> = async (context, { dryRun, force }) => {
   const files = { config: context.configFile!, notes: notesBeside(context.configFile!) };
   if (!dryRun && !force) await refuseExisting(files);
   const draft = await draftConfiguration(await context.openDatabase());

@@ -10,12 +10,14 @@ import { preflight } from '../preflight/preflight.js';
 import { assistBackfill } from '../stages/backfill/assist.js';
 import { ensureLedger, migrate } from '../stages/migrate.js';
 import { confirm } from './confirm.js';
-import type { CommandContext, Run } from './context.js';
-import type { MigrateArguments } from './definitions/moving.js';
+import type { Run } from './command.js';
+import type { CommandContext } from './context.js';
+import type { migrateCommand } from './definitions/migrate.js';
+import type { Arguments } from './read-arguments.js';
 import { withDdl, withRun } from './migration.js';
 import { DEFAULT_PACE, openMigration, placeOf, type Opened } from './opened.js';
 
-export const run: Run<MigrateArguments> = async (context, args) => {
+export const run: Run<typeof migrateCommand> = async (context, args) => {
   if (args.dryRun) {
     const plan = await import('./plan.js');
     return plan.run(context, { showSql: false, rehearse: false, holds: args.holds, notice: undefined });
@@ -62,7 +64,11 @@ async function checkGates({ logger }: CommandContext, { database, schema }: Open
 }
 
 /** Where a person can answer, the plan's numbers come first; --yes has seen them already. */
-async function ask(context: CommandContext, { database, schema }: Opened, args: MigrateArguments): Promise<void> {
+async function ask(
+  context: CommandContext,
+  { database, schema }: Opened,
+  args: Arguments<typeof migrateCommand>,
+): Promise<void> {
   const question = `Migrate ${placeOf(database)} as ${database.where.user}${args.until === undefined ? '' : `, up to ${args.until}`}?`;
   if (args.yes || !context.io.isTTY.stdin) {
     await confirm(context, { question, yes: args.yes });

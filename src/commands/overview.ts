@@ -5,7 +5,7 @@ import type { CommandDefinition } from './definition.js';
 /** A part of the operator's path, and its commands. */
 export interface Group {
   title: string;
-  commands: readonly { definition: CommandDefinition; brief: string }[];
+  commands: readonly CommandDefinition[];
 }
 
 const COLUMNS = 79;
@@ -29,16 +29,12 @@ const EXIT_CODES = Object.entries(BRIEFLY)
 /** `keylift --help`: every command by the operator's path, on one screen of 80 × 24. */
 export function overview(groups: readonly Group[]): string {
   const titles = Math.max(...groups.map(({ title }) => title.length)) + 2;
-  const names =
-    Math.max(...groups.flatMap(({ commands }) => commands.map(({ definition }) => definition.name.length))) + 2;
+  const names = Math.max(...groups.flatMap(({ commands }) => commands.map(({ name }) => name.length))) + 2;
   return [
     'keylift <command>: per-API keys into account Settings, on a live PostgreSQL',
     '',
     ...groups.flatMap(({ title, commands }) =>
-      commands.map(
-        ({ definition: { name }, brief }, at) =>
-          `${(at === 0 ? title : '').padEnd(titles)}${name.padEnd(names)}${brief}`,
-      ),
+      commands.map(({ name, brief }, at) => `${(at === 0 ? title : '').padEnd(titles)}${name.padEnd(names)}${brief}`),
     ),
     '',
     'keylift <command> --help shows its flags, examples and exit codes.',

@@ -1,21 +1,21 @@
 import yargs, { type Argv } from 'yargs';
 import { UsageError } from '../errors.js';
-import { EXIT_MEANINGS, GLOBAL_FLAGS, isValued, type CommandDefinition, type Flag } from './definition.js';
+import type { Call, Command } from './command.js';
 import { commandLineFaults } from './command-line-faults.js';
-import { readArguments, type Arguments } from './read-arguments.js';
+import { EXIT_MEANINGS, type CommandDefinition } from './definition.js';
+import { GLOBAL_FLAGS, isValued, type Flag } from './flags.js';
 
 export interface ParseWorld {
   cwd: string;
   version: string;
-  commands: readonly CommandDefinition[];
+  commands: readonly Command[];
   /** What `keylift --help` prints. */
   overview: string;
 }
 
 /** What a command line asks for: a text (help, version), or a command with its arguments. */
 export type Invocation =
-  | { kind: 'text'; text: string }
-  | { kind: 'command'; definition: CommandDefinition; args: Arguments; globals: Arguments };
+  { kind: 'text'; text: string } | { kind: 'command'; definition: CommandDefinition; call: Call };
 
 const EVERY = 'Flags of every command:';
 
@@ -29,12 +29,13 @@ class ParserFault extends Error {}
  */
 export function parseInvocation(given: readonly string[], world: ParseWorld): Invocation {
   const argv = given[0] === 'help' ? [...given.slice(1), '--help'] : given;
-  const formFaults = commandLineFaults(argv, world.commands);
-  if (formFaults.length > 0) throw usage(formFaults, { argv, world });
-  let chosen: { definition: CommandDefinition; raw: Record<string, unknown> } | undefined;
+  const definitions = world.commands.map(({ definition }) => definition);
+  const formFaults = commandLineFaults(argv, definitions);
+  if (formFaults.length > 0) throw usage(formFaults, { argv, definitions });
+  let chosen: { command: Command; raw: Record<string, unknown> } | undefined;
   let text = '';
-  const parser = buildParser(world, (definition, raw) => {
-    chosen = { definition, raw };
+  const parser = buildParser(world, (command, raw) => {
+    chosen = { command, raw };
   });
   try {
     void parser.parse(
@@ -45,34 +46,36 @@ export function parseInvocation(given: readonly string[], world: ParseWorld): In
       },
     );
   } catch (error) {
-    if (error instanceof ParserFault) throw usage([error.message], { argv, world });
+    if (error instanceof ParserFault) throw usage([error.message], { argv, definitions });
     throw error;
   }
-  if (chosen === undefined) return { kind: 'text', text: asksForOverview(argv, world) ? world.overview : `${text}\n` };
-  const { definition, raw } = chosen;
-  const { faults, args, globals } = readArguments(definition, raw, world);
-  if (faults.length > 0) throw usage(faults, { argv, world });
-  return { kind: 'command', definition, args, globals };
+  if (chosen === undefined) {
+    return { kind: 'text', text: asksForOverview(argv, definitions) ? world.overview : `${text}\n` };
+  }
+  const { command, raw } = chosen;
+  const call = command.read(raw, world);
+  if ('faults' in call) throw usage(call.faults, { argv, definitions });
+  return { kind: 'command', definition: command.definition, call };
 }
 
 /** Only flags, and help among them. */
-const asksForOverview = (argv: readonly string[], { commands }: ParseWorld): boolean =>
-  argv.includes('--help') &&
-  !argv.includes('--version') &&
-  !argv.some((word) => commands.some(({ name }) => name === word));
+const asksForOverview = (argv: readonly string[], definitions: readonly CommandDefinition[]): boolean =>
+  argv.includes('--help') && !argv.includes('--version') && !definitions.some(({ name }) => argv.includes(name));
 
-function usage(faults: string[], { argv, world }: { argv: readonly string[]; world: ParseWorld }): UsageError {
-  const command = world.commands.find(({ name }) => argv.includes(name))?.name;
+function usage(
+  faults: readonly string[],
+  { argv, definitions }: { argv: readonly string[]; definitions: readonly CommandDefinition[] },
+): UsageError {
+  const command = definitions.find(({ name }) => argv.includes(name))?.name;
   return new UsageError('usage', faults.join('\n'), {
     hint: `See keylift ${command === undefined ? '' : `${command} `}--help.`,
     anchor: 'command-line-and-configuration',
   });
 }
 
-function buildParser(
-  world: ParseWorld,
-  choose: (definition: CommandDefinition, raw: Record<string, unknown>) => void,
-): Argv {
+type Choose = (command: Command, raw: Record<string, unknown>) => void;
+
+function buildParser(world: ParseWorld, choose: Choose): Argv {
   const parser = yargs([])
     .scriptName('keylift')
     .usage('keylift <command>')
@@ -96,10 +99,11 @@ function buildParser(
     .fail((message: string | null, error: Error | undefined) => {
       throw error === undefined || error.name === 'YError' ? new ParserFault(message ?? error?.message ?? '') : error;
     });
-  return world.commands.reduce((built, definition) => addCommand(built, definition, choose), parser as Argv);
+  return world.commands.reduce((built, command) => addCommand(built, command, choose), parser as Argv);
 }
 
-function addCommand(parser: Argv, definition: CommandDefinition, choose: Parameters<typeof buildParser>[1]): Argv {
+function addCommand(parser: Argv, command: Command, choose: Choose): Argv {
+  const { definition } = command;
   const positionals = Object.entries(definition.positionals ?? {});
   const pattern = [
     definition.name,
@@ -108,18 +112,18 @@ function addCommand(parser: Argv, definition: CommandDefinition, choose: Paramet
   return parser.command(
     pattern,
     definition.describe,
-    (command) => {
+    (added) => {
       for (const [name, { describe, value }] of positionals) {
-        command.positional(name, { type: 'string', describe: `${describe} [${value}]` });
+        added.positional(name, { type: 'string', describe: `${describe} [${value}]` });
       }
       for (const [name, flag] of Object.entries(definition.flags))
-        addFlag(command, name, flag, `${definition.name} flags:`);
-      for (const [name, flag] of Object.entries(GLOBAL_FLAGS)) addFlag(command, name, flag, EVERY);
-      command.group(['help', 'version'], EVERY);
-      return command.epilogue(`Examples:\n${exampleLines(definition)}\n\nExit codes:\n${exitLines(definition.exits)}`);
+        addFlag(added, name, flag, `${definition.name} flags:`);
+      for (const [name, flag] of Object.entries(GLOBAL_FLAGS)) addFlag(added, name, flag, EVERY);
+      added.group(['help', 'version'], EVERY);
+      return added.epilogue(`Examples:\n${exampleLines(definition)}\n\nExit codes:\n${exitLines(definition.exits)}`);
     },
     (raw) => {
-      choose(definition, raw);
+      choose(command, raw);
     },
   );
 }

@@ -1,7 +1,8 @@
-import type { Run } from './context.js';
+import type { Run } from './command.js';
+import type { pauseCommand } from './definitions/control.js';
 import { changeSteering } from './steering.js';
 
-export const run: Run<object> = (context) =>
+export const run: Run<typeof pauseCommand> = (context) =>
   changeSteering(context, {
     kind: 'paused',
     change: { paused: true },

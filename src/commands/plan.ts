@@ -3,11 +3,11 @@ import { EXIT } from '../errors.js';
 import { holdsOfLedger, readHolds } from '../plan/holds.js';
 import { planMove } from '../plan/plan.js';
 import { EXCEPTIONS_SHOWN, planText } from '../console/plan-text.js';
-import type { Run } from './context.js';
-import type { PlanArguments } from './definitions/looking.js';
+import type { Run } from './command.js';
+import type { planCommand } from './definitions/prepare.js';
 import { DEFAULT_PACE, openMapped } from './opened.js';
 
-export const run: Run<PlanArguments> = async (context, args) => {
+export const run: Run<typeof planCommand> = async (context, args) => {
   const { database, schema } = await openMapped(context);
   const { stop } = context;
   // One snapshot, so that the exceptions listed are the exceptions counted, and the customers told the keys counted.

@@ -5,11 +5,11 @@ import { EXIT } from '../errors.js';
 import { replaceFile } from '../files/replace-file.js';
 import { page } from '../report/page/page.js';
 import { grouped } from '../console/text.js';
-import type { Run } from './context.js';
-import type { ReportArguments } from './definitions/looking.js';
+import type { Run } from './command.js';
+import type { reportCommand } from './definitions/control.js';
 import { openMigration } from './opened.js';
 
-export const run: Run<ReportArguments> = async (context, { file }) => {
+export const run: Run<typeof reportCommand> = async (context, { file }) => {
   const { database, schema } = await openMigration(context);
   const chronicle = await replaceFile({ file, kind: 'report' }, async (append) => {
     const read = await readChronicle(database, schema, version());

@@ -1,7 +1,8 @@
-import type { Run } from './context.js';
+import type { Run } from './command.js';
+import type { resumeCommand } from './definitions/control.js';
 import { changeSteering } from './steering.js';
 
-export const run: Run<object> = (context) =>
+export const run: Run<typeof resumeCommand> = (context) =>
   changeSteering(context, {
     kind: 'resumed',
     change: { paused: false },

@@ -3,13 +3,15 @@ import { rollBackAccounts } from '../stages/rollback/accounts.js';
 import { bornKeys, canRollBack, rollBack, type RollbackReport } from '../stages/rollback/rollback.js';
 import { rollbackText } from '../console/rollback-text.js';
 import { confirm } from './confirm.js';
-import type { CommandContext, Run } from './context.js';
-import type { RollbackArguments } from './definitions/moving.js';
+import type { Run } from './command.js';
+import type { CommandContext } from './context.js';
+import type { rollbackCommand } from './definitions/migrate.js';
+import type { Arguments } from './read-arguments.js';
 import { readAccounts } from './accounts.js';
 import { withRun } from './migration.js';
 import { openMigration, placeOf, type Opened } from './opened.js';
 
-export const run: Run<RollbackArguments> = async (context, args) => {
+export const run: Run<typeof rollbackCommand> = async (context, args) => {
   const opened = await openMigration(context);
   const report = await takeBack(context, opened, args);
   if (context.json) context.printAnswer(report);
@@ -17,7 +19,11 @@ export const run: Run<RollbackArguments> = async (context, args) => {
   return EXIT.done;
 };
 
-async function takeBack(context: CommandContext, opened: Opened, args: RollbackArguments): Promise<RollbackReport> {
+async function takeBack(
+  context: CommandContext,
+  opened: Opened,
+  args: Arguments<typeof rollbackCommand>,
+): Promise<RollbackReport> {
   const { database, schema } = opened;
   const accounts = args.accounts === undefined ? undefined : await readAccounts(opened, args.accounts);
   if (!(await database.readOnly(canRollBack)))

@@ -3,8 +3,9 @@ import { exportCase, type Exported } from '../cases/export/export.js';
 import { readPlannedOutcomes } from '../cases/export/outcomes.js';
 import { exportText } from '../cases/export/text.js';
 import type { CommandContext } from './context.js';
-import type { SnapshotArguments } from './definitions/looking.js';
+import type { snapshotCommand } from './definitions/tools.js';
 import { openMapped } from './opened.js';
+import type { Arguments } from './read-arguments.js';
 import { runCases } from './snapshot-cases.js';
 
 const ACCOUNTS = 20;
@@ -15,7 +16,7 @@ const ACCOUNTS = 20;
  */
 export async function exportSample(
   context: CommandContext,
-  { dir, accounts = ACCOUNTS }: SnapshotArguments,
+  { dir, accounts = ACCOUNTS }: Arguments<typeof snapshotCommand>,
 ): Promise<ExitCode> {
   const { database, schema } = await openMapped(context);
   const exported = await exportCase(database, schema, { directory: dir, accounts });

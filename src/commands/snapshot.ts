@@ -6,13 +6,15 @@ import { cannotWrite, replaceFile } from '../files/replace-file.js';
 import type { CaseResult } from '../cases/check.js';
 import { junitXml } from '../cases/junit.js';
 import { caseText, summaryText } from '../cases/result-text.js';
-import type { CommandContext, Run } from './context.js';
-import type { SnapshotArguments } from './definitions/looking.js';
+import type { Run } from './command.js';
+import type { CommandContext } from './context.js';
+import type { snapshotCommand } from './definitions/tools.js';
+import type { Arguments } from './read-arguments.js';
 import { describeError, type ErrorText } from './print-error.js';
 import { runCases, type CasesOptions } from './snapshot-cases.js';
 import { exportSample } from './snapshot-export.js';
 
-export const run: Run<SnapshotArguments> = async (context, args) => {
+export const run: Run<typeof snapshotCommand> = async (context, args) => {
   const { action, dir, junit } = args;
   refuseStrayFlags(args);
   if (action === 'export') return exportSample(context, args);
@@ -35,7 +37,7 @@ export const run: Run<SnapshotArguments> = async (context, args) => {
 };
 
 /** A flag that does nothing here was meant for something. */
-function refuseStrayFlags({ action, junit, accounts }: SnapshotArguments): void {
+function refuseStrayFlags({ action, junit, accounts }: Arguments<typeof snapshotCommand>): void {
   const stray = [
     ...(junit !== undefined && action !== 'check' ? ['--junit belongs to snapshot check'] : []),
     ...(accounts !== undefined && action !== 'export' ? ['--accounts belongs to snapshot export'] : []),

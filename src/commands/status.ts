@@ -5,11 +5,12 @@ import { pictureOf } from '../console/scene.js';
 import { statusEssence, statusLine, statusText } from '../console/status-text.js';
 import { readStatus, type Status } from '../status/status.js';
 import { watch } from '../status/watch.js';
-import type { CommandContext, Run } from './context.js';
-import type { StatusArguments } from './definitions/looking.js';
+import type { Run } from './command.js';
+import type { CommandContext } from './context.js';
+import type { statusCommand } from './definitions/control.js';
 import { openMigration, placeOf } from './opened.js';
 
-export const run: Run<StatusArguments> = async (context, args) => {
+export const run: Run<typeof statusCommand> = async (context, args) => {
   const { database, schema } = await openMigration(context);
   const read = () => database.readOnly((session) => readStatus(session, schema));
   if (args.watch) {

@@ -5,12 +5,13 @@ import type { SwitchScope } from '../stages/switch/rule.js';
 import { switchAccounts } from '../stages/switch/switch.js';
 import { readAccounts } from './accounts.js';
 import { confirm } from './confirm.js';
-import type { Run } from './context.js';
-import type { SwitchArguments } from './definitions/moving.js';
+import type { Run } from './command.js';
+import type { switchCommand } from './definitions/migrate.js';
+import type { Arguments } from './read-arguments.js';
 import { withRun } from './migration.js';
 import { openMigration, placeOf, type Opened } from './opened.js';
 
-export const run: Run<SwitchArguments> = async (context, args) => {
+export const run: Run<typeof switchCommand> = async (context, args) => {
   const opened = await openMigration(context);
   const scope = await scopeOf(opened, args);
   await opened.database.readOnly((session) => requireState(session, 'switch'));
@@ -38,7 +39,7 @@ export const run: Run<SwitchArguments> = async (context, args) => {
   return EXIT.done;
 };
 
-async function scopeOf({ database, schema }: Opened, args: SwitchArguments): Promise<SwitchScope> {
+async function scopeOf({ database, schema }: Opened, args: Arguments<typeof switchCommand>): Promise<SwitchScope> {
   if (args.cohort !== undefined) return { kind: 'cohort', perMillion: args.cohort.perMillion };
   if (args.accounts === undefined) return { kind: 'all' };
   return { kind: 'accounts', ids: await readAccounts({ database, schema }, args.accounts) };

@@ -1,9 +1,9 @@
 import type { Control } from '../ledger/control.js';
-import type { Run } from './context.js';
-import type { TuneArguments } from './definitions/moving.js';
+import type { Run } from './command.js';
+import type { tuneCommand } from './definitions/control.js';
 import { changeSteering } from './steering.js';
 
-export const run: Run<TuneArguments> = (context, args) => {
+export const run: Run<typeof tuneCommand> = (context, args) => {
   const change: Partial<Control> = {
     ...(args.concurrency === undefined ? {} : { concurrency: args.concurrency }),
     ...(args.batchTime === undefined ? {} : { batch_time: inSeconds(args.batchTime) }),

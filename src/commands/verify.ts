@@ -16,8 +16,10 @@ import { proofText, unprovenText } from '../console/proof-text.js';
 import { replayText } from '../console/replay-text.js';
 import { counted } from '../console/text.js';
 import { keepProof } from '../stages/migrate.js';
-import type { CommandContext, Run } from './context.js';
-import type { VerifyArguments } from './definitions/looking.js';
+import type { Run } from './command.js';
+import type { CommandContext } from './context.js';
+import type { verifyCommand } from './definitions/migrate.js';
+import type { Arguments } from './read-arguments.js';
 import { openMapped, type Opened } from './opened.js';
 
 /** Why the keys themselves were not compared. */
@@ -29,7 +31,7 @@ interface Evidence {
   probe: Probe | undefined;
 }
 
-export const run: Run<VerifyArguments> = async (context, args) => {
+export const run: Run<typeof verifyCommand> = async (context, args) => {
   // Both files first: their faults must not come after minutes of proof.
   if (args.replay !== undefined) await checkReplayFile(args.replay);
   const plan = args.probe === undefined ? undefined : await readProbe(args.probe, context.io.env);
@@ -48,7 +50,7 @@ export const run: Run<VerifyArguments> = async (context, args) => {
 async function proveWhatIsThere(
   context: CommandContext,
   { database, schema }: Opened,
-  args: VerifyArguments,
+  args: Arguments<typeof verifyCommand>,
 ): Promise<Evidence['proof']> {
   const others = args.replay !== undefined || args.probe !== undefined;
   const state: LedgerState | null = await database.readOnly(others ? ledgerOf : readState);

@@ -102,7 +102,7 @@ export const ARGUMENTS: readonly Row[] = [
     what: 'nobody switched',
     line: 'switch --yes',
     exit: 2,
-    says: 'say who: --all, --cohort P%, --accounts FILE or --back',
+    says: 'name the accounts: --all, --cohort P%, --accounts FILE or --back',
     on: 'migrated',
   },
   {
@@ -144,7 +144,7 @@ export const ARGUMENTS: readonly Row[] = [
     what: 'nothing to tune',
     line: 'tune',
     exit: 2,
-    says: 'say what: --concurrency, --batch-time or --max-lag',
+    says: 'name the change: --concurrency, --batch-time or --max-lag',
     on: 'migrated',
   },
   {

@@ -4,8 +4,6 @@ import { Ajv } from 'ajv';
 import { expect } from 'chai';
 import { packageRoot } from '../../src/config/package-root.js';
 import { EXIT } from '../../src/errors.js';
-import { run as snapshot } from '../../src/commands/snapshot.js';
-import type { SnapshotArguments } from '../../src/commands/definitions/looking.js';
 import { keylift } from '../cli/harness.js';
 import { onServer, serverUrl } from '../support/database.js';
 import { legacyWith, SHIPPED, useDirectories } from './case-directory.js';
@@ -111,11 +109,11 @@ describe('keylift snapshot', () => {
     expect(gone.exitCode).to.equal(EXIT.unreachable);
     const stopped = await keylift(['snapshot', 'check', SHIPPED], {
       env: env(),
-      run: (context, args, send) => {
+      run: (context, { run, send }) => {
         setTimeout(() => {
           send('SIGINT');
         }, 300);
-        return snapshot(context, args as unknown as SnapshotArguments);
+        return run(context);
       },
     });
     expect([stopped.exitCode, stopped.stdout]).to.deep.equal([EXIT.interrupted, '']);

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { COMMANDS } from '../../src/commands/definitions/all.js';
-import { GLOBAL_FLAGS } from '../../src/commands/definition.js';
+import { GLOBAL_FLAGS } from '../../src/commands/flags.js';
 import { schemaOf } from '../schemas/answers.js';
 import { keylift } from './harness.js';
 

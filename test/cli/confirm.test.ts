@@ -8,7 +8,7 @@ async function ask(call: Call & { yes?: boolean }) {
   return keylift('migrate', {
     env: { DATABASE_URL: 'postgres://ann@h/d' },
     ...call,
-    run: async (context, _, send) => {
+    run: async (context, { send }) => {
       const answer = confirm(context, { question: 'Move 3 keys?', lines: ['3 keys move'], yes: call.yes ?? false });
       if (call.stdin === undefined) send('SIGINT');
       await answer;

@@ -22,7 +22,7 @@ describe('dispatch', () => {
     await keylift(line, {
       env,
       cwd: '/somewhere',
-      run: (_, args) => {
+      run: (_, { args }) => {
         seen = args;
         return Promise.resolve(0);
       },
@@ -45,12 +45,12 @@ describe('dispatch', () => {
     let seen: unknown;
     await keylift('explain 009223372036854775807', {
       env,
-      run: (_, args) => {
-        seen = args.key;
+      run: (_, { args }) => {
+        seen = args;
         return Promise.resolve(0);
       },
     });
-    expect(seen).to.equal('009223372036854775807');
+    expect(seen).to.deep.equal({ key: '009223372036854775807' });
   });
 
   it('passes the exit code on', async () => {
@@ -174,7 +174,7 @@ describe('dispatch', () => {
     const seen: boolean[] = [];
     const { exitCode, stderr } = await keylift('migrate', {
       env,
-      run: (context, _, send) => {
+      run: (context, { send }) => {
         send('SIGINT');
         seen.push(context.stop.aborted, context.stopNow.aborted);
         send('SIGTERM');

@@ -16,12 +16,16 @@ export interface Call {
   cwd?: string;
   stdin?: string;
   isTTY?: Io['isTTY'];
-  /** Stands in for the command's own `run`. */
-  run?: (
-    context: CommandContext,
-    args: Record<string, unknown>,
-    send: (signal: NodeJS.Signals) => void,
-  ) => Promise<ExitCode>;
+  /** Runs in the place of the command's own `run`, and may call it. */
+  run?: (context: CommandContext, call: RunCall) => Promise<ExitCode>;
+}
+
+export interface RunCall {
+  args: object;
+  /** The command's own `run`. */
+  run: (context: CommandContext) => Promise<ExitCode>;
+  /** Sends a signal to the program. */
+  send: (signal: NodeJS.Signals) => void;
 }
 
 export const NO_TTY = { stdin: false, stdout: false, stderr: false };
@@ -55,7 +59,7 @@ export async function keylift(line: string | readonly string[], call: Call = {})
   const exitCode = await main(
     argv,
     io,
-    run === undefined ? {} : { loadHandler: () => Promise.resolve((context, args) => run(context, args, send)) },
+    run === undefined ? {} : { around: (call) => ({ ...call, run: (context) => run(context, { ...call, send }) }) },
   );
   const text = (stream: PassThrough) => (stream.read() as Buffer | null)?.toString() ?? '';
   return { exitCode, stdout: text(stdout), stderr: text(stderr) };

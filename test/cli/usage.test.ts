@@ -1,6 +1,7 @@
 import { expect } from 'chai';
+import { RUNNABLE } from '../../src/commands/commands.js';
 import { COMMANDS } from '../../src/commands/definitions/all.js';
-import { GLOBAL_FLAGS } from '../../src/commands/definition.js';
+import { GLOBAL_FLAGS } from '../../src/commands/flags.js';
 import { EXIT } from '../../src/errors.js';
 import { keylift } from './harness.js';
 
@@ -51,6 +52,10 @@ describe('the command line', () => {
     ]);
   });
 
+  it('can run every command of the overview', () => {
+    expect(RUNNABLE.map(({ definition }) => definition)).to.deep.equal(COMMANDS);
+  });
+
   for (const { name, flags, examples, exits } of COMMANDS) {
     it(`${name} --help shows flags, examples and exit codes`, async () => {
       const { exitCode, stdout, stderr } = await keylift(`${name} --help`);
@@ -83,7 +88,7 @@ describe('the command line', () => {
     expect(lines.filter((line) => line.length > 79)).to.deep.equal([]);
     expect(
       lines.map((line) => /^[A-Z][\w ]+?(?= {2})/.exec(line)?.[0]).filter((title) => title !== undefined),
-    ).to.deep.equal(['Look', 'Move', 'Steer', 'After', 'Your CI', 'Shell']);
+    ).to.deep.equal(['Prepare', 'Migrate', 'Control', 'After', 'Your CI', 'Shell']);
     expect((await keylift('help')).stdout).to.equal(help.stdout);
     const version = await keylift('--version');
     expect(version.exitCode).to.equal(0);
@@ -116,9 +121,12 @@ describe('the command line', () => {
       'snapshot chek x',
       'keylift: <action>: must be one of check, update, export (not "chek")\n  See keylift snapshot --help.\n',
     ],
-    ['switch', 'keylift: say who: --all, --cohort P%, --accounts FILE or --back\n  See keylift switch --help.\n'],
+    [
+      'switch',
+      'keylift: name the accounts: --all, --cohort P%, --accounts FILE or --back\n  See keylift switch --help.\n',
+    ],
     ['switch --all --cohort 5%', 'keylift: --all and --cohort exclude each other\n  See keylift switch --help.\n'],
-    ['tune', 'keylift: say what: --concurrency, --batch-time or --max-lag\n  See keylift tune --help.\n'],
+    ['tune', 'keylift: name the change: --concurrency, --batch-time or --max-lag\n  See keylift tune --help.\n'],
     [
       'status --watch --json',
       'keylift: --watch and --json exclude each other: stdout is one document\n  See keylift status --help.\n',

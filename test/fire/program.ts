@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { main } from '../../src/cli.js';
-import type { Run } from '../../src/commands/context.js';
-import type { Arguments } from '../../src/commands/read-arguments.js';
+import type { Call } from '../../src/commands/command.js';
 import { placeFailpoints, type Sites } from './failpoints.js';
 
 /*
@@ -27,11 +26,11 @@ const watched = placeFailpoints({
   },
 });
 
-const loadHandler = async (name: string): Promise<Run<Arguments>> => {
-  const { run } = (await import(`../../src/commands/${name}.js`)) as { run: Run<Arguments> };
-  return (context, args) =>
-    run({ ...context, openDatabase: async (options) => watched(await context.openDatabase(options)) }, args);
-};
+const withFailpoints = (call: Call): Call => ({
+  ...call,
+  run: (context) =>
+    call.run({ ...context, openDatabase: async (options) => watched(await context.openDatabase(options)) }),
+});
 
 process.exitCode = await main(
   argv,
@@ -47,5 +46,5 @@ process.exitCode = await main(
       return () => process.off('SIGTERM', listener);
     },
   },
-  { loadHandler },
+  { around: withFailpoints },
 );

@@ -3,8 +3,6 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { expect } from 'chai';
-import type { VerifyArguments } from '../../src/commands/definitions/looking.js';
-import { run as verify } from '../../src/commands/verify.js';
 import { makeAuthority } from '../support/certificate.js';
 import { startGateway, type Gateway } from '../support/gateway.js';
 import { Scenario } from '../support/scenario.js';
@@ -348,11 +346,11 @@ describe('verify --probe', () => {
     );
     const { exitCode, stdout } = await keylift(['verify', '--probe', file], {
       env: { ...TOKENS, DATABASE_URL: scenario.db.url },
-      run: (context, args, send) => {
+      run: (context, { run, send }) => {
         stopped.now = () => {
           send('SIGINT');
         };
-        return verify(context, args as unknown as VerifyArguments);
+        return run(context);
       },
     });
     expect([exitCode, stdout]).to.deep.equal([130, '']);

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { COMMANDS } from '../../src/commands/definitions/all.js';
+import { RUNNABLE } from '../../src/commands/commands.js';
 import { parseInvocation } from '../../src/commands/parse.js';
 import { readDocument } from '../docs/headings.js';
 import { sentAnchors } from '../docs/sent.js';
@@ -83,7 +83,7 @@ describe('the rehearsal of the documents', () => {
       for (const line of lines.filter((text) => !/[<…]/.test(text))) {
         const argv = line.replace('P%', '5%').split(/\s+/);
         expect(
-          () => parseInvocation(argv, { cwd: '/', version: '0', commands: COMMANDS, overview: '' }),
+          () => parseInvocation(argv, { cwd: '/', version: '0', commands: RUNNABLE, overview: '' }),
           line,
         ).to.not.throw();
       }

@@ -1,0 +1,109 @@
+import { EXIT } from '../../errors.js';
+import { define } from '../definition.js';
+import { ACCOUNTS, HOLDS, METRICS, PACE, YES } from '../flags.js';
+import { cohort, file, oneOf, wholeNumber } from '../values.js';
+
+/** The stages that `migrate --until` takes. */
+export const UNTIL = ['expand', 'backfill', 'harden', 'verify', 'switch'] as const;
+
+const WRITING = [EXIT.done, EXIT.bug, EXIT.usage, EXIT.refused, EXIT.unreachable, EXIT.interrupted] as const;
+
+export const migrateCommand = define({
+  name: 'migrate',
+  brief: 'all stages up to the switch; run again, it resumes',
+  describe: 'All stages up to the switch, each once. Stop it at any time and run it again: it resumes',
+  flags: {
+    'dry-run': { describe: 'the same as plan' },
+    until: { describe: `stop after this stage: ${UNTIL.join(', ')}`, value: 'STAGE', read: oneOf(UNTIL) },
+    holds: HOLDS,
+    ...PACE,
+    'max-active': {
+      describe: 'wait while more sessions than this are active, not counting those of keylift',
+      value: 'N',
+      read: wholeNumber({ from: 0, to: 100_000 }),
+    },
+    'metrics-file': METRICS,
+    yes: YES,
+  },
+  examples: [
+    ['migrate', 'everything, after a question'],
+    ['migrate --until verify --yes', 'copy and prove; every account stays on its old keys'],
+    ['migrate --concurrency 4 --max-lag 2', 'four batches at once; wait while a replica lags'],
+  ],
+  exits: [...WRITING, EXIT.differences, EXIT.exceptions],
+  needsDatabase: true,
+});
+
+export const verifyCommand = define({
+  name: 'verify',
+  brief: 'the proof that no client has to change anything',
+  describe: 'The proof: every key arrived equal, every request that was allowed still is, no other request is',
+  flags: {
+    replay: {
+      describe: 'run recorded decisions (NDJSON) through the old rule and the new one',
+      value: 'FILE',
+      read: file,
+    },
+    probe: { describe: 'send HTTP requests with canary keys to the real gateway (JSON)', value: 'FILE', read: file },
+  },
+  examples: [
+    ['verify', 'compare keys and authorization'],
+    ['verify --replay decisions.ndjson --json', 'replay recorded decisions, too, and answer in JSON'],
+    ['verify --probe canaries.json', 'send requests to the gateway, too'],
+  ],
+  exits: [...WRITING, EXIT.differences],
+  needsDatabase: true,
+});
+
+export const switchCommand = define({
+  name: 'switch',
+  brief: 'answer accounts from Settings, or back; all, or a cohort',
+  describe: 'Answer accounts from Settings from now on; this is the moment their keys open the store. --back returns',
+  flags: {
+    all: { describe: 'every account' },
+    cohort: { describe: 'a stable share of the accounts; 10% contains 5%', value: 'P%', read: cohort },
+    accounts: ACCOUNTS,
+    back: { describe: 'the way back; alone: every account' },
+    'metrics-file': METRICS,
+    yes: YES,
+  },
+  exclusive: [['all', 'cohort', 'accounts']],
+  fault: (given) =>
+    ['all', 'cohort', 'accounts', 'back'].some((flag) => given.has(flag))
+      ? undefined
+      : 'name the accounts: --all, --cohort P%, --accounts FILE or --back',
+  examples: [
+    ['switch --cohort 5%', 'start with a twentieth of the accounts'],
+    ['switch --all --yes', 'every account, without a question'],
+    ['switch --cohort 5% --back', 'return that twentieth to the old keys'],
+  ],
+  exits: [...WRITING, EXIT.differences],
+  needsDatabase: true,
+});
+
+export const rollbackCommand = define({
+  name: 'rollback',
+  brief: 'every account back on its per-API keys',
+  describe:
+    'Return every account to its per-API keys and keep what changed since; remove the mirror and the moved rows',
+  flags: { accounts: ACCOUNTS, 'metrics-file': METRICS, yes: YES },
+  examples: [
+    ['rollback', 'the whole migration, after a question'],
+    ['rollback --accounts acme.csv --yes', 'some accounts only'],
+  ],
+  exits: WRITING,
+  needsDatabase: true,
+});
+
+export const finalizeCommand = define({
+  name: 'finalize',
+  brief: 'archive the moved per-API rows; --purge deletes them',
+  describe: 'Archive the moved per-API rows; from here on new store keys are created in Settings only',
+  flags: { purge: { describe: 'delete the archive: the point of no return' }, 'metrics-file': METRICS, yes: YES },
+  examples: [
+    ['finalize', 'archive; a rollback is still possible'],
+    ['finalize --purge', 'delete the archive; a rollback is no longer possible'],
+  ],
+  exits: [...WRITING, EXIT.differences],
+  needsDatabase: true,
+});

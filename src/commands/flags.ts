@@ -1,0 +1,64 @@
+import { LOG_LEVELS } from '../logging/logger.js';
+import { duration, file, oneOf, wholeNumber, word, type ReadValue } from './values.js';
+
+/** A flag without a value; the command gets true or false. */
+export interface Switch {
+  describe: string;
+}
+
+/** A flag with a value; the command gets the result of `read`, or undefined. */
+export interface Valued<T = unknown> {
+  describe: string;
+  read: ReadValue<T>;
+  /** How help shows the value: `FILE`, `P%`. */
+  value: string;
+}
+
+export type Flag = Switch | Valued;
+
+/** An argument without a name. The optional ones come last; the command gets undefined for those left out. */
+export type Positional = Valued & { optional?: true };
+
+export const isValued = (flag: Flag): flag is Valued => 'read' in flag;
+
+/** The flags of every command. */
+export const GLOBAL_FLAGS = {
+  config: { describe: 'configuration file (KEYLIFT_CONFIG; else keylift.config.json)', value: 'FILE', read: file },
+  'database-url': { describe: 'postgres://… (better: DATABASE_URL, which ps does not show)', value: 'URL', read: word },
+  json: { describe: 'stdout is one JSON document, the rest goes to stderr' },
+  'no-color': { describe: 'no colour on a terminal, as with NO_COLOR' },
+  'log-file': { describe: 'append the log as JSON lines', value: 'FILE', read: file },
+  'log-level': { describe: 'error, warn, info or debug; default info', value: 'LEVEL', read: oneOf(LOG_LEVELS) },
+} as const satisfies Record<string, Flag>;
+
+/** `--holds`. */
+export const HOLDS = {
+  describe: 'CSV of accounts or keys to leave as they are (account_id or key_id column)',
+  value: 'FILE',
+  read: file,
+} as const satisfies Flag;
+
+/** `--accounts`. */
+export const ACCOUNTS = {
+  describe: 'only the accounts of this CSV (header account_id)',
+  value: 'FILE',
+  read: file,
+} as const satisfies Flag;
+
+/** `--metrics-file`. */
+export const METRICS = {
+  describe: 'keep this file up to date with the run, as OpenMetrics text, for dashboards',
+  value: 'FILE',
+  read: file,
+} as const satisfies Flag;
+
+/** `--yes`. */
+export const YES = { describe: 'do not ask; required where no person can answer' } as const satisfies Flag;
+
+/** How fast a run goes. Times are in milliseconds. A flag that is not given leaves the choice to keylift. */
+export const PACE = {
+  concurrency: { describe: 'batches at once, 1 to 64', value: 'N', read: wholeNumber({ from: 1, to: 64 }) },
+  'batch-size': { describe: 'rows a batch at most', value: 'ROWS', read: wholeNumber({ from: 1, to: 10_000_000 }) },
+  'batch-time': { describe: 'how long a batch should take: seconds, or 500ms', value: 'TIME', read: duration },
+  'max-lag': { describe: 'wait while a replica is further behind: seconds, or 500ms', value: 'TIME', read: duration },
+} as const satisfies Record<string, Flag>;
