@@ -1,5 +1,6 @@
 import type { CaseResult } from './check.js';
 import { describeDifference } from './compare.js';
+import { forXml } from '../escaping.js';
 
 export interface JunitOptions {
   /** What stopped a case, as a person reads it. */
@@ -44,27 +45,12 @@ function testCase(result: CaseResult, failure: string | undefined): string {
 }
 
 const detail = (tag: string, { message, text }: { message: string; text: string }): string =>
-  `      <${tag} ${attributes({ message, type: 'snapshot' })}>${escaped(text)}</${tag}>`;
+  `      <${tag} ${attributes({ message, type: 'snapshot' })}>${forXml(text)}</${tag}>`;
 
 const attributes = (values: Record<string, string | number>): string =>
   Object.entries(values)
-    .map(([name, value]) => `${name}="${escaped(String(value))}"`)
+    .map(([name, value]) => `${name}="${forXml(String(value))}"`)
     .join(' ');
-
-/** XML 1.0 has no place for most controls, nor for halves of pairs, not even escaped. */
-function escaped(text: string): string {
-  return text
-    .replace(
-      /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\ufffe\uffff]/g,
-      (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`,
-    )
-    .toWellFormed()
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;')
-    .replace(/[\t\r\n]/g, (mark) => (mark === '\n' ? '\n' : `&#${String(mark.charCodeAt(0))};`));
-}
 
 const firstLine = (text: string): string => text.split('\n')[0] ?? '';
 const sum = (numbers: readonly number[]): number =>

@@ -1,4 +1,5 @@
-import { counted, printable } from '../console/text.js';
+import { forTerminal } from '../escaping.js';
+import { counted } from '../console/text.js';
 import type { CaseResult } from './check.js';
 import { describeDifference } from './compare.js';
 
@@ -17,7 +18,7 @@ export function caseText(
   return [
     `${verdict(result, action).padEnd(8)}${result.case}`,
     ...(failure === undefined ? [] : failure.trimEnd().split('\n').map(indented)),
-    ...differences.slice(0, SHOWN).map((difference) => indented(printable(describeDifference(difference)))),
+    ...differences.slice(0, SHOWN).map((difference) => indented(forTerminal(describeDifference(difference)))),
     ...(left > 0 ? [indented(`and ${String(left)} more; --json lists them`)] : []),
     '',
   ].join('\n');

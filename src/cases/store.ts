@@ -1,5 +1,6 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { asEscapes } from '../escaping.js';
 import { compare, type Difference } from './compare.js';
 import { readUtf8 } from './files.js';
 import { SNAPSHOT_DIRECTORY } from './fixture.js';
@@ -51,7 +52,7 @@ export function formatSnapshot(value: unknown): string {
 }
 
 /** JSON text with everything that an editor hides written as escapes. */
-export const escapeUnseen = (json: string): string => json.replace(UNSEEN, escaped);
+export const escapeUnseen = (json: string): string => json.replace(UNSEEN, asEscapes);
 
 /** A merge conflict left in a snapshot must not keep `update` from writing it anew: a fault is a value here. */
 async function readSnapshot(
@@ -75,14 +76,6 @@ async function writeWhole(file: string, text: string): Promise<void> {
 
 function snapshotFile(directory: string, name: SnapshotName): string {
   return path.join(directory, SNAPSHOT_DIRECTORY, `${name}.json`);
-}
-
-/** JSON escapes UTF-16 units, so a character outside the basic plane becomes two. */
-function escaped(character: string): string {
-  return character
-    .split('')
-    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
-    .join('');
 }
 
 /** What a stored snapshot would read back as: no `undefined`, no class instances. */

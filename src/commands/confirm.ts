@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline';
 import { InterruptedError, RefusedError } from '../errors.js';
+import { forTerminalLines } from '../escaping.js';
 import type { CommandContext } from './context.js';
 
 export interface Question {
@@ -25,7 +26,7 @@ export async function confirm(
       anchor: 'confirmation',
     });
   }
-  io.stderr.write([...lines, `${question} [y/N] `].join('\n'));
+  io.stderr.write(forTerminalLines([...lines, `${question} [y/N] `].join('\n')));
   const answer = await nextLine(io.stdin, stop);
   if (!/^\s*(y|yes)\s*$/i.test(answer)) {
     throw new RefusedError('not_confirmed', 'the question was not answered with yes; nothing was changed', {

@@ -2,6 +2,7 @@ import type { Configuration } from '../config/load.js';
 import { secretsIn } from '../config/redact.js';
 import type { Database } from '../database/connect.js';
 import { InterruptedError, UsageError, type ExitCode } from '../errors.js';
+import { forJson, forTerminalLines } from '../escaping.js';
 import type { Log } from '../logging/log.js';
 import type { Terminal } from '../console/terminal.js';
 import type { Call } from './command.js';
@@ -142,13 +143,13 @@ function outputs(io: Io, { json }: Globals): Pick<CommandContext, 'json' | 'prin
   return {
     json,
     write: (text) => {
-      (json ? io.stderr : io.stdout).write(text);
+      (json ? io.stderr : io.stdout).write(forTerminalLines(text));
     },
     printAnswer: (document) => {
       if (!json || answered)
         throw new Error(json ? 'a command answered twice under --json' : 'a document was answered without --json');
       answered = true;
-      io.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+      io.stdout.write(`${forJson(document, 2)}\n`);
     },
   };
 }

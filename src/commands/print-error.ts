@@ -1,5 +1,6 @@
 import { redactText } from '../config/redact.js';
 import { BugError, InterruptedError, KeyliftError, runOf, type ExitCode } from '../errors.js';
+import { forTerminal, forTerminalLines } from '../escaping.js';
 import type { LogFields } from '../logging/events.js';
 
 export interface ErrorText {
@@ -57,7 +58,7 @@ async function classify(error: unknown): Promise<KeyliftError> {
 }
 
 function knownLines(error: KeyliftError): string[] {
-  return [error.message, ...linesOfFacts(error.facts), ...wayOut(error)].map(printable);
+  return [error.message, ...linesOfFacts(error.facts), ...wayOut(error)].map(forTerminalLines);
 }
 
 const linesOfFacts = (facts: Record<string, unknown>): string[] =>
@@ -84,7 +85,7 @@ function factLines(name: string, value: unknown): string[] {
 }
 
 function factText(value: unknown): string {
-  if (typeof value === 'string') return value;
+  if (typeof value === 'string') return forTerminal(value);
   return typeof value === 'bigint' ? String(value) : JSON.stringify(value);
 }
 
@@ -102,17 +103,10 @@ function bugLines(error: BugError, { run, stack, telling }: BugFacts): string[] 
     ...linesOfFacts({ ...error.facts, run, stack: stack === undefined ? undefined : placeOfStack(telling) }),
     ...wayOut(error),
     ...(shown ? [stack] : []),
-  ].map(printable);
+  ].map(forTerminalLines);
 }
 
 function placeOfStack({ debug, logFile }: Telling): string {
   if (debug) return 'below';
   return logFile === undefined ? 'shown by --log-level debug, kept by --log-file FILE' : `in ${logFile}`;
-}
-
-/** File names and key names may hold anything; a terminal must not obey it. */
-function printable(text: string): string {
-  return text.replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, (mark) =>
-    mark === '\n' || mark === '\t' ? mark : `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
 }

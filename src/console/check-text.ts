@@ -1,12 +1,13 @@
+import { forTerminal } from '../escaping.js';
 import { caretLines } from '../database/place.js';
 import type { CheckFault, CheckReport } from '../setup/check.js';
-import { counted, printable } from './text.js';
+import { counted } from './text.js';
 import { wrap } from './wrap.js';
 
 /** Every fault with its key and its way out, then what is no fault and good to know. */
 export function checkText({ ok, config, faults, notes }: CheckReport): string {
-  const what = printable(config ?? 'the default configuration');
-  const item = (line: string): string => wrap(printable(line), { first: '  ', rest: '    ' });
+  const what = forTerminal(config ?? 'the default configuration');
+  const item = (line: string): string => wrap(line, { first: '  ', rest: '    ' });
   return [
     ok ? `${what} fits this database` : `${what} does not fit this database: ${counted(faults.length, 'fault')}`,
     ...faults.flatMap((fault) => [item(lineOf(fault)), ...placeOf(fault)]),
@@ -20,4 +21,4 @@ const lineOf = ({ at, problem, did_you_mean: meant, way_out: wayOut }: CheckFaul
 
 /** Not wrapped: the caret stands under its place. */
 const placeOf = ({ place }: CheckFault): string[] =>
-  place === null ? [] : caretLines(place).map((line) => `      ${printable(line)}`);
+  place === null ? [] : caretLines(place).map((line) => `      ${forTerminal(line)}`);

@@ -1,5 +1,6 @@
+import { forTerminal } from '../escaping.js';
 import type { AccountKeyRow, ApiName, Explanation, KeyStory, Partner } from '../explain/document.js';
-import { grouped, printable } from './text.js';
+import { grouped } from './text.js';
 import { wrap } from './wrap.js';
 
 const SHOWN = 20;
@@ -59,7 +60,7 @@ const DATE = 29;
 const field = (label: string, text: string): string =>
   wrap(text, { first: `  ${label}`.padEnd(LABEL), rest: ' '.repeat(LABEL) });
 
-const named = (id: string, name: string | null): string => (name === null ? id : `${id} "${printable(name)}"`);
+const named = (id: string, name: string | null): string => (name === null ? id : `${id} "${forTerminal(name)}"`);
 
 function switchedText({ switched, outcome }: KeyStory): string {
   if (switched === null || outcome === 'born') return '';
@@ -123,4 +124,4 @@ function partnerLines(partners: readonly Partner[]): string[] {
 }
 
 const slugsText = (slugs: readonly string[]): string =>
-  slugs.length === 0 ? 'nothing' : slugs.map(printable).join(' ');
+  slugs.length === 0 ? 'nothing' : slugs.map(forTerminal).join(' ');

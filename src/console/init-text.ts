@@ -1,7 +1,8 @@
+import { forTerminal } from '../escaping.js';
 import path from 'node:path';
 import type { Draft, DraftNote } from '../setup/draft.js';
 import type { Files } from '../setup/files.js';
-import { counted, printable } from './text.js';
+import { counted } from './text.js';
 import { wrap } from './wrap.js';
 
 const KINDS = { doubt: 'Doubts', guess: 'Guesses' } as const;
@@ -10,9 +11,9 @@ const KINDS = { doubt: 'Doubts', guess: 'Guesses' } as const;
 export function draftText({ notes }: Draft, { files, text }: { files: Files | null; text: string }): string {
   const doubts = notes.filter(({ kind }) => kind === 'doubt');
   return [
-    ...(files === null ? [text] : [`wrote ${printable(files.config)}`, `wrote ${printable(files.notes)}`, '']),
+    ...(files === null ? [text] : [`wrote ${forTerminal(files.config)}`, `wrote ${forTerminal(files.notes)}`, '']),
     `${counted(doubts.length, 'doubt')} for a person to settle${doubts.length === 0 ? '' : ':'}`,
-    ...doubts.map(({ at, note }) => wrap(printable(`${at}: ${note}`), { first: '  ', rest: '    ' })),
+    ...doubts.map(({ at, note }) => wrap(`${at}: ${note}`, { first: '  ', rest: '    ' })),
     '',
     files === null ? 'No file was written.' : 'Settle them in the file, then: keylift check',
     '',
@@ -22,7 +23,9 @@ export function draftText({ notes }: Draft, { files, text }: { files: Files | nu
 /** The file beside the configuration, which as JSON cannot hold a comment. */
 export function notesText({ notes }: Draft, { config }: Files): string {
   const of = (wanted: DraftNote['kind']): string[] => {
-    const lines = notes.filter(({ kind }) => kind === wanted).map(({ at, note }) => `- \`${at}\`: ${printable(note)}`);
+    const lines = notes
+      .filter(({ kind }) => kind === wanted)
+      .map(({ at, note }) => `- \`${at}\`: ${forTerminal(note)}`);
     return lines.length === 0 ? [] : [`## ${KINDS[wanted]}`, '', ...lines, ''];
   };
   return [

@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
 import { bar } from './bar.js';
-import { elapsed, grouped, printable } from './text.js';
+import { elapsed, grouped } from './text.js';
 import { wrap } from './wrap.js';
 
 export interface PictureStyle {
@@ -124,7 +124,7 @@ const HARD = '\u00a0';
 
 function wrapped(text: string, indent: string, { columns }: PictureOptions): string[] {
   if (text === '') return [];
-  return wrap(printable(text), { first: indent, rest: indent, columns, cut: true }).replaceAll(HARD, ' ').split('\n');
+  return wrap(text, { first: indent, rest: indent, columns, cut: true }).replaceAll(HARD, ' ').split('\n');
 }
 
 function paint(text: string, colour: Parameters<typeof styleText>[0], { colour: coloured }: PictureStyle): string {

@@ -1,5 +1,6 @@
+import { forTerminal } from '../escaping.js';
 import type { Probe, ProbeResult } from '../proof/probe/document.js';
-import { counted, printable } from './text.js';
+import { counted } from './text.js';
 
 const SHOWN = 50;
 
@@ -10,7 +11,7 @@ export function probeText({ ok, base_url: url, requests, same, different, unansw
   return [
     '',
     `Probe: ${ok ? 'the gateway answers as expected.' : different > 0 ? 'THE GATEWAY ANSWERS OTHERWISE.' : 'NOT EVERY REQUEST WAS ANSWERED.'}`,
-    `  ${counted(requests, 'request')} to ${printable(url)}: ${String(same)} as expected, ${String(different)} otherwise, ${String(unanswered)} without an answer`,
+    `  ${counted(requests, 'request')} to ${forTerminal(url)}: ${String(same)} as expected, ${String(different)} otherwise, ${String(unanswered)} without an answer`,
     ...shown.map((result) => `  ${resultText(result)}`),
     ...(results.length > SHOWN ? [`  and ${String(results.length - SHOWN)} more; --json lists all`] : []),
     '',
@@ -19,10 +20,10 @@ export function probeText({ ok, base_url: url, requests, same, different, unansw
 
 function resultText(result: ProbeResult): string {
   const { request, name, method, path, key_id: id, switched, expected, status, attempts, reason } = result;
-  const key = id === null ? '' : `, key ${printable(id)}, ${switched === true ? 'after' : 'before'} the switch`;
+  const key = id === null ? '' : `, key ${forTerminal(id)}, ${switched === true ? 'after' : 'before'} the switch`;
   const answer = status === null ? `no answer: ${reason ?? ''}` : String(status);
   return (
-    `${result.ok ? 'ok     ' : 'DIFFERS'} ${String(request)}. ${name === null ? '' : `${printable(name)}: `}${method} ${printable(path)}${key}: ` +
+    `${result.ok ? 'ok     ' : 'DIFFERS'} ${String(request)}. ${name === null ? '' : `${forTerminal(name)}: `}${method} ${forTerminal(path)}${key}: ` +
     `${answer}${result.ok ? '' : `, expected ${String(expected)}`}${attempts > 1 ? ` (sent ${String(attempts)} times)` : ''}`
   );
 }

@@ -1,3 +1,4 @@
+import { forTerminal } from '../escaping.js';
 import type { Difference, Proof } from '../proof/document.js';
 import { grouped, table } from './text.js';
 
@@ -45,6 +46,6 @@ function differenceText(d: Difference): string {
     d.authorization !== undefined && d.authorization.length > 0 && d.authorization[0] !== d.kind
       ? ` (${d.authorization.join(', ')})`
       : '';
-  const api = d.api_id === undefined ? '' : ` at API ${d.api_id}`;
-  return `key ${d.key_id ?? '?'}: ${d.kind}${fields}${api}${also}`;
+  const api = d.api_id === undefined ? '' : ` at API ${forTerminal(d.api_id)}`;
+  return `key ${forTerminal(d.key_id ?? '?')}: ${d.kind}${fields}${api}${also}`;
 }

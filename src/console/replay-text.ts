@@ -1,5 +1,6 @@
+import { forTerminal } from '../escaping.js';
 import type { Replay, ReplayDifference, ReplayKind } from '../proof/replay/document.js';
-import { counted, grouped, printable, table } from './text.js';
+import { counted, grouped, table } from './text.js';
 import { wrap } from './wrap.js';
 
 const SHOWN = 10;
@@ -77,14 +78,14 @@ function differenceText({
   after,
   now,
 }: ReplayDifference): string {
-  const key = id === null ? `no key, fingerprint ${fingerprint ?? 'none'}` : `key ${printable(id)}`;
+  const key = id === null ? `no key, fingerprint ${fingerprint ?? 'none'}` : `key ${forTerminal(id)}`;
   const answers = [
     ['recorded', recorded],
     ['before', before],
     ['after', after],
     ...(now === null ? [] : [['now', now] as const]),
   ] as const;
-  return `line ${String(line)}: ${key} at ${printable(api)}: ${answers.map(([when, yes]) => `${when} ${yes ? 'yes' : 'no'}`).join(', ')}${times > 1 ? ` (${grouped(times)} times)` : ''}`;
+  return `line ${String(line)}: ${key} at ${forTerminal(api)}: ${answers.map(([when, yes]) => `${when} ${yes ? 'yes' : 'no'}`).join(', ')}${times > 1 ? ` (${grouped(times)} times)` : ''}`;
 }
 
 const rest = (all: number, shown: number, indent: string): string[] =>

@@ -1,3 +1,4 @@
+import { forTerminal } from '../escaping.js';
 import type { Status } from '../status/status.js';
 import { elapsed, grouped } from './text.js';
 import { wrap } from './wrap.js';
@@ -38,7 +39,7 @@ export function statusLine(s: Status): string {
     ...(s.exceptions === 0 ? [] : [`exceptions: ${grouped(s.exceptions)}`]),
     ...(s.reason === null ? [] : [s.reason]),
   ];
-  return `${parts.join('; ')}\n`;
+  return `${forTerminal(parts.join('; '))}\n`;
 }
 
 /** What makes two statuses worth two lines: not the pace, which is another one every second. */

@@ -1,4 +1,5 @@
 import { Writable } from 'node:stream';
+import { forTerminalLines } from '../escaping.js';
 import type { PictureStyle } from './picture.js';
 import type { Region, TerminalStream } from './region.js';
 
@@ -56,7 +57,7 @@ export class Terminal {
 
   private above(text: string | Buffer): void {
     const write = (): void => {
-      this.world.stderr.write(text);
+      this.world.stderr.write(forTerminalLines(String(text)));
     };
     if (this.region === undefined) write();
     else this.region.around(write);

@@ -1,3 +1,5 @@
+import { forTerminal } from '../escaping.js';
+
 /** A number with thousands apart, the same in every locale. */
 export const grouped = (value: number): string => String(value).replace(/\B(?=(\d{3})+(?!\d))/g, ',');
 
@@ -18,7 +20,7 @@ export function table(
   rows: readonly (readonly (string | number)[])[],
   { indent = '  ' }: { indent?: string } = {},
 ): string {
-  const cells = rows.map((row) => row.map((cell) => (typeof cell === 'number' ? grouped(cell) : printable(cell))));
+  const cells = rows.map((row) => row.map((cell) => (typeof cell === 'number' ? grouped(cell) : forTerminal(cell))));
   const widths = (cells[0] ?? []).map((_, column) => Math.max(...cells.map((row) => [...(row[column] ?? '')].length)));
   const pad = (text: string, width: number, right: boolean): string => {
     const space = ' '.repeat(Math.max(0, width - [...text].length));
@@ -35,10 +37,3 @@ export function table(
     )
     .join('\n');
 }
-
-/** Names are customers' words: a terminal must not obey them. */
-export const printable = (text: string): string =>
-  text.replace(
-    /[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu,
-    (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );

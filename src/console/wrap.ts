@@ -1,3 +1,5 @@
+import { forTerminal } from '../escaping.js';
+
 /** Columns of the narrowest terminal that answers are laid out for. */
 export const COLUMNS = 80;
 
@@ -12,7 +14,10 @@ export interface WrapOptions {
   cut?: boolean;
 }
 
-/** Words laid out in lines of at most so many columns; a word that is longer stands alone, uncut unless asked for. */
+/**
+ * Words laid out in lines of at most so many columns; a word that is longer stands alone, uncut unless `cut` is set. A
+ * line break in the text is shown as its escape, like every character that a terminal obeys.
+ */
 export function wrap(
   text: string,
   { first = '', rest = '', columns = COLUMNS, cut = false }: WrapOptions = {},
@@ -20,7 +25,9 @@ export function wrap(
   const lines: string[] = [];
   let line = first;
   let empty = true;
-  const words = text.split(' ').flatMap((word) => (cut ? pieces(word, Math.max(1, columns - rest.length)) : [word]));
+  const words = forTerminal(text)
+    .split(' ')
+    .flatMap((word) => (cut ? pieces(word, Math.max(1, columns - rest.length)) : [word]));
   for (const word of words) {
     if (!empty && [...line].length + 1 + [...word].length > columns) {
       lines.push(line);

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import type winston from 'winston';
 import { redactText } from '../config/redact.js';
 import { UsageError } from '../errors.js';
+import { forJson, forTerminal } from '../escaping.js';
 import type { LogEvent, LogFields } from './events.js';
 import { LOG_LEVELS, type Logger, type LogLevel } from './logger.js';
 
@@ -142,19 +143,12 @@ const linesOf =
 function humanLine({ time, level, message, fileOnly }: Entry): string | false {
   if (fileOnly) return false;
   const label = level === 'warn' ? 'warning: ' : level === 'error' ? 'error: ' : '';
-  return printable(`${time.slice(11, 19)} ${label}${message}`);
-}
-
-/** A key's name may hold anything; a terminal must not obey it. */
-function printable(text: string): string {
-  return text.replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, (mark) =>
-    mark === '\n' || mark === '\t' ? mark : `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  return forTerminal(`${time.slice(11, 19)} ${label}${message}`);
 }
 
 /** A message may be indented for people. */
 function jsonLine({ time, level, event, message, fields }: Entry): string {
-  return JSON.stringify({ time, level, event, message: message.trim(), ...fields });
+  return forJson({ time, level, event, message: message.trim(), ...fields });
 }
 
 function masked(

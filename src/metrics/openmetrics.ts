@@ -1,3 +1,5 @@
+import { forOpenMetrics } from '../escaping.js';
+
 /** A number with its labels; names of labels and their values are keylift's own words, never a key's. */
 export interface Sample {
   labels?: Readonly<Record<string, string>>;
@@ -28,14 +30,12 @@ function familyLines({ name, type, unit, help, samples }: Family, common: Readon
   return [
     `# TYPE ${name} ${type}`,
     ...(unit === undefined ? [] : [`# UNIT ${name} ${unit}`]),
-    `# HELP ${name} ${escaped(help)}`,
+    `# HELP ${name} ${forOpenMetrics(help)}`,
     ...samples.map(({ labels, value }) => `${name}${suffix}{${labelsText({ ...common, ...labels })}} ${String(value)}`),
   ];
 }
 
 const labelsText = (labels: Readonly<Record<string, string>>): string =>
   Object.entries(labels)
-    .map(([name, value]) => `${name}="${escaped(value)}"`)
+    .map(([name, value]) => `${name}="${forOpenMetrics(value)}"`)
     .join(',');
-
-const escaped = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('"', '\\"');

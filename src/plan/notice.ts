@@ -1,20 +1,14 @@
-import Papa from 'papaparse';
 import type { ReadSession } from '../database/session.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { heldByName, settledByItself, verdicts, type HoldsSource } from '../mapping/rules/verdicts.js';
 import { bornKeysTable, bornTokens, takenInSettings } from './born.js';
+import { forCsv } from '../escaping.js';
 import { replaceFile } from '../files/replace-file.js';
 import { planParameters, type Holds } from './holds.js';
 
 /** Columns of the customers' list. API slugs are separated by spaces. */
 export const NOTICE_HEADER = ['account_id', 'account', 'key_id', 'key_name', 'opens_before', 'opens_after'] as const;
 const PAGE = 2_000;
-
-/**
- * A spreadsheet would run what begins like a formula, in half width or full. A plain negative number, as an id may be,
- * runs nothing.
- */
-const FORMULA = /^(?:[=+@\t\r\n＝＋－＠]|-(?!\d+$))/;
 
 export interface Notice {
   file: string;
@@ -49,26 +43,20 @@ export async function writeNotice(
     values,
   );
   const keys = await replaceFile({ file, kind: 'notice' }, async (append) => {
-    await append(csv([NOTICE_HEADER]));
+    await append(forCsv(NOTICE_HEADER));
     for (let written = 0; ;) {
       stop.throwIfAborted();
       const { rows } = await session.query<Record<(typeof NOTICE_HEADER)[number], string | null>>(
         `FETCH ${String(PAGE)} FROM keylift_notice`,
       );
       if (rows.length === 0) return written;
-      await append(csv(rows.map((row) => NOTICE_HEADER.map((column) => row[column]))));
+      await append(rows.map((row) => forCsv(NOTICE_HEADER.map((column) => row[column]))).join(''));
       written += rows.length;
     }
   });
   await session.query('CLOSE keylift_notice');
   return { file, keys };
 }
-
-const csv = (rows: readonly (readonly (string | null)[])[]): string =>
-  `${Papa.unparse(
-    rows.map((row) => [...row]),
-    { escapeFormulae: FORMULA, newline: '\n' },
-  )}\n`;
 
 /** The living keys that move, by account and creation, each with the APIs of all rows it will stand for. */
 export function widenedKeys(

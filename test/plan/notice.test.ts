@@ -68,7 +68,7 @@ describe('plan --notice', () => {
         account_id: '1',
         account: 'acme',
         key_id: '4',
-        key_name: 'a, "quoted"\nname',
+        key_name: 'a, "quoted"\\u000aname',
         opens_before: 'invoices',
         opens_after: 'invoices receipts',
       },
@@ -92,7 +92,7 @@ describe('plan --notice', () => {
   });
 
   it('hands a spreadsheet nothing that it would run', async () => {
-    const names = ['=1+1', '+1', '-1+1', '@sum(a1)', '\t=1', '\r=1', '\n=1', '＝1', 'plain', '-5', ''];
+    const names = ['=1+1', '+1', '-1+1', '@sum(a1)', ' =1', '＝1', ';=1;', 'a,=1', 'a; "=1"', '-5', '', 'a-b=c'];
     await seeded({
       accounts: ['=cmd|x'],
       apis: { invoices: 'store' },
@@ -100,10 +100,48 @@ describe('plan --notice', () => {
     });
     await scenario.must(`plan --notice ${file}`);
     const rows = await written();
-    expect(rows.map((row) => row.key_name)).to.deep.equal(
-      names.map((name) => (['plain', '-5', ''].includes(name) ? name : `'${name}`)),
-    );
+    expect(rows.map((row) => row.key_name)).to.deep.equal([
+      "'=1+1",
+      "'+1",
+      "'-1+1",
+      "'@sum(a1)",
+      " '=1",
+      "'＝1",
+      ";'=1;",
+      "a,'=1",
+      'a; "\'=1"',
+      '-5',
+      '',
+      'a-b=c',
+    ]);
     expect(rows[0]).to.include({ account: "'=cmd|x", key_id: '-1' });
+    for (const separator of [',', ';', '\t']) {
+      const fields = (await readFile(file, 'utf8')).split('\n').flatMap((line) => line.split(separator));
+      expect(
+        fields.filter((field) => /^[\s"]*(?:[=+@＝]|-(?!\d+$))/.test(field)),
+        separator,
+      ).to.deep.equal([]);
+    }
+  });
+
+  it('has no control character, however a name is split or shown', async () => {
+    const names = ['\u001b]52;c;QQ==\u0007', 'a\t=1', 'a\r\n=1', '\u009b2J', '\u202ea', 'a\u2028b'];
+    await seeded({
+      accounts: ['\u001b[2Jacme'],
+      apis: { invoices: 'store' },
+      keys: names.map((name, at) => ({ id: at + 1, account: '\u001b[2Jacme', api: 'invoices', name })),
+    });
+    await scenario.must(`plan --notice ${file}`);
+    const rows = await written();
+    expect(rows.map((row) => row.key_name)).to.deep.equal([
+      '\\u001b]52;c;QQ==\\u0007',
+      'a\\u0009=1',
+      'a\\u000d\\u000a=1',
+      '\\u009b2J',
+      '\\u202ea',
+      'a\\u2028b',
+    ]);
+    expect(rows[0]!.account).to.equal('\\u001b[2Jacme');
   });
 
   it('is read by its owner alone, replaces a list whole, and leaves nothing beside it', async () => {

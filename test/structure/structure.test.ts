@@ -8,6 +8,7 @@ import { circles, layerOf, sourcesBelow, sourcesOf, upwards, type Source } from 
 /** Each may import what stands before it. A new folder finds its place here first. */
 const LAYERS = [
   'errors.ts',
+  'escaping.ts',
   'config',
   'logging',
   'database',

@@ -1,5 +1,6 @@
+import { forTerminal } from '../../escaping.js';
 import type { Exported } from './export.js';
-import { counted, grouped, printable } from '../../console/text.js';
+import { counted, grouped } from '../../console/text.js';
 
 /** What a sample has in it, as a person reads it. */
 export function exportText({
@@ -16,7 +17,7 @@ export function exportText({
     ...Object.entries(reasons).map(([reason, count]) => [`  ${reason}`, count] as const),
   ];
   return [
-    `A case in ${printable(directory)}: ${counted(keys, 'key')} of ${counted(accounts, 'account')}, ${counted(apis, 'API')}${held > 0 ? `, ${counted(held, 'hold')}` : ''}.`,
+    `A case in ${forTerminal(directory)}: ${counted(keys, 'key')} of ${counted(accounts, 'account')}, ${counted(apis, 'API')}${held > 0 ? `, ${counted(held, 'hold')}` : ''}.`,
     ...found.map(([outcome, count]) => `  ${outcome.padEnd(22)}${grouped(count)}`),
     'Tokens, names, slugs and ids are made up. keylift snapshot check runs it, wherever you put it.',
     '',

@@ -1,6 +1,7 @@
 import type { Chronicle, Listed, SetAside } from '../facts/document.js';
 import { grouped } from '../../console/text.js';
-import { html, json, visible, type Html } from './html.js';
+import { forTerminal } from '../../escaping.js';
+import { html, json, type Html } from './html.js';
 
 /** Rows that stand in the page from the start: for paper, and where scripts do not run. */
 export const ROWS_AT_FIRST = 100;
@@ -69,6 +70,7 @@ const told = (word: string, { total, listed }: Listed<SetAside>): string =>
 const shownOf = (rows: number): string =>
   rows <= ROWS_AT_FIRST ? `${grouped(rows)} rows` : `${String(ROWS_AT_FIRST)} of ${grouped(rows)} rows shown`;
 
+/** The page's script sets these as text, so control characters and line breaks are all that has to be shown. */
 function cellsOf(key: SetAside, what: string): Cells {
   const life = key.alive === null ? '' : key.alive ? 'alive' : 'dead';
   const account =
@@ -83,5 +85,5 @@ function cellsOf(key: SetAside, what: string): Cells {
     key.fingerprint ?? '',
     life,
     key.created_at?.slice(0, 19) ?? '',
-  ].map(visible);
+  ].map(forTerminal);
 }
