@@ -12,6 +12,18 @@ export const EXIT = {
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
+/** A short label of each exit code. */
+export const EXIT_LABELS: Record<ExitCode, string> = {
+  [EXIT.done]: 'done',
+  [EXIT.bug]: 'unexpected error',
+  [EXIT.usage]: 'usage or configuration',
+  [EXIT.refused]: 'refused',
+  [EXIT.differences]: 'differences',
+  [EXIT.unreachable]: 'unreachable or work left',
+  [EXIT.exceptions]: 'exceptions wait',
+  [EXIT.interrupted]: 'interrupted',
+};
+
 /** What an error carries beside its sentence. `facts` never hold a token or a password. */
 export interface ErrorDetails {
   /** Values a reader needs to find the place: a file, a table, a SQLSTATE. */

@@ -1,5 +1,5 @@
 import { forTerminal } from '../escaping.js';
-import { counted } from '../console/text.js';
+import { counted } from '../format.js';
 import type { CaseResult } from './check.js';
 import { describeDifference } from './compare.js';
 

@@ -1,32 +1,22 @@
-import { EXIT, type ExitCode } from '../errors.js';
-import { wrap } from '../console/wrap.js';
+import { EXIT_LABELS } from '../errors.js';
+import { wrap } from '../console/layout.js';
 import type { CommandDefinition } from './definition.js';
 
-/** A part of the operator's path, and its commands. */
+/** A step of the operator's path with its commands. */
 export interface Group {
   title: string;
   commands: readonly CommandDefinition[];
 }
 
 const COLUMNS = 79;
-/** A code stays on one line with its meaning. */
+/** Keeps a code on one line with its meaning. */
 const HARD = '\u00a0';
 
-const BRIEFLY: Record<ExitCode, string> = {
-  [EXIT.done]: 'done',
-  [EXIT.bug]: 'unexpected error',
-  [EXIT.usage]: 'usage or configuration',
-  [EXIT.refused]: 'refused',
-  [EXIT.differences]: 'differences',
-  [EXIT.unreachable]: 'unreachable or work left',
-  [EXIT.exceptions]: 'exceptions wait',
-  [EXIT.interrupted]: 'interrupted',
-};
-const EXIT_CODES = Object.entries(BRIEFLY)
+const EXIT_CODES = Object.entries(EXIT_LABELS)
   .map(([code, meaning]) => `${code} ${meaning}`.replaceAll(' ', HARD))
   .join('; ');
 
-/** `keylift --help`: every command by the operator's path, on one screen of 80 × 24. */
+/** `keylift --help`: every command in the order of the operator's path, on one screen of 80 × 24. */
 export function overview(groups: readonly Group[]): string {
   const titles = Math.max(...groups.map(({ title }) => title.length)) + 2;
   const names = Math.max(...groups.flatMap(({ commands }) => commands.map(({ name }) => name.length))) + 2;

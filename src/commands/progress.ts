@@ -1,5 +1,5 @@
 import type { Wait } from '../database/waiting.js';
-import { counted, grouped } from '../console/text.js';
+import { counted, grouped } from '../format.js';
 import type { Logger } from '../logging/logger.js';
 import type { BatchReport } from '../stages/backfill/batch.js';
 import type { ClaimedRange } from '../stages/backfill/claim.js';

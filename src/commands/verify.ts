@@ -14,7 +14,7 @@ import { proveAndSync } from '../stages/verify/prove.js';
 import { probeText } from '../console/probe-text.js';
 import { proofText, unprovenText } from '../console/proof-text.js';
 import { replayText } from '../console/replay-text.js';
-import { counted } from '../console/text.js';
+import { counted } from '../format.js';
 import { keepProof } from '../stages/migrate.js';
 import type { Run } from './command.js';
 import type { CommandContext } from './context.js';

@@ -1,8 +1,8 @@
 import { forTerminal } from '../escaping.js';
 import { caretLines } from '../database/place.js';
 import type { CheckFault, CheckReport } from '../setup/check.js';
-import { counted } from './text.js';
-import { wrap } from './wrap.js';
+import { counted } from '../format.js';
+import { wrap } from './layout.js';
 
 /** Every fault with its key and its way out, then what is no fault and good to know. */
 export function checkText({ ok, config, faults, notes }: CheckReport): string {

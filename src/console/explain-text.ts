@@ -1,7 +1,7 @@
 import { forTerminal } from '../escaping.js';
 import type { AccountKeyRow, ApiName, Explanation, KeyStory, Partner } from '../explain/document.js';
-import { grouped } from './text.js';
-import { wrap } from './wrap.js';
+import { grouped } from '../format.js';
+import { wrap } from './layout.js';
 
 const SHOWN = 20;
 

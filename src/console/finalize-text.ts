@@ -1,5 +1,5 @@
 import type { FinalizeReport } from '../stages/finalize/finalize.js';
-import { counted } from './text.js';
+import { counted } from '../format.js';
 
 /** What finalize did, and what is possible from here. */
 export function finalizeText({ state, archived }: FinalizeReport): string {

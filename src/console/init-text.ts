@@ -2,8 +2,8 @@ import { forTerminal } from '../escaping.js';
 import path from 'node:path';
 import type { Draft, DraftNote } from '../setup/draft.js';
 import type { Files } from '../setup/files.js';
-import { counted } from './text.js';
-import { wrap } from './wrap.js';
+import { counted } from '../format.js';
+import { wrap } from './layout.js';
 
 const KINDS = { doubt: 'Doubts', guess: 'Guesses' } as const;
 

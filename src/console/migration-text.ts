@@ -1,6 +1,6 @@
 import type { MigrationReport } from '../stages/migrate.js';
-import { counted, grouped } from './text.js';
-import { wrap } from './wrap.js';
+import { counted, grouped } from '../format.js';
+import { wrap } from './layout.js';
 
 /** How a migration ended, as a person reads it. */
 export function migrationText(report: MigrationReport): string {

@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
 import { bar } from './bar.js';
-import { elapsed, grouped } from './text.js';
-import { wrap } from './wrap.js';
+import { elapsed, grouped } from '../format.js';
+import { wrap } from './layout.js';
 
 export interface PictureStyle {
   colour: boolean;

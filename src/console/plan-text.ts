@@ -1,8 +1,8 @@
 import type { Notice } from '../plan/notice.js';
 import type { Plan } from '../plan/plan.js';
 import type { Rehearsal } from '../stages/rehearse.js';
-import { counted, grouped, table } from './text.js';
-import { wrap } from './wrap.js';
+import { counted, grouped } from '../format.js';
+import { table, wrap } from './layout.js';
 
 const MEANING: Record<keyof Plan['outcomes'], string> = {
   move: 'become account keys',

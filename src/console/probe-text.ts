@@ -1,6 +1,6 @@
 import { forTerminal } from '../escaping.js';
 import type { Probe, ProbeResult } from '../proof/probe/document.js';
-import { counted } from './text.js';
+import { counted } from '../format.js';
 
 const SHOWN = 50;
 

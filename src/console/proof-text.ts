@@ -1,6 +1,7 @@
 import { forTerminal } from '../escaping.js';
 import type { Difference, Proof } from '../proof/document.js';
-import { grouped, table } from './text.js';
+import { grouped } from '../format.js';
+import { table } from './layout.js';
 
 const SHOWN = 20;
 

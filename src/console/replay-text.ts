@@ -1,7 +1,7 @@
 import { forTerminal } from '../escaping.js';
 import type { Replay, ReplayDifference, ReplayKind } from '../proof/replay/document.js';
-import { counted, grouped, table } from './text.js';
-import { wrap } from './wrap.js';
+import { counted, grouped } from '../format.js';
+import { table, wrap } from './layout.js';
 
 const SHOWN = 10;
 

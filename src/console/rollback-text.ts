@@ -1,5 +1,6 @@
 import type { RollbackReport } from '../stages/rollback/rollback.js';
-import { counted, table } from './text.js';
+import { counted } from '../format.js';
+import { table } from './layout.js';
 
 const SHOWN = 20;
 

@@ -1,7 +1,7 @@
 import { STAGES, type Stage } from '../ledger/state.js';
 import type { Status } from '../status/status.js';
 import type { Picture, StageLine } from './picture.js';
-import { counted } from './text.js';
+import { counted } from '../format.js';
 
 /** What a run knows of itself before the ledger does. */
 export interface Live {

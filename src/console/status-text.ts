@@ -1,7 +1,7 @@
 import { forTerminal } from '../escaping.js';
 import type { Status } from '../status/status.js';
-import { elapsed, grouped } from './text.js';
-import { wrap } from './wrap.js';
+import { elapsed, grouped } from '../format.js';
+import { wrap } from './layout.js';
 
 /** Where the migration stands, as a person reads it. */
 export function statusText(s: Status): string {

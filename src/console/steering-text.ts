@@ -1,6 +1,6 @@
 import type { Control, Steered } from '../ledger/control.js';
 import type { RunPace } from '../ledger/runs.js';
-import { table } from './text.js';
+import { table } from './layout.js';
 
 /** What a steering command says when it changed something, and when that was so before. */
 export interface SteeringWords {

@@ -1,5 +1,5 @@
 import type { SwitchReport } from '../stages/switch/switch.js';
-import { grouped } from './text.js';
+import { grouped } from '../format.js';
 
 /** Who is answered from Settings now. */
 export function switchText({ accounts }: SwitchReport): string {

@@ -1,6 +1,6 @@
 import type { ReadSession } from '../database/session.js';
 import { proofText } from '../console/proof-text.js';
-import { counted, grouped } from '../console/text.js';
+import { counted, grouped } from '../format.js';
 import type { Move } from '../cases/move.js';
 import type { Answers, Cast } from './checks.js';
 import type { StoryDocument } from './document.js';

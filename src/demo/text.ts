@@ -1,4 +1,5 @@
-import { grouped, table } from '../console/text.js';
+import { grouped } from '../format.js';
+import { table } from '../console/layout.js';
 import type { Plan } from '../plan/plan.js';
 import type { Check } from './checks.js';
 import type { Door, ListedKey } from './questions.js';

@@ -30,10 +30,10 @@ describe('the page in a browser', () => {
   });
 
   const background = (): Promise<string> => opened.page.evaluate('getComputedStyle(document.body).backgroundColor');
-  const rows = (): Promise<string[]> => opened.page.locator('#set-aside tbody tr').allInnerTexts();
+  const rows = (): Promise<string[]> => opened.page.locator('#listed tbody tr').allInnerTexts();
 
   it('has all its parts, and asks nobody for anything', async () => {
-    for (const part of ['story', 'outcomes', 'pace', 'access', 'proof', 'keys', 'runs']) {
+    for (const part of ['history', 'outcomes', 'pace', 'access', 'proof', 'keys', 'runs']) {
       expect(await opened.page.locator(`section#${part} h2`).count(), part).to.equal(1);
       expect(await opened.page.locator(`nav a[href="#${part}"]`).count(), part).to.equal(1);
     }
@@ -72,7 +72,7 @@ describe('the page in a browser', () => {
     expect(await background()).not.to.equal(light);
     await opened.page.emulateMedia({ colorScheme: 'dark', media: 'print' });
     expect(await background()).to.equal(light);
-    for (const part of ['story', 'outcomes', 'pace', 'access', 'proof', 'keys', 'runs']) {
+    for (const part of ['history', 'outcomes', 'pace', 'access', 'proof', 'keys', 'runs']) {
       expect(await opened.page.locator(`section#${part} h2`).isVisible(), part).to.equal(true);
     }
     expect(await opened.page.locator('nav').isVisible()).to.equal(false);

@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { expect } from 'chai';
-import type { Chronicle } from '../../src/report/facts/document.js';
+import type { ReportFacts } from '../../src/report/facts/document.js';
 import { MOTLEY, MOTLEY_HOLDS } from '../support/motley.js';
 import { Scenario } from '../support/scenario.js';
 import { gateAt, until } from '../support/waiting.js';
@@ -30,7 +30,7 @@ describe('report', () => {
       await scenario.run(command);
       const ended = await scenario.run(`report ${file} --json`);
       expect(ended.exitCode, `${command}\n${ended.stderr}`).to.equal(0);
-      const answer = ended.json<Chronicle>();
+      const answer = ended.json<ReportFacts>();
       expect(validate(answer), `${command}\n${JSON.stringify(validate.errors)}`).to.equal(true);
       expect(validStatus(answer.status), JSON.stringify(validStatus.errors)).to.equal(true);
       expect(await readFile(file, 'utf8'), command).to.include('<section id="outcomes">');
@@ -43,7 +43,7 @@ describe('report', () => {
     const gate = await gateAt(scenario.db, 62);
     const migration = scenario.start('migrate --yes --batch-size 3 --concurrency 1');
     await until('a batch to be done', async () => (await scenario.batchesDone()) > 0);
-    const { apis, timeline, runs } = (await scenario.must(`report ${file} --json`)).json<Chronicle>();
+    const { apis, timeline, runs } = (await scenario.must(`report ${file} --json`)).json<ReportFacts>();
     const sum = apis.flatMap(({ keys }) => Object.values(keys)).reduce((all, n) => all + n, 0);
     expect(sum).to.equal(MOTLEY.keys.length);
     expect(apis.reduce((n, { keys }) => n + keys.to_come, 0)).to.be.greaterThan(0);
@@ -61,9 +61,10 @@ describe('report', () => {
       exceptions_by_reason: unknown;
     }>();
     await scenario.must('migrate --yes', 6);
-    const { apis, exceptions } = (await scenario.must(`report ${file} --json`)).json<Chronicle>();
+    const { apis, exceptions } = (await scenario.must(`report ${file} --json`)).json<ReportFacts>();
     const sum: Record<string, number> = {};
-    for (const { keys } of apis) for (const [fate, n] of Object.entries(keys)) sum[fate] = (sum[fate] ?? 0) + n;
+    for (const { keys } of apis)
+      for (const [outcome, n] of Object.entries(keys)) sum[outcome] = (sum[outcome] ?? 0) + n;
     expect(sum).to.deep.equal({ ...plan.outcomes, to_come: 0 });
     expect(exceptions.listed.map(({ key_id, reason }) => ({ key_id, reason }))).to.deep.equal(plan.exceptions);
   });

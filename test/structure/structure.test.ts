@@ -9,6 +9,7 @@ import { circles, layerOf, sourcesBelow, sourcesOf, upwards, type Source } from 
 const LAYERS = [
   'errors.ts',
   'escaping.ts',
+  'format.ts',
   'config',
   'logging',
   'database',

@@ -1,6 +1,6 @@
 import { forTerminal } from '../../escaping.js';
 import type { Exported } from './export.js';
-import { counted, grouped } from '../../console/text.js';
+import { counted, grouped } from '../../format.js';
 
 /** What a sample has in it, as a person reads it. */
 export function exportText({

@@ -1,66 +1,69 @@
 import type { WaitKind } from '../../database/waiting.js';
 import type { MigrationState, Stage } from '../../ledger/state.js';
+import type { Outcome } from '../../plan/plan.js';
 import type { Proof } from '../../proof/document.js';
 import type { Status } from '../../status/status.js';
 
 /**
- * A migration as the ledger remembers it: what a page is drawn from, and what `report --json` prints. Times are UTC,
- * ISO 8601; dates of keys are PostgreSQL's text. It never holds a token.
+ * The facts of a report: the page is drawn from them, and `report --json` prints them. Times are UTC, ISO 8601; dates
+ * of keys are PostgreSQL's text. They never hold a token.
  */
-export interface Chronicle {
+export interface ReportFacts {
   made_at: string;
   version: string;
   database: { name: string; host: string; port: number; server_version: string; keys: string; target: string };
   migration: MigrationFacts;
   status: Status;
-  /** Accounts that exist, and how many of them are answered from Settings. */
+  /** All accounts, and those that are answered from Settings. */
   accounts: { total: number; switched: number };
-  /** Every per-API key by the API it was made in. */
+  /** Every per-API key by the API it was created in. */
   apis: ApiOutcomes[];
-  /** Store APIs there are, whether keys were made in them or not. */
+  /** All store APIs, with or without keys. */
   store_apis: StoreApi[];
-  /** Account keys that people made in Settings, and how many of those are alive. */
+  /** Native keys, and those of them that are alive. */
   born_in_settings: { keys: number; alive: number };
-  exceptions: Listed<SetAside>;
-  merges: Listed<SetAside>;
+  exceptions: Listed<ListedKey>;
+  merges: Listed<ListedKey>;
   timeline: Timeline;
   proofs: Listed<ProofLine>;
-  /** The latest proof of this attempt, whole. */
+  /** The latest proof of this attempt with its whole document. */
   last_proof: (ProofLine & { document: Proof }) | null;
   runs: Listed<RunLine>;
   events: Listed<EventLine>;
 }
 
+/** The migration's row in the ledger. */
 export interface MigrationFacts {
   attempt: number;
   stage: Stage | null;
   state: MigrationState;
   started_at: string;
   changed_at: string;
-  /** What the stages took, added up. */
+  /** The time of all stages together. */
   seconds: number;
 }
 
-/** Some of many: the first ones, and how many there are in all. */
+/** The first or latest of many, and the number of all. */
 export interface Listed<T> {
   total: number;
   listed: T[];
 }
 
-/** `to_come`: no outcome yet; the backfill has not been there, or everything was taken back. */
-export type Fate = 'move' | 'merge' | 'stay' | 'hold' | 'exception' | 'to_come';
+/** `to_come`: no outcome yet, because the backfill has not reached the key, or the migration was rolled back. */
+export type ReportOutcome = Outcome | 'to_come';
 
-/** Where a key was made: one API of the store, any custom API, or an API that is not there. */
+/** The kind of API that a key was created in. */
 export type Origin = 'store' | 'custom' | 'missing';
 
+/** The keys that were created in one API, by outcome. */
 export interface ApiOutcomes {
   origin: Origin;
-  /** Null for custom APIs, which are counted together, and for APIs that are not there. */
+  /** Null for custom APIs, which are counted together, and for missing APIs. */
   api_id: string | null;
   slug: string | null;
-  keys: Record<Fate, number>;
-  /** Of them, those alive when the page was made. */
-  alive: Record<Fate, number>;
+  keys: Record<ReportOutcome, number>;
+  /** Those of them that were alive when the report was made. */
+  alive: Record<ReportOutcome, number>;
   exceptions_by_reason: Record<string, number>;
 }
 
@@ -69,11 +72,11 @@ export interface StoreApi {
   slug: string | null;
 }
 
-/** A key set aside: an exception, or merged into an account key. Long names are cut. */
-export interface SetAside {
+/** An exception or a merged key. Long names are cut. */
+export interface ListedKey {
   key_id: string;
   reason: string | null;
-  /** The account key a merged key became a part of. */
+  /** The account key that a merged key became a part of. */
   account_key_id: string | null;
   account_id: string | null;
   account: string | null;
@@ -85,28 +88,29 @@ export interface SetAside {
   created_at: string | null;
 }
 
-/** When work was done, and how fast. Between two spells no run was at work. */
+/** When batches ran, and how fast. */
 export interface Timeline {
-  spells: Spell[];
+  /** Periods in which `migrate` ran. Between two of them no run was active. */
+  spells: ActivePeriod[];
   /** Width of a bucket in seconds. */
   bucket_seconds: number;
   waits: Listed<Wait>;
-  /** All of them by kind, the longest first. */
-  waited: Waited[];
-  stages: StageDone[];
+  /** All waits by kind, the longest first. */
+  waited: WaitSum[];
+  stages: CompletedStage[];
   batches: { done: number; failed: number; open: number };
 }
 
-export interface Spell {
+export interface ActivePeriod {
   from: string;
   to: string;
   seconds: number;
-  /** Keys accounted for in each bucket, from the spell's beginning on. */
+  /** Keys that each bucket accounted for, from the start of the period. */
   rows: number[];
 }
 
-/** Waits of one kind together; `reason` is how one of them was told. */
-export interface Waited {
+/** All waits of one kind together, with the reason of one of them as an example. */
+export interface WaitSum {
   kind: WaitKind;
   reason: string;
   times: number;
@@ -121,7 +125,7 @@ export interface Wait {
   seconds: number;
 }
 
-export interface StageDone {
+export interface CompletedStage {
   stage: string;
   at: string;
   seconds: number;

@@ -1,7 +1,7 @@
-import { grouped } from '../../console/text.js';
+import { grouped } from '../../format.js';
 import { html, type Html } from './html.js';
 
-/** A part of a bar: its class in the style, how much it stands for, and its word. */
+/** A part of a bar: its CSS class, its value and its label. */
 export interface Part {
   kind: string;
   value: number;
@@ -9,20 +9,21 @@ export interface Part {
 }
 
 const WIDTH = 1_000;
-/** What is there is seen, however little. */
+/** The narrowest part that is still visible. */
 const LEAST = 4;
 
-const px = (value: number): string => String(Math.round(value * 100) / 100);
+/** A length for an SVG attribute. */
+export const px = (value: number): string => String(Math.round(value * 100) / 100);
 
-/** Parts side by side; `of` fills the whole width. */
+/** Parts next to each other; a sum of `of` fills the whole width. */
 export function stack(parts: readonly Part[], { of, height }: { of: number; height: number }): Html {
-  const there = parts.filter(({ value }) => value > 0);
+  const present = parts.filter(({ value }) => value > 0);
   const widths = widthsOf(
-    there.map(({ value }) => value),
+    present.map(({ value }) => value),
     of,
   );
   let x = 0;
-  const drawn = there.map((part, at) => {
+  const drawn = present.map((part, at) => {
     const width = widths[at]!;
     const one = html`<rect class="${part.kind}" x="${px(x)}" y="0" width="${px(width)}" height="${height}"
       ><title>${part.label}: ${grouped(part.value)}</title></rect
@@ -30,13 +31,13 @@ export function stack(parts: readonly Part[], { of, height }: { of: number; heig
     x += width;
     return one;
   });
-  const told = there.map(({ label, value }) => `${label} ${grouped(value)}`).join(', ');
+  const label = present.map((part) => `${part.label} ${grouped(part.value)}`).join(', ');
   return html`<svg
     class="stack"
     viewBox="0 0 ${WIDTH} ${height}"
     preserveAspectRatio="none"
     role="img"
-    aria-label="${told === '' ? 'none' : told}"
+    aria-label="${label === '' ? 'none' : label}"
   >
     ${drawn}
   </svg>`;
@@ -45,14 +46,16 @@ export function stack(parts: readonly Part[], { of, height }: { of: number; heig
 /** One value as a bar; `of` fills the whole width. */
 export const bar = (
   value: number,
-  { of, kind, told = grouped(value) }: { of: number; kind: string; told?: string },
+  { of, kind, label = grouped(value) }: { of: number; kind: string; label?: string },
 ): Html =>
-  html`<svg class="stack" viewBox="0 0 ${WIDTH} 12" preserveAspectRatio="none" role="img" aria-label="${told}">
-    <rect class="${kind}" x="0" y="0" width="${px(widthsOf([value], of)[0]!)}" height="12"><title>${told}</title></rect>
+  html`<svg class="stack" viewBox="0 0 ${WIDTH} 12" preserveAspectRatio="none" role="img" aria-label="${label}">
+    <rect class="${kind}" x="0" y="0" width="${px(widthsOf([value], of)[0]!)}" height="12">
+      <title>${label}</title>
+    </rect>
   </svg>`;
 
-/** Widths in proportion, the small ones lifted to what can be seen, the others giving way for them. */
-export function widthsOf(values: readonly number[], of: number): number[] {
+/** Widths in proportion. Small ones are widened until they are visible, and the others shrink to make room. */
+function widthsOf(values: readonly number[], of: number): number[] {
   if (of <= 0) return values.map(() => 0);
   const whole = (values.reduce((sum, n) => sum + n, 0) / of) * WIDTH;
   const raw = values.map((value) => Math.max(LEAST, (value / of) * WIDTH));

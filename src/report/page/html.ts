@@ -1,17 +1,17 @@
 import { forHtml, forHtmlScript } from '../../escaping.js';
 
-/** Markup that is ready; anything else is text, and escaped when it is put in. */
+/** Markup. Everything else is text, which the template escapes. */
 export class Html {
   constructor(readonly text: string) {}
 }
 
 type Part = Html | string | number | null | undefined | false | readonly Part[];
 
-/** Markup from a template: what is put in is escaped unless it is markup itself. */
+/** Markup from a template. Values are escaped unless they are markup. */
 export const html = (strings: TemplateStringsArray, ...parts: Part[]): Html =>
   new Html(strings.reduce((whole, text, at) => whole + rendered(parts[at - 1]) + text));
 
-/** Pieces one after the other. */
+/** Several pieces of markup as one. */
 export const join = (pieces: readonly Html[]): Html => new Html(pieces.map(({ text }) => text).join(''));
 
 function rendered(part: Part): string {
@@ -21,5 +21,5 @@ function rendered(part: Part): string {
   return forHtml(String(part));
 }
 
-/** JSON that a script element can hold, whatever is in it. */
+/** Any value as JSON inside a script element. */
 export const json = (value: unknown): Html => new Html(forHtmlScript(value));

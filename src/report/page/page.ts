@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Chronicle } from '../facts/document.js';
+import type { ReportFacts } from '../facts/document.js';
 import { head } from './head.js';
 import { Html, html } from './html.js';
 import { keys } from './keys.js';
@@ -9,29 +9,35 @@ import { pace } from './pace.js';
 import { proof } from './proof.js';
 import { SCRIPT } from './script.js';
 import { STYLE } from './style.js';
-import { runs, story } from './trail.js';
+import { history, runs } from './history.js';
 
-/** The sections in their order: the anchor, its word, and what draws it. */
-const SECTIONS: readonly (readonly [string, string, (chronicle: Chronicle) => Html])[] = [
-  ['story', 'story', story],
+/** The sections in order: anchor, label, and the function that draws it. */
+const SECTIONS: readonly (readonly [string, string, (facts: ReportFacts) => Html])[] = [
+  ['history', 'history', history],
   ['outcomes', 'outcomes', outcomes],
   ['pace', 'pace and waiting', pace],
   ['access', 'who opens what', matrix],
   ['proof', 'proof', proof],
   ['keys', 'exceptions and merged keys', keys],
-  ['runs', 'who ran what', runs],
+  ['runs', 'runs', runs],
 ];
 
 const hash = (text: string): string => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
 
-/** The policy has the hash of the exact text, so no formatter may put a blank into the element. */
+/** The policy contains the hash of the exact text, so a formatter must not add white space to the element. */
 const element = (tag: 'style' | 'script', text: string): Html => new Html(`<${tag}>${text}</${tag}>`);
 
-/** Nothing but this very style and this very script may act, whatever a name in the page holds. */
-const POLICY = `default-src 'none'; style-src ${hash(STYLE)}; script-src ${hash(SCRIPT)}; base-uri 'none'; form-action 'none'`;
+/** Allows this style and this script only, whatever a name in the page contains. */
+const POLICY = [
+  "default-src 'none'",
+  `style-src ${hash(STYLE)}`,
+  `script-src ${hash(SCRIPT)}`,
+  "base-uri 'none'",
+  "form-action 'none'",
+].join('; ');
 
-/** The page of a migration, whole: markup, style and script in one text that asks nobody for anything. */
-export function page(chronicle: Chronicle): string {
+/** The page: markup, style and script in one text that loads nothing. */
+export function page(facts: ReportFacts): string {
   return html`<!doctype html>
     <html lang="en">
       <head>
@@ -39,16 +45,16 @@ export function page(chronicle: Chronicle): string {
         <meta http-equiv="Content-Security-Policy" content="${POLICY}" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="referrer" content="no-referrer" />
-        <title>keylift: ${chronicle.database.name}</title>
+        <title>keylift: ${facts.database.name}</title>
         ${element('style', STYLE)}
       </head>
       <body>
-        ${head(chronicle)}
-        <nav>${SECTIONS.map(([anchor, word]) => html`<a href="#${anchor}">${word}</a>`)}</nav>
-        ${SECTIONS.map(([, , draw]) => draw(chronicle))}
+        ${head(facts)}
+        <nav>${SECTIONS.map(([anchor, label]) => html`<a href="#${anchor}">${label}</a>`)}</nav>
+        ${SECTIONS.map(([, , draw]) => draw(facts))}
         <footer>
-          Drawn by keylift ${chronicle.version} from its ledger and the tables as they were at ${chronicle.made_at}. It
-          holds no token; names are customers' words.
+          Made by keylift ${facts.version} from its ledger and the tables at ${facts.made_at}. It contains no token;
+          customers have chosen the names.
         </footer>
         ${element('script', SCRIPT)}
       </body>

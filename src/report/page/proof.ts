@@ -1,27 +1,26 @@
-import type { Chronicle } from '../facts/document.js';
+import { elapsed, grouped } from '../../format.js';
 import type { Proof } from '../../proof/document.js';
-import { elapsed, grouped } from '../../console/text.js';
+import type { ReportFacts } from '../facts/document.js';
 import { html, type Html } from './html.js';
-import { time } from './words.js';
+import { time } from './labels.js';
+import { numberTable } from './table.js';
 
-/** The last proof with its counters, and the list of those before it. */
-export function proof(chronicle: Chronicle): Html {
-  const { last_proof: last, proofs } = chronicle;
+/** The last proof with its counters, and a list of all proofs. */
+export function proof(facts: ReportFacts): Html {
+  const { last_proof: last, proofs } = facts;
   return html`<section id="proof">
     <h2>The proof</h2>
-    ${
-      last === null
-        ? html`<p>This attempt was not proven yet.</p>`
-        : html`<p class="verdict ${last.ok ? 'good' : 'bad'}">
-              <strong>${last.ok ? 'It holds.' : 'It found differences.'}</strong> ${time(last.proven_at)} UTC:
-              ${grouped(last.document.rows)} rows looked at, ${grouped(last.document.asked)} answers of
-              keylift.authorize asked, ${elapsed(last.document.seconds)}.
-            </p>
-            <div class="pair">${counters(last.document)}${differences(last.document)}</div>`
-    }
-    ${proofs.total > 1 ? history(chronicle) : null}
+    ${last === null ? html`<p>There is no proof of this attempt yet.</p>` : latest(last)}
+    ${proofs.total > 1 ? all(proofs) : null}
   </section>`;
 }
+
+const latest = ({ ok, proven_at: at, document }: NonNullable<ReportFacts['last_proof']>): Html =>
+  html`<p class="summary ${ok ? 'good' : 'bad'}">
+      <strong>${ok ? 'It passed.' : 'It found differences.'}</strong> ${time(at)} UTC: ${grouped(document.rows)} rows
+      compared, ${grouped(document.asked)} calls of keylift.authorize, ${elapsed(document.seconds)}.
+    </p>
+    <div class="pair">${counters(document)}${differences(document)}</div>`;
 
 interface Counter {
   name: string;
@@ -32,53 +31,34 @@ interface Counter {
 }
 
 function countersOf({ keys, authorization: a }: Proof): Counter[] {
+  const zero = (name: string, value: number, means: string): Counter => ({ name, value, must: 0, means });
+  const predicted = a.predicted_gained_store;
   return [
-    {
-      name: 'compared',
-      value: keys.compared,
-      must: null,
-      means: 'account keys held against their source, field by field',
-    },
-    { name: 'missing', value: keys.missing, must: 0, means: 'source rows nobody accounts for' },
-    { name: 'extra', value: keys.extra, must: 0, means: 'account keys that come from nowhere' },
-    { name: 'different', value: keys.different, must: 0, means: 'account keys unequal to their source' },
-    { name: 'lost', value: a.lost, must: 0, means: 'opened before, not any more' },
+    { name: 'compared', value: keys.compared, must: null, means: 'account keys compared field by field' },
+    zero('missing', keys.missing, 'source rows without account key or reason'),
+    zero('extra', keys.extra, 'account keys without a source row'),
+    zero('different', keys.different, 'account keys unequal to their source row'),
+    zero('lost', a.lost, 'opened before, not now'),
     {
       name: 'gained_store',
       value: a.gained_store,
-      must: a.predicted_gained_store,
-      means: 'store APIs newly open, as the source alone predicts',
+      must: predicted,
+      means: 'store APIs that are newly open, as computed from the source alone',
     },
-    { name: 'gained_custom', value: a.gained_custom, must: 0, means: 'a custom API newly open' },
-    { name: 'gained_foreign', value: a.gained_foreign, must: 0, means: 'the answer names another account' },
-    { name: 'revived', value: a.revived, must: 0, means: 'a dead key opens' },
+    zero('gained_custom', a.gained_custom, 'custom APIs that are newly open'),
+    zero('gained_foreign', a.gained_foreign, 'answers that name another account'),
+    zero('revived', a.revived, 'dead keys that open an API'),
   ];
 }
 
 const counters = (proved: Proof): Html =>
-  html`<div class="scroll">
-    <table class="numbers">
-      <thead>
-        <tr>
-          <th>counter</th>
-          <th>found</th>
-          <th>must be</th>
-          <th class="text">what it counts</th>
-        </tr>
-      </thead>
-      <tbody>
-        ${countersOf(proved).map(
-          ({ name, value, must, means }) =>
-            html`<tr class="${must === null || must === value ? 'ok' : 'wrong'}">
-              <th scope="row"><code>${name}</code></th>
-              <td>${grouped(value)}</td>
-              <td>${must === null ? '' : grouped(must)}</td>
-              <td class="text">${means}</td>
-            </tr>`,
-        )}
-      </tbody>
-    </table>
-  </div>`;
+  numberTable(
+    [{ name: 'counter' }, { name: 'found' }, { name: 'must be' }, { name: 'what it counts', kind: 'text' }],
+    countersOf(proved).map(({ name, value, must, means }) => ({
+      kind: must === null || must === value ? 'ok' : 'wrong',
+      cells: [html`<code>${name}</code>`, grouped(value), must === null ? '' : grouped(must), means],
+    })),
+  );
 
 function differences({ differences: found }: Proof): Html | null {
   if (found.length === 0) return null;
@@ -93,13 +73,11 @@ function differences({ differences: found }: Proof): Html | null {
       </thead>
       <tbody>
         ${found.map(
-          ({ key_id: id, kind, fields, authorization, api_id: api }) =>
+          (difference) =>
             html`<tr>
-              <td>${id ?? ''}</td>
-              <td>${kind}</td>
-              <td>
-                ${[...(fields ?? []), ...(authorization ?? []), ...(api === undefined ? [] : [`API ${api}`])].join(', ')}
-              </td>
+              <td>${difference.key_id ?? ''}</td>
+              <td>${difference.kind}</td>
+              <td>${whereText(difference)}</td>
             </tr>`,
         )}
       </tbody>
@@ -107,31 +85,15 @@ function differences({ differences: found }: Proof): Html | null {
   </div>`;
 }
 
-const history = ({ proofs }: Chronicle): Html =>
-  html`<h3>Proofs so far</h3>
-    <div class="scroll">
-      <table class="numbers">
-        <thead>
-          <tr>
-            <th>when</th>
-            <th>attempt</th>
-            <th>compared</th>
-            <th>took</th>
-            <th class="text">result</th>
-          </tr>
-        </thead>
-        <tbody>
-          ${proofs.listed.map(
-            ({ proven_at: at, attempt, compared, seconds, ok }) =>
-              html`<tr>
-                <th scope="row">${time(at)}</th>
-                <td>${attempt}</td>
-                <td>${grouped(compared)}</td>
-                <td>${elapsed(seconds)}</td>
-                <td class="text">${ok ? 'holds' : 'differs'}</td>
-              </tr>`,
-          )}
-        </tbody>
-      </table>
-    </div>
-    ${proofs.total > proofs.listed.length ? html`<p>The latest ${grouped(proofs.listed.length)} of ${grouped(proofs.total)}.</p>` : null}`;
+const whereText = ({ fields, authorization, api_id: api }: Proof['differences'][number]): string =>
+  [...(fields ?? []), ...(authorization ?? []), ...(api === undefined ? [] : [`API ${api}`])].join(', ');
+
+const all = ({ total, listed }: ReportFacts['proofs']): Html =>
+  html`<h3>All proofs</h3>
+    ${numberTable(
+      [{ name: 'when' }, { name: 'attempt' }, { name: 'compared' }, { name: 'took' }, { name: 'result', kind: 'text' }],
+      listed.map(({ proven_at: at, attempt, compared, seconds, ok }) => ({
+        cells: [time(at), attempt ?? '', grouped(compared), elapsed(seconds), ok ? 'passed' : 'failed'],
+      })),
+    )}
+    ${total > listed.length ? html`<p>The latest ${grouped(listed.length)} of ${grouped(total)}.</p>` : null}`;

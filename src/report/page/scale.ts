@@ -1,4 +1,4 @@
-/** Round marks from 0 to at least `most`: about `count` of them, in steps of 1, 2 or 5 times a power of ten. */
+/** Round axis marks from 0 to at least `most`: about `count` of them, in steps of 1, 2 or 5 times a power of ten. */
 export function marks(most: number, count = 4): number[] {
   if (!(most > 0)) return [0];
   const raw = most / count;
@@ -8,12 +8,9 @@ export function marks(most: number, count = 4): number[] {
   return Array.from({ length: steps + 1 }, (_, at) => at * step);
 }
 
-/** 1,500,000 as `1.5M`: the marks of an axis. */
+/** 1,500,000 as `1.5M`, for an axis. */
 export function short(value: number): string {
-  for (const [unit, size] of [
-    ['M', 1e6],
-    ['k', 1e3],
-  ] as const)
-    if (value >= size) return `${String(Math.round((value / size) * 10) / 10)}${unit}`;
+  if (value >= 1e6) return `${String(Math.round(value / 1e5) / 10)}M`;
+  if (value >= 1e3) return `${String(Math.round(value / 100) / 10)}k`;
   return String(Math.round(value * 100) / 100);
 }

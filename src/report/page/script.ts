@@ -1,5 +1,5 @@
 /**
- * What the page does by itself: searching the table of keys. It shows rows as text, never as markup, a hundred more at
+ * The page's only script: it searches the table of keys. It sets cells as text, never as markup. It shows some rows at
  * a time, so that ten thousand of them do not make a browser slow.
  */
 export const SCRIPT = `
@@ -9,7 +9,7 @@ export const SCRIPT = `
   if (held === null) return;
   const STEP = 100;
   const rows = JSON.parse(held.textContent).map((cells) => ({ cells, text: cells.join('\\n').toLowerCase() }));
-  const body = document.querySelector('#set-aside tbody');
+  const body = document.querySelector('#listed tbody');
   const search = document.getElementById('search');
   const more = document.getElementById('more');
   const matches = document.getElementById('matches');
@@ -18,18 +18,22 @@ export const SCRIPT = `
   const grouped = (n) => String(n).replace(/\\B(?=(\\d{3})+(?!\\d))/g, ',');
   const rowOf = ({ cells }) => {
     const row = document.createElement('tr');
-    for (const cell of cells) row.appendChild(document.createElement('td')).appendChild(document.createElement('bdi')).textContent = cell;
+    for (const cell of cells) {
+      const text = row.appendChild(document.createElement('td')).appendChild(document.createElement('bdi'));
+      text.textContent = cell;
+    }
     return row;
   };
-  const tell = () => {
-    const there = Math.min(shown, found.length);
-    matches.textContent = (there < found.length ? grouped(there) + ' of ' + grouped(found.length) + ' rows shown' : grouped(found.length) + (found.length === 1 ? ' row' : ' rows'))
+  const count = () => {
+    const visible = Math.min(shown, found.length);
+    const all = grouped(found.length) + (found.length === 1 ? ' row' : ' rows');
+    matches.textContent = (visible < found.length ? grouped(visible) + ' of ' + all + ' shown' : all)
       + (found.length < rows.length ? ', of ' + grouped(rows.length) : '');
-    more.hidden = there >= found.length;
+    more.hidden = visible >= found.length;
   };
   const paint = () => {
     body.replaceChildren(...found.slice(0, shown).map(rowOf));
-    tell();
+    count();
   };
   search.addEventListener('input', () => {
     const words = search.value.toLowerCase().split(/\\s+/).filter((word) => word !== '');
@@ -41,6 +45,6 @@ export const SCRIPT = `
     shown += STEP * 10;
     paint();
   });
-  tell();
+  count();
 })();
 `;

@@ -1,33 +1,35 @@
-import type { Spell, Timeline } from '../facts/document.js';
-import { elapsed, grouped } from '../../console/text.js';
+import { elapsed, grouped } from '../../format.js';
+import type { ActivePeriod, CompletedStage, Timeline, Wait } from '../facts/document.js';
+import { px } from './bars.js';
 import { html, join, type Html } from './html.js';
+import { clock } from './labels.js';
 import { marks, short } from './scale.js';
-import { clock } from './words.js';
 
 const WIDTH = 1_000;
 const LEFT = 46;
 const TOP = 10;
 const HEIGHT = 150;
-/** Between two spells nothing was at work, for however long. */
+/** The space between two periods. It does not show how long no run was active. */
 const GAP = 26;
-const LEAST_SPELL = 12;
+const LEAST_PERIOD = 12;
 const STAGES_AT = TOP + HEIGHT + 6;
 const STAGES_HEIGHT = 16;
 const CLOCK_AT = STAGES_AT + STAGES_HEIGHT + 16;
 
-/** A spell with its place on the axis. */
-interface Placed extends Spell {
+/** A section of the horizontal axis. */
+interface Section {
   x: number;
   width: number;
 }
 
-const px = (value: number): string => String(Math.round(value * 100) / 100);
+type PlacedPeriod = ActivePeriod & Section;
 
-/** Keys a second as bars, waits as hatched bands, the stages below: one spell of work after the other. */
+/** Keys a second as bars, waits as hatched bands, the stages below. One active period after the other. */
 export function drawTimeline(timeline: Timeline): Html {
-  const spells = place(timeline.spells);
-  const rates = spells.map(({ rows, seconds }) =>
-    rows.map((n, at) => n / widthOf(at, rows.length, { seconds, bucket: timeline.bucket_seconds })),
+  const periods = place(timeline.spells);
+  const bucket = timeline.bucket_seconds;
+  const rates = periods.map(({ rows, seconds }) =>
+    rows.map((n, at) => n / widthOf(at, rows.length, { seconds, bucket })),
   );
   const scale = marks(Math.max(0, ...rates.flat()));
   const top = scale.at(-1)!;
@@ -43,36 +45,44 @@ export function drawTimeline(timeline: Timeline): Html {
         <line class="hatch" x1="0" y1="0" x2="0" y2="6" stroke-width="3" />
       </pattern>
     </defs>
-    ${scale.map((mark) => html`<line class="grid" x1="${LEFT}" x2="${WIDTH}" y1="${px(y(mark))}" y2="${px(y(mark))}" /><text class="mark" x="${LEFT - 6}" y="${px(y(mark) + 4)}" text-anchor="end">${short(mark)}</text>`)}
-    ${spells.map((spell, at) => bars(spell, { rates: rates[at]!, bucket: timeline.bucket_seconds, y }))}
-    ${timeline.waits.listed.map((wait) => band(spells, { ...wait, draw: ({ x, width }) => html`<rect class="waiting" x="${px(x)}" y="${TOP}" width="${px(width)}" height="${HEIGHT}"><title>waiting ${elapsed(wait.seconds)}: ${wait.reason}</title></rect>` }))}
-    ${timeline.stages.map(({ stage, at, seconds }) => band(spells, { from: new Date(Date.parse(at) - seconds * 1000).toISOString(), to: at, draw: (room) => stageBand(room, { stage, seconds }) }))}
-    ${spells.map(edge)}
+    ${scale.map((mark) => gridLine(mark, y(mark)))}
+    ${periods.map((period, at) => bars(period, { rates: rates[at]!, bucket, y }))}
+    ${timeline.waits.listed.map((wait) => waitBands(periods, wait))}
+    ${timeline.stages.map((stage) => stageBands(periods, stage))} ${periods.map(edge)}
   </svg>`;
 }
 
-/** Spells in proportion to their time, a short one still seen. */
-function place(spells: readonly Spell[]): Placed[] {
-  const room = WIDTH - LEFT - GAP * (spells.length - 1);
-  const raw = spells.map(({ seconds }) => Math.max(seconds, 0.001));
+/** Periods in proportion to their time. A short one is still visible. */
+function place(periods: readonly ActivePeriod[]): PlacedPeriod[] {
+  const available = WIDTH - LEFT - GAP * (periods.length - 1);
+  const raw = periods.map(({ seconds }) => Math.max(seconds, 0.001));
   const whole = raw.reduce((sum, n) => sum + n, 0);
-  const lifted = raw.map((n) => Math.max(LEAST_SPELL, (n / whole) * room));
-  const shrink = room / lifted.reduce((sum, n) => sum + n, 0);
+  const widened = raw.map((n) => Math.max(LEAST_PERIOD, (n / whole) * available));
+  const shrink = available / widened.reduce((sum, n) => sum + n, 0);
   let x = LEFT;
-  return spells.map((spell, at) => {
-    const width = lifted[at]! * shrink;
-    const placed = { ...spell, x, width };
+  return periods.map((period, at) => {
+    const width = widened[at]! * shrink;
+    const placed = { ...period, x, width };
     x += width + GAP;
     return placed;
   });
 }
 
-/** Seconds of bucket `at`: the last one ends with its spell. */
+/** Seconds of bucket `at`. The last bucket ends with its period. */
 const widthOf = (at: number, count: number, { seconds, bucket }: { seconds: number; bucket: number }): number =>
   at === count - 1 ? Math.max(bucket * 0.1, seconds - at * bucket) : bucket;
 
+const gridLine = (mark: number, y: number): Html =>
+  html`<line class="grid" x1="${LEFT}" x2="${WIDTH}" y1="${px(y)}" y2="${px(y)}" /><text
+      class="mark"
+      x="${LEFT - 6}"
+      y="${px(y + 4)}"
+      text-anchor="end"
+      >${short(mark)}</text
+    >`;
+
 function bars(
-  { x, width, seconds, from }: Placed,
+  { x, width, seconds, from }: PlacedPeriod,
   { rates, bucket, y }: { rates: readonly number[]; bucket: number; y: (rate: number) => number },
 ): Html {
   const perSecond = width / Math.max(seconds, 0.001);
@@ -96,41 +106,54 @@ function bars(
   );
 }
 
-interface Room {
-  x: number;
-  width: number;
+/** The sections of all periods that a stretch of time overlaps. */
+function sections(periods: readonly PlacedPeriod[], from: number, to: number): Section[] {
+  return periods.flatMap((period) => {
+    const start = Date.parse(period.from);
+    const perMs = period.width / Math.max(1, period.seconds * 1000);
+    const left = Math.max(period.x, period.x + (from - start) * perMs);
+    const right = Math.min(period.x + period.width, period.x + (to - start) * perMs);
+    return right > left ? [{ x: left, width: Math.max(1, right - left) }] : [];
+  });
 }
 
-/** A stretch of time, drawn in every spell it reaches into. */
-function band(
-  spells: readonly Placed[],
-  { from, to, draw }: { from: string; to: string; draw: (room: Room) => Html },
-): Html {
-  const [began, ended] = [Date.parse(from), Date.parse(to)];
-  return join(
-    spells.flatMap((spell) => {
-      const start = Date.parse(spell.from);
-      const perMs = spell.width / Math.max(1, spell.seconds * 1000);
-      const left = Math.max(spell.x, spell.x + (began - start) * perMs);
-      const right = Math.min(spell.x + spell.width, spell.x + (ended - start) * perMs);
-      return right > left ? [draw({ x: left, width: Math.max(1, right - left) })] : [];
-    }),
+const waitBands = (periods: readonly PlacedPeriod[], { from, to, seconds, reason }: Wait): Html =>
+  join(
+    sections(periods, Date.parse(from), Date.parse(to)).map(
+      ({ x, width }) =>
+        html`<rect class="waiting" x="${px(x)}" y="${TOP}" width="${px(width)}" height="${HEIGHT}"
+          ><title>waiting ${elapsed(seconds)}: ${reason}</title></rect
+        >`,
+    ),
   );
+
+function stageBands(periods: readonly PlacedPeriod[], stage: CompletedStage): Html {
+  const to = Date.parse(stage.at);
+  return join(sections(periods, to - stage.seconds * 1000, to).map((section) => stageBand(section, stage)));
 }
 
-const stageBand = ({ x, width }: Room, { stage, seconds }: { stage: string; seconds: number }): Html =>
-  html`<rect class="stage" x="${px(x)}" y="${STAGES_AT}" width="${px(Math.max(1, width - 1))}" height="${STAGES_HEIGHT}"
+function stageBand({ x, width }: Section, { stage, seconds }: CompletedStage): Html {
+  const hasSpace = width > stage.length * 7 + 6;
+  const name = html`<text class="stage-name" x="${px(x + width / 2)}" y="${STAGES_AT + 12}" text-anchor="middle">
+    ${stage}
+  </text>`;
+  return html`<rect
+      class="stage"
+      x="${px(x)}"
+      y="${STAGES_AT}"
+      width="${px(Math.max(1, width - 1))}"
+      height="${STAGES_HEIGHT}"
       ><title>${stage}: ${elapsed(seconds)}</title></rect
-    >
-    ${width > stage.length * 7 + 6 ? html`<text class="stage-name" x="${px(x + width / 2)}" y="${STAGES_AT + 12}" text-anchor="middle">${stage}</text>` : null}`;
+    >${hasSpace ? name : null}`;
+}
 
-/** When a spell began, and its length. The date stands where there is room for it. */
-function edge({ x, width, from, seconds }: Placed): Html {
-  const told = width > 170 ? `${clock(from)}, ${elapsed(seconds)}` : width > 60 ? clock(from).slice(11) : '';
+/** The start of a period, and its length where there is space for it. */
+function edge({ x, width, from, seconds }: PlacedPeriod): Html {
+  const label = width > 170 ? `${clock(from)}, ${elapsed(seconds)}` : width > 60 ? clock(from).slice(11) : '';
   return html`<line class="edge" x1="${px(x)}" x2="${px(x)}" y1="${TOP}" y2="${STAGES_AT + STAGES_HEIGHT}" /><text
       class="mark"
       x="${px(x)}"
       y="${CLOCK_AT}"
-      >${told}</text
+      >${label}</text
     >`;
 }

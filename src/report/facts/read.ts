@@ -1,29 +1,30 @@
 import type { Database } from '../../database/connect.js';
 import type { ReadSession } from '../../database/session.js';
+import { sql } from '../../database/sql.js';
 import { RefusedError } from '../../errors.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
 import { moment } from '../../ledger/moment.js';
 import { readState } from '../../ledger/state.js';
 import { readStatus } from '../../status/status.js';
-import { readAside } from './aside.js';
-import type { Chronicle, MigrationFacts } from './document.js';
-import { countAccounts, groundOf } from './ground.js';
+import type { MigrationFacts, ReportFacts } from './document.js';
+import { readHistory } from './history.js';
+import { readListedKeys } from './listed-keys.js';
 import { readOutcomes } from './outcomes.js';
+import { countAccounts, sourcesOf } from './sources.js';
 import { readTimeline } from './timeline.js';
-import { readTrail } from './trail.js';
 
 /**
- * Reads a migration's story from the ledger and the tables, in one snapshot: at any stage, also taken back, finalized
- * or purged. Writes nothing.
+ * Reads the facts of a report from the ledger and the tables, in one snapshot. Works in every stage, and after a
+ * rollback, finalize or purge. Writes nothing.
  *
- * @param version keylift's own
- * @throws RefusedError `nothing_migrated` where no migration was ever begun.
+ * @param version the version of keylift
+ * @throws RefusedError `nothing_migrated` where no migration was ever started.
  */
-export async function readChronicle(database: Database, schema: MappedSchema, version: string): Promise<Chronicle> {
+export async function readReportFacts(database: Database, schema: MappedSchema, version: string): Promise<ReportFacts> {
   return database.readOnly(
     async (session) => {
       const migration = await readMigration(session);
-      const ground = await groundOf(session, schema, migration.attempt);
+      const sources = await sourcesOf(session, schema, migration.attempt);
       const { now, server_version } = await session.one<{ now: string; server_version: string }>(
         `SELECT ${moment('now()')} AS now, current_setting('server_version') AS server_version`,
       );
@@ -34,11 +35,11 @@ export async function readChronicle(database: Database, schema: MappedSchema, ve
         database: { name, host, port, server_version, keys: schema.legacy.keys, target: schema.legacy.target },
         migration,
         status: await readStatus(session, schema),
-        accounts: await countAccounts(session, ground),
-        ...(await readOutcomes(session, ground)),
-        ...(await readAside(session, ground)),
-        timeline: await readTimeline(session, ground),
-        ...(await readTrail(session, ground)),
+        accounts: await countAccounts(session, sources),
+        ...(await readOutcomes(session, sources)),
+        ...(await readListedKeys(session, sources)),
+        timeline: await readTimeline(session, sources),
+        ...(await readHistory(session, sources)),
       };
     },
     { isolation: 'repeatable read' },
@@ -48,11 +49,11 @@ export async function readChronicle(database: Database, schema: MappedSchema, ve
 async function readMigration(session: ReadSession): Promise<MigrationFacts> {
   if ((await readState(session)) === null) {
     throw new RefusedError('nothing_migrated', 'there is no migration to report on', {
-      hint: 'Run keylift migrate first; keylift plan tells what it would do.',
+      hint: 'Run keylift migrate first; keylift plan shows what it would do.',
       anchor: 'nothing-migrated',
     });
   }
-  return session.one<MigrationFacts>(
-    `SELECT attempt, stage, state, ${moment('started_at')} AS started_at, ${moment('changed_at')} AS changed_at, seconds FROM keylift.migration`,
-  );
+  return session.one<MigrationFacts>(sql`
+    SELECT attempt, stage, state, ${moment('started_at')} AS started_at, ${moment('changed_at')} AS changed_at, seconds
+    FROM keylift.migration`);
 }
