@@ -2,14 +2,16 @@ import { COMMANDS, GROUPS } from '../src/commands/definitions/all.js';
 import { EXIT_MEANINGS, type CommandDefinition } from '../src/commands/definition.js';
 import { GLOBAL_FLAGS, isValued, type Flag } from '../src/commands/flags.js';
 import { overview } from '../src/commands/overview.js';
+import { statesPage } from './states-page.js';
 
 const BEGIN = '<!-- usage: generated from --help -->';
 const END = '<!-- /usage -->';
 
-/** Every file that is made from the definitions of the commands, by its path: a page a command, and README's usage. */
+/** Every generated file, by its path: a page for each command, README's usage, and the states of a migration. */
 export function generated(read: (file: string) => string): Record<string, string> {
   return {
     'README.md': withUsage(read('README.md')),
+    'docs/states.md': statesPage(),
     ...Object.fromEntries(COMMANDS.map((definition) => [pageOf(definition), page(definition)])),
   };
 }

@@ -5,7 +5,8 @@ import { holdsOfLedger, readHolds } from '../plan/holds.js';
 import { planMove } from '../plan/plan.js';
 import { planText } from '../console/plan-text.js';
 import { migrationText } from '../console/migration-text.js';
-import { reached, readState } from '../ledger/state.js';
+import { requireAllowed } from '../ledger/allowed.js';
+import type { LedgerState } from '../ledger/migration.js';
 import { preflight } from '../preflight/preflight.js';
 import { assistBackfill } from '../stages/backfill/assist.js';
 import { ensureLedger, migrate } from '../stages/migrate.js';
@@ -15,7 +16,7 @@ import type { CommandContext } from './context.js';
 import type { migrateCommand } from './definitions/migrate.js';
 import type { Arguments } from './read-arguments.js';
 import { withDdl, withRun } from './migration.js';
-import { DEFAULT_PACE, openMigration, placeOf, type Opened } from './opened.js';
+import { DEFAULT_PACE, openMigration, placeOf, type OpenedMigration } from './opened.js';
 
 export const run: Run<typeof migrateCommand> = async (context, args) => {
   if (args.dryRun) {
@@ -27,6 +28,7 @@ export const run: Run<typeof migrateCommand> = async (context, args) => {
     args.holds === undefined
       ? undefined
       : await opened.database.readOnly((s) => readHolds(s, args.holds!, opened.schema));
+  requireAllowed('migrate', opened.state);
   await checkGates(context, opened);
   await ask(context, opened, args);
   await withDdl(context, opened, (ddl) => ensureLedger({ database: opened.database, ddl }));
@@ -53,10 +55,9 @@ export const run: Run<typeof migrateCommand> = async (context, args) => {
 };
 
 /** Gates are for the first write: a migration under way has its triggers and its table. */
-async function checkGates({ logger }: CommandContext, { database, schema }: Opened): Promise<void> {
+async function checkGates({ logger }: CommandContext, { database, schema, state }: OpenedMigration): Promise<void> {
+  if (state !== null && state.state !== 'rolled_back') return;
   await database.readOnly(async (session) => {
-    const state = await readState(session);
-    if (state !== null && (state.state !== 'rolled_back' || reached(state.stage, 'expand'))) return;
     await preflight({ session, schema, host: database.where.host, afterRollback: state !== null });
     const hidden = await hiddenSessions(session);
     if (hidden > 0) logger.warn('doubt', hiddenText(hidden));
@@ -66,7 +67,7 @@ async function checkGates({ logger }: CommandContext, { database, schema }: Open
 /** Where a person can answer, the plan's numbers come first; --yes has seen them already. */
 async function ask(
   context: CommandContext,
-  { database, schema }: Opened,
+  { database, schema, state }: OpenedMigration,
   args: Arguments<typeof migrateCommand>,
 ): Promise<void> {
   const question = `Migrate ${placeOf(database)} as ${database.where.user}${args.until === undefined ? '' : `, up to ${args.until}`}?`;
@@ -89,14 +90,12 @@ async function ask(
   );
   const lines = [
     planText(plan, { brief: true }),
-    ...(await begunText(database)),
+    ...begunText(state),
     'Irreversible: nothing, until finalize --purge. keylift rollback takes it back.',
   ];
   await confirm(context, { question, yes: false, lines });
 }
 
-/** A migration that was begun goes on where it stands. */
-async function begunText(database: Opened['database']): Promise<string[]> {
-  const state = await database.readOnly(readState);
-  return state?.stage == null || state.state !== 'active' ? [] : [`Begun already: it goes on behind ${state.stage}.`];
-}
+/** A migration that has begun continues where it stopped. */
+const begunText = (state: LedgerState | null): string[] =>
+  state?.stage == null || state.state !== 'active' ? [] : [`Begun already: it continues after ${state.stage}.`];

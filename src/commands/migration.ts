@@ -5,7 +5,7 @@ import { fenced, requireLease } from '../run/fence.js';
 import { underLease } from '../run/lease.js';
 import { throughLosses } from '../run/reconnect.js';
 import type { Run, RunFacts, RunPace } from '../ledger/runs.js';
-import type { Stage } from '../ledger/state.js';
+import type { StageName } from '../ledger/states.js';
 import { Waits } from '../run/waits.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import type { StageContext, StageOptions } from '../stages/context.js';
@@ -22,7 +22,7 @@ export interface Work {
   command: string;
   pace?: Partial<StageOptions>;
   /** The last stage it goes through; a command that goes through stages is shown as a picture where there is a terminal. */
-  until?: Stage;
+  until?: StageName;
   /** Kept up to date while the run is on. */
   metricsFile?: string | undefined;
   /** One turn of help for a run that leads elsewhere; without it a second run is refused. */
@@ -109,7 +109,7 @@ async function untilNoted<T>(work: Promise<T>, waits: Waits): Promise<T> {
   return answer;
 }
 
-const paceOf = ({ concurrency, batchSeconds, maxLag }: StageOptions, until: Stage | undefined): RunPace => ({
+const paceOf = ({ concurrency, batchSeconds, maxLag }: StageOptions, until: StageName | undefined): RunPace => ({
   until: until ?? null,
   concurrency,
   batch_time: batchSeconds,

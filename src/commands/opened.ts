@@ -1,6 +1,6 @@
 import type { Database } from '../database/connect.js';
 import { pinned } from '../database/pinned.js';
-import { readState, requireSettings } from '../ledger/state.js';
+import { readState, requireSettings, type LedgerState } from '../ledger/migration.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { inspectMapping } from '../mapping/fit.js';
 import type { StageOptions } from '../stages/context.js';
@@ -28,12 +28,17 @@ export async function openMapped(context: CommandContext): Promise<Opened> {
   return { database: pinned(database, schema.searchPath), schema };
 }
 
+/** The operator's database, and what its ledger says; null: there is no ledger. */
+export interface OpenedMigration extends Opened {
+  state: LedgerState | null;
+}
+
 /** Like `openMapped`, for commands that work on a migration: it must be this configuration's, also after a rollback. */
-export async function openMigration(context: CommandContext): Promise<Opened> {
+export async function openMigration(context: CommandContext): Promise<OpenedMigration> {
   const opened = await openMapped(context);
   const state = await opened.database.readOnly(readState);
   if (state !== null) requireSettings(state, context.settings);
-  return opened;
+  return { ...opened, state };
 }
 
 /** `shop on db.example:5432`. */

@@ -1,6 +1,7 @@
 import { EXIT } from '../errors.js';
+import { requireAllowed } from '../ledger/allowed.js';
 import { rollBackAccounts } from '../stages/rollback/accounts.js';
-import { bornKeys, canRollBack, rollBack, type RollbackReport } from '../stages/rollback/rollback.js';
+import { canRollBack, nothingToRollBack, rollBack, type RollbackReport } from '../stages/rollback/rollback.js';
 import { rollbackText } from '../console/rollback-text.js';
 import { confirm } from './confirm.js';
 import type { Run } from './command.js';
@@ -9,7 +10,7 @@ import type { rollbackCommand } from './definitions/migrate.js';
 import type { Arguments } from './read-arguments.js';
 import { readAccounts } from './accounts.js';
 import { withRun } from './migration.js';
-import { openMigration, placeOf, type Opened } from './opened.js';
+import { openMigration, placeOf, type OpenedMigration } from './opened.js';
 
 export const run: Run<typeof rollbackCommand> = async (context, args) => {
   const opened = await openMigration(context);
@@ -21,13 +22,13 @@ export const run: Run<typeof rollbackCommand> = async (context, args) => {
 
 async function takeBack(
   context: CommandContext,
-  opened: Opened,
+  opened: OpenedMigration,
   args: Arguments<typeof rollbackCommand>,
 ): Promise<RollbackReport> {
   const { database, schema } = opened;
   const accounts = args.accounts === undefined ? undefined : await readAccounts(opened, args.accounts);
-  if (!(await database.readOnly(canRollBack)))
-    return { rolled_back: false, accounts: null, removed: 0, born_in_settings: await bornKeys(database, schema) };
+  const state = requireAllowed(accounts === undefined ? 'rollback' : 'rollback --accounts', opened.state);
+  if (!canRollBack(state)) return nothingToRollBack(database, schema);
   await confirm(context, {
     question: `Take ${accounts === undefined ? 'the migration' : `${String(accounts.length)} accounts`} of ${placeOf(database)} back?`,
     lines: [

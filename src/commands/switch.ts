@@ -1,5 +1,5 @@
 import { EXIT } from '../errors.js';
-import { requireState } from '../ledger/state.js';
+import { requireAllowed } from '../ledger/allowed.js';
 import { switchText } from '../console/switch-text.js';
 import type { SwitchScope } from '../stages/switch/rule.js';
 import { switchAccounts } from '../stages/switch/switch.js';
@@ -14,7 +14,7 @@ import { openMigration, placeOf, type Opened } from './opened.js';
 export const run: Run<typeof switchCommand> = async (context, args) => {
   const opened = await openMigration(context);
   const scope = await scopeOf(opened, args);
-  await opened.database.readOnly((session) => requireState(session, 'switch'));
+  requireAllowed(args.back ? 'switch --back' : 'switch', opened.state);
   const place = placeOf(opened.database);
   const who =
     args.cohort?.text ?? (scope.kind === 'accounts' ? `${String(scope.ids.length)} accounts` : 'every account');

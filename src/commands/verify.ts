@@ -1,6 +1,8 @@
 import { patient } from '../database/patient.js';
 import { EXIT, type ExitCode } from '../errors.js';
-import { reached, readState, requireSettings, requireState, type LedgerState } from '../ledger/state.js';
+import { requireAllowed } from '../ledger/allowed.js';
+import { readState, requireSettings, type LedgerState } from '../ledger/migration.js';
+import { reached } from '../ledger/states.js';
 import type { Proof } from '../proof/document.js';
 import type { Probe } from '../proof/probe/document.js';
 import type { ProbePlan } from '../proof/probe/plan.js';
@@ -56,8 +58,8 @@ async function proveWhatIsThere(
   const state: LedgerState | null = await database.readOnly(others ? ledgerOf : readState);
   if (state !== null) requireSettings(state, context.settings);
   if (others && (state === null || state.state === 'rolled_back')) return 'nothing_migrated';
-  await database.readOnly((session) => requireState(session, 'verify'));
-  if (others && !reached(state!.stage, 'backfill')) return 'backfill_unfinished';
+  if (others && state !== null && !reached(state.stage, 'backfill')) return 'backfill_unfinished';
+  requireAllowed('verify', state);
   const patiently = patient(database, {
     stop: context.stop,
     onWait: (text) => {

@@ -1,4 +1,4 @@
-import { STAGES, type Stage } from '../ledger/state.js';
+import { STAGES, type StageName } from '../ledger/states.js';
 import type { Status } from '../status/status.js';
 import type { Picture, StageLine } from './picture.js';
 import { counted } from '../format.js';
@@ -62,10 +62,10 @@ function currentStage({ stage, run }: Status, live: Live | undefined): string | 
   return next !== undefined && place(next) <= place(run.until) ? next : null;
 }
 
-const place = (stage: string | null): number => (stage === null ? -1 : STAGES.indexOf(stage as Stage));
+const place = (stage: string | null): number => (stage === null ? -1 : STAGES.indexOf(stage as StageName));
 
 /** A run is shown up to where it goes; finalize, which no migration includes, only once it happened. */
-function stagesShown({ stage, run }: Status): readonly Stage[] {
+function stagesShown({ stage, run }: Status): readonly StageName[] {
   const last = stage === 'finalize' ? 'finalize' : (run?.until ?? 'switch');
   return STAGES.slice(0, Math.max(place(last), place(stage)) + 1);
 }
@@ -77,7 +77,7 @@ interface StageWorld {
   waits: boolean;
 }
 
-function stageLine(name: Stage, { status, current, live, waits }: StageWorld): StageLine {
+function stageLine(name: StageName, { status, current, live, waits }: StageWorld): StageLine {
   const took = status.stages.find(({ stage }) => stage === name)?.seconds ?? null;
   if (place(name) <= place(status.stage) || place(name) < place(current))
     return { name, mark: 'done', seconds: took, rows: null, doing: null };
@@ -100,7 +100,7 @@ function stageLine(name: Stage, { status, current, live, waits }: StageWorld): S
   };
 }
 
-function rowsOf(name: Stage, { looked_at: done, total }: Status, live: Live | undefined): StageLine['rows'] {
+function rowsOf(name: StageName, { looked_at: done, total }: Status, live: Live | undefined): StageLine['rows'] {
   if (name === 'backfill') return { done, total };
   return live?.looked == null ? null : { done: live.looked, total };
 }

@@ -2,7 +2,7 @@ import type { ReadSession } from '../database/session.js';
 import { ARCHIVE, hasArchive, withArchive } from '../mapping/archive.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import type { HoldsSource } from '../mapping/rules/verdicts.js';
-import { readState, requireSettings, type LedgerState } from '../ledger/state.js';
+import { readState, requireSettings, type LedgerState } from '../ledger/migration.js';
 
 /** What there is to ask: before a migration, and for a role that may only read, less than later. */
 export interface Scene {

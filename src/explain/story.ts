@@ -1,4 +1,4 @@
-import { reached } from '../ledger/state.js';
+import { reached } from '../ledger/states.js';
 import type { AccountKeyRow, ApiName, KeyStory, Opens, Partner, SourceRow } from './document.js';
 import { standing, type AccountKeyFacts, type ApiFacts, type Facts, type SourceFacts, type Standing } from './facts.js';
 import { happeningText, why } from './reasons.js';

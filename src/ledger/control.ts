@@ -1,6 +1,7 @@
 import type { WriteSession } from '../database/session.js';
 import type { RunPace } from './runs.js';
-import { requireState } from './state.js';
+import { requireAllowed } from './allowed.js';
+import { readState } from './migration.js';
 
 /** What steers a run from another terminal; null leaves the choice to the run's own command line. */
 export interface Control {
@@ -38,7 +39,7 @@ const AT_WORK = `
  * @throws RefusedError `nothing_migrated` where there is nothing to steer.
  */
 export async function steer(session: WriteSession, change: Partial<Control>): Promise<Steered> {
-  await requireState(session, 'steer');
+  requireAllowed('pause, resume, tune', await readState(session));
   const before = await session.one<Control>(BEFORE);
   const names = Object.keys(change) as (keyof Control)[];
   const assignments = names.map((name, at) => `${name} = $${String(at + 1)}`).join(', ');

@@ -1,5 +1,5 @@
 import { WAIT_KINDS } from '../database/waiting.js';
-import { STAGES } from '../ledger/state.js';
+import { STAGES } from '../ledger/states.js';
 import type { RunState, Status } from '../status/status.js';
 import type { Counts, MetricsFacts } from './facts.js';
 import type { Family, Sample } from './openmetrics.js';

@@ -1,6 +1,6 @@
 import type { ReadSession } from '../database/session.js';
 import { hasArchive, LEFT_BEHIND } from '../mapping/archive.js';
-import { readState } from '../ledger/state.js';
+import { readState } from '../ledger/migration.js';
 
 /** What finalize made final. Without it every row is judged by what it is now, as the mirror judges it. */
 export interface Finality {

@@ -4,7 +4,7 @@ import type { Database } from '../database/connect.js';
 import type { Place } from '../database/place.js';
 import { isPermission } from '../database/sqlstate.js';
 import type { ReadSession } from '../database/session.js';
-import { readState } from '../ledger/state.js';
+import { readState } from '../ledger/migration.js';
 import { legacyFragments } from '../mapping/fragments.js';
 import { inspectLegacy } from '../mapping/inspect.js';
 import { mappingFaults } from '../mapping/mapping-faults.js';

@@ -1,19 +1,11 @@
 import { STEPS } from '../../migrations/index.js';
 import { allDone } from '../database/together.js';
-import { DifferencesError, RefusedError } from '../errors.js';
+import { DifferencesError } from '../errors.js';
 import type { ReadSession } from '../database/session.js';
 import { recordEvent } from '../ledger/events.js';
 import { releaseRolledBack, storeHolds } from '../ledger/holds.js';
-import {
-  beginAttempt,
-  completeStage,
-  reached,
-  readState,
-  requireSettings,
-  STAGES,
-  type LedgerState,
-  type Stage,
-} from '../ledger/state.js';
+import { beginAttempt, moveTo, readState } from '../ledger/migration.js';
+import { reached, STAGES, type StageName } from '../ledger/states.js';
 import type { Proof } from '../proof/document.js';
 import { proveAndSync } from './verify/prove.js';
 import type { Holds } from '../plan/holds.js';
@@ -26,7 +18,7 @@ import { applySwitch } from './switch/rule.js';
 
 /** What `migrate --json` prints: totals of the migration, not of this run. */
 export interface MigrationReport {
-  stage: Stage | null;
+  stage: StageName | null;
   moved: number;
   merged: number;
   exceptions: number;
@@ -35,7 +27,7 @@ export interface MigrationReport {
 }
 
 export interface MigrateOptions {
-  until: Exclude<Stage, 'finalize'>;
+  until: Exclude<StageName, 'finalize'>;
   /** Replaces the holds in force; undefined leaves them. */
   holds: Holds | undefined;
 }
@@ -55,9 +47,7 @@ export async function ensureLedger({ database, ddl }: Pick<StageContext, 'databa
  */
 export async function migrate(context: StageContext, options: MigrateOptions): Promise<MigrationReport> {
   const { database, schema } = context;
-  await database.transaction((session) => beginAttempt(session, schema.settings, context.run.runId));
-  const state = (await database.readOnly(readState))!;
-  checkState(state, schema.settings);
+  const state = await database.transaction((session) => beginAttempt(session, schema.settings, context.run.runId));
   await takeHolds(context, options.holds);
   const before = state.stage;
   if (reached(before, 'backfill') && !(context.assisted && reached(before, options.until)))
@@ -70,7 +60,7 @@ export async function migrate(context: StageContext, options: MigrateOptions): P
     await RUN_STAGE[stage as MigrateOptions['until']](context, options);
     const seconds = await database.transaction(async (session) => {
       const took = (performance.now() - started) / 1000;
-      await completeStage(session, stage, took);
+      await moveTo(session, { stage }, { seconds: took });
       await recordEvent(session, {
         kind: 'stage_completed',
         runId: context.run.runId,
@@ -100,7 +90,10 @@ const RUN_STAGE: Record<MigrateOptions['until'], (context: StageContext, options
  * Run again: what time or a person changed since is judged again, last use caught up, and all proven anew before any
  * switch. Rows that nobody accounts for are not mended on the quiet: that is what `--until backfill` is asked for.
  */
-async function tidy(context: StageContext, { before, until }: { before: Stage | null; until: Stage }): Promise<void> {
+async function tidy(
+  context: StageContext,
+  { before, until }: { before: StageName | null; until: StageName },
+): Promise<void> {
   await judgeAgain(context);
   if (until === 'backfill') await sweep(context);
   if (reached(before, 'verify') && until !== 'backfill') await proveOrStop(context);
@@ -133,22 +126,6 @@ export async function keepProof(
     'INSERT INTO keylift.proofs (run_id, attempt, ok, document) VALUES ($1, (SELECT attempt FROM keylift.migration), $2, $3)',
     [runId, proof.ok, JSON.stringify(proof)],
   );
-}
-
-function checkState(state: LedgerState, settings: unknown): void {
-  if (state.state === 'rolling_back') {
-    throw new RefusedError('rollback_unfinished', 'a rollback was begun and not finished', {
-      hint: 'Run keylift rollback to its end, then migrate.',
-      anchor: 'rollback-unfinished',
-    });
-  }
-  if (state.state !== 'active') {
-    throw new RefusedError('finalized', 'this migration is finalized; there is nothing left to migrate', {
-      hint: 'Run keylift rollback first to begin anew; until finalize --purge it brings everything back.',
-      anchor: 'finalized',
-    });
-  }
-  requireSettings(state, settings);
 }
 
 async function takeHolds({ database, schema, run }: StageContext, holds: Holds | undefined): Promise<void> {

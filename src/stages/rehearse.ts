@@ -3,9 +3,9 @@ import { ledgerTables } from '../../migrations/01_ledger.js';
 import type { Database } from '../database/connect.js';
 import { beginStatement } from '../database/scopes.js';
 import type { WriteSession } from '../database/session.js';
-import { RefusedError } from '../errors.js';
+import { requireAllowed } from '../ledger/allowed.js';
 import { storeHolds } from '../ledger/holds.js';
-import { readState } from '../ledger/state.js';
+import { readState } from '../ledger/migration.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import type { Holds } from '../plan/holds.js';
 import { preflight } from '../preflight/preflight.js';
@@ -47,7 +47,7 @@ export async function rehearse(
   { holds, total, stop }: RehearseOptions,
 ): Promise<Rehearsal> {
   await database.readOnly(async (session) => {
-    if ((await readState(session)) !== null) throw tooLate();
+    requireAllowed('plan --rehearse', await readState(session));
     await preflight({ session, schema, host: database.where.host, afterRollback: false });
   });
   stop.throwIfAborted();
@@ -105,13 +105,3 @@ async function oneBatch(
   );
   return { rows: Number(rows), moved: Number(moved), seconds: (performance.now() - started) / 1000 };
 }
-
-const tooLate = (): RefusedError =>
-  new RefusedError(
-    'rehearsal_too_late',
-    'a ledger of keylift stands in this database already: there is nothing to rehearse',
-    {
-      hint: 'Look at the pace of the real thing with keylift status, or rehearse on a copy of the database.',
-      anchor: 'too-late-to-rehearse',
-    },
-  );

@@ -1,6 +1,6 @@
 import type { ReadSession } from '../database/session.js';
 import type { RunPace } from '../ledger/runs.js';
-import type { Stage } from '../ledger/state.js';
+import type { StageName } from '../ledger/states.js';
 
 /** What the ledger knows of a migration and of the run at work, as it stands there. */
 export interface Facts {
@@ -21,7 +21,7 @@ export interface Facts {
   mode: 'none' | 'some' | 'all';
   paused: boolean;
   concurrency: number | null;
-  stages: { stage: Stage; seconds: number }[];
+  stages: { stage: StageName; seconds: number }[];
   runs: string;
   run_id: string | null;
   command: string;

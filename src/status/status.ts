@@ -1,5 +1,6 @@
 import type { ReadSession } from '../database/session.js';
-import { readState, type LedgerState, type Stage } from '../ledger/state.js';
+import { readState, type LedgerState } from '../ledger/migration.js';
+import type { StageName } from '../ledger/states.js';
 import { withArchive } from '../mapping/archive.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { readFacts, type Facts } from './facts.js';
@@ -32,7 +33,7 @@ export interface Status {
   doing: string | null;
   batches: { done: number; open: number; failed: number };
   /** Stages completed, and what they took. */
-  stages: { stage: Stage; seconds: number }[];
+  stages: { stage: StageName; seconds: number }[];
   switched: 'none' | 'some' | 'all';
   exceptions: number;
   /** The run that leads; `runs` counts those that help it, too. */

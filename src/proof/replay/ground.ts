@@ -1,7 +1,8 @@
 import type { ReadSession } from '../../database/session.js';
 import { withArchive } from '../../mapping/archive.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
-import { reached, readState, requireSettings, type LedgerState } from '../../ledger/state.js';
+import { readState, requireSettings, type LedgerState } from '../../ledger/migration.js';
+import { reached } from '../../ledger/states.js';
 
 /** What there is to judge requests by: less before a migration, and less after a purge. */
 export interface Ground {

@@ -1,5 +1,5 @@
 import type { WaitKind } from '../../database/waiting.js';
-import type { MigrationState, Stage } from '../../ledger/state.js';
+import type { MigrationState, StageName } from '../../ledger/states.js';
 import type { Outcome } from '../../plan/plan.js';
 import type { Proof } from '../../proof/document.js';
 import type { Status } from '../../status/status.js';
@@ -35,7 +35,7 @@ export interface ReportFacts {
 /** The migration's row in the ledger. */
 export interface MigrationFacts {
   attempt: number;
-  stage: Stage | null;
+  stage: StageName | null;
   state: MigrationState;
   started_at: string;
   changed_at: string;

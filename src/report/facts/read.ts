@@ -1,10 +1,10 @@
 import type { Database } from '../../database/connect.js';
 import type { ReadSession } from '../../database/session.js';
 import { sql } from '../../database/sql.js';
-import { RefusedError } from '../../errors.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
 import { moment } from '../../ledger/moment.js';
-import { readState } from '../../ledger/state.js';
+import { requireAllowed } from '../../ledger/allowed.js';
+import { readState } from '../../ledger/migration.js';
 import { readStatus } from '../../status/status.js';
 import type { MigrationFacts, ReportFacts } from './document.js';
 import { readHistory } from './history.js';
@@ -47,12 +47,7 @@ export async function readReportFacts(database: Database, schema: MappedSchema, 
 }
 
 async function readMigration(session: ReadSession): Promise<MigrationFacts> {
-  if ((await readState(session)) === null) {
-    throw new RefusedError('nothing_migrated', 'there is no migration to report on', {
-      hint: 'Run keylift migrate first; keylift plan shows what it would do.',
-      anchor: 'nothing-migrated',
-    });
-  }
+  requireAllowed('report', await readState(session));
   return session.one<MigrationFacts>(sql`
     SELECT attempt, stage, state, ${moment('started_at')} AS started_at, ${moment('changed_at')} AS changed_at, seconds
     FROM keylift.migration`);

@@ -1,4 +1,4 @@
-import { readState } from '../../ledger/state.js';
+import { readState } from '../../ledger/migration.js';
 import type { StageContext } from '../context.js';
 import { copyAll, failedRanges } from './copy.js';
 

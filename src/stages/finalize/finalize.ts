@@ -5,7 +5,8 @@ import type { WriteSession } from '../../database/session.js';
 import { ARCHIVE, archivedColumns } from '../../mapping/archive.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
 import { recordEvent } from '../../ledger/events.js';
-import { completeStage, requireState, setState, type LedgerState } from '../../ledger/state.js';
+import { requireAllowed } from '../../ledger/allowed.js';
+import { moveTo, readState, type LedgerState } from '../../ledger/migration.js';
 import type { StageContext } from '../context.js';
 import { proveOrStop } from '../migrate.js';
 import { SQLSTATE, sqlStateOf } from '../../database/sqlstate.js';
@@ -28,15 +29,14 @@ export interface FinalizeReport {
  */
 export async function finalize(context: StageContext): Promise<FinalizeReport> {
   const { database, schema, ddl, run, progress } = context;
-  const state = await database.readOnly((s) => requireState(s, 'finalize'));
+  const state = requireAllowed('finalize', await database.readOnly(readState));
   if (state.state === 'finalized' || state.state === 'purged')
     return { state: state.state, archived: await countArchived(database, state) };
-  await checkSwitched(database, state);
   await checkForeignKeys(database, schema);
   if (state.state === 'active') {
     await proveOrStop(context);
     await database.transaction(async (session) => {
-      await setState(session, 'finalizing');
+      await moveTo(session, { state: 'finalizing' });
       await recordEvent(session, { kind: 'finalize_started', runId: run.runId });
     });
   }
@@ -46,8 +46,8 @@ export async function finalize(context: StageContext): Promise<FinalizeReport> {
   await archiveAll(context);
   await takeMirrorAway(context);
   await database.transaction(async (session) => {
-    await completeStage(session, 'finalize', (performance.now() - started) / 1000);
-    await setState(session, 'finalized');
+    const seconds = (performance.now() - started) / 1000;
+    await moveTo(session, { state: 'finalized', stage: 'finalize' }, { seconds });
     await recordEvent(session, { kind: 'finalized', runId: run.runId });
   });
   return { state: 'finalized', archived: await countArchived(database, { ...state, state: 'finalized' }) };
@@ -68,14 +68,8 @@ async function takeMirrorAway(context: StageContext): Promise<void> {
 
 /** Deletes the archive: the only step without a way back. @throws RefusedError `not_finalized` */
 export async function purge({ database, run, stop, progress }: StageContext): Promise<FinalizeReport> {
-  const state = await database.readOnly((s) => requireState(s, 'purge'));
+  const state = requireAllowed('finalize --purge', await database.readOnly(readState));
   if (state.state === 'purged') return { state: 'purged', archived: 0 };
-  if (state.state !== 'finalized') {
-    throw new RefusedError('not_finalized', 'there is no archive to purge', {
-      hint: 'Run keylift finalize first, and purge when nobody will want the way back.',
-      anchor: 'purge',
-    });
-  }
   const archived = await countArchived(database, state);
   // TRUNCATE wants the archive for itself: nobody may queue behind us for long.
   await underLoad(
@@ -83,28 +77,12 @@ export async function purge({ database, run, stop, progress }: StageContext): Pr
     async (session) => {
       await session.query(`TRUNCATE ${ARCHIVE}`);
       await session.query(`UPDATE keylift.outcomes SET source = NULL WHERE source IS NOT NULL`);
-      await setState(session, 'purged');
+      await moveTo(session, { state: 'purged' });
       await recordEvent(session, { kind: 'purged', runId: run.runId, facts: { archived } });
     },
     { stop, onWait: progress.waiting, wholeTable: true },
   );
   return { state: 'purged', archived };
-}
-
-async function checkSwitched(database: Database, state: LedgerState): Promise<void> {
-  const { mode } = await database.readOnly((s) => s.one<{ mode: string }>('SELECT mode FROM keylift.switch_rule'));
-  const ready =
-    mode === 'all' && (state.state === 'finalizing' || (state.state === 'active' && state.stage === 'switch'));
-  if (ready) return;
-  throw new RefusedError(
-    'not_switched',
-    'finalize needs every account switched; some are still answered by their per-API keys',
-    {
-      facts: { stage: state.stage, switched: mode, state: state.state },
-      hint: 'Run keylift switch --all first.',
-      anchor: 'not-switched',
-    },
-  );
 }
 
 async function checkForeignKeys(database: Database, schema: MappedSchema): Promise<void> {

@@ -1,11 +1,11 @@
-import { RefusedError } from '../../errors.js';
 import { recordEvent } from '../../ledger/events.js';
+import { requireAllowed } from '../../ledger/allowed.js';
 import { holdByRollback } from '../../ledger/holds.js';
-import { requireState } from '../../ledger/state.js';
+import { readState } from '../../ledger/migration.js';
 import { catchUpAll } from '../last-use.js';
 import { settleKeys } from '../backfill/sweep.js';
 import type { StageContext } from '../context.js';
-import { bornKeys, type RollbackReport } from './rollback.js';
+import { bornKeys, canRollBack, nothingToRollBack, type RollbackReport } from './rollback.js';
 
 /**
  * Takes some accounts back: their keys leave the new table and answer as per-API keys, held until the next migrate.
@@ -14,13 +14,8 @@ import { bornKeys, type RollbackReport } from './rollback.js';
  */
 export async function rollBackAccounts(context: StageContext, accountIds: string[]): Promise<RollbackReport> {
   const { database, schema, run } = context;
-  const state = await database.readOnly((s) => requireState(s, 'take back'));
-  if (state.state !== 'active') {
-    throw new RefusedError('finalized', 'some accounts alone cannot be taken back once finalize has begun', {
-      hint: 'Run keylift rollback without --accounts.',
-      anchor: 'finalized',
-    });
-  }
+  const state = requireAllowed('rollback --accounts', await database.readOnly(readState));
+  if (!canRollBack(state)) return nothingToRollBack(database, schema);
   const { legacy: l, types } = schema;
   const moved = `SELECT t.id::text AS key_id FROM ${l.target} t WHERE t.origin_api_id IS NOT NULL AND t.account_id = ANY ($1::text[]::${types.account}[])`;
   const before = await database.readOnly((s) => s.query<{ key_id: string }>(moved, [accountIds]));

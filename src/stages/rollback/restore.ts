@@ -2,7 +2,7 @@ import { STEPS } from '../../../migrations/index.js';
 import type { WriteSession } from '../../database/session.js';
 import { ARCHIVE, archivedColumns, hasArchive } from '../../mapping/archive.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
-import { setState } from '../../ledger/state.js';
+import { moveTo } from '../../ledger/migration.js';
 import type { StageContext } from '../context.js';
 import { BY_INDEX } from '../../database/by-index.js';
 import { lockAccountKeys } from '../finalize/finalize.js';
@@ -15,7 +15,7 @@ const PAGE = 20_000;
 export async function restoreArchive(context: StageContext): Promise<void> {
   const { database, schema, ddl, progress } = context;
   if (!(await database.readOnly(hasArchive))) return;
-  await database.transaction((session) => setState(session, 'restoring'));
+  await database.transaction((session) => moveTo(session, { state: 'restoring' }));
   // The mirror goes on first, so that a restored row follows its account key from its first moment.
   await ddl.down(STEPS.finalize.slice(1));
   await inPages(

@@ -1,10 +1,10 @@
 import { STEPS } from '../../../migrations/index.js';
 import { RefusedError } from '../../errors.js';
 import type { Database } from '../../database/connect.js';
-import type { ReadSession } from '../../database/session.js';
 import { forgetSteering } from '../../ledger/control.js';
 import { recordEvent } from '../../ledger/events.js';
-import { readState, setState } from '../../ledger/state.js';
+import { requireAllowed } from '../../ledger/allowed.js';
+import { moveTo, readState, type LedgerState } from '../../ledger/migration.js';
 import { fingerprintOf } from '../../mapping/fingerprint.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
 import { catchUpAll } from '../last-use.js';
@@ -36,11 +36,17 @@ export interface RollbackReport {
   born_in_settings: BornKey[];
 }
 
-/** Is there anything to take back? Also true for a rollback that was interrupted. */
-export async function canRollBack(session: ReadSession): Promise<boolean> {
-  const state = await readState(session);
-  return state !== null && state.state !== 'rolled_back';
-}
+/** Is there anything to roll back? Also true for a rollback that was interrupted. */
+export const canRollBack = (state: LedgerState | null): state is LedgerState =>
+  state !== null && state.state !== 'rolled_back';
+
+/** The answer where there is no migration, or where it was rolled back before. */
+export const nothingToRollBack = async (database: Database, schema: MappedSchema): Promise<RollbackReport> => ({
+  rolled_back: false,
+  accounts: null,
+  removed: 0,
+  born_in_settings: await bornKeys(database, schema),
+});
 
 /**
  * Every account back on its per-API keys, moved rows out of the new table, the mirror gone; what people did since
@@ -48,21 +54,13 @@ export async function canRollBack(session: ReadSession): Promise<boolean> {
  */
 export async function rollBack(context: StageContext): Promise<RollbackReport> {
   const { database, schema, ddl, run, progress } = context;
-  const state = await database.readOnly(readState);
-  if (state === null || state.state === 'rolled_back') {
-    return { rolled_back: false, accounts: null, removed: 0, born_in_settings: await bornKeys(database, schema) };
-  }
-  if (state.state === 'purged') {
-    throw new RefusedError('purged', 'the archive was purged; the per-API keys cannot come back', {
-      hint: 'Stay with the account keys: they hold all that was moved. Only a backup has the old rows.',
-      anchor: 'purge',
-    });
-  }
+  const state = requireAllowed('rollback', await database.readOnly(readState));
+  if (!canRollBack(state)) return nothingToRollBack(database, schema);
   progress.stage('rollback');
   await restoreArchive(context);
   await checkForeignKeys(context);
   await database.transaction(async (session) => {
-    await setState(session, 'rolling_back');
+    await moveTo(session, { state: 'rolling_back' });
     await recordEvent(session, { kind: 'rollback_started', runId: run.runId, facts: { stage: state.stage } });
   });
   const steps = await ddl.completed();
@@ -79,7 +77,7 @@ export async function rollBack(context: StageContext): Promise<RollbackReport> {
     await session.query(`DELETE FROM keylift.batches WHERE open`);
     await session.query(`UPDATE keylift.batches SET state = 'taken_back' WHERE state = 'done'`);
     await forgetSteering(session);
-    await setState(session, 'rolled_back', null);
+    await moveTo(session, { state: 'rolled_back', stage: null });
     await recordEvent(session, { kind: 'rolled_back', runId: run.runId, facts: { removed } });
   });
   return { rolled_back: true, accounts: null, removed, born_in_settings: await bornKeys(database, schema) };

@@ -1,8 +1,8 @@
-import { RefusedError } from '../../errors.js';
 import type { Database } from '../../database/connect.js';
 import { recordEvent } from '../../ledger/events.js';
+import { requireAllowed } from '../../ledger/allowed.js';
+import { moveTo, readState } from '../../ledger/migration.js';
 import type { Run } from '../../ledger/runs.js';
-import { completeStage, reached, requireState, setState } from '../../ledger/state.js';
 import { isSwitched } from '../../resolver/cohort.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
 import { catchUpAll } from '../last-use.js';
@@ -27,21 +27,7 @@ export interface SwitchOptions {
  * @throws RefusedError `not_verified`, `finalized_no_way_back`.
  */
 export async function switchAccounts({ database, schema, run, order }: SwitchOptions): Promise<SwitchReport> {
-  const state = await database.readOnly((s) => requireState(s, 'switch'));
-  if (!reached(state.stage, 'verify') || state.state === 'rolling_back') {
-    throw new RefusedError('not_verified', 'accounts are switched after the proof has passed, not before', {
-      facts: { stage: state.stage },
-      hint: 'Run keylift migrate --until verify first.',
-      anchor: 'not-verified',
-    });
-  }
-  if (order.back && state.state !== 'active') {
-    throw new RefusedError(
-      'finalized_no_way_back',
-      'the per-API keys are in the archive; switching back needs them in their table',
-      { hint: 'Run keylift rollback: it brings them back and switches every account.', anchor: 'finalized' },
-    );
-  }
+  const state = requireAllowed(order.back ? 'switch --back' : 'switch', await database.readOnly(readState));
   if (!order.back) await catchUpAll(database, schema);
   const mode = await database.transaction(async (session) => {
     const now = await applySwitch(session, schema, order);
@@ -50,8 +36,8 @@ export async function switchAccounts({ database, schema, run, order }: SwitchOpt
       runId: run.runId,
       facts: { scope: scopeFacts(order), mode: now },
     });
-    if (now === 'all' && state.stage === 'verify') await completeStage(session, 'switch', 0);
-    if (now !== 'all' && state.stage === 'switch') await setState(session, state.state, 'verify');
+    if (now === 'all' && state.stage === 'verify') await moveTo(session, { stage: 'switch' });
+    if (now !== 'all' && state.stage === 'switch') await moveTo(session, { stage: 'verify' });
     return now;
   });
   if (order.back) await catchUpAll(database, schema);
