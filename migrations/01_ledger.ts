@@ -104,7 +104,8 @@ export const ledgerTables = ({ legacy: l, types }: MigrationContext): string => 
 
   CREATE TABLE keylift.holds AS
     SELECT ${id} AS key_id, ${account} AS account_id FROM ${l.from} WHERE false;
-  ALTER TABLE keylift.holds ADD COLUMN by_rollback boolean NOT NULL DEFAULT false;
+  -- A table without a primary key could not be deleted from while a publication FOR ALL TABLES exists.
+  ALTER TABLE keylift.holds ADD COLUMN by_rollback boolean NOT NULL DEFAULT false, REPLICA IDENTITY FULL;
   CREATE UNIQUE INDEX holds_key ON keylift.holds (key_id) WHERE key_id IS NOT NULL;
   CREATE UNIQUE INDEX holds_account ON keylift.holds (account_id) WHERE account_id IS NOT NULL;
 

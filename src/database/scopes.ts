@@ -1,4 +1,5 @@
 import type { ReadSession, Server, WriteSession } from './session.js';
+import { liftTransactionTimeout } from './transaction-timeout.js';
 
 /**
  * How long a transaction may do nothing at all. Ours are never idle but between two statements; one whose process was
@@ -51,6 +52,7 @@ export function beginStatement(options: WriteOptions & Pick<ReadOptions, 'snapsh
     ...(options.searchPath === undefined ? [] : [`SET LOCAL search_path = ${options.searchPath}`]),
     // What the role or the database says is meant for the platform's statements; ours know how long they may take.
     ...setting('statement_timeout', options.statementTimeoutMs ?? 0),
+    liftTransactionTimeout('transaction'),
     ...setting('lock_timeout', options.lockTimeoutMs),
     ...setting('idle_in_transaction_session_timeout', options.idleTimeoutMs ?? IDLE_TIMEOUT_MS),
     ...(options.asynchronousCommit === true ? ['SET LOCAL synchronous_commit = off'] : []),

@@ -45,8 +45,8 @@ async function missingIds(session: ReadSession, ids: string[], known: KnownIn): 
     );
     return new Set(rows.map((row) => row.id));
   } catch (error) {
-    // 22003, 22P02: a number out of range or no value of the type; then no such id exists either.
-    if (isDatabaseError(error) && (error.code === '22003' || error.code === '22P02')) return new Set(ids);
+    // A number out of range, no value of the type, or a character that the database's encoding lacks: no such id exists.
+    if (isDatabaseError(error) && ['22003', '22P02', '22P05'].includes(error.code ?? '')) return new Set(ids);
     throw error;
   }
 }

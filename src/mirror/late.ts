@@ -4,9 +4,13 @@ import type { MappedSchema } from '../mapping/inspect.js';
 /** Per-API keys that were judged since the archive is there, some of them more than once. */
 export const LATE = 'keylift.late_keys';
 
-/** No index: writers that share a token must not wait for one another over a line they both note. */
+/**
+ * No index: writers that share a token must not wait for one another over a line they both note. Without a primary key
+ * the table needs a replica identity, or a publication FOR ALL TABLES would refuse its deletes.
+ */
 export const createLate = ({ types }: MappedSchema): string =>
-  `CREATE TABLE IF NOT EXISTS ${LATE} (key_id ${types.id} NOT NULL);`;
+  `CREATE TABLE IF NOT EXISTS ${LATE} (key_id ${types.id} NOT NULL);
+   ALTER TABLE ${LATE} REPLICA IDENTITY FULL;`;
 
 export const dropLate = `DROP TABLE IF EXISTS ${LATE};`;
 

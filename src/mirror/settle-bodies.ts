@@ -79,8 +79,8 @@ function judgement(
       joined boolean;
       set_aside boolean; -- does any verdict say anything but a move?
       moving bigint;
-      moved bigint; -- of those that move: how many have their account key …
-      retokened boolean; -- … and has any of these another token?
+      moved bigint; -- of those that move: how many have their account key
+      retokened boolean; -- has any of those that have one another token?
     BEGIN
       FOR attempt IN 1..10 LOOP
         -- Whoever changes another row of the same token, or adds one, comes before us or after us, never beside us.

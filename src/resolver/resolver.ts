@@ -15,14 +15,14 @@ const hasAccountKey = (context: MappedSchema): string => `
 const perApiLookup = ({ legacy: l }: MappedSchema, further = ''): string => `
         SELECT ${l.id()}, ${l.account()}, 'per_api' INTO authorize.key_id, authorize.account_id, authorize.source
         FROM ${l.from}
-        WHERE ${l.token()} = asked.token AND ${l.api()} = asked.api AND ${l.alive()} AND ${l.isPerApiKey()} ${further}
+        WHERE ${l.token()} = asked.sent AND ${l.api()} = asked.api AND ${l.alive()} AND ${l.isPerApiKey()} ${further}
         ORDER BY ${l.createdAt()}, ${l.id()} LIMIT 1;`;
 
 /** A living account key with this token, which is the only one there is. */
 const accountLookup = ({ legacy: l }: MappedSchema, further = ''): string => `
         SELECT t.id, t.account_id, 'account' INTO authorize.key_id, authorize.account_id, authorize.source
         FROM ${l.target} t
-        WHERE t.token = asked.token AND ${aliveTarget(l)} ${further};`;
+        WHERE t.token = asked.sent AND ${aliveTarget(l)} ${further};`;
 
 /**
  * Rows a living account key stands for that opened this API before: its own, and those merged into it, which live as
@@ -48,7 +48,7 @@ const head = ({ types, searchPath }: MappedSchema): string => `
     DECLARE
       -- Named with their block, or a column of the operator's that is called the same would be taken for them.
       -- Parameters take the collation of their arguments, and tokens and API ids need not have the same.
-      token CONSTANT ${types.token}${types.neutral.token} := authorize.token;
+      sent CONSTANT ${types.token}${types.neutral.token} := authorize.token;
       api CONSTANT ${types.apiId}${types.neutral.apiId} := authorize.api_id;
       in_store boolean;
       rule record;
@@ -100,7 +100,7 @@ export function authorizeWithSwitch(context: MappedSchema): string {
           IF FOUND THEN RETURN NEXT; RETURN; END IF;
         ELSE
           SELECT t.id, t.account_id, ${ofSwitched} AS switched INTO per_account
-          FROM ${l.target} t WHERE t.token = asked.token AND ${aliveTarget(l)};
+          FROM ${l.target} t WHERE t.token = asked.sent AND ${aliveTarget(l)};
           IF per_account.switched THEN
             key_id := per_account.id; account_id := per_account.account_id; source := 'account'; RETURN NEXT; RETURN;
           ELSIF FOUND THEN ${perApiLookup(context)}
@@ -114,10 +114,10 @@ export function authorizeWithSwitch(context: MappedSchema): string {
       END IF;
       SELECT ${l.id()} AS id, ${l.account()} AS account_id, ${l.createdAt()} AS created_at INTO per_api
         FROM ${l.from}
-        WHERE ${l.token()} = asked.token AND ${l.api()} = asked.api AND ${l.alive()} AND ${l.isPerApiKey()} ${leftBehind}
+        WHERE ${l.token()} = asked.sent AND ${l.api()} = asked.api AND ${l.alive()} AND ${l.isPerApiKey()} ${leftBehind}
         ORDER BY ${l.createdAt()}, ${l.id()} LIMIT 1;
       SELECT t.id, t.account_id, t.origin_api_id, t.created_at INTO per_account FROM ${l.target} t
-        WHERE t.token = asked.token AND ${aliveTarget(l)} AND (${ofSwitched});
+        WHERE t.token = asked.sent AND ${aliveTarget(l)} AND (${ofSwitched});
       -- Where both hold the token for this API, the earliest answers, as before.
       IF per_api.id IS NOT NULL AND NOT (per_account.id IS NOT NULL AND EXISTS (
           SELECT FROM (${rowsBefore({ account: 'per_account', api: 'asked.api' })}) had

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { quieten } from '../database/quiet.js';
+import { liftTransactionTimeout } from '../database/transaction-timeout.js';
 
 /** What Knex holds of pg. `processID` is the server process that the connection was told of at its start. */
 export type DdlConnection = pg.Client & { processID: number; connection: { stream: { destroy(): void } } };
@@ -21,6 +22,7 @@ export async function prepareSession(
   } = await connection.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
   if (row!.pid === connection.processID)
     await connection.query(
-      `SET statement_timeout = 0; SET lock_timeout = 0; SET default_transaction_isolation = 'read committed'; SET jit = off; SET search_path = ${searchPath}`,
+      `SET statement_timeout = 0; SET lock_timeout = 0; SET default_transaction_isolation = 'read committed';
+       SET default_transaction_read_only = off; SET jit = off; SET search_path = ${searchPath}; ${liftTransactionTimeout('session')}`,
     );
 }

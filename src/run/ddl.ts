@@ -6,6 +6,7 @@ import { vacuumInTheWay, waitFor } from '../database/autovacuum.js';
 import { beside } from '../database/beside.js';
 import { retry } from '../database/retry.js';
 import { IDLE_TIMEOUT_MS } from '../database/scopes.js';
+import { liftTransactionTimeout } from '../database/transaction-timeout.js';
 import { readAddress } from '../database/address.js';
 import { connectionLost } from '../database/failures.js';
 import { isConnectionLost, isTimeout, SQLSTATE, sqlStateOf } from '../database/sqlstate.js';
@@ -151,9 +152,9 @@ export class DdlRunner {
     if (step.transaction === false) return {};
     return {
       beforeEach: async (knexOrTrx: Knex | Knex.Transaction) => {
-        await knexOrTrx.raw(`SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = ${String(this.lockTimeoutMs)}; SET LOCAL statement_timeout = 0;
+        await knexOrTrx.raw(`SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE; SET LOCAL lock_timeout = ${String(this.lockTimeoutMs)}; SET LOCAL statement_timeout = 0;
           SET LOCAL idle_in_transaction_session_timeout = ${String(IDLE_TIMEOUT_MS)};
-          SET LOCAL search_path = ${this.options.schema.searchPath}`);
+          SET LOCAL search_path = ${this.options.schema.searchPath}; ${liftTransactionTimeout('transaction')}`);
       },
     } as Knex.MigratorConfig;
   }

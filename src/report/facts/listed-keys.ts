@@ -11,7 +11,7 @@ const NAME_LENGTH = 200;
 
 const cut = (text: string): string => {
   const length = String(NAME_LENGTH);
-  return `CASE WHEN length(${text}) > ${length} THEN left(${text}, ${length}) || '…' ELSE ${text} END`;
+  return `CASE WHEN length(${text}) > ${length} THEN left(${text}, ${length}) || '...' ELSE ${text} END`;
 };
 
 /** Keys with outcome $1 in the ledger, the first by id, with the values of their rows where these still exist. */
