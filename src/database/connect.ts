@@ -62,7 +62,7 @@ function openPool(
   { applicationName, maxConnections, connectTimeoutMs }: OpenOptions & { connectTimeoutMs: number },
 ): pg.Pool {
   // The pool's own timeout would also count the wait for a free connection, which may rightly take long.
-  class Client extends pg.Client {
+  class Client extends ClosingClient {
     constructor(config?: pg.ClientConfig) {
       super({ ...config, connectionTimeoutMillis: connectTimeoutMs });
     }
@@ -81,6 +81,25 @@ function openPool(
   pool.on('error', () => undefined);
   pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
+}
+
+type Connected = Parameters<pg.Client['connect']>[0];
+
+/**
+ * A client that closes its socket when it cannot connect. pg leaves it open when no password was given, or when a server
+ * reports an error and does not hang up; the socket would keep the process alive until the server's own timeout.
+ */
+class ClosingClient extends pg.Client {
+  override connect(): Promise<pg.Client>;
+  override connect(callback: Connected): void;
+  override connect(callback?: Connected): Promise<pg.Client> | undefined {
+    if (callback === undefined) return super.connect();
+    super.connect((error: Error | null) => {
+      if (error instanceof Error) socketOf(this).destroy();
+      (callback as (error: Error | null) => void)(error);
+    });
+    return undefined;
+  }
 }
 
 /** A pooler lets us in before it has a server, so one answer is asked for, too. */

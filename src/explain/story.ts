@@ -101,8 +101,9 @@ function opens(facts: Facts, { outcome, accountKeyId }: Standing, { authorize }:
       .filter((id) => accountKeyId !== null && standing(facts, id)?.accountKeyId === accountKeyId),
   ]);
   if (accountKeyId !== null) together.add(accountKeyId);
-  const answers = (api: ApiFacts): string | undefined =>
-    rows.find((row) => row.alive && row.api_id === api.api_id)?.key_id;
+  const first = new Map<string | null, string>();
+  for (const row of rows) if (row.alive && !first.has(row.api_id)) first.set(row.api_id, row.key_id);
+  const answers = (api: ApiFacts): string | undefined => first.get(api.api_id);
   const before = (api: ApiFacts): boolean => together.has(answers(api) ?? '');
   const key = facts.accountKeys.get(accountKeyId ?? facts.id) ?? facts.sources.get(accountKeyId ?? '');
   const widened = key?.alive === true && (accountKeyId !== null || outcome === 'born');

@@ -25,15 +25,14 @@ export async function unknownIds(session: ReadSession, listed: readonly ListedId
   const pattern = PATTERNS[known.type];
   const fault = ({ id, line }: ListedId): string =>
     `line ${String(line)}: no ${known.what} ${/^-?\d{1,40}$/.test(id) || PATTERNS.uuid!.test(id) ? JSON.stringify(id) : 'has this id'}`;
-  const possible = listed.filter(({ id }) => pattern === undefined || pattern.test(id));
-  const impossible = listed.filter((entry) => !possible.includes(entry)).map(fault);
-  if (possible.length === 0) return impossible;
+  const possible = pattern === undefined ? listed : listed.filter(({ id }) => pattern.test(id));
+  if (possible.length === 0) return listed.map(fault);
   const missing = await missingIds(
     session,
-    possible.map((entry) => entry.id),
+    possible.map(({ id }) => id),
     known,
   );
-  return [...impossible, ...possible.filter((entry) => missing.has(entry.id)).map(fault)];
+  return listed.filter(({ id }) => pattern?.test(id) === false || missing.has(id)).map(fault);
 }
 
 async function missingIds(session: ReadSession, ids: string[], known: KnownIn): Promise<Set<string>> {

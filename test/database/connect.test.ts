@@ -91,6 +91,33 @@ describe('openDatabase', () => {
     expect(error.message).to.match(/: no answer within 0\.1 s$/);
   });
 
+  /** AuthenticationSASL with SCRAM-SHA-256, and the challenge that follows. */
+  const SCRAM = ['52000000170000000a534352414d2d5348412d3235360000', '520000000a0000000b723d'];
+  const REFUSAL = errorResponse('28P01', 'no').toString('hex');
+  for (const [what, answers, code] of [
+    ['asks for a password that is missing', SCRAM, 'password_missing'],
+    ['refuses an empty password and does not hang up', ['520000000800000003', REFUSAL], 'credentials_refused'],
+    ['reports an error and does not hang up', [REFUSAL], 'credentials_refused'],
+  ] as const)
+    it(`closes its socket to a server that ${what}`, async () => {
+      let closed: Promise<unknown> | undefined;
+      const server = await listening((socket) => {
+        closed = once(socket, 'close');
+        const left = [...answers];
+        socket.on('data', () => socket.write(Buffer.from(left.shift() ?? '', 'hex')));
+      });
+      const before = process.env.PGPASSWORD;
+      delete process.env.PGPASSWORD;
+      try {
+        const error = await failure(`postgres://ann@127.0.0.1:${String(server.port)}/shop`, 60_000);
+        expect(error).to.include({ code, exitCode: 2 });
+        await closed;
+      } finally {
+        if (before !== undefined) process.env.PGPASSWORD = before;
+        await server.close();
+      }
+    });
+
   it('exits 5 when the server hangs up', async () => {
     const server = await listening((socket) => socket.destroy());
     expect((await failure(`postgres://ann@127.0.0.1:${String(server.port)}/shop`)).exitCode).to.equal(5);

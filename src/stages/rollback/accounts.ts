@@ -40,10 +40,11 @@ export async function rollBackAccounts(context: StageContext, accountIds: string
   );
   const left = await database.readOnly((s) => s.query(moved, [accountIds]));
   const born = await bornKeys(database, schema);
+  const listed = new Set(accountIds);
   return {
     rolled_back: true,
     accounts: accountIds.length,
     removed: before.rowCount - left.rowCount,
-    born_in_settings: born.filter((k) => accountIds.includes(k.account_id)),
+    born_in_settings: born.filter((k) => listed.has(k.account_id)),
   };
 }

@@ -42,9 +42,9 @@ async function nameAccounts(
   { ids, switched }: { ids: string[]; switched: boolean },
 ): Promise<void> {
   await session.query(
-    `/* switching accounts of a list */ INSERT INTO keylift.switched_accounts (account_id, switched)
+    `/* switching accounts of a list */ INSERT INTO keylift.switched_accounts AS s (account_id, switched)
      SELECT DISTINCT id::${types.account}, $2::boolean FROM unnest($1::text[]) AS given (id)
-     ON CONFLICT (account_id) DO UPDATE SET switched = excluded.switched`,
+     ON CONFLICT (account_id) DO UPDATE SET switched = excluded.switched WHERE s.switched <> excluded.switched`,
     [ids, switched],
   );
 }
