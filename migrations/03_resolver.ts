@@ -1,29 +1,23 @@
-import { authorizeByPerApiKeys, perApiKeysView } from '../src/resolver/resolver.js';
-import { execute, type Migration } from './context.js';
+import { dropFunction, revokeFunction } from '../src/database/plpgsql.js';
+import { sql } from '../src/database/sql.js';
+import { authorizeByPerApiKeys } from '../src/resolver/authorize.js';
+import { perApiKeysView } from '../src/resolver/view.js';
+import { step } from './context.js';
 
 /** Expand: what a gateway may call. It stays through a rollback and answers by the old rule then. */
-export const resolver: Migration = {
+export const resolver = step({
   name: '03_resolver',
-
-  async up(knex, context) {
-    const { types } = context;
-    await execute(
-      knex,
-      `
-      ${authorizeByPerApiKeys(context)}
-      REVOKE ALL ON FUNCTION keylift.authorize(${types.token}, ${types.apiId}) FROM PUBLIC;
-      ${perApiKeysView(context, { withSwitch: false })}
-    `,
-    );
-  },
-
-  async down(knex, { types }) {
-    await execute(
-      knex,
-      `
-      DROP VIEW IF EXISTS keylift.per_api_keys;
-      DROP FUNCTION IF EXISTS keylift.authorize(${types.token}, ${types.apiId});
-    `,
-    );
-  },
-};
+  up: (schema) => [
+    authorizeByPerApiKeys(schema),
+    { title: 'rights on keylift.authorize', text: revokeFunction(authorizeByPerApiKeys(schema)) },
+    perApiKeysView(schema, { withSwitch: false }),
+  ],
+  down: (schema) => [
+    {
+      title: 'drop authorize and the view',
+      text: sql`
+        DROP VIEW IF EXISTS keylift.per_api_keys;
+        ${dropFunction(authorizeByPerApiKeys(schema))}`,
+    },
+  ],
+});

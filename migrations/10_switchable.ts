@@ -1,18 +1,17 @@
-import { authorizeByPerApiKeys, authorizeWithSwitch, perApiKeysView } from '../src/resolver/resolver.js';
-import { execute, type Migration } from './context.js';
+import type { Statement } from '../src/database/sql.js';
+import type { MappedSchema } from '../src/mapping/inspect.js';
+import { authorizeByPerApiKeys, authorizeWithSwitch } from '../src/resolver/authorize.js';
+import { perApiKeysView } from '../src/resolver/view.js';
+import { step } from './context.js';
 
-/** Harden, last step: with its indexes there, the resolver learns to answer switched accounts from Settings. */
-export const switchable: Migration = {
+const resumeVacuum = ({ legacy: l }: MappedSchema): Statement => ({
+  title: `autovacuum of ${l.target}`,
+  text: `ALTER TABLE ${l.target} RESET (autovacuum_enabled);`,
+});
+
+/** Harden, last step: the indexes exist, so authorize and the view can answer switched accounts from Settings. */
+export const switchable = step({
   name: '10_switchable',
-
-  async up(knex, context) {
-    await execute(
-      knex,
-      `ALTER TABLE ${context.legacy.target} RESET (autovacuum_enabled); ${authorizeWithSwitch(context)} ${perApiKeysView(context, { withSwitch: true })}`,
-    );
-  },
-
-  async down(knex, context) {
-    await execute(knex, `${authorizeByPerApiKeys(context)} ${perApiKeysView(context, { withSwitch: false })}`);
-  },
-};
+  up: (schema) => [resumeVacuum(schema), authorizeWithSwitch(schema), perApiKeysView(schema, { withSwitch: true })],
+  down: (schema) => [authorizeByPerApiKeys(schema), perApiKeysView(schema, { withSwitch: false })],
+});

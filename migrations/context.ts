@@ -1,23 +1,56 @@
 import type { Knex } from 'knex';
+import type { Statement } from '../src/database/sql.js';
 import { noteStatement } from '../src/database/statement.js';
 import type { MappedSchema } from '../src/mapping/inspect.js';
 
 /** What a migration knows of the operator's schema. */
 export type MigrationContext = MappedSchema;
 
+type Statements = (schema: MigrationContext) => readonly Statement[];
+
 /** One step of DDL. `up` and `down` are each safe to run again after an interruption. */
 export interface Migration {
   name: string;
+  /** What `up` and `down` run, in order. */
+  statements: { up: Statements; down: Statements };
   up: (knex: Knex, context: MigrationContext) => Promise<void>;
   down: (knex: Knex, context: MigrationContext) => Promise<void>;
   /** False for what PostgreSQL refuses inside a transaction (CREATE INDEX CONCURRENTLY). */
   transaction?: boolean;
 }
 
+/** A step that runs its statements: in one transaction all at once, else one by one. */
+export function step(definition: { name: string; transaction?: false; up: Statements; down: Statements }): Migration {
+  const { name, transaction = true, up, down } = definition;
+  const run = transaction ? runTogether : runOneByOne;
+  return {
+    name,
+    statements: { up, down },
+    up: (knex, context) => run(knex, up(context)),
+    down: (knex, context) => run(knex, down(context)),
+    ...(transaction ? {} : { transaction }),
+  };
+}
+
+async function runTogether(knex: Knex, statements: readonly Statement[]): Promise<void> {
+  if (statements.length > 0) await execute(knex, statements.map(({ text }) => text).join('\n\n'));
+}
+
+async function runOneByOne(knex: Knex, statements: readonly Statement[]): Promise<void> {
+  for (const { text, condition } of statements) {
+    if (condition === undefined || (await applies(knex, condition))) await execute(knex, text);
+  }
+}
+
+async function applies(knex: Knex, { query, runs }: NonNullable<Statement['condition']>): Promise<boolean> {
+  const { rows } = await execute(knex, query);
+  return rows.length > 0 === (runs === 'where it finds a row');
+}
+
 /** Runs SQL text as it is: Knex would take a `?` in an operator's expression (a jsonb operator) for a binding. */
-export async function execute(knex: Knex, sql: string): Promise<void> {
+async function execute(knex: Knex, sql: string): Promise<{ rows: unknown[] }> {
   try {
-    await knex.raw(sql.replaceAll('?', '\\?'));
+    return await knex.raw<{ rows: unknown[] }>(sql.replaceAll('?', '\\?'));
   } catch (error) {
     tellApart(error, sql);
     throw error;

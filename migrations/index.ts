@@ -4,7 +4,7 @@ import { accountKeys } from './02_account_keys.js';
 import { resolver } from './03_resolver.js';
 import { legacyTokenIndex } from './04_legacy_token_index.js';
 import { mirror } from './05_mirror.js';
-import { carriedUniqueness, settingsIndex, tokenIndex } from './06_token_index.js';
+import { accountIndex, carriedUniqueness, tokenIndex } from './06_indexes.js';
 import { constraints, validation } from './08_constraints.js';
 import { switchable } from './10_switchable.js';
 import { archive } from './11_archive.js';
@@ -15,7 +15,7 @@ import type { Migration, MigrationContext } from './context.js';
 export const STEPS = {
   expandForGood: [ledger, accountKeys, resolver],
   expand: [legacyTokenIndex, mirror],
-  harden: [tokenIndex, settingsIndex, carriedUniqueness, constraints, validation, switchable],
+  harden: [tokenIndex, accountIndex, carriedUniqueness, constraints, validation, switchable],
   finalize: [archive, mirrorOff],
 } as const satisfies Record<string, readonly Migration[]>;
 

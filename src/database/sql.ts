@@ -1,6 +1,16 @@
 /** What can stand in a template: SQL text, or a number that is written as it is. */
 type Part = string | number;
 
+/** One statement, or several that belong together, under a title for a reader. */
+export interface Statement {
+  title: string;
+  text: string;
+  /** It runs only where this query, sent right before it, finds a row, or finds none. */
+  condition?: { query: string; runs: 'where it finds a row' | 'where it finds none' };
+  /** Other texts that may run in its place: parts of it are left out where they can match nothing. */
+  variants?: readonly string[];
+}
+
 interface Piece {
   text: string;
   isPart: boolean;
@@ -8,8 +18,8 @@ interface Piece {
 
 /**
  * SQL as a template, laid out for a reader. The template loses the indentation of the code around it. A part of several
- * lines is indented to the column where it is interpolated. A line whose parts are all empty is dropped, and an empty
- * part within a line takes the space before it along. Quoted texts and quoted names keep every character; the body of a
+ * lines is indented to the column where it is interpolated. A line whose parts are all empty is dropped, and no
+ * double space is left where a part is empty. Quoted texts and quoted names keep every character; the body of a
  * function moves as a whole.
  */
 export function sql(strings: TemplateStringsArray, ...parts: readonly Part[]): string {
@@ -26,8 +36,11 @@ export function sql(strings: TemplateStringsArray, ...parts: readonly Part[]): s
   return layout.text();
 }
 
+/** A text as a literal. */
+export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+
 /** Items separated by commas, broken into lines of at most `width` characters. An item of several lines stands apart. */
-export function commaList(items: readonly string[], width = 88): string {
+export function commaList(items: readonly string[], width = 80): string {
   const lines: string[] = [];
   for (const item of items) {
     const last = lines.at(-1);
@@ -37,6 +50,12 @@ export function commaList(items: readonly string[], width = 88): string {
   }
   return lines.join(',\n');
 }
+
+/** Conditions that follow another one, each on a line. */
+export const and = (conditions: readonly string[]): string => conditions.map((c) => sql`AND ${c}`).join('\n');
+
+/** Values as one composite value. */
+export const row = (values: readonly string[]): string => sql`ROW(${commaList(values)})`;
 
 /** The smallest indentation of the template's own lines: those that hold more than white space. */
 function marginOf(strings: TemplateStringsArray): number {
@@ -54,7 +73,7 @@ const TOKEN = /--[^\n]*|\/\*[\s\S]*?\*\/|\b[eE]'(?:[^'\\]|\\[\s\S]|'')*'|'(?:[^'
 /** Says of an offset whether it is within a quoted text or a quoted name. */
 function quotedIn(text: string): (offset: number) => boolean {
   const quoted = [...text.matchAll(TOKEN)]
-    .filter(([token]) => !/^(--|\/\*)/.test(token) && token.includes('\n'))
+    .filter(([token]) => !/^(--|\/\*)/.test(token))
     .map(({ 0: token, index }) => ({ from: index, to: index + token.length }));
   return (offset) => quoted.some(({ from, to }) => offset >= from && offset < to);
 }
@@ -89,14 +108,13 @@ class Layout {
   }
 
   private write(text: string, isPart: boolean): void {
+    const closesUp = !isPart && this.afterEmptyPart && /^[ ;),]/.test(text) && !this.isQuoted(this.offset);
     const isBlank = this.line.trim() === '';
-    if (isPart) {
-      this.hasPart = true;
-      this.afterEmptyPart = text === '';
-      if (text === '' && !isBlank) this.line = this.line.replace(/ $/, '');
-    }
-    this.line += !isPart && this.afterEmptyPart && isBlank ? text.replace(/^ /, '') : text;
+    if (closesUp && !isBlank) this.line = this.line.replace(/ $/, '');
+    this.line += closesUp && isBlank ? text.replace(/^ /, '') : text;
     this.offset += text.length;
+    this.hasPart ||= isPart;
+    this.afterEmptyPart = isPart && text === '';
   }
 
   private begin(next: string): void {

@@ -1,4 +1,5 @@
 import { quoteIdentifier } from '../config/identifiers.js';
+import { row } from '../database/sql.js';
 import type { LegacyFragments, WritableValue } from './fragments.js';
 
 /** One column of the new table and the legacy expression it is copied from. */
@@ -33,8 +34,11 @@ export function copiedColumns(l: LegacyFragments): CopiedColumn[] {
   ];
 }
 
-/** The list `a, b, c` of a SELECT or INSERT. */
-export const list = (items: readonly string[]): string => items.join(', ');
+/** These columns of the account key `t` as one value. */
+export const targetRow = (columns: readonly CopiedColumn[]): string => row(columns.map((c) => `t.${c.target}`));
+
+/** The values that the legacy row has for these columns, as one value. */
+export const sourceRow = (columns: readonly CopiedColumn[]): string => row(columns.map((c) => c.source));
 
 /** A name for an index or constraint of a table, kept under PostgreSQL's 63 bytes. */
 export function derivedName(table: string, suffix: string): string {

@@ -1,6 +1,7 @@
 import { aliasesIn, hasSubquery, withAlias } from '../config/expressions.js';
 import { parseTableName, quoteIdentifier, quoteTable } from '../config/identifiers.js';
 import type { Expression, Settings } from '../config/settings.js';
+import { literal, sql } from '../database/sql.js';
 
 /** SQL over one row. The alias names that row in the statement; an empty alias gives bare columns, as an index has them. */
 export type Fragment = (alias?: string) => string;
@@ -61,11 +62,11 @@ const columnOf = (alias: string, column: string): string =>
   alias === '' ? quoteIdentifier(column) : `${alias}.${quoteIdentifier(column)}`;
 
 /** The operator's expression over the row `alias`; it was written over `written`. */
-function expressionOver(sql: string, { written, alias }: { written: string; alias: string }): string {
-  if (alias === written) return `(${sql})`;
+function expressionOver(expression: string, { written, alias }: { written: string; alias: string }): string {
+  if (alias === written) return `(${expression})`;
   // Inside a subquery the same alias may name another row, so the whole expression gets its row under its own name.
-  if (alias !== '' && hasSubquery(sql)) return `(SELECT (${sql}) FROM (SELECT ${alias}.*) ${written})`;
-  return `(${withAlias(sql, written, alias)})`;
+  if (alias !== '' && hasSubquery(expression)) return `(SELECT (${expression}) FROM (SELECT ${alias}.*) ${written})`;
+  return `(${withAlias(expression, written, alias)})`;
 }
 
 /** A value of the configuration as a fragment over the table whose rows the configuration calls `written`. */
@@ -78,10 +79,10 @@ const fragmentOver =
 
 /** An expression about a key that looks at its API or its account, as a value of the key's row alone. */
 const keyExpression =
-  (sql: string, joins: Record<'a' | 'o', Fragment>): Fragment =>
+  (expression: string, joins: Record<'a' | 'o', Fragment>): Fragment =>
   (alias = 'k') => {
-    const value = expressionOver(sql, { written: 'k', alias });
-    const needed = aliasesIn(sql, ['a', 'o']) as ('a' | 'o')[];
+    const value = expressionOver(expression, { written: 'k', alias });
+    const needed = aliasesIn(expression, ['a', 'o']) as ('a' | 'o')[];
     if (needed.length === 0) return value;
     return `(SELECT ${value} FROM (SELECT) one ${needed.map((name) => joins[name](alias)).join(' ')})`;
   };
@@ -152,7 +153,8 @@ export function legacyFragments(settings: Settings): LegacyFragments {
     accountName: fragmentOver('o', accounts.name, 'NULL::text'),
     carry: keys.carry.map(quoteIdentifier),
     apiNeedsAccount: typeof apis.inStore !== 'string' && aliasesIn(apis.inStore.sql, ['o']).length > 0,
-    from: `${table(keys.table)} k
+    from: sql`
+      ${table(keys.table)} k
       ${joinApi()}
       ${joinAccount()}`,
     writable: {
@@ -184,7 +186,11 @@ const isPerApiKeyOver =
 
 /** FROM for a question about a key's API that needs nothing of its account. */
 export const withApi = (l: LegacyFragments): string =>
-  l.apiNeedsAccount ? l.from : `${l.keys} k LEFT JOIN ${l.apis} a ON ${l.apiId()} = ${l.api()}`;
+  l.apiNeedsAccount
+    ? l.from
+    : sql`
+        ${l.keys} k
+        LEFT JOIN ${l.apis} a ON ${l.apiId()} = ${l.api()}`;
 
 /** The same fragments, with the time zone of dates without one. */
 export const inZone = (l: LegacyFragments, zone: string): LegacyFragments => {
@@ -193,14 +199,15 @@ export const inZone = (l: LegacyFragments, zone: string): LegacyFragments => {
 };
 
 /** The current time as a date without zone. */
-export const nowIn = (zone: string): string => `(now() AT TIME ZONE '${zone.replaceAll("'", "''")}')`;
+export const nowIn = (zone: string): string => `(now() AT TIME ZONE ${literal(zone)})`;
 
 /** The same fragments with another source of keys: a table, or a subquery in parentheses with the table's columns. */
 export function overSource(l: LegacyFragments, source: string): LegacyFragments {
   return {
     ...l,
     keys: source,
-    from: `${source} k
+    from: sql`
+      ${source} k
       LEFT JOIN ${l.apis} a ON ${l.apiId()} = ${l.api()}
       LEFT JOIN ${l.accounts} o ON ${l.accountId()} = ${l.account()}`,
   };

@@ -2,9 +2,10 @@ import type { ReadSession } from '../database/session.js';
 import { quoteIdentifier } from '../config/identifiers.js';
 import type { Settings } from '../config/settings.js';
 import { keyColumns, partitionsOf, type KeyColumn, type Partition } from './columns.js';
-import { onCatalogAlone, onOwnPath, searchPathOf } from './search-path.js';
-import { keyIsUnique } from './unique-key.js';
+import { onCatalogAlone, searchPathOf } from './search-path.js';
+import { keyIsUnique, type UniqueKey } from './unique-key.js';
 import { carriedUniques, type CarriedUnique } from './uniques.js';
+import { readValueTypes, type ValueTypes } from './value-types.js';
 import { inZone, legacyFragments, notEmpty, nowIn, type LegacyFragments, type WritableValue } from './fragments.js';
 
 /** PostgreSQL type names of the mapped values, without domains, length or precision, as a function's parameter wants them. */
@@ -15,7 +16,7 @@ export interface LegacyTypes {
   idMayRepeat: boolean;
   /** Qualified name of the sequence behind the legacy id, ready for `regclass`; null where there is none. */
   idSequence: string | null;
-  /** SQL that makes an id that is no integer; null where nobody but the platform can. */
+  /** SQL that makes an id that is no integer; null where only the platform can. */
   idDefault: string | null;
   token: string;
   tokenIsBytes: boolean;
@@ -28,8 +29,8 @@ export interface LegacyTypes {
   account: string;
   lastUsedAt: string;
   createdAt: string;
-  /** The moment a key is born in Settings, in the type of creation dates. */
-  bornAt: string;
+  /** The current time in the type of creation dates: when a native key is created. */
+  nativeCreatedAt: string;
   /** Legacy key columns whose change concerns keylift: all that is mapped, without last use. Quoted. */
   watched: WatchedColumn[];
 }
@@ -40,7 +41,7 @@ export interface WatchedColumn {
   byText: boolean;
 }
 
-/** A column brought along, quoted, with the default it has in the legacy table; nobody can write a computed one. */
+/** A carried column, quoted, with the default it has in the legacy table; a computed one cannot be written. */
 export interface CarriedColumn {
   name: string;
   default: string | null;
@@ -62,110 +63,91 @@ export interface MappedSchema {
 /** A sequence can count these. */
 const NUMBERS = new Set(['smallint', 'integer', 'bigint', 'numeric']);
 
+/** What the catalog says of the mapped tables. */
+export interface LegacyFacts {
+  values: ValueTypes;
+  columns: readonly KeyColumn[];
+  uniques: CarriedUnique[];
+  partitions: Partition[];
+  keyIs: UniqueKey;
+  searchPath: string;
+}
+
 /**
  * Reads from the catalog what the mapping means in this database.
  *
- * @throws DatabaseError 42P01 or 42703 where a mapped table or column is not there; the command layer names it.
+ * @throws DatabaseError 42P01 or 42703 where a mapped table or column does not exist; the command layer names it.
  */
-export async function inspectLegacy(session: ReadSession, settings: Settings): Promise<MappedSchema> {
-  const pure = legacyFragments(settings);
-  const found = await typesOf(session, pure, settings);
-  const { columns, uniques, partitions, keyIs } = await onCatalogAlone(session, async () => ({
+export const inspectLegacy = async (session: ReadSession, settings: Settings): Promise<MappedSchema> =>
+  mappedSchema(settings, await readFacts(session, settings));
+
+export async function readFacts(session: ReadSession, settings: Settings): Promise<LegacyFacts> {
+  const l = legacyFragments(settings);
+  const values = await readValueTypes(session, l, settings);
+  const facts = await onCatalogAlone(session, async () => ({
     columns: await keyColumns(session, settings),
     uniques: (await carriedUniques(session, settings)).carried,
     partitions: await partitionsOf(session, settings),
     keyIs: await keyIsUnique(session, settings),
   }));
-  const id = columns.find((c) => c.name === settings.legacy.keys.id)!;
+  const searchPath = await searchPathOf(session, l, { settings, path: values.path ?? 'public' });
+  return { values, ...facts, searchPath };
+}
+
+/** The operator's schema, from the configuration and what the catalog says. Pure. */
+export function mappedSchema(settings: Settings, facts: LegacyFacts): MappedSchema {
+  const { columns, uniques, partitions, searchPath } = facts;
   return {
     settings,
-    legacy: zoned(
-      {
-        ...pure,
-        hasToken: (alias) => `(${notEmpty(pure.token(alias), found.token!)}) IS TRUE`,
-        writable: writableOf(pure, columns),
-      },
-      { settings, type: found.expires_at! },
-    ),
-    searchPath: await searchPathOf(session, pure, { settings, path: found.path ?? 'public' }),
+    legacy: fragmentsOf(settings, facts),
+    searchPath,
     carried: settings.legacy.keys.carry
       .map((name) => columns.find((c) => c.name === name)!)
       .map((c) => ({ name: quoteIdentifier(c.name), default: c.default, computed: c.computed })),
     uniques,
     partitions,
-    types: {
-      id: argumentType(found.id!),
-      idIsInteger: NUMBERS.has(found.id!),
-      idMayRepeat: keyIs === 'by partition',
-      idSequence: id.sequence,
-      idDefault: idDefault(found.id!, id),
-      token: argumentType(found.token!),
-      tokenIsBytes: found.token === 'bytea',
-      neutral: {
-        id: neutral(found.id_collated),
-        token: neutral(found.token_collated),
-        apiId: neutral(found.api_id_collated),
-      },
-      tokenIndexed: found.token_indexed === 'true',
-      api: argumentType(found.api!),
-      // A number in a gateway's query is an integer, which no smallint parameter takes.
-      apiId: found.api_id === 'smallint' ? 'integer' : argumentType(found.api_id!),
-      account: argumentType(found.account!),
-      lastUsedAt: found.last_used_at!,
-      createdAt: found.created_at!,
-      bornAt:
-        settings.legacy.keys.timeZone !== undefined && WITHOUT_ZONE.has(found.created_at)
-          ? nowIn(settings.legacy.keys.timeZone)
-          : 'now()',
-      watched: watchedColumns(columns, settings),
-    },
+    types: typesOf(settings, facts),
   };
 }
 
-/** One row: types without their domains, and what else one look can tell. Every expression is tried as it will stand. */
-async function typesOf(
-  session: ReadSession,
-  l: LegacyFragments,
-  settings: Settings,
-): Promise<Record<string, string | null>> {
-  const typeOf = (expression: string): string =>
-    `pg_catalog.pg_typeof((SELECT ${expression} FROM ${l.from} WHERE false))`;
-  const bare = (expression: string): string => `(
-      WITH RECURSIVE down AS (
-        SELECT t.oid, t.typbasetype FROM pg_catalog.pg_type t WHERE t.oid = ${typeOf(expression)}
-        UNION ALL SELECT t.oid, t.typbasetype FROM down JOIN pg_catalog.pg_type t ON t.oid = down.typbasetype)
-      SELECT pg_catalog.format_type(oid, NULL) FROM down WHERE typbasetype = 0)`;
-  const collated = (expression: string): string =>
-    `(SELECT typcollation <> 0 FROM pg_catalog.pg_type WHERE oid = ${typeOf(expression)})::text`;
-  const ofKey = [
-    l.id(),
-    l.token(),
-    l.api(),
-    l.account(),
-    l.name(),
-    l.createdAt(),
-    l.lastUsedAt(),
-    l.revokedAt(),
-    l.expiresAt(),
-    ...l.carry.map((c) => `k.${c}`),
-  ];
-  return onOwnPath(session, () =>
-    session.one<Record<string, string | null>>(
-      `
-    SELECT ${bare(l.id())} AS id, ${bare(l.token())} AS token, ${bare(l.api())} AS api, ${bare(l.account())} AS account, ${bare(l.apiId())} AS api_id,
-      ${collated(l.id())} AS id_collated, ${collated(l.token())} AS token_collated, ${collated(l.apiId())} AS api_id_collated,
-      ${bare(l.lastUsedAt())} AS last_used_at, ${bare(l.expiresAt())} AS expires_at, ${bare(l.createdAt())} AS created_at,
-      ${typeOf(`ROW(${[...ofKey, l.slug(), l.accountName()].join(', ')})`)}::text AS rest,
-      ${typeOf(`ROW(${l.inStore()}, ${l.isPerApiKey()}, ${l.hasToken()}, ${l.alive()}, ${l.createdAt()} <= now(), ${l.lastUsedAt()} <= now(), ${l.revokedAt()} <= now())`)}::text AS conditions,
-      (SELECT ROW(${ofKey.join(', ')}, ${l.isPerApiKey()}) IS NULL FROM ${l.keys} k WHERE false)::text AS of_key_alone,
-      (SELECT ROW(${l.inStore()}, ${l.slug()}) IS NULL FROM ${l.apis} a WHERE false)::text AS of_api_alone,
-      (SELECT ${l.accountName()} IS NULL FROM ${l.accounts} o WHERE false)::text AS of_account_alone,
-      EXISTS (SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-        WHERE i.indrelid = $1::regclass AND a.attname = $2 AND i.indisvalid AND i.indpred IS NULL)::text AS token_indexed,
-      (SELECT string_agg(pg_catalog.quote_ident(s), ', ') FROM pg_catalog.unnest(current_schemas(false)) s) AS path`,
-      [l.keys, typeof settings.legacy.keys.token === 'string' ? settings.legacy.keys.token : null],
-    ),
-  );
+function fragmentsOf(settings: Settings, { values, columns }: LegacyFacts): LegacyFragments {
+  const pure = legacyFragments(settings);
+  const fragments = {
+    ...pure,
+    hasToken: (alias?: string) => `(${notEmpty(pure.token(alias), values.token!)}) IS TRUE`,
+    writable: writableOf(pure, columns),
+  };
+  return zoned(fragments, { settings, type: values.expires_at! });
+}
+
+function typesOf(settings: Settings, { values, columns, keyIs }: LegacyFacts): LegacyTypes {
+  const id = columns.find((c) => c.name === settings.legacy.keys.id)!;
+  return {
+    id: argumentType(values.id!),
+    idIsInteger: NUMBERS.has(values.id!),
+    idMayRepeat: keyIs === 'by partition',
+    idSequence: id.sequence,
+    idDefault: idDefault(values.id!, id),
+    token: argumentType(values.token!),
+    tokenIsBytes: values.token === 'bytea',
+    neutral: {
+      id: neutral(values.id_collated),
+      token: neutral(values.token_collated),
+      apiId: neutral(values.api_id_collated),
+    },
+    tokenIndexed: values.token_indexed === 'true',
+    api: argumentType(values.api!),
+    // A number in a gateway's query is an integer, which no smallint parameter takes.
+    apiId: values.api_id === 'smallint' ? 'integer' : argumentType(values.api_id!),
+    account: argumentType(values.account!),
+    lastUsedAt: values.last_used_at!,
+    createdAt: values.created_at!,
+    nativeCreatedAt:
+      settings.legacy.keys.timeZone !== undefined && WITHOUT_ZONE.has(values.created_at)
+        ? nowIn(settings.legacy.keys.timeZone)
+        : 'now()',
+    watched: watchedColumns(columns, settings),
+  };
 }
 
 /** `character` as a parameter would mean one character; text-like arguments are taken as text. */

@@ -1,106 +1,134 @@
-import { copiedColumns, type CopiedColumn } from '../mapping/copy.js';
-import type { LegacyFragments } from '../mapping/fragments.js';
-import { movesAlone } from '../mapping/rules/verdicts.js';
+import { installedFunction, type InstalledFunction } from '../database/plpgsql.js';
+import { and, commaList, sql } from '../database/sql.js';
+import { copiedColumns, sourceRow, targetRow } from '../mapping/copy.js';
 import type { MappedSchema } from '../mapping/inspect.js';
-import { KEPT_PLANS, looksOfSettle } from './settle-bodies.js';
-import { LATE } from './late.js';
+import { movesAlone } from '../mapping/rules/verdicts.js';
+import { KEPT_PLANS, mirrorVerdicts, standsAlone, THIS_MIGRATION, WRITER } from './fragments.js';
+import { LATE } from './late-keys.js';
 
-/** No row for a transaction whose snapshot is older than this mirror: the function is always current, the row is not. */
-export const OUR_MIGRATION = 'keylift.migration m WHERE m.mirror = keylift.mirror_number()';
+/** Columns that the rules ask about. Where account key and per-API key agree in them, the verdict has not changed. */
+const DECISIVE = new Set(['account_id', 'token', 'origin_api_id', 'created_at']);
 
-/** What the rules ask of a key alone. Where account key and per-API key agree in it, what was judged of them stands. */
-const JUDGED = new Set(['account_id', 'token', 'origin_api_id', 'created_at']);
-
-/**
- * Nobody has to be waited for, or judged along: no other row has the token, none follows this account key, and no range
- * is being copied. A row of the token that the rules set aside counts, too: its API or account may have come since.
- */
-export const byItself = (
-  l: LegacyFragments,
-): string => `NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.token()} = own.token AND ${l.id()} <> own.id)
-          AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.account_key_id = own.id AND x.outcome = 'merge')
-          AND NOT EXISTS (SELECT FROM keylift.batches WHERE open)`;
-
-/** Not while a rollback takes account keys out; nor for a snapshot that is older than the mirror. */
-const IN_FORCE = `(SELECT m.state FROM ${OUR_MIGRATION}) <> 'rolling_back'`;
-
-const row = (items: readonly string[]): string => `ROW(${items.join(', ')})`;
-export const targets = (columns: readonly CopiedColumn[]): string => row(columns.map((c) => `t.${c.target}`));
-export const sources = (columns: readonly CopiedColumn[]): string => row(columns.map((c) => c.source));
+/** Not while a rollback takes account keys out, and not for a snapshot that is older than the mirror. */
+const IN_FORCE = `(SELECT m.state FROM ${THIS_MIGRATION}) <> 'rolling_back'`;
 
 /**
- * `keylift.mirror_one_insert`, `…_update`, `…_delete`: carry the change of one legacy row over in one statement, where
- * that is all there is to do, and return whether it was. To begin a statement costs more than what it finds out, and most
- * writes are of a key that has its token for itself. Each asks in its own snapshot for all that could make it
- * otherwise, and then does nothing: `settle` looks at the state as it is and decides. docs/races.md says why nothing
- * has to be locked here.
+ * The single-row path: `keylift.mirror_one_insert`, `_update` and `_delete` carry the change of one legacy row over in
+ * one statement and return whether that was all there is to do. To begin a statement costs more than its answer, and most
+ * writes are of a key that no other row shares its token with. Each statement asks, in its own snapshot, for all that
+ * could make the case a different one, and then does nothing: `settle` decides from the state. docs/races.md says why no
+ * lock is needed.
  */
-export function mirrorOneFunctions(context: MappedSchema): string {
-  return [
-    oneStatement(context, { name: 'mirror_one_insert', statement: insertOne(context) }),
-    oneStatement(context, { name: 'mirror_one_update', statement: updateOne(context) }),
-    oneStatement(context, { name: 'mirror_one_delete', statement: deleteOne(context) }),
-  ].join('\n');
-}
+export const singleRowFunctions = (schema: MappedSchema): InstalledFunction[] => [
+  insertOne(schema),
+  updateOne(schema),
+  deleteOne(schema),
+];
 
 /**
- * The account key of a new row. What another session commits meanwhile under the same token keeps this one out at the
- * token's index, or is found by who builds it.
+ * A row of the same token that another session commits meanwhile keeps the account key out at the token's index, or the
+ * build of that index finds it.
  */
-function insertOne({ legacy: l }: MappedSchema): string {
+function insertOne(schema: MappedSchema): InstalledFunction {
+  const { legacy: l } = schema;
   const columns = copiedColumns(l);
-  return `
-      INSERT INTO ${l.target} (id, ${columns.map((c) => c.target).join(', ')}, last_used_at)
-      SELECT ${l.id()}, ${columns.map((c) => c.source).join(', ')}, ${l.lastUsedAt()} FROM ${l.from}
-      WHERE ${l.id()} = own.id AND ${l.isPerApiKey()} AND ${movesAlone(l, looksOfSettle(l))}
+  return singleRowFunction(schema, {
+    name: 'mirror_one_insert',
+    comment: sql`
+      Inserts the account key of one new legacy row. Returns false, and writes nothing, where the rules need to look at
+      more than this row.`,
+    statement: sql`
+      INSERT INTO ${l.target}
+        (${commaList(['id', ...columns.map((c) => c.target), 'last_used_at'])})
+      SELECT ${commaList([l.id(), ...columns.map((c) => c.source), l.lastUsedAt()])}
+      FROM
+        ${l.from}
+      WHERE ${l.id()} = own.id
+        AND ${l.isPerApiKey()}
+        AND ${movesAlone(l, mirrorVerdicts(l))}
         AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = own.id)
-        AND ${byItself(l)} AND ${IN_FORCE}
-      ON CONFLICT DO NOTHING;`;
+        ${and(standsAlone(l))}
+        AND ${IN_FORCE}
+      ON CONFLICT DO NOTHING;`,
+  });
 }
 
-/** The account key follows its row in what nobody judges by, where it would be judged as it was. */
-function updateOne({ legacy: l }: MappedSchema): string {
-  const judged = copiedColumns(l).filter((c) => JUDGED.has(c.target));
-  const followed = copiedColumns(l).filter((c) => !JUDGED.has(c.target));
-  return `
-      UPDATE ${l.target} t SET ${followed.map((c) => `${c.target} = ${c.source}`).join(', ')}, last_used_at = greatest(t.last_used_at, ${l.lastUsedAt()})
-      FROM ${l.from}
+function updateOne(schema: MappedSchema): InstalledFunction {
+  const { legacy: l } = schema;
+  const decisive = copiedColumns(l).filter((c) => DECISIVE.has(c.target));
+  const followed = copiedColumns(l).filter((c) => !DECISIVE.has(c.target));
+  return singleRowFunction(schema, {
+    name: 'mirror_one_update',
+    comment: sql`
+      Updates the account key of one legacy row in the columns that no rule asks about. Returns false, and writes
+      nothing, where another column changed or the rules need to look at more than this row.`,
+    statement: sql`
+      UPDATE ${l.target} t
+      SET ${commaList(followed.map((c) => `${c.target} = ${c.source}`))},
+        last_used_at = greatest(t.last_used_at, ${l.lastUsedAt()})
+      FROM
+        ${l.from}
       WHERE ${l.id()} = own.id AND t.id = own.id AND t.origin_api_id IS NOT NULL
-        AND record_image_eq(${targets(judged)}, ${sources(judged)}) AND record_image_ne(${targets(followed)}, ${sources(followed)})
-        AND ${l.isPerApiKey()} AND ${movesAlone(l, looksOfSettle(l))}
-        AND ${byItself(l)} AND ${IN_FORCE};`;
+        AND record_image_eq(
+          ${targetRow(decisive)},
+          ${sourceRow(decisive)})
+        AND record_image_ne(
+          ${targetRow(followed)},
+          ${sourceRow(followed)})
+        AND ${l.isPerApiKey()}
+        AND ${movesAlone(l, mirrorVerdicts(l))}
+        ${and(standsAlone(l))}
+        AND ${IN_FORCE};`,
+  });
 }
 
-/** A row that is gone takes its account key along. */
-function deleteOne({ legacy: l }: MappedSchema): string {
-  return `
+function deleteOne(schema: MappedSchema): InstalledFunction {
+  const { legacy: l } = schema;
+  return singleRowFunction(schema, {
+    name: 'mirror_one_delete',
+    comment: sql`
+      Deletes the account key of one deleted legacy row. Returns false, and writes nothing, where other rows share the
+      token or follow the account key.`,
+    statement: sql`
       DELETE FROM ${l.target} t
       WHERE t.id = own.id AND t.origin_api_id IS NOT NULL
         AND NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id()} = own.id)
-        AND ${byItself(l)} AND ${IN_FORCE};`;
+        ${and(standsAlone(l))}
+        AND ${IN_FORCE};`,
+  });
 }
 
-/** One of them: `statement` names its parameters `own.id` and `own.token`, and says by FOUND whether it was all. */
-function oneStatement(
+/** `statement` names its parameters `own.id` and `own.token`; FOUND says whether it did all there is to do. */
+function singleRowFunction(
   { types, searchPath }: MappedSchema,
-  { name, statement }: { name: string; statement: string },
-): string {
-  return `
-    CREATE FUNCTION keylift.${name}(touched_id ${types.id}, touched_token ${types.token}) RETURNS boolean
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = ${searchPath} ${KEPT_PLANS} AS $body$
-    #variable_conflict use_column
-    <<own>>
-    DECLARE
-      -- Copies, as parameters take the collation of their arguments.
-      id CONSTANT ${types.id}${types.neutral.id} := touched_id;
-      token CONSTANT ${types.token}${types.neutral.token} := touched_token;
-      writer CONSTANT text := coalesce(current_setting('keylift.writer', true), '');
-      written text;
-      done boolean;
-    BEGIN
-      written := set_config('keylift.writer', 'mirror', true);${statement}
-      done := FOUND;
-      written := set_config('keylift.writer', writer, true);
-      RETURN done AND to_regclass('${LATE}') IS NULL; -- settle notes whom it judged
-    END $body$;`;
+  { name, comment, statement }: { name: string; comment: string; statement: string },
+): InstalledFunction {
+  return installedFunction({
+    name,
+    parameters: [
+      { name: 'touched_id', type: types.id },
+      { name: 'touched_token', type: types.token },
+    ],
+    returns: 'boolean',
+    searchPath,
+    settings: KEPT_PLANS,
+    comment,
+    body: sql`
+      <<own>>
+      DECLARE
+        -- Copies: a parameter takes the collation of its argument.
+        id CONSTANT ${types.id}${types.neutral.id} := touched_id;
+        token CONSTANT ${types.token}${types.neutral.token} := touched_token;
+        writer CONSTANT text := ${WRITER};
+        written text;
+        done boolean;
+      BEGIN
+        written := set_config('keylift.writer', 'mirror', true);
+        ${statement}
+        done := FOUND;
+        written := set_config('keylift.writer', writer, true);
+        -- While finalize archives rows, keylift.settle notes the keys that it looked at.
+        RETURN done AND to_regclass('${LATE}') IS NULL;
+      END`,
+  });
 }

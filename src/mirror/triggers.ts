@@ -1,55 +1,131 @@
+import { sql, type Statement } from '../database/sql.js';
 import type { MappedSchema } from '../mapping/inspect.js';
+import { WRITER } from './fragments.js';
+
+const NEW_ROWS = 'NEW TABLE AS new_rows';
+const OLD_ROWS = 'OLD TABLE AS old_rows';
+
+interface StatementTrigger {
+  name: string;
+  table: string;
+  event: 'INSERT' | 'UPDATE' | 'DELETE';
+  rows: string;
+  runs: string;
+  when?: string;
+}
+
+const statementTrigger = ({ name, table, event, rows, runs, when }: StatementTrigger): string => sql`
+  CREATE TRIGGER ${name} AFTER ${event} ON ${table}
+    REFERENCING ${rows}
+    FOR EACH STATEMENT ${when === undefined ? '' : `WHEN (${when})`}
+    EXECUTE FUNCTION keylift.${runs}();`;
+
+const truncateTrigger = (table: string): string => sql`
+  CREATE TRIGGER keylift_truncate BEFORE TRUNCATE ON ${table}
+    FOR EACH STATEMENT
+    EXECUTE FUNCTION keylift.refuse_truncate();`;
 
 /**
- * `CREATE TRIGGER` for both tables. Whose write it is, their functions ask first: PostgreSQL reads a WHEN anew for each
- * statement, which costs a single write more than a function that returns at once.
+ * The triggers of both tables. Their functions look themselves at who writes: PostgreSQL reads a WHEN anew for each
+ * statement, which costs a single write more than a function that returns at once. A statement fires the triggers of the
+ * one table that it names: the partitioned one, or a partition.
  */
-export function mirrorTriggers({ legacy: l, partitions }: MappedSchema): string {
-  const statement = (options: { name: string; table: string; event: string; rows: string; runs: string }): string =>
-    `CREATE TRIGGER ${options.name} AFTER ${options.event} ON ${options.table} REFERENCING ${options.rows}
-       FOR EACH STATEMENT EXECUTE FUNCTION keylift.${options.runs}();`;
-  const both = 'OLD TABLE AS old_rows NEW TABLE AS new_rows';
-  // A statement runs the triggers of the one table it names: the partitioned one, or a partition.
-  const ofLegacy = (table: string): string[] => [
-    statement({ name: 'keylift_insert', table, event: 'INSERT', rows: 'NEW TABLE AS new_rows', runs: 'mirror_insert' }),
-    statement({ name: 'keylift_update', table, event: 'UPDATE', rows: both, runs: 'mirror_update' }),
-    statement({ name: 'keylift_delete', table, event: 'DELETE', rows: 'OLD TABLE AS old_rows', runs: 'mirror_delete' }),
-    noTruncate(table),
-  ];
+export const mirrorTriggers = ({ legacy: l, partitions }: MappedSchema): Statement[] => [
+  ...[l.keys, ...partitions.map((part) => part.table)].map((table) => ({
+    title: `triggers of ${table}`,
+    text: legacyTriggers(table),
+  })),
+  { title: `triggers of ${l.target}`, text: targetTriggers(l.target) },
+];
+
+function legacyTriggers(table: string): string {
+  const both = `${OLD_ROWS} ${NEW_ROWS}`;
   return [
-    ...[l.keys, ...partitions.map((part) => part.table)].flatMap(ofLegacy),
-    statement({ name: 'keylift_update', table: l.target, event: 'UPDATE', rows: both, runs: 'mirror_back_update' }),
-    statement({
-      name: 'keylift_delete',
-      table: l.target,
-      event: 'DELETE',
-      rows: 'OLD TABLE AS old_rows',
-      runs: 'mirror_back_delete',
-    }),
-    `CREATE TRIGGER keylift_born BEFORE INSERT OR UPDATE OF token ON ${l.target} FOR EACH ROW
-       WHEN (NEW.origin_api_id IS NULL AND coalesce(current_setting('keylift.writer', true), '') = '')
-       EXECUTE FUNCTION keylift.check_token();`,
-    noTruncate(l.target),
+    statementTrigger({ name: 'keylift_insert', table, event: 'INSERT', rows: NEW_ROWS, runs: 'mirror_insert' }),
+    statementTrigger({ name: 'keylift_update', table, event: 'UPDATE', rows: both, runs: 'mirror_update' }),
+    statementTrigger({ name: 'keylift_delete', table, event: 'DELETE', rows: OLD_ROWS, runs: 'mirror_delete' }),
+    truncateTrigger(table),
   ].join('\n');
 }
 
-const noTruncate = (table: string): string =>
-  `CREATE TRIGGER keylift_truncate BEFORE TRUNCATE ON ${table} FOR EACH STATEMENT EXECUTE FUNCTION keylift.refuse_truncate();`;
+function targetTriggers(table: string): string {
+  const both = `${OLD_ROWS} ${NEW_ROWS}`;
+  return [
+    statementTrigger({ name: 'keylift_update', table, event: 'UPDATE', rows: both, runs: 'mirror_back_update' }),
+    statementTrigger({ name: 'keylift_delete', table, event: 'DELETE', rows: OLD_ROWS, runs: 'mirror_back_delete' }),
+    checkTokenTrigger(table, `WHEN (NEW.origin_api_id IS NULL AND ${WRITER} = '')`),
+    truncateTrigger(table),
+  ].join('\n');
+}
 
-/** What stays on the new table after finalize: no account key takes the token of a key left behind, and the archive follows. */
-export const finalTriggers = ({ legacy: l }: MappedSchema): string => `
-      CREATE TRIGGER keylift_born BEFORE INSERT OR UPDATE OF token ON ${l.target} FOR EACH ROW EXECUTE FUNCTION keylift.check_token();
-      ${noTruncate(l.target)}`;
+const checkTokenTrigger = (table: string, when: string): string => sql`
+  CREATE TRIGGER keylift_born BEFORE INSERT OR UPDATE OF token ON ${table}
+    FOR EACH ROW ${when}
+    EXECUTE FUNCTION keylift.check_token();`;
+
+/** What stays on the new table after finalize: no account key may take the token of a per-API key that was left. */
+export const finalTriggers = ({ legacy: l }: MappedSchema): Statement => ({
+  title: `triggers of ${l.target} that stay`,
+  text: [checkTokenTrigger(l.target, ''), truncateTrigger(l.target)].join('\n'),
+});
+
+/** From finalize on: the legacy table refuses new keys of store APIs, and the archive follows the account keys. */
+export const archiveTriggers = ({ legacy: l }: MappedSchema): Statement => {
+  const when = `${WRITER} = ''`;
+  return {
+    title: 'triggers of the archive and the legacy table',
+    text: [
+      sql`
+        CREATE TRIGGER keylift_guard BEFORE INSERT OR UPDATE ON ${l.keys}
+          FOR EACH ROW WHEN (${when})
+          EXECUTE FUNCTION keylift.refuse_store_key();`,
+      statementTrigger({
+        name: 'keylift_archive_update',
+        table: l.target,
+        event: 'UPDATE',
+        rows: `${OLD_ROWS} ${NEW_ROWS}`,
+        when,
+        runs: 'archive_update',
+      }),
+      statementTrigger({
+        name: 'keylift_archive_delete',
+        table: l.target,
+        event: 'DELETE',
+        rows: OLD_ROWS,
+        when,
+        runs: 'archive_delete',
+      }),
+    ].join('\n'),
+  };
+};
+
+export const dropArchiveTriggers = ({ legacy: l }: MappedSchema): string => sql`
+  DROP TRIGGER IF EXISTS keylift_guard ON ${l.keys};
+  DROP TRIGGER IF EXISTS keylift_archive_update ON ${l.target};
+  DROP TRIGGER IF EXISTS keylift_archive_delete ON ${l.target};`;
 
 const OF_LEGACY = ['keylift_insert', 'keylift_update', 'keylift_delete', 'keylift_truncate'];
 const OF_TARGET = ['keylift_update', 'keylift_delete', 'keylift_born', 'keylift_truncate'];
 
-/** Takes the mirror's triggers away, also from a partition that was detached since. */
-export const dropMirrorTriggers = ({ legacy: l }: Pick<MappedSchema, 'legacy'>): string => `
-      ${[...OF_LEGACY.map((t) => [t, l.keys]), ...OF_TARGET.map((t) => [t, l.target])].map(([t, table]) => `DROP TRIGGER IF EXISTS ${t!} ON ${table!};`).join('\n      ')}
-      DO $do$ DECLARE part record; BEGIN
-        FOR part IN SELECT t.tgname, t.tgrelid::regclass AS name FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
-          WHERE p.pronamespace = to_regnamespace('keylift') AND NOT t.tgisinternal AND t.tgparentid = 0
-            AND t.tgname IN (${OF_LEGACY.map((t) => `'${t}'`).join(', ')})
-        LOOP EXECUTE format('DROP TRIGGER %I ON %s', part.tgname, part.name); END LOOP;
-      END $do$;`;
+/** Drops the mirror's triggers, also those of a partition that was detached since. */
+export const dropMirrorTriggers = ({ legacy: l }: Pick<MappedSchema, 'legacy'>): Statement => ({
+  title: 'drop the triggers of the mirror',
+  text: sql`
+    ${OF_LEGACY.map((trigger) => `DROP TRIGGER IF EXISTS ${trigger} ON ${l.keys};`).join('\n')}
+    ${OF_TARGET.map((trigger) => `DROP TRIGGER IF EXISTS ${trigger} ON ${l.target};`).join('\n')}
+    DO $do$
+    DECLARE
+      part record;
+    BEGIN
+      FOR part IN
+        SELECT t.tgname, t.tgrelid::regclass AS name
+        FROM pg_catalog.pg_trigger t
+          JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+        WHERE p.pronamespace = to_regnamespace('keylift') AND NOT t.tgisinternal AND t.tgparentid = 0
+          AND t.tgname IN (${OF_LEGACY.map((t) => `'${t}'`).join(', ')})
+      LOOP
+        EXECUTE format('DROP TRIGGER %I ON %s', part.tgname, part.name);
+      END LOOP;
+    END
+    $do$;`,
+});

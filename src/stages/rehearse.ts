@@ -1,11 +1,11 @@
-import { accountKeysTable } from '../../migrations/02_account_keys.js';
-import { ledgerTables } from '../../migrations/01_ledger.js';
 import type { Database } from '../database/connect.js';
 import { beginStatement } from '../database/scopes.js';
 import type { WriteSession } from '../database/session.js';
 import { requireAllowed } from '../ledger/allowed.js';
 import { storeHolds } from '../ledger/holds.js';
 import { readState } from '../ledger/migration.js';
+import { ledgerTables } from '../ledger/tables.js';
+import { accountKeysTable } from '../mapping/account-keys.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import type { Holds } from '../plan/holds.js';
 import { preflight } from '../preflight/preflight.js';
@@ -89,8 +89,7 @@ async function oneBatch(
 ): Promise<{ rows: number; moved: number; seconds: number }> {
   const { legacy: l, types } = schema;
   await session.query(`SET LOCAL keylift.writer = 'keylift'; SET LOCAL work_mem = '32MB'`);
-  await session.query(ledgerTables(schema));
-  await session.query(accountKeysTable(schema));
+  for (const { text } of [...ledgerTables(schema), ...accountKeysTable(schema)]) await session.query(text);
   await storeHolds(session, schema, holds);
   const last = await session.first<{ id: string }>(
     `SELECT id::text AS id FROM (SELECT ${l.id()} AS id FROM ${l.keys} k ORDER BY ${l.id()} LIMIT ${String(REHEARSED_KEYS)}) first ORDER BY first.id DESC LIMIT 1`,

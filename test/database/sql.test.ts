@@ -44,6 +44,10 @@ describe('The sql tag', () => {
       ${none}`).to.equal('SELECT id\nFROM keys\nWHERE alive AND id > 0;');
   });
 
+  it('keeps the space before a word that follows an empty part', () => {
+    expect(sql`CASE WHEN ${''}a THEN ${''}${'b'} END ${''}, ' ${''} '`).to.equal("CASE WHEN a THEN b END, '  '");
+  });
+
   it('does not shift a line whose first part is empty', () => {
     expect(sql`
       WITH a

@@ -1,0 +1,67 @@
+import { commaList, sql, type Statement } from './sql.js';
+
+/** A plpgsql function that keylift installs in its own schema. */
+export interface FunctionDefinition {
+  /** Without its schema. */
+  name: string;
+  parameters?: readonly { name: string; type: string; default?: string }[];
+  returns: string;
+  /** Volatility and cost, as in `STABLE ROWS 1`. */
+  attributes?: string;
+  /** Whose rights it has: the owner's (default), or those of the session that calls it. */
+  security?: 'definer' | 'invoker';
+  /** Where it looks names up, quoted, as in SQL. */
+  searchPath: string;
+  /** Further settings that are in force while it runs. */
+  settings?: readonly string[];
+  /** What it does, in plain English: the comment at the head of its body. */
+  comment: string;
+  /** Everything from DECLARE or BEGIN to END. */
+  body: string;
+  /** It may exist already. */
+  replace?: boolean;
+}
+
+/** A function as a statement, with the signature that REVOKE and DROP want. */
+export interface InstalledFunction extends Statement {
+  signature: string;
+}
+
+/** CREATE FUNCTION, and nothing for PUBLIC. A function that is replaced keeps the rights that it has. */
+export function installedFunction(definition: FunctionDefinition): InstalledFunction {
+  const { name, parameters = [], attributes, security = 'definer', searchPath, settings = [] } = definition;
+  const signature = `keylift.${name}(${parameters.map(({ type }) => type).join(', ')})`;
+  const declared = parameters.map(
+    (parameter) =>
+      `${parameter.name} ${parameter.type}${parameter.default === undefined ? '' : ` DEFAULT ${parameter.default}`}`,
+  );
+  return {
+    title: `function keylift.${name}`,
+    signature,
+    text: sql`
+      CREATE ${definition.replace === true ? 'OR REPLACE FUNCTION' : 'FUNCTION'} keylift.${name}(${commaList(declared, 70)})
+      RETURNS ${definition.returns}
+      LANGUAGE plpgsql ${attributes ?? ''} ${security === 'definer' ? 'SECURITY DEFINER' : ''}
+      SET search_path = ${searchPath}
+      ${settings.map((setting) => `SET ${setting}`).join('\n')}
+      AS $body$
+      ${commentLines(definition.comment)}
+      #variable_conflict use_column
+      ${definition.body}
+      $body$;
+      ${definition.replace === true ? '' : revokeFunction({ signature })}`,
+  };
+}
+
+export const revokeFunction = ({ signature }: Pick<InstalledFunction, 'signature'>): string =>
+  `REVOKE ALL ON FUNCTION ${signature} FROM PUBLIC;`;
+
+export const dropFunction = ({ signature }: Pick<InstalledFunction, 'signature'>): string =>
+  `DROP FUNCTION IF EXISTS ${signature};`;
+
+/** A text as comment lines; each line of the text becomes one. */
+const commentLines = (text: string): string =>
+  text
+    .split('\n')
+    .map((line) => `-- ${line}`.trimEnd())
+    .join('\n');

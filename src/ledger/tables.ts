@@ -1,0 +1,235 @@
+import { sql, type Statement } from '../database/sql.js';
+import type { MappedSchema } from '../mapping/inspect.js';
+
+/**
+ * The ledger's tables. Its key columns take type and collation from the legacy key table, so that ranges of text ids are
+ * ordered as the operator's own index orders them. A domain's rules do not apply to them: a range may have no lower end.
+ */
+export const ledgerTables = (schema: MappedSchema): Statement[] => [
+  {
+    title: 'schema keylift',
+    text: sql`
+      CREATE SCHEMA IF NOT EXISTS keylift;
+      REVOKE ALL ON SCHEMA keylift FROM PUBLIC;`,
+  },
+  migrationTable,
+  runsTable,
+  controlTable,
+  batchesTable(schema),
+  ...outcomeTables(schema),
+  holdsTable(schema),
+  ...switchTables(schema),
+  overlapsTable(schema),
+  proofsTable,
+  eventsTable,
+];
+
+export const dropLedgerTables: Statement = {
+  title: 'drop the ledger',
+  text: sql`
+    DROP TABLE IF EXISTS keylift.events, keylift.proofs, keylift.overlaps, keylift.switched_accounts,
+      keylift.switch_rule, keylift.holds, keylift.to_judge, keylift.proof_twins, keylift.outcomes, keylift.batches,
+      keylift.control, keylift.runs, keylift.migration;`,
+};
+
+/** The id of a key and of an account, as columns without a domain. */
+const idOf = ({ legacy: l, types }: MappedSchema): string => `(${l.id()})::${types.id}`;
+const accountOf = ({ legacy: l, types }: MappedSchema): string => `(${l.account()})::${types.account}`;
+
+const migrationTable: Statement = {
+  title: 'table keylift.migration',
+  text: sql`
+    CREATE TABLE keylift.migration (
+      singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+      attempt integer NOT NULL DEFAULT 0,
+      stage text CHECK (stage IN ('expand', 'backfill', 'harden', 'verify', 'switch', 'finalize')),
+      state text NOT NULL DEFAULT 'active' CHECK (state IN (
+        'active', 'rolling_back', 'rolled_back', 'finalizing', 'finalized', 'restoring', 'purged')),
+      settings jsonb NOT NULL,
+      searched boolean NOT NULL DEFAULT false,
+      mirror integer NOT NULL DEFAULT 0,
+      started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+      changed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+      seconds double precision NOT NULL DEFAULT 0
+    );`,
+};
+
+const runsTable: Statement = {
+  title: 'table keylift.runs',
+  text: sql`
+    CREATE TABLE keylift.runs (
+      run_id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+      command text NOT NULL,
+      host text NOT NULL,
+      pid integer NOT NULL,
+      database_user text NOT NULL DEFAULT session_user,
+      version text NOT NULL,
+      attempt integer,
+      started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+      heartbeat_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+      lease_until timestamptz NOT NULL DEFAULT clock_timestamp(),
+      ended_at timestamptz,
+      -- What the command line asked for: the last stage, how many batches at once, how long each.
+      pace jsonb,
+      waiting_for text,
+      waiting_kind text,
+      waiting_since timestamptz,
+      exit_code integer,
+      result jsonb
+    );`,
+};
+
+const controlTable: Statement = {
+  title: 'table keylift.control',
+  text: sql`
+    CREATE TABLE keylift.control (
+      singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+      owner uuid,
+      fence bigint NOT NULL DEFAULT 0,
+      owned_until timestamptz,
+      paused boolean NOT NULL DEFAULT false,
+      concurrency integer,
+      batch_time double precision,
+      max_lag double precision
+    );
+    INSERT INTO keylift.control DEFAULT VALUES;`,
+};
+
+const batchesTable = (schema: MappedSchema): Statement => ({
+  title: 'table keylift.batches',
+  text: sql`
+    CREATE TABLE keylift.batches AS
+    SELECT ${idOf(schema)} AS after_id, ${idOf(schema)} AS upto_id FROM ${schema.legacy.keys} k WHERE false;
+    ALTER TABLE keylift.batches
+      ADD COLUMN batch_no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+      ADD COLUMN attempt integer NOT NULL DEFAULT 0,
+      ADD COLUMN state text NOT NULL DEFAULT 'pending'
+        CHECK (state IN ('uncut', 'pending', 'failed', 'done', 'taken_back')),
+      ADD COLUMN open boolean GENERATED ALWAYS AS (state IN ('uncut', 'pending', 'failed')) STORED,
+      ADD COLUMN run_id uuid,
+      ADD COLUMN tries integer NOT NULL DEFAULT 0,
+      ADD COLUMN rows bigint NOT NULL DEFAULT 0,
+      ADD COLUMN moved bigint NOT NULL DEFAULT 0,
+      ADD COLUMN stayed bigint NOT NULL DEFAULT 0,
+      ADD COLUMN set_aside bigint NOT NULL DEFAULT 0,
+      ADD COLUMN seconds double precision,
+      ADD COLUMN finished_at timestamptz,
+      ADD COLUMN sqlstate text;
+    CREATE INDEX batches_open ON keylift.batches (upto_id) WHERE open;`,
+});
+
+const outcomeTables = (schema: MappedSchema): Statement[] => {
+  const { legacy: l, types } = schema;
+  const id = idOf(schema);
+  return [
+    {
+      title: 'table keylift.outcomes',
+      text: sql`
+        CREATE TABLE keylift.outcomes AS
+        SELECT ${id} AS key_id, ${id} AS account_key_id FROM ${l.keys} k WHERE false;
+        ALTER TABLE keylift.outcomes
+          ADD PRIMARY KEY (key_id),
+          ADD COLUMN outcome text NOT NULL CHECK (outcome IN ('merge', 'hold', 'exception')),
+          ADD COLUMN reason text CHECK ((reason IS NULL) = (outcome <> 'exception')),
+          ADD COLUMN source jsonb,
+          -- What a merged row opened, and since when: still needed when the row is archived and source is purged.
+          ADD COLUMN opened_api_id ${types.api},
+          ADD COLUMN opened_since ${types.createdAt},
+          ADD COLUMN settled_at timestamptz NOT NULL DEFAULT clock_timestamp();
+        CREATE INDEX outcomes_merged ON keylift.outcomes (account_key_id) WHERE outcome = 'merge';`,
+    },
+    {
+      title: 'table keylift.to_judge',
+      text: sql`
+        -- Keys that no batch copies, since a batch looks at each key alone: duplicates, and keys without an account.
+        CREATE TABLE keylift.to_judge AS
+        SELECT ${id} AS key_id FROM ${l.keys} k WHERE false;
+        ALTER TABLE keylift.to_judge ADD PRIMARY KEY (key_id), ADD COLUMN page integer NOT NULL;
+        CREATE INDEX to_judge_page ON keylift.to_judge (page);`,
+    },
+    {
+      title: 'table keylift.proof_twins',
+      text: sql`
+        -- What a proof finds out about duplicates; each proof fills it anew, so a crash may empty it.
+        CREATE UNLOGGED TABLE keylift.proof_twins AS
+        SELECT ${id} AS key_id, ${id} AS keeper_id FROM ${l.keys} k WHERE false;
+        ALTER TABLE keylift.proof_twins
+          ADD PRIMARY KEY (key_id),
+          ADD COLUMN expected text NOT NULL,
+          ADD COLUMN reason text,
+          ADD COLUMN opened bigint NOT NULL;`,
+    },
+  ];
+};
+
+const holdsTable = (schema: MappedSchema): Statement => ({
+  title: 'table keylift.holds',
+  text: sql`
+    CREATE TABLE keylift.holds AS
+    SELECT ${idOf(schema)} AS key_id, ${accountOf(schema)} AS account_id
+    FROM
+      ${schema.legacy.from}
+    WHERE false;
+    -- A table without a primary key could not be deleted from while a publication FOR ALL TABLES exists.
+    ALTER TABLE keylift.holds ADD COLUMN by_rollback boolean NOT NULL DEFAULT false, REPLICA IDENTITY FULL;
+    CREATE UNIQUE INDEX holds_key ON keylift.holds (key_id) WHERE key_id IS NOT NULL;
+    CREATE UNIQUE INDEX holds_account ON keylift.holds (account_id) WHERE account_id IS NOT NULL;`,
+});
+
+const switchTables = (schema: MappedSchema): Statement[] => [
+  {
+    title: 'table keylift.switch_rule',
+    text: sql`
+      CREATE TABLE keylift.switch_rule (
+        singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+        mode text NOT NULL DEFAULT 'none' CHECK (mode IN ('none', 'some', 'all')),
+        cohorts int4multirange NOT NULL DEFAULT '{}'
+      );
+      INSERT INTO keylift.switch_rule DEFAULT VALUES;`,
+  },
+  {
+    title: 'table keylift.switched_accounts',
+    text: sql`
+      CREATE TABLE keylift.switched_accounts AS
+      SELECT ${accountOf(schema)} AS account_id
+      FROM
+        ${schema.legacy.from}
+      WHERE false;
+      ALTER TABLE keylift.switched_accounts ADD PRIMARY KEY (account_id), ADD COLUMN switched boolean NOT NULL;`,
+  },
+];
+
+const overlapsTable = (schema: MappedSchema): Statement => ({
+  title: 'table keylift.overlaps',
+  text: sql`
+    -- Held keys and exceptions whose token an account key has, too: while there is one, authorize looks at both tables.
+    CREATE TABLE keylift.overlaps AS
+    SELECT ${idOf(schema)} AS key_id FROM ${schema.legacy.keys} k WHERE false;
+    ALTER TABLE keylift.overlaps ADD PRIMARY KEY (key_id);`,
+});
+
+const proofsTable: Statement = {
+  title: 'table keylift.proofs',
+  text: sql`
+    CREATE TABLE keylift.proofs (
+      proof_no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+      run_id uuid,
+      attempt integer,
+      proven_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+      ok boolean NOT NULL,
+      document jsonb NOT NULL
+    );`,
+};
+
+const eventsTable: Statement = {
+  title: 'table keylift.events',
+  text: sql`
+    CREATE TABLE keylift.events (
+      event_no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+      happened_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+      run_id uuid,
+      actor text NOT NULL DEFAULT session_user,
+      kind text NOT NULL,
+      facts jsonb NOT NULL DEFAULT '{}'
+    );`,
+};

@@ -1,0 +1,143 @@
+import { parseTableName } from '../config/identifiers.js';
+import { installedFunction } from '../database/plpgsql.js';
+import { literal, sql, type Statement } from '../database/sql.js';
+import { derivedName } from './copy.js';
+import type { MappedSchema } from './inspect.js';
+
+/** The table that Settings lists. Until harden it has no index but its primary key and the small one of native tokens. */
+export const accountKeysTable = (schema: MappedSchema): Statement[] => [
+  createTable(schema),
+  ...idDefault(schema),
+  ...carriedDefaults(schema),
+  nativeTokenIndex(schema),
+];
+
+export const dropAccountKeysTable = ({ legacy: l }: MappedSchema): Statement => ({
+  title: `drop table ${l.target}`,
+  text: sql`
+    DROP TABLE IF EXISTS ${l.target};
+    DROP FUNCTION IF EXISTS keylift.draw_key_id();
+    DROP SEQUENCE IF EXISTS keylift.key_ids;`,
+});
+
+function createTable({ legacy: l, types }: MappedSchema): Statement {
+  const columns = [
+    `${types.idIsInteger ? `(${l.id()})::${types.id}` : l.id()} AS id`,
+    `${l.account()} AS account_id`,
+    `${l.name()} AS name`,
+    `${l.token()} AS token`,
+    `'store_apis'::text AS scope`,
+    `${l.api()} AS origin_api_id`,
+    `${l.createdAt()} AS created_at`,
+    `${l.lastUsedAt()} AS last_used_at`,
+    `${l.revokedAt()} AS revoked_at`,
+    `${l.expiresAt()} AS expires_at`,
+    ...l.carry.map((name) => `k.${name}`),
+  ];
+  return {
+    title: `table ${l.target}`,
+    text: sql`
+      CREATE TABLE ${l.target} AS
+      SELECT
+        ${columns.join(',\n')}
+      FROM
+        ${l.from}
+      WHERE false;
+      ALTER TABLE ${l.target}
+        ADD PRIMARY KEY (id),
+        ALTER COLUMN account_id SET NOT NULL,
+        ALTER COLUMN token SET NOT NULL,
+        ALTER COLUMN created_at SET NOT NULL,
+        ALTER COLUMN created_at SET DEFAULT ${types.nativeCreatedAt},
+        ALTER COLUMN scope SET NOT NULL,
+        ALTER COLUMN scope SET DEFAULT 'store_apis';`,
+  };
+}
+
+/** The id of a native key, by id type; ids of the two tables never collide (rule 3). */
+function idDefault(schema: MappedSchema): Statement[] {
+  const { legacy: l, types } = schema;
+  if (types.idIsInteger) return drawnIds(schema);
+  if (types.idDefault === null) return [];
+  return [
+    {
+      title: `default of ${l.target}.id`,
+      text: `ALTER TABLE ${l.target} ALTER COLUMN id SET DEFAULT ${types.idDefault};`,
+    },
+  ];
+}
+
+/**
+ * Integers are drawn by a trigger rather than a default: a default would need a right on the sequence for each writer,
+ * which an identity column, what the legacy table has, never needs.
+ */
+const drawnIds = (schema: MappedSchema): Statement[] => [
+  ...(schema.types.idSequence === null
+    ? [{ title: 'sequence keylift.key_ids', text: 'CREATE SEQUENCE IF NOT EXISTS keylift.key_ids;' }]
+    : []),
+  drawKeyId(schema),
+  {
+    title: `trigger of ${schema.legacy.target} that draws ids`,
+    text: sql`
+      CREATE TRIGGER keylift_draw_key_id BEFORE INSERT ON ${schema.legacy.target}
+        FOR EACH ROW WHEN (NEW.id IS NULL)
+        EXECUTE FUNCTION keylift.draw_key_id();`,
+  },
+];
+
+const drawKeyId = ({ legacy: l, types }: MappedSchema): Statement =>
+  installedFunction({
+    name: 'draw_key_id',
+    returns: 'trigger',
+    searchPath: 'pg_catalog, pg_temp',
+    comment: sql`
+      Runs before a native key is inserted without an id. Draws the next id of the legacy table's sequence that neither
+      table has.`,
+    body: sql`
+      DECLARE
+        ids CONSTANT regclass := ${literal(types.idSequence ?? 'keylift.key_ids')}::regclass;
+        free ${types.id};
+      BEGIN
+        LOOP
+          NEW.id := nextval(ids);
+          EXIT WHEN NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id()} = NEW.id)
+            AND NOT EXISTS (SELECT FROM ${l.target} t WHERE t.id = NEW.id);
+          -- Ids that were given by hand are ahead of the sequence: it is set to the end of the block that is taken.
+          SELECT taken.id
+          INTO free
+          FROM (
+            SELECT ${l.id()} AS id FROM ${l.keys} k WHERE ${l.id()} >= NEW.id
+            UNION ALL
+            SELECT t.id FROM ${l.target} t WHERE t.id >= NEW.id
+          ) taken
+          WHERE NOT EXISTS (SELECT FROM ${l.keys} n WHERE ${l.id('n')} = taken.id + 1)
+            AND NOT EXISTS (SELECT FROM ${l.target} n WHERE n.id = taken.id + 1)
+          ORDER BY taken.id
+          LIMIT 1;
+          PERFORM setval(ids, free::bigint);
+        END LOOP;
+        RETURN NEW;
+      END`,
+  });
+
+/** Carried columns have the defaults of the legacy table, for native keys, made with account, name and token alone. */
+function carriedDefaults({ legacy: l, carried }: MappedSchema): Statement[] {
+  const columns = carried.filter((column) => column.default !== null);
+  if (columns.length === 0) return [];
+  return [
+    {
+      title: `defaults of the carried columns of ${l.target}`,
+      text: columns
+        .map((c) => `ALTER TABLE ${l.target} ALTER COLUMN ${c.name} SET DEFAULT ${String(c.default)};`)
+        .join('\n'),
+    },
+  ];
+}
+
+/** Before harden `authorize` finds native keys by it. */
+const nativeTokenIndex = ({ legacy: l, settings }: MappedSchema): Statement => ({
+  title: `index of ${l.target} by the tokens of native keys`,
+  text: sql`
+    CREATE UNIQUE INDEX ${derivedName(parseTableName(settings.target.table).name, 'born_token')}
+      ON ${l.target} (token) WHERE origin_api_id IS NULL;`,
+});

@@ -1,0 +1,99 @@
+import { parseTableName, quoteIdentifier } from '../config/identifiers.js';
+import { literal, sql, type Statement } from '../database/sql.js';
+import { derivedName } from './copy.js';
+import type { MappedSchema } from './inspect.js';
+
+/** An index that is built and dropped CONCURRENTLY: no reader and no writer waits for it. */
+export interface ConcurrentIndex {
+  /** Quoted names; the index is in the schema of its table. */
+  schema: string;
+  name: string;
+  table: string;
+  /** What it indexes, as in SQL, with what follows the list. */
+  on: string;
+  unique?: boolean;
+}
+
+/** A build that failed or was interrupted leaves an invalid index, which only costs: it is dropped first. */
+export const buildIndex = (index: ConcurrentIndex, only?: Statement['condition']): Statement[] => [
+  {
+    title: `drop index ${index.name} if an interrupted build left it invalid`,
+    text: dropText(index),
+    condition: {
+      query: sql`
+        SELECT
+        FROM pg_catalog.pg_index i
+        WHERE i.indexrelid = to_regclass(${literal(`${index.schema}.${index.name}`)}) AND NOT i.indisvalid`,
+      runs: 'where it finds a row',
+    },
+  },
+  {
+    title: `index ${index.name}`,
+    text: sql`
+      CREATE ${index.unique === true ? 'UNIQUE INDEX' : 'INDEX'} CONCURRENTLY IF NOT EXISTS ${index.name}
+        ON ${index.table} ${index.on};`,
+    ...(only === undefined ? {} : { condition: only }),
+  },
+];
+
+export const dropIndex = (index: ConcurrentIndex): Statement => ({
+  title: `drop index ${index.name}`,
+  text: dropText(index),
+});
+
+const dropText = ({ schema, name }: ConcurrentIndex): string => `DROP INDEX CONCURRENTLY IF EXISTS ${schema}.${name};`;
+
+/** One index of the new table. */
+function targetIndex({ settings, legacy: l }: MappedSchema, suffix: string): Omit<ConcurrentIndex, 'on'> {
+  const { schema, name } = parseTableName(settings.target.table);
+  return { schema: quoteIdentifier(schema ?? 'public'), name: derivedName(name, suffix), table: l.target };
+}
+
+/** One token, one account key. Built when the rows are there, which is what makes the backfill fast. */
+export const tokenIndex = (schema: MappedSchema): ConcurrentIndex => ({
+  ...targetIndex(schema, 'token_key'),
+  on: '(token)',
+  unique: true,
+});
+
+/** Settings lists an account's keys by creation date. */
+export const settingsIndex = (schema: MappedSchema): ConcurrentIndex => ({
+  ...targetIndex(schema, 'account_id_created_at'),
+  on: '(account_id, created_at)',
+});
+
+/** What was unique among carried values stays unique. */
+export const carriedIndexes = (schema: MappedSchema): ConcurrentIndex[] =>
+  schema.uniques.map(({ columns, nullsNotDistinct }, at) => ({
+    ...targetIndex(schema, `carried_${String(at + 1)}_key`),
+    on: `(${columns.join(', ')})${nullsNotDistinct ? ' NULLS NOT DISTINCT' : ''}`,
+    unique: true,
+  }));
+
+/** A partitioned table cannot be indexed CONCURRENTLY, but each of its leaves can. */
+export function legacyTokenIndexes({ legacy: l, settings, partitions }: MappedSchema): ConcurrentIndex[] {
+  const leaves = partitions.filter(({ isLeaf }) => isLeaf).map(({ table }) => table);
+  const tables = leaves.length > 0 ? leaves : [settings.legacy.keys.table];
+  return tables.map((text) => {
+    const { schema, name } = parseTableName(text);
+    return {
+      schema: quoteIdentifier(schema ?? 'public'),
+      name: derivedName(name, 'keylift_token'),
+      table: leaves.length > 0 ? text : l.keys,
+      on: `((${l.token('')}))`,
+    };
+  });
+}
+
+/** Finds the indexes of the legacy table, whole and valid, that find rows by their token. */
+export function tokenIndexLookup({ legacy: l, settings }: MappedSchema): string {
+  const { token } = settings.legacy.keys;
+  return sql`
+    SELECT
+    FROM pg_catalog.pg_index i
+      JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+      JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+      JOIN pg_catalog.pg_am m ON m.oid = c.relam
+    WHERE i.indrelid = ${literal(l.keys)}::regclass AND a.attname = ${literal(typeof token === 'string' ? token : '')}
+      AND i.indisvalid AND i.indpred IS NULL AND m.amname IN ('btree', 'hash')`;
+}

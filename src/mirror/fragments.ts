@@ -1,0 +1,50 @@
+import { sql } from '../database/sql.js';
+import type { LegacyFragments } from '../mapping/fragments.js';
+import type { VerdictOptions } from '../mapping/rules/verdicts.js';
+
+/** Who writes: empty for the platform, `mirror` for the mirror's functions, `keylift` for bulk writes of a stage. */
+export const WRITER = `coalesce(current_setting('keylift.writer', true), '')`;
+
+/** Plans kept for the single change: by index, as the tables may have been small when they were made. */
+export const KEPT_PLANS = ['enable_seqscan = off', 'jit = off', 'plan_cache_mode = force_generic_plan'];
+
+/**
+ * The ledger's row about the migration. A transaction whose snapshot is older than this mirror does not see the row: the
+ * function is always current, the row is not.
+ */
+export const THIS_MIGRATION = 'keylift.migration m WHERE m.mirror = keylift.mirror_number()';
+
+/** A value as EXCEPT may compare it: text byte by byte, and types without an order of their own as text. */
+export const comparable = (value: string, { byText }: { byText: boolean }): string =>
+  byText ? `${value}::text COLLATE "C"` : value;
+
+/** What the mirror adds to the rules: where holds are read, and which account keys of other origin matter. */
+export const mirrorVerdicts = (l: LegacyFragments): Omit<VerdictOptions, 'rows'> => ({
+  holds: { from: 'ledger' },
+  takenElsewhere: sql`
+    EXISTS (
+      SELECT FROM ${l.target} b
+      WHERE b.token = ${l.token()} AND b.origin_api_id IS NULL
+    )`,
+  outlivesItsApi: sql`
+    ${l.apiId()} IS NULL AND EXISTS (
+      SELECT FROM ${l.target} b
+      WHERE b.id = ${l.id()} AND b.origin_api_id = ${l.api()}
+    )`,
+});
+
+/**
+ * Conditions on `own.id` and `own.token`: no other row has the token, no merged key follows the account key, and no range
+ * is being copied. A row of the token that is an exception counts, too: its API or account may exist by now.
+ */
+export const standsAlone = (l: LegacyFragments): string[] => [
+  `NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.token()} = own.token AND ${l.id()} <> own.id)`,
+  `NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.account_key_id = own.id AND x.outcome = 'merge')`,
+  'NOT EXISTS (SELECT FROM keylift.batches WHERE open)',
+];
+
+/** The legacy rows `k` that have one of these tokens. */
+export const rowsOfTokens = (l: LegacyFragments, tokens: string): string =>
+  sql`
+    unnest(${tokens}) AS given (token)
+    JOIN ${l.keys} k ON ${l.token()} = given.token`;

@@ -1,0 +1,168 @@
+import { installedFunction, type InstalledFunction } from '../database/plpgsql.js';
+import { commaList, row, sql } from '../database/sql.js';
+import type { MappedSchema, WatchedColumn } from '../mapping/inspect.js';
+import { comparable, WRITER } from './fragments.js';
+
+/** Trigger functions of the legacy table, one for each kind of statement. */
+export const legacyTriggerFunctions = (schema: MappedSchema): InstalledFunction[] => [
+  mirrorInsert(schema),
+  mirrorUpdate(schema),
+  mirrorDelete(schema),
+];
+
+function mirrorInsert(schema: MappedSchema): InstalledFunction {
+  return triggerFunction(schema, {
+    name: 'mirror_insert',
+    comment: sql`
+      Runs after every INSERT into the legacy table. A single row takes the single-row path. For several rows, and where
+      that path does not apply, keylift.settle brings the account keys in line with the new rows.`,
+    body: sql`
+      ${refuseRepeatedId(schema)}
+      ${readFirstRow(schema, 'new_rows')}
+      ${singleRowPath('mirror_one_insert')}
+      ${settleRows(schema, ['new_rows k'])}`,
+  });
+}
+
+function mirrorDelete(schema: MappedSchema): InstalledFunction {
+  return triggerFunction(schema, {
+    name: 'mirror_delete',
+    comment: sql`
+      Runs after every DELETE from the legacy table. A single row takes the single-row path. For several rows, and where
+      that path does not apply, keylift.settle brings the account keys in line with the rows that are left.`,
+    body: sql`
+      ${readFirstRow(schema, 'old_rows')}
+      ${singleRowPath('mirror_one_delete')}
+      ${settleRows(schema, ['old_rows k'])}`,
+  });
+}
+
+function mirrorUpdate(schema: MappedSchema): InstalledFunction {
+  const { legacy: l, types } = schema;
+  const columns = (alias: string, as: (column: WatchedColumn) => string): string[] =>
+    types.watched.map((column) => as({ ...column, name: `${alias}.${column.name}` }));
+  const whole = (alias: string): string => row(columns(alias, ({ name }) => name));
+  const compared = (alias: string): string => commaList(columns(alias, (column) => comparable(column.name, column)));
+  return triggerFunction(schema, {
+    name: 'mirror_update',
+    comment: sql`
+      Runs after every UPDATE of the legacy table. It returns at once where no mapped column changed, as when only the
+      last use was written. A single row takes the single-row path. For several rows, and where that path does not
+      apply, keylift.settle brings the account keys in line with the rows.`,
+    declare: 'changed boolean;',
+    body: sql`
+      SELECT ${l.id()}, ${l.token()},
+        record_image_ne(
+          ${whole('k')},
+          ${whole('o')}),
+        EXISTS (SELECT FROM new_rows OFFSET 1) OR record_image_ne(ROW(${l.id()}), ROW(${l.id('o')}))
+      INTO id, token, changed, several
+      FROM new_rows k, old_rows o
+      LIMIT 1;
+      IF NOT FOUND THEN RETURN NULL; END IF;
+      IF several THEN
+        -- EXCEPT rather than a join: its cost does not depend on a plan made for another number of rows.
+        IF NOT EXISTS (
+          SELECT ${compared('n')} FROM new_rows n
+          EXCEPT ALL
+          SELECT ${compared('o')} FROM old_rows o
+        ) THEN
+          RETURN NULL;
+        END IF;
+      ELSIF NOT changed THEN
+        RETURN NULL;
+      END IF;
+      ${refuseRepeatedId(schema)}
+      ${singleRowPath('mirror_one_update')}
+      ${settleRows(schema, ['old_rows k', 'new_rows k'])}`,
+  });
+}
+
+interface TriggerFunction {
+  name: string;
+  comment: string;
+  /** Further variables. */
+  declare?: string;
+  body: string;
+}
+
+/** A statement trigger's function. Bulk writes of keylift are not mirrored. */
+function triggerFunction(
+  { types, searchPath }: MappedSchema,
+  { name, comment, declare, body }: TriggerFunction,
+): InstalledFunction {
+  return installedFunction({
+    name,
+    returns: 'trigger',
+    searchPath,
+    comment,
+    body: sql`
+      DECLARE
+        id ${types.id};
+        token ${types.token};
+        several boolean;
+        ${declare ?? ''}
+        ids ${types.id}[];
+        tokens ${types.token}[];
+      BEGIN
+        IF ${WRITER} = 'keylift' THEN RETURN NULL; END IF;
+        ${body}
+      END`,
+  });
+}
+
+/** Id and token of a row of the statement, and whether the statement has more than one. */
+const readFirstRow = ({ legacy: l }: MappedSchema, rows: 'new_rows' | 'old_rows'): string => sql`
+  SELECT ${l.id()}, ${l.token()}, EXISTS (SELECT FROM ${rows} OFFSET 1)
+  INTO id, token, several
+  FROM ${rows} k
+  LIMIT 1;`;
+
+const singleRowPath = (name: string): string => sql`
+  IF NOT several THEN
+    IF keylift.${name}(id, token) THEN RETURN NULL; END IF;
+  END IF;`;
+
+/** Hands all ids and tokens of these rows to `settle`. */
+function settleRows({ legacy: l }: MappedSchema, sources: readonly string[]): string {
+  const rows = sources.map((source) => `SELECT ${l.id()} AS id, ${l.token()} AS token FROM ${source}`);
+  return sql`
+    SELECT array_agg(DISTINCT id), array_agg(DISTINCT token) FILTER (WHERE length(token) > 0)
+    INTO ids, tokens
+    FROM (
+      ${rows.join('\nUNION ALL\n')}
+    ) seen;
+    IF ids IS NOT NULL THEN
+      PERFORM keylift.settle(ids, coalesce(tokens, '{}'), true);
+    END IF;
+    RETURN NULL;`;
+}
+
+/** Where no index does, the mirror keeps an id from being in two partitions: it could not tell these keys apart. */
+const refuseRepeatedId = ({ legacy: l, types }: MappedSchema): string =>
+  types.idMayRepeat
+    ? sql`
+        IF EXISTS (
+          SELECT FROM new_rows n JOIN ${l.keys} k ON ${l.id()} = ${l.id('n')}
+          GROUP BY ${l.id()}
+          HAVING count(*) > 1
+        ) THEN
+          RAISE EXCEPTION 'a key with this id is in another partition' USING ERRCODE = 'unique_violation';
+        END IF;`
+    : '';
+
+/** Both tables refuse TRUNCATE, which fires no trigger that names rows. */
+export const refuseTruncate = (): InstalledFunction =>
+  installedFunction({
+    name: 'refuse_truncate',
+    returns: 'trigger',
+    security: 'invoker',
+    searchPath: 'pg_catalog, pg_temp',
+    comment: 'Refuses TRUNCATE of either table: it names no rows, so the other table could not follow.',
+    body: sql`
+      BEGIN
+        RAISE EXCEPTION 'TRUNCATE of % is refused while keylift mirrors it', TG_RELID::regclass
+          USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'Delete the rows instead, so that the other table follows, or run keylift rollback first.';
+      END`,
+  });
