@@ -2,15 +2,17 @@ import { COMMANDS, GROUPS } from '../src/commands/definitions/all.js';
 import { EXIT_MEANINGS, type CommandDefinition } from '../src/commands/definition.js';
 import { GLOBAL_FLAGS, isValued, type Flag } from '../src/commands/flags.js';
 import { overview } from '../src/commands/overview.js';
+import { messagesPage } from './messages.js';
 import { statesPage } from './states-page.js';
 
 const BEGIN = '<!-- usage: generated from --help -->';
 const END = '<!-- /usage -->';
 
-/** Every generated file, by its path: a page for each command, README's usage, and the states of a migration. */
+/** Every generated file, by its path: a page for each command, README's usage, the states of a migration, and every error. */
 export function generated(read: (file: string) => string): Record<string, string> {
   return {
     'README.md': withUsage(read('README.md')),
+    'docs/messages.md': messagesPage(),
     'docs/states.md': statesPage(),
     ...Object.fromEntries(COMMANDS.map((definition) => [pageOf(definition), page(definition)])),
   };
@@ -65,7 +67,7 @@ function page(definition: CommandDefinition): string {
     '|---|---|',
     ...[...exits].sort((a, b) => a - b).map((code) => `| ${String(code)} | ${EXIT_MEANINGS[code]} |`),
     '',
-    'What a message says, and what to do about it: [runbook](../../runbook.md#messages).',
+    'What each error means, and what to do next: [messages](../messages.md).',
     '',
   ].join('\n');
 }

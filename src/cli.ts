@@ -12,7 +12,7 @@ import { parseInvocation } from './commands/parse.js';
 import { describeError } from './commands/print-error.js';
 import { version } from './config/package-root.js';
 import { secretsIn } from './config/redact.js';
-import { EXIT, type ExitCode } from './errors.js';
+import { EXIT, type ExitCode } from './errors/exit-codes.js';
 
 /**
  * The whole program in one call: reads the command line (without node and script), runs the command and returns its

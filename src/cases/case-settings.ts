@@ -2,9 +2,11 @@ import path from 'node:path';
 import { CONFIG_FILE } from '../config/load.js';
 import { parseSettings } from '../config/parse.js';
 import type { Settings } from '../config/settings.js';
-import { UsageError } from '../errors.js';
+
 import type { FixtureFault } from './faults.js';
 import { readUtf8 } from './files.js';
+import { EXIT } from '../errors/exit-codes.js';
+import { hasExit } from '../errors/keylift-error.js';
 
 /**
  * The configuration beside a case, or, for tables of the operator's own, beside the folder of cases it is in; null where
@@ -28,7 +30,7 @@ function parse(text: string, file: string): { settings: Settings | null; faults:
   try {
     return { settings: parseSettings(text, { file }), faults: [] };
   } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
+    if (!hasExit(error, EXIT.usage)) throw error;
     return { settings: null, faults: [{ file: CONFIG_FILE, path: '', message: error.message }] };
   }
 }

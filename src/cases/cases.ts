@@ -1,12 +1,12 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { UsageError } from '../errors.js';
+import { keyliftError } from '../errors/keylift-error.js';
 import { fixtureError } from './faults.js';
 import { inspectFixture, LEGACY_FILE, type Fixture } from './fixture.js';
 
 /**
  * Reads DIR: one case (it has a `legacy.json`) or a directory whose subdirectories are cases, by name.
- * @throws UsageError `fixture_invalid` with the faults of all cases, `no_fixtures`, `fixture_unreadable`
+ * @throws `fixture_invalid` with the faults of all cases, `no_fixtures`, `fixture_unreadable`
  */
 export async function readCases(directory: string): Promise<Fixture[]> {
   const directories = await caseDirectories(directory);
@@ -25,15 +25,10 @@ async function caseDirectories(directory: string): Promise<string[]> {
   if (entries.some((entry) => entry.name === LEGACY_FILE)) return [directory];
   const cases = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'));
   if (cases.length === 0) {
-    throw new UsageError(
-      'no_fixtures',
-      `${directory} is neither a case (it has no ${LEGACY_FILE}) nor a folder of cases`,
-      {
-        facts: { directory },
-        hint: 'Name a folder with a legacy.json, or one of such folders.',
-        anchor: 'fixtures-and-the-embedded-server',
-      },
-    );
+    throw keyliftError('no_fixtures', {
+      message: `${directory} is neither a case (it has no ${LEGACY_FILE}) nor a folder of cases`,
+      facts: { directory },
+    });
   }
   return cases.map((entry) => path.join(directory, entry.name)).sort();
 }
@@ -42,11 +37,10 @@ async function list(directory: string) {
   try {
     return await readdir(directory, { withFileTypes: true });
   } catch (cause) {
-    throw new UsageError('fixture_unreadable', `${directory}: no fixtures can be read there`, {
+    throw keyliftError('fixture_unreadable', {
+      message: `${directory}: keylift cannot read cases there`,
       facts: { directory },
       cause,
-      hint: 'Name a folder with a legacy.json, or one of such folders.',
-      anchor: 'fixtures-and-the-embedded-server',
     });
   }
 }

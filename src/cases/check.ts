@@ -1,5 +1,6 @@
 import type { Settings } from '../config/settings.js';
-import { EXIT, KeyliftError, type ExitCode } from '../errors.js';
+import { EXIT, type ExitCode } from '../errors/exit-codes.js';
+import { KeyliftError } from '../errors/keylift-error.js';
 import { readCases } from './cases.js';
 import type { Difference } from './compare.js';
 import type { Fixture } from './fixture.js';

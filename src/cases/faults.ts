@@ -1,4 +1,4 @@
-import { UsageError } from '../errors.js';
+import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
 
 /** One thing wrong in a case: where (file, and path inside it, which may be empty) and what. */
 export interface FixtureFault {
@@ -8,13 +8,12 @@ export interface FixtureFault {
 }
 
 /** The error for one case, or for a directory of cases when the faults' files carry the case's name. */
-export function fixtureError(directory: string, faults: readonly FixtureFault[]): UsageError {
+export function fixtureError(directory: string, faults: readonly FixtureFault[]): KeyliftError {
   const lines = faults.map(describeFault);
   const count = lines.length === 1 ? 'one fault' : `${String(lines.length)} faults`;
-  return new UsageError('fixture_invalid', `${directory}: ${count} in the fixture\n  ${lines.join('\n  ')}`, {
+  return keyliftError('fixture_invalid', {
+    message: `${directory}: ${count} in the fixture\n  ${lines.join('\n  ')}`,
     facts: { directory, faults: lines },
-    hint: 'Correct the places named; schemas/fixture.schema.json describes the file.',
-    anchor: 'fixtures-and-the-embedded-server',
   });
 }
 

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { UsageError } from '../errors.js';
+import { keyliftError } from '../errors/keylift-error.js';
 import type { Settings } from '../config/settings.js';
 import { CONFIG_FILE } from '../config/load.js';
 import { readCaseSettings } from './case-settings.js';
@@ -73,7 +73,7 @@ export type FixtureReading = { fixture: Fixture; faults: [] } | { fixture: undef
 
 /**
  * Reads one case.
- * @throws UsageError `fixture_invalid`, naming every fault by file, row and field
+ * @throws `fixture_invalid`, naming every fault by file, row and field
  */
 export async function readFixture(directory: string): Promise<Fixture> {
   const reading = await inspectFixture(directory);
@@ -168,11 +168,10 @@ async function listDirectory(directory: string): Promise<string[]> {
   try {
     return (await readdir(directory)).sort();
   } catch (cause) {
-    throw new UsageError('fixture_unreadable', `${directory}: no fixture case can be read there`, {
+    throw keyliftError('fixture_unreadable', {
+      message: `${directory}: keylift cannot read a case there`,
       facts: { directory },
       cause,
-      hint: 'Name a folder with a legacy.json, or one of such folders.',
-      anchor: 'fixtures-and-the-embedded-server',
     });
   }
 }

@@ -2,14 +2,14 @@ import { openDatabase } from '../database/connect.js';
 import { describeDatabaseError } from '../database/describe.js';
 import type { WriteSession } from '../database/session.js';
 import { sqlStateOf } from '../database/sqlstate.js';
-import { UsageError } from '../errors.js';
+import { keyliftError } from '../errors/keylift-error.js';
 import { SCHEMA_SQL, type OwnTable, type OwnTables } from './own-tables.js';
 
 /**
  * Makes the operator's own tables in an empty database and fills them, over a connection of its own: a dump sets its
  * session's search path and more.
  *
- * @throws UsageError `fixture_unloadable` for what PostgreSQL does not take
+ * @throws `fixture_unloadable` for what PostgreSQL does not take
  */
 export async function loadOwnTables(url: string, { schemaSql, tables }: OwnTables): Promise<void> {
   const database = await openDatabase(url, { applicationName: 'keylift snapshot', maxConnections: 1 });
@@ -69,15 +69,10 @@ async function asFixture(place: string, work: () => Promise<unknown>): Promise<v
     const state = sqlStateOf(error);
     // 08, 53, 57, 58: the server's own trouble.
     if (state === undefined || /^(08|53|57|58)/.test(state)) throw error;
-    throw new UsageError(
-      'fixture_unloadable',
-      `${place} cannot be loaded: ${describeDatabaseError(error).message.replace(/^[^:]*: /, '')}`,
-      {
-        facts: { sqlstate: state },
-        cause: error,
-        hint: 'Mend the case; schemas/fixture-tables.schema.json describes its rows.',
-        anchor: 'fixtures-and-the-embedded-server',
-      },
-    );
+    throw keyliftError('fixture_unloadable', {
+      message: `${place} cannot be loaded: ${describeDatabaseError(error).message.replace(/^[^:]*: /, '')}`,
+      facts: { sqlstate: state },
+      cause: error,
+    });
   }
 }

@@ -2,7 +2,7 @@ import type { Settings } from '../config/settings.js';
 import { DEFAULT_SETTINGS } from '../config/defaults.js';
 import { openDatabase, type Database } from '../database/connect.js';
 import { CATALOG_ALONE, pinned } from '../database/pinned.js';
-import { EXIT } from '../errors.js';
+import { EXIT } from '../errors/exit-codes.js';
 import { patient } from '../database/patient.js';
 import { fenced } from '../run/fence.js';
 import { underLease } from '../run/lease.js';

@@ -1,11 +1,13 @@
 import path from 'node:path';
 import { parseTableName, quoteTable } from '../config/identifiers.js';
-import { UsageError } from '../errors.js';
+
 import { isPostgresText } from './formats.js';
 import type { FixtureFault } from './faults.js';
 import { readUtf8 } from './files.js';
 import { joinPath } from './json-text.js';
 import { validateLegacy } from './schema.js';
+import { EXIT } from '../errors/exit-codes.js';
+import { hasExit } from '../errors/keylift-error.js';
 
 /** The DDL of the operator's tables: what `pg_dump --schema-only --no-owner --no-privileges` prints. */
 export const SCHEMA_SQL = 'schema.sql';
@@ -54,7 +56,7 @@ function faultOfName(name: string): PlaceFault[] {
     parseTableName(name);
     return [];
   } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
+    if (!hasExit(error, EXIT.usage)) throw error;
     return [
       {
         path: joinPath('tables', name),

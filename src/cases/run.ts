@@ -32,7 +32,7 @@ export interface RunCaseOptions {
  * Runs one case in an empty database: load, plan, migrate, verify; returns what came of it, ready to be held
  * against the snapshots. Access before is captured before anything of keylift is in the database.
  *
- * @throws UsageError `fixture_unloadable`, `mapping_missing`, `mapping_invalid`
+ * @throws `fixture_unloadable`, `mapping_missing`, `mapping_invalid`
  */
 export async function runCase({ caseDirectory, url, stepsFor, settings: given }: RunCaseOptions): Promise<Captured> {
   const fixture = typeof caseDirectory === 'string' ? await readFixture(caseDirectory) : caseDirectory;

@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { openDatabase, type Database } from '../database/connect.js';
 import { isPermission } from '../database/sqlstate.js';
-import { RefusedError } from '../errors.js';
+import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
 
 /**
  * Gives `use` the URL of a new, empty database on the server of `serverUrl` and drops it afterwards, whoever is
  * still connected. The database that `serverUrl` names is not touched.
  *
- * @throws RefusedError `scratch_not_allowed` for a role without CREATEDB
+ * @throws `scratch_not_allowed` for a role without CREATEDB
  */
 export async function withScratchDatabase<T>(serverUrl: string, use: (url: string) => Promise<T>): Promise<T> {
   const name = `keylift_snapshot_${randomBytes(6).toString('hex')}`;
@@ -31,12 +31,11 @@ export async function withScratchDatabase<T>(serverUrl: string, use: (url: strin
   }
 }
 
-const notAllowed = ({ where }: Database, cause: unknown): RefusedError =>
-  new RefusedError('scratch_not_allowed', `${where.user} may not create a scratch database on ${where.host}`, {
+const notAllowed = ({ where }: Database, cause: unknown): KeyliftError =>
+  keyliftError('scratch_not_allowed', {
+    message: `${where.user} may not create a scratch database on ${where.host}`,
     facts: { host: where.host, port: where.port, user: where.user },
     cause,
-    hint: 'Use a role with CREATEDB, or no database at all: without --database-url and DATABASE_URL an embedded server is started.',
-    anchor: 'snapshots',
   });
 
 /** Outside a transaction, as CREATE DATABASE and DROP DATABASE must be. `name` above is ours: letters and digits. */

@@ -1,4 +1,4 @@
-import { EXIT } from '../errors.js';
+import { EXIT } from '../errors/exit-codes.js';
 import { checkText } from '../console/check-text.js';
 import { checkConfiguration } from '../setup/check.js';
 import type { Run } from './command.js';

@@ -1,4 +1,4 @@
-import type { ExitCode } from '../errors.js';
+import type { ExitCode } from '../errors/exit-codes.js';
 import type { CommandContext } from './context.js';
 import type { CommandDefinition } from './definition.js';
 import { readArguments, type Arguments, type Globals } from './read-arguments.js';

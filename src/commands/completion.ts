@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { EXIT } from '../errors.js';
+import { EXIT } from '../errors/exit-codes.js';
 import { completionScript, SHELLS, type Shell } from './completion-script.js';
 import type { Run } from './command.js';
 import { COMMANDS } from './definitions/all.js';

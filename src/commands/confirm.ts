@@ -1,5 +1,5 @@
 import { createInterface } from 'node:readline';
-import { InterruptedError, RefusedError } from '../errors.js';
+import { keyliftError } from '../errors/keylift-error.js';
 import { forTerminalLines } from '../escaping.js';
 import type { CommandContext } from './context.js';
 
@@ -12,8 +12,8 @@ export interface Question {
 }
 
 /**
- * Asks before something is written. Throws RefusedError `confirmation_missing` where nobody can answer,
- * `not_confirmed` when the answer is not yes, and InterruptedError when a signal comes first.
+ * Asks before something is written. Throws `confirmation_missing` where nobody can answer,
+ * `not_confirmed` when the answer is not yes, and `interrupted` when a signal comes first.
  */
 export async function confirm(
   { io, stop }: Pick<CommandContext, 'io' | 'stop'>,
@@ -21,18 +21,14 @@ export async function confirm(
 ): Promise<void> {
   if (yes) return;
   if (!io.isTTY.stdin || !io.isTTY.stderr) {
-    throw new RefusedError('confirmation_missing', `nobody can answer: ${question}`, {
-      hint: 'Pass --yes to go on without being asked.',
-      anchor: 'confirmation',
+    throw keyliftError('confirmation_missing', {
+      message: `this command asks a question, and there is no terminal to answer from: ${question}`,
     });
   }
   io.stderr.write(forTerminalLines([...lines, `${question} [y/N] `].join('\n')));
   const answer = await nextLine(io.stdin, stop);
   if (!/^\s*(y|yes)\s*$/i.test(answer)) {
-    throw new RefusedError('not_confirmed', 'the question was not answered with yes; nothing was changed', {
-      hint: 'Run the command again and answer y, or pass --yes.',
-      anchor: 'confirmation',
-    });
+    throw keyliftError('not_confirmed', { message: 'the answer was not yes; nothing was changed' });
   }
 }
 
@@ -43,7 +39,8 @@ function nextLine(stdin: NodeJS.ReadableStream, stop: AbortSignal): Promise<stri
     const reader = createInterface({ input: stdin, terminal: false });
     const onStop = () => {
       reject(
-        new InterruptedError('the command was stopped at the question; nothing was changed', {
+        keyliftError('interrupted', {
+          message: 'the command was stopped at the question; nothing was changed',
           hint: 'Run the same command again.',
         }),
       );

@@ -10,7 +10,7 @@ export interface CommandContext {
   settings: Settings;
   configFile: string | undefined;
   databaseUrl: string | undefined;
-  /** The database of --database-url or DATABASE_URL; closed when the command has ended. UsageError without a URL. */
+  /** The database of --database-url or DATABASE_URL; closed when the command has ended. Throws `database_url_missing` without a URL. */
   openDatabase(options?: OpenOptions): Promise<Database>;
   logger: Logger;
   /** For --log-file alone: what the terminal shows as a picture. */
@@ -24,7 +24,7 @@ export interface CommandContext {
   printAnswer(document: unknown): void;
   /** Text of the answer; with --json it goes to stderr, because stdout is the document's alone. */
   write(text: string): void;
-  /** Aborts at the first SIGINT or SIGTERM: finish what is begun, begin nothing, throw InterruptedError. */
+  /** Aborts at the first SIGINT or SIGTERM: finish what is begun, begin nothing, throw `interrupted`. */
   stop: AbortSignal;
   /** Aborts at the second one: leave at once. */
   stopNow: AbortSignal;

@@ -1,4 +1,4 @@
-import { EXIT, type ExitCode } from '../errors.js';
+import { EXIT, type ExitCode } from '../errors/exit-codes.js';
 import type { Positional, Flag } from './flags.js';
 
 /** A command as help, documents, completion and the parser see it. Imports nothing heavy, so that --help is quick. */

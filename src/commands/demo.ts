@@ -2,7 +2,8 @@ import { version } from '../config/package-root.js';
 import { tellStory } from '../demo/story.js';
 import { chapter } from '../demo/text.js';
 import { startEmbeddedServer } from '../embedded/server.js';
-import { EXIT, InterruptedError } from '../errors.js';
+import { EXIT } from '../errors/exit-codes.js';
+import { hasExit, keyliftError } from '../errors/keylift-error.js';
 import { SCRATCH_SETTINGS } from '../cases/server.js';
 import type { Run } from './command.js';
 import type { demoCommand } from './definitions/prepare.js';
@@ -31,9 +32,10 @@ export const run: Run<typeof demoCommand> = async (context) => {
     );
     return story.ok ? EXIT.done : EXIT.differences;
   } catch (error) {
-    if (!stop.aborted || error instanceof InterruptedError) throw error;
-    throw new InterruptedError('the command was stopped on request; the demo leaves nothing behind', {
-      hint: 'Run keylift demo again for the whole of it.',
+    if (!stop.aborted || hasExit(error, EXIT.interrupted)) throw error;
+    throw keyliftError('interrupted', {
+      message: 'the command was stopped on request; the demo removed what it created',
+      hint: 'Run keylift demo again to see all of it.',
       cause: error,
     });
   } finally {

@@ -1,7 +1,8 @@
 import type { Configuration } from '../config/load.js';
 import { secretsIn } from '../config/redact.js';
 import type { Database } from '../database/connect.js';
-import { InterruptedError, UsageError, type ExitCode } from '../errors.js';
+import { type ExitCode } from '../errors/exit-codes.js';
+import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
 import { forJson, forTerminalLines } from '../escaping.js';
 import type { Log } from '../logging/log.js';
 import type { Terminal } from '../console/terminal.js';
@@ -119,8 +120,8 @@ function whenStoppedNow(stopNow: AbortSignal, databases: readonly Database[]): (
 async function afterStopNow(error: unknown): Promise<unknown> {
   const { isTimeout } = await import('../database/sqlstate.js');
   if (!isTimeout(error)) return error;
-  return new InterruptedError('the command was stopped at once; what was not committed is rolled back', {
-    hint: 'Run the same command again: it goes on where it stopped.',
+  return keyliftError('interrupted', {
+    message: 'the command was stopped at once; uncommitted work is rolled back',
     cause: error,
   });
 }
@@ -154,11 +155,8 @@ function outputs(io: Io, { json }: Globals): Pick<CommandContext, 'json' | 'prin
   };
 }
 
-function noDatabase(): UsageError {
-  return new UsageError('database_url_missing', 'no database is named', {
-    hint: 'Set DATABASE_URL to postgres://user:password@host:5432/database, or pass --database-url.',
-    anchor: 'database',
-  });
+function noDatabase(): KeyliftError {
+  return keyliftError('database_url_missing', { message: 'no database is named' });
 }
 
 function knownSecrets({ databaseUrl }: Globals, env: Io['env']): string[] {

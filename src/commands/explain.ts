@@ -1,4 +1,4 @@
-import { EXIT } from '../errors.js';
+import { EXIT } from '../errors/exit-codes.js';
 import { explainKeys } from '../explain/explain.js';
 import { explanationText } from '../console/explain-text.js';
 import type { Run } from './command.js';

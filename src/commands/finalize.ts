@@ -1,4 +1,4 @@
-import { EXIT } from '../errors.js';
+import { EXIT } from '../errors/exit-codes.js';
 import { requireAllowed } from '../ledger/allowed.js';
 import { finalizeText } from '../console/finalize-text.js';
 import { finalize, purge } from '../stages/finalize/finalize.js';

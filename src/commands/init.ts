@@ -1,4 +1,4 @@
-import { EXIT } from '../errors.js';
+import { EXIT } from '../errors/exit-codes.js';
 import { draftText, notesText } from '../console/init-text.js';
 import { fileText, notesBeside, refuseExisting, writeFiles } from '../setup/files.js';
 import { draftConfiguration } from '../setup/init.js';

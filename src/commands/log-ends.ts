@@ -1,4 +1,4 @@
-import type { ExitCode } from '../errors.js';
+import type { ExitCode } from '../errors/exit-codes.js';
 import type { Logger } from '../logging/logger.js';
 import type { ErrorText } from './print-error.js';
 

@@ -4,7 +4,7 @@ import { readMetrics } from '../metrics/facts.js';
 import { withMetricsFile } from '../metrics/file.js';
 import type { CommandContext } from './context.js';
 
-/** Does `work` with `--metrics-file` kept up to date, where it was asked for. @throws UsageError `metrics_unwritable` */
+/** Does `work` with `--metrics-file` kept up to date, where it was asked for. @throws `metrics_unwritable` */
 export async function keepingMetrics<T>(
   { logger }: Pick<CommandContext, 'logger'>,
   { database, schema, file }: { database: Database; schema: MappedSchema; file: string | undefined },

@@ -1,6 +1,6 @@
 import { hiddenSessions, hiddenText } from '../database/hidden-sessions.js';
 import { besideInSnapshot } from '../database/same-snapshot.js';
-import { EXIT } from '../errors.js';
+import { EXIT } from '../errors/exit-codes.js';
 import { holdsOfLedger, readHolds } from '../plan/holds.js';
 import { planMove } from '../plan/plan.js';
 import { planText } from '../console/plan-text.js';

@@ -21,7 +21,7 @@ export interface Opened {
   schema: MappedSchema;
 }
 
-/** Connects and reads the mapped schema. @throws UsageError where a mapped table or column is not there. */
+/** Connects and reads the mapped schema. @throws `mapping_missing` where a mapped table or column is not there. */
 export async function openMapped(context: CommandContext): Promise<Opened> {
   const database = await context.openDatabase();
   const schema = await database.readOnly((session) => inspectMapping(session, context));

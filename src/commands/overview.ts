@@ -1,4 +1,4 @@
-import { EXIT_LABELS } from '../errors.js';
+import { EXIT_LABELS } from '../errors/exit-codes.js';
 import { wrap } from '../console/layout.js';
 import type { CommandDefinition } from './definition.js';
 

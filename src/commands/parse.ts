@@ -1,5 +1,5 @@
 import yargs, { type Argv } from 'yargs';
-import { UsageError } from '../errors.js';
+import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
 import type { Call, Command } from './command.js';
 import { commandLineFaults } from './command-line-faults.js';
 import { EXIT_MEANINGS, type CommandDefinition } from './definition.js';
@@ -25,7 +25,7 @@ class ParserFault extends Error {}
 /**
  * Reads a command line without running anything; its form is judged here first, because yargs stops at its first
  * fault, lets anything pass behind `--` and takes `--json=no` for a value.
- * Throws UsageError `usage`, with every fault it can name.
+ * Throws `usage`, with every fault it can name.
  */
 export function parseInvocation(given: readonly string[], world: ParseWorld): Invocation {
   const argv = given[0] === 'help' ? [...given.slice(1), '--help'] : given;
@@ -65,11 +65,11 @@ const asksForOverview = (argv: readonly string[], definitions: readonly CommandD
 function usage(
   faults: readonly string[],
   { argv, definitions }: { argv: readonly string[]; definitions: readonly CommandDefinition[] },
-): UsageError {
+): KeyliftError {
   const command = definitions.find(({ name }) => argv.includes(name))?.name;
-  return new UsageError('usage', faults.join('\n'), {
+  return keyliftError('usage', {
+    message: faults.join('\n'),
     hint: `See keylift ${command === undefined ? '' : `${command} `}--help.`,
-    anchor: 'command-line-and-configuration',
   });
 }
 

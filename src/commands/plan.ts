@@ -1,5 +1,5 @@
 import { besideInSnapshot } from '../database/same-snapshot.js';
-import { EXIT } from '../errors.js';
+import { EXIT } from '../errors/exit-codes.js';
 import { holdsOfLedger, readHolds } from '../plan/holds.js';
 import { planMove } from '../plan/plan.js';
 import { EXCEPTIONS_SHOWN, planText } from '../console/plan-text.js';

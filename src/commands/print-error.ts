@@ -1,5 +1,7 @@
 import { redactText } from '../config/redact.js';
-import { BugError, InterruptedError, KeyliftError, runOf, type ExitCode } from '../errors.js';
+import { type ExitCode } from '../errors/exit-codes.js';
+import { BugError, keyliftError, KeyliftError } from '../errors/keylift-error.js';
+import { runOf } from '../errors/run-of.js';
 import { forTerminal, forTerminalLines } from '../escaping.js';
 import type { LogFields } from '../logging/events.js';
 
@@ -47,10 +49,7 @@ const stackOf = ({ cause }: BugError): string | undefined => (cause instanceof E
 async function classify(error: unknown): Promise<KeyliftError> {
   if (error instanceof KeyliftError) return error;
   if (error instanceof Error && error.name === 'AbortError') {
-    return new InterruptedError('the command was stopped on request', {
-      hint: 'Run the same command again: it goes on where it stopped.',
-      cause: error,
-    });
+    return keyliftError('interrupted', { message: 'the command was stopped on request', cause: error });
   }
   // Only here, because pg is heavy and most command lines end well.
   const { describeDatabaseError } = await import('../database/describe.js');
@@ -66,9 +65,9 @@ const linesOfFacts = (facts: Record<string, unknown>): string[] =>
     .filter(([, value]) => value !== undefined)
     .flatMap(([name, value]) => factLines(name, value));
 
-const wayOut = ({ code, hint, anchor }: KeyliftError): string[] => [
+const wayOut = ({ code, hint, section }: KeyliftError): string[] => [
   `  ${hint}`,
-  `  see runbook.md#${anchor} (code ${code})`,
+  `  see runbook.md#${section} (code ${code})`,
 ];
 
 const MOST_ITEMS = 20;
@@ -99,7 +98,7 @@ function bugLines(error: BugError, { run, stack, telling }: BugFacts): string[] 
   const shown = telling.debug && stack !== undefined;
   return [
     `unexpected error: ${error.message}`,
-    '  this is a bug in keylift, or something it did not foresee, and no mistake of yours',
+    '  this is a bug in keylift or an event that it did not foresee, not a mistake of yours',
     ...linesOfFacts({ ...error.facts, run, stack: stack === undefined ? undefined : placeOfStack(telling) }),
     ...wayOut(error),
     ...(shown ? [stack] : []),

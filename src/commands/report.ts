@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { version } from '../config/package-root.js';
-import { EXIT } from '../errors.js';
+import { EXIT } from '../errors/exit-codes.js';
 import { replaceFile } from '../files/replace-file.js';
 import { readReportFacts } from '../report/facts/read.js';
 import { page } from '../report/page/page.js';

@@ -1,4 +1,4 @@
-import { EXIT } from '../errors.js';
+import { EXIT } from '../errors/exit-codes.js';
 import { requireAllowed } from '../ledger/allowed.js';
 import { rollBackAccounts } from '../stages/rollback/accounts.js';
 import { canRollBack, nothingToRollBack, rollBack, type RollbackReport } from '../stages/rollback/rollback.js';

@@ -1,5 +1,5 @@
 import { version } from '../config/package-root.js';
-import { InterruptedError } from '../errors.js';
+import { keyliftError } from '../errors/keylift-error.js';
 import { checkSnapshots, updateSnapshots, type CaseResult, type SnapshotOptions } from '../cases/check.js';
 import { withScratchDatabase } from '../cases/scratch.js';
 import { withServer } from '../cases/server.js';
@@ -13,7 +13,7 @@ export interface CasesOptions {
   databaseUrl: string | undefined;
 }
 
-/** Runs the cases of a folder, each in a scratch database of its own. @throws InterruptedError */
+/** Runs the cases of a folder, each in a scratch database of its own. @throws `interrupted` */
 export async function runCases(
   context: CommandContext,
   { action, directory, databaseUrl }: CasesOptions,
@@ -38,7 +38,8 @@ export async function runCases(
     });
   } catch (error) {
     if (!stop.aborted) throw error;
-    throw new InterruptedError('the command was stopped on request; the scratch database is gone', {
+    throw keyliftError('interrupted', {
+      message: 'the command was stopped on request; the scratch database was dropped',
       hint: 'Run the same command again: cases that ended before have their snapshots.',
       cause: error,
     });

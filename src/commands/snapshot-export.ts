@@ -1,4 +1,5 @@
-import { DifferencesError, EXIT, type ExitCode } from '../errors.js';
+import { EXIT, type ExitCode } from '../errors/exit-codes.js';
+import { keyliftError } from '../errors/keylift-error.js';
 import { exportCase, type Exported } from '../cases/export/export.js';
 import { readPlannedOutcomes } from '../cases/export/outcomes.js';
 import { exportText } from '../cases/export/text.js';
@@ -32,19 +33,18 @@ export async function exportSample(
   return EXIT.done;
 }
 
-/** @throws DifferencesError `export_differs`: a rule does not bite in the case as it did where it comes from */
+/** @throws `export_differs`: a rule does not bite in the case as it did where it comes from */
 async function compareOutcomes({ directory, outcomes, exceptions_by_reason: reasons }: Exported): Promise<void> {
   const planned = await readPlannedOutcomes(directory);
   if (planned === null) throw new Error(`the case in ${directory} has no plan among its snapshots`);
   const asText = (value: Record<string, number>): string => JSON.stringify(Object.entries(value).sort());
   if (asText(planned.outcomes) === asText(outcomes) && asText(planned.exceptions_by_reason) === asText(reasons)) return;
-  throw new DifferencesError('export_differs', 'the exported case does not come to what the plan says of the sample', {
+  throw keyliftError('export_differs', {
+    message: 'the outcomes of the exported case differ from those that the plan gives for the sample',
     facts: {
       sample: { ...outcomes, ...reasons },
       case: { ...planned.outcomes, ...planned.exceptions_by_reason },
       directory,
     },
-    hint: 'Do not rely on this case; report it with both lines above.',
-    anchor: 'fixtures-and-the-embedded-server',
   });
 }

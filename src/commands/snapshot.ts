@@ -1,7 +1,8 @@
 import { access, constants } from 'node:fs/promises';
 import path from 'node:path';
 import { secretsIn } from '../config/redact.js';
-import { EXIT, UsageError, type ExitCode } from '../errors.js';
+import { EXIT, type ExitCode } from '../errors/exit-codes.js';
+import { keyliftError } from '../errors/keylift-error.js';
 import { cannotWrite, replaceFile } from '../files/replace-file.js';
 import type { CaseResult } from '../cases/check.js';
 import { junitXml } from '../cases/junit.js';
@@ -43,10 +44,7 @@ function refuseStrayFlags({ action, junit, accounts }: Arguments<typeof snapshot
     ...(accounts !== undefined && action !== 'export' ? ['--accounts belongs to snapshot export'] : []),
   ];
   if (stray.length > 0)
-    throw new UsageError('usage', stray.join('\n'), {
-      hint: 'See keylift snapshot --help.',
-      anchor: 'command-line-and-configuration',
-    });
+    throw keyliftError('usage', { message: stray.join('\n'), hint: 'See keylift snapshot --help.' });
 }
 
 /** Asked before the cases run, which may take minutes. */

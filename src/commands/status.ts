@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EXIT } from '../errors.js';
+import { EXIT } from '../errors/exit-codes.js';
 import { pictureText } from '../console/picture.js';
 import { pictureOf } from '../console/scene.js';
 import { statusEssence, statusLine, statusText } from '../console/status-text.js';

@@ -1,5 +1,5 @@
 import { patient } from '../database/patient.js';
-import { EXIT, type ExitCode } from '../errors.js';
+import { EXIT, type ExitCode } from '../errors/exit-codes.js';
 import { steer, type Control } from '../ledger/control.js';
 import { recordEvent } from '../ledger/events.js';
 import { changesOf, steeringText, type SteeringWords } from '../console/steering-text.js';

@@ -1,4 +1,4 @@
-import { EXIT } from '../errors.js';
+import { EXIT } from '../errors/exit-codes.js';
 import { requireAllowed } from '../ledger/allowed.js';
 import { switchText } from '../console/switch-text.js';
 import type { SwitchScope } from '../stages/switch/rule.js';

@@ -1,5 +1,5 @@
 import { patient } from '../database/patient.js';
-import { EXIT, type ExitCode } from '../errors.js';
+import { EXIT, type ExitCode } from '../errors/exit-codes.js';
 import { requireAllowed } from '../ledger/allowed.js';
 import { readState, requireSettings, type LedgerState } from '../ledger/migration.js';
 import { reached } from '../ledger/states.js';

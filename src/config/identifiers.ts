@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { UsageError } from '../errors.js';
+import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
 
 /** PostgreSQL keeps 63 bytes of a name and cuts the rest off without an error. */
 const NAME_BYTES = 63;
@@ -15,7 +15,7 @@ const TABLE = new RegExp(`^(?:(${PART.source})\\.)?(${PART.source})$`, 'u');
 
 /**
  * Reads a table's name as SQL would: unquoted parts fold to lower case, quoted ones keep theirs, `""` is a quote.
- * Throws UsageError `table_name_invalid` for anything else, so that no other text reaches a statement.
+ * Throws `table_name_invalid` for anything else, so that no other text reaches a statement.
  */
 export function parseTableName(text: string): TableName {
   const match = TABLE.exec(text);
@@ -63,10 +63,8 @@ function readPart(part: string): string {
   return part.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 }
 
-function invalid(text: string, reason: string): UsageError {
-  return new UsageError(
-    'table_name_invalid',
-    `${JSON.stringify(text.slice(0, 200))} is not a table's name: ${reason}`,
-    { hint: 'Write it as SQL would take it, quoted where SQL needs it.', anchor: 'command-line-and-configuration' },
-  );
+function invalid(text: string, reason: string): KeyliftError {
+  return keyliftError('table_name_invalid', {
+    message: `${JSON.stringify(text.slice(0, 200))} is not a valid table name: ${reason}`,
+  });
 }

@@ -21,7 +21,7 @@ export const CONFIG_FILE = 'keylift.config.json';
 
 /**
  * Flag before environment (DATABASE_URL, KEYLIFT_CONFIG) before file before default.
- * Throws UsageError `config_unreadable`, or `config_invalid` with all faults of the file at once, each by its key.
+ * Throws `config_unreadable`, or `config_invalid` with all faults of the file at once, each by its key.
  */
 export async function loadConfiguration({ flags, env, cwd }: ConfigurationSources): Promise<Configuration> {
   const databaseUrl = flags.databaseUrl ?? nonEmpty(env.DATABASE_URL);

@@ -1,4 +1,4 @@
-import { UsageError } from '../errors.js';
+import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
 import { DEFAULT_SETTINGS } from './defaults.js';
 import { JsonFault, parseJson, type ParsedJson } from './json.js';
 import { keyPath } from './key-path.js';
@@ -8,7 +8,7 @@ import { faultsOfStructure, type Fault } from './structure.js';
 
 const MOST_TOLD = 50;
 
-/** Settings of a config file's text, laid key by key over the default. Throws UsageError `config_invalid`. */
+/** Settings of a config file's text, laid key by key over the default. Throws `config_invalid`. */
 export function parseSettings(text: string, { file }: { file: string }): Settings {
   const { value, duplicates } = parseOrRefuse(text, file);
   const faults = [
@@ -28,10 +28,10 @@ function parseOrRefuse(text: string, file: string): ParsedJson {
     return parseJson(text);
   } catch (error) {
     if (!(error instanceof JsonFault)) throw error;
-    throw new UsageError('config_invalid', `the config file ${file} is not JSON: ${error.message}`, {
+    throw keyliftError('config_invalid', {
+      message: `the config file ${file} is not JSON: ${error.message}`,
       facts: { line: error.line, column: error.column },
-      hint: 'Mend that place; nothing was changed.',
-      anchor: 'command-line-and-configuration',
+      hint: 'Correct the file at that line; nothing was changed.',
     });
   }
 }
@@ -53,13 +53,10 @@ function overDefault({ legacy = {}, target = {} }: PartialSettings): Settings {
   };
 }
 
-function invalid(file: string, faults: readonly Fault[]): UsageError {
+function invalid(file: string, faults: readonly Fault[]): KeyliftError {
   const lines = faults.map(({ path: at, reason }) => `  ${keyPath(at)}: ${reason}`);
   const told =
     lines.length > MOST_TOLD ? [...lines.slice(0, MOST_TOLD), `  and ${String(lines.length - MOST_TOLD)} more`] : lines;
   const count = lines.length === 1 ? '1 fault' : `${String(lines.length)} faults`;
-  return new UsageError('config_invalid', `the config file ${file} has ${count}:\n${told.join('\n')}`, {
-    hint: 'Mend them; schemas/config.schema.json describes the file. Nothing was changed.',
-    anchor: 'command-line-and-configuration',
-  });
+  return keyliftError('config_invalid', { message: `the config file ${file} has ${count}:\n${told.join('\n')}` });
 }

@@ -1,11 +1,11 @@
 import { open, type FileHandle } from 'node:fs/promises';
-import { UsageError } from '../errors.js';
+import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
 import { decodeUtf8 } from './utf8.js';
 
 const MAX_BYTES = 1024 * 1024;
 
 /**
- * A config file's text. Throws UsageError `config_unreadable` when it is missing, a folder, larger than 1 MiB or no
+ * A config file's text. Throws `config_unreadable` when it is missing, a folder, larger than 1 MiB or no
  * UTF-8. A byte order mark is taken off.
  */
 export async function readConfigFile(file: string, { givenBy }: { givenBy: string }): Promise<string> {
@@ -49,11 +49,10 @@ function reasonOf(error: unknown): string {
   return REASONS[code] ?? `cannot be read (${code || String(error)})`;
 }
 
-function unreadable(file: string, givenBy: string, reason: string, cause?: unknown): UsageError {
-  return new UsageError('config_unreadable', `the config file ${file} ${reason}`, {
+function unreadable(file: string, givenBy: string, reason: string, cause?: unknown): KeyliftError {
+  return keyliftError('config_unreadable', {
+    message: `the config file ${file} ${reason}`,
     facts: { file, given_by: givenBy },
     ...(cause === undefined ? {} : { cause }),
-    hint: 'Name a file of UTF-8 JSON that this user may read.',
-    anchor: 'command-line-and-configuration',
   });
 }

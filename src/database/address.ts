@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { UsageError } from '../errors.js';
+import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
 
 /** Where a database is, without anything secret in it. */
 export interface Where {
@@ -13,7 +13,7 @@ const SCHEME = /^(postgres|postgresql|socket):\/\//i;
 
 /**
  * Reads a database URL as pg will read it, without connecting.
- * Throws UsageError `database_url_invalid`, whose text never repeats the URL: a password may be anywhere in it.
+ * Throws `database_url_invalid`, whose text never repeats the URL: a password may be anywhere in it.
  */
 export function readAddress(url: string): Where {
   if (!SCHEME.test(url)) throw invalid('it does not start with postgres:// or postgresql://');
@@ -58,9 +58,6 @@ function parse(url: string): pg.Client {
   }
 }
 
-function invalid(reason: string): UsageError {
-  return new UsageError('database_url_invalid', `the database URL is not usable: ${reason}`, {
-    hint: 'Write postgres://user:password@host:5432/database, special characters percent-encoded (/ is %2F, # is %23).',
-    anchor: 'database',
-  });
+function invalid(reason: string): KeyliftError {
+  return keyliftError('database_url_invalid', { message: `the database URL is not usable: ${reason}` });
 }

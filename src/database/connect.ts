@@ -41,7 +41,7 @@ export interface Database {
 
 /**
  * Opens a pool and checks that the server lets us in and answers.
- * Throws UsageError (URL, credentials, database name) or UnreachableError `database_unreachable`.
+ * Throws the code of what is wrong (URL, credentials, database name: exit 2) or `database_unreachable`.
  */
 export async function openDatabase(url: string, options: OpenOptions = {}): Promise<Database> {
   const where = readAddress(url);

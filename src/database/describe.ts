@@ -1,4 +1,4 @@
-import { BugError, KeyliftError, RefusedError, UnreachableError, UsageError } from '../errors.js';
+import { keyliftError, KeyliftError } from '../errors/keylift-error.js';
 import { caretLines } from './place.js';
 import { SQLSTATE, isDatabaseError, isMissingObject, isPermission, isRetryable, isTimeout } from './sqlstate.js';
 import { placeOfFault, statementOf } from './statement.js';
@@ -12,46 +12,26 @@ export function describeDatabaseError(error: unknown): KeyliftError {
   if (error instanceof KeyliftError) return error;
   if (!isDatabaseError(error)) {
     const message = error instanceof Error ? error.message : String(error);
-    return new BugError('unexpected', message, { cause: error });
+    return keyliftError('unexpected', { message, cause: error });
   }
   const message = messageWithoutValues(error);
   const details = { facts: factsOf(error), cause: withoutValues(error, message) };
   if (isPermission(error)) {
-    return new RefusedError('permission_denied', `the database refused: ${message}`, {
-      ...details,
-      hint: 'Grant the role of the database URL what the message names.',
-      anchor: 'database',
-    });
+    return keyliftError('permission_denied', { message: `the database refused: ${message}`, ...details });
   }
   if (isMissingObject(error)) {
-    return new UsageError('object_missing', `the database has no such thing: ${message}`, {
-      ...details,
-      hint: 'Check the tables and columns in keylift.config.json against the database: keylift check names all that is missing. What is in the schema keylift is its own: restore what somebody dropped there.',
-      anchor: 'mapping',
-    });
+    return keyliftError('object_missing', { message: `the database lacks an object: ${message}`, ...details });
   }
   if (error.code === SQLSTATE.readOnlyTransaction) {
-    return new RefusedError('database_read_only', `the database takes no writes here: ${message}`, {
-      ...details,
-      hint: 'Connect to the primary, with a role that may write.',
-      anchor: 'database',
-    });
+    return keyliftError('database_read_only', { message: `the database is read-only: ${message}`, ...details });
   }
   if (error.code === SQLSTATE.diskFull) {
-    return new UnreachableError('disk_full', `the database has no room left: ${message}`, {
-      ...details,
-      hint: 'Make room on the server, then run the same command again: it goes on where it stopped.',
-      anchor: 'disk-full',
-    });
+    return keyliftError('disk_full', { message: `the disk of the database server is full: ${message}`, ...details });
   }
   if (isRetryable(error) || isTimeout(error) || error.code?.startsWith('53') === true) {
-    return new UnreachableError('database_busy', `the database gave up: ${message}`, {
-      ...details,
-      hint: 'Run the same command again when there is less load: it goes on where it stopped.',
-      anchor: 'database',
-    });
+    return keyliftError('database_busy', { message: `the database is too busy: ${message}`, ...details });
   }
-  return new BugError('database_error', `the database reported: ${message}`, details);
+  return keyliftError('database_error', { message: `the database reported: ${message}`, ...details });
 }
 
 type ServerError = Parameters<typeof factsOf>[0];
@@ -91,9 +71,9 @@ const raisedBy = ({ where }: ServerError): string | undefined => /^PL\/pgSQL \S+
 function messageWithoutValues(error: ServerError & Error): string {
   const code = error.code ?? '';
   if (code.startsWith('22'))
-    return `a value does not have the form that its type or a function asks for (SQLSTATE ${code})`;
+    return `a value does not have the form that its type or a function requires (SQLSTATE ${code})`;
   if (isRaised(error) && raisedBy(error)?.startsWith('keylift.') !== true)
-    return 'a function raised an exception; its words are not repeated, as they may quote a row';
+    return 'a function raised an exception; keylift withholds its text, which may quote a row';
   if (code.startsWith('P0')) return error.message.replace(/(["'«„“‘]).*?(["'»”’]|$)/gs, '$1…$2');
   return error.message;
 }

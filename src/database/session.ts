@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import type { Where } from './address.js';
-import { UnreachableError } from '../errors.js';
+import { KeyliftError } from '../errors/keylift-error.js';
 import { socketOf } from './beside.js';
 import { connectionLost } from './failures.js';
 import { isConnectionLost } from './sqlstate.js';
@@ -52,7 +52,7 @@ export interface Line {
   server: () => Server | undefined;
   servedBy: (server: Server) => void;
   /** Drops the connection: what waits for it ends with this error. */
-  breakOff: (error: UnreachableError) => void;
+  breakOff: (error: KeyliftError) => void;
   /** Detaches from the client: afterwards the session refuses to work. */
   close: () => void;
 }
@@ -76,7 +76,7 @@ export function openLine(client: pg.PoolClient, where: Where): Line {
       // pg has no code for "terminated unexpectedly"; its error event is what tells.
       if (lost !== undefined || isConnectionLost(error)) {
         lost ??= error as Error;
-        throw lost instanceof UnreachableError ? lost : connectionLost(lost, where);
+        throw lost instanceof KeyliftError ? lost : connectionLost(lost, where);
       }
       noteStatement(error, sql);
       throw error;

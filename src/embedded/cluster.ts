@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Binaries } from './binaries.js';
-import { cannotEmbed, embeddedFailed } from './errors.js';
+import type { ErrorCode } from '../errors/catalogue.js';
+import { keyliftError } from '../errors/keylift-error.js';
 import type { RunAs } from './run-as.js';
 import type { Watchdog } from './watchdog.js';
 
@@ -30,7 +31,7 @@ export interface OpenClusterOptions {
  * Opens the cluster that a persistent server left in the directory, else makes one: UTF8, ordered by code point on
  * every machine, reachable with a random password only.
  *
- * @throws UsageError `embedded_version_differs`; UnreachableError `embedded_initdb_failed`
+ * @throws `embedded_version_differs`; `embedded_initdb_failed`
  */
 export async function openCluster(options: OpenClusterOptions): Promise<Cluster> {
   const { binaries, directory, persistent, runAs } = options;
@@ -52,9 +53,9 @@ export async function openCluster(options: OpenClusterOptions): Promise<Cluster>
 async function assertSameMajor({ data, binaries }: Cluster): Promise<void> {
   const found = (await readText(path.join(data, 'PG_VERSION')))?.trim();
   if (found === String(binaries.major)) return;
-  throw cannotEmbed('version_differs', `${data} does not belong to PostgreSQL ${binaries.major}`, {
+  throw keyliftError('embedded_version_differs', {
+    message: `${data} does not belong to PostgreSQL ${binaries.major}`,
     facts: { directory: data, found: found ?? null, wanted: binaries.major },
-    hint: 'Ask for that major version, or choose another directory.',
   });
 }
 
@@ -72,7 +73,7 @@ async function makeCluster(cluster: Cluster, { persistent, watchdog }: { persist
     runAs,
   });
   const { code, signal, error } = await running.exit;
-  if (code !== 0) throw await failedWithLog('initdb_failed', cluster, { code, signal, error });
+  if (code !== 0) throw await failedWithLog('embedded_initdb_failed', cluster, { code, signal, error });
   // The password in its place says that the cluster is whole; where nothing is kept, it has served.
   if (persistent) await rename(draft, path.join(directory, 'password'));
   else await rm(draft);
@@ -97,16 +98,16 @@ function initdbArguments(
 }
 
 /** The error of a program that ended before its time, with the end of what it printed. */
-export async function failedWithLog(reason: string, cluster: Cluster, facts: Record<string, unknown>) {
+export async function failedWithLog(code: ErrorCode, cluster: Cluster, facts: Record<string, unknown>) {
   const printed = (await readText(cluster.log)) ?? '';
-  return embeddedFailed(reason, 'the embedded PostgreSQL did not start', {
+  return keyliftError(code, {
+    message: 'the embedded PostgreSQL did not start',
     facts: {
       ...facts,
       directory: cluster.directory,
       version: cluster.binaries.version,
       log: printed.trimEnd().split('\n').slice(-15),
     },
-    hint: 'Read the last lines of its log above: they say why.',
   });
 }
 

@@ -1,8 +1,7 @@
 import { chmod, chown, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { KeyliftError } from '../errors.js';
-import { cannotEmbed, embeddedFailed } from './errors.js';
+import { keyliftError, KeyliftError } from '../errors/keylift-error.js';
 import { succeedsAs } from './run-as.js';
 import type { RunAs } from './run-as.js';
 
@@ -17,8 +16,8 @@ export interface PlaceOptions {
  * Makes the server's own directory, mode 0700 and owned by whom it runs as: the one asked for, else a fresh one below
  * `.keylift/` in the current directory, else, where `runAs` cannot get there, a fresh one for temporary files.
  *
- * @throws UsageError `embedded_directory_unusable`, `embedded_directory_foreign` for a directory asked for;
- *   UnreachableError `embedded_no_directory` when no place is left
+ * @throws `embedded_directory_unusable`, `embedded_directory_foreign` for a directory asked for;
+ *   `embedded_no_directory` when no place is left
  */
 export async function placeServer({ asked, persistent, runAs }: PlaceOptions): Promise<string> {
   if (asked !== undefined) return takeAsked(path.resolve(asked), { persistent, runAs });
@@ -30,9 +29,9 @@ export async function placeServer({ asked, persistent, runAs }: PlaceOptions): P
     const directory = await makeFresh(home, runAs).catch(() => undefined);
     if (directory !== undefined) return directory;
   }
-  throw embeddedFailed('no_directory', 'no directory can be used for the data of the embedded PostgreSQL', {
+  throw keyliftError('embedded_no_directory', {
+    message: 'no directory can be used for the data of the embedded PostgreSQL',
     facts: { tried: homes, ...runAs },
-    hint: 'Run in a directory you may write to, or set TMPDIR to one.',
   });
 }
 
@@ -45,9 +44,9 @@ async function takeAsked(directory: string, { persistent, runAs }: Omit<PlaceOpt
     return directory;
   } catch (cause) {
     if (cause instanceof KeyliftError) throw cause;
-    throw cannotEmbed('directory_unusable', `the embedded PostgreSQL cannot use the directory ${directory}`, {
+    throw keyliftError('embedded_directory_unusable', {
+      message: `the embedded PostgreSQL cannot use the directory ${directory}`,
       facts: { directory, ...runAs },
-      hint: 'Choose a directory whose parents the user that PostgreSQL runs as may enter.',
       cause,
     });
   }
@@ -57,9 +56,9 @@ async function assertForUs(directory: string, { persistent }: { persistent: bool
   const found = await readdir(directory);
   const kept = persistent && found.includes('password') && found.includes('data');
   if (found.length === 0 || kept) return;
-  throw cannotEmbed('directory_foreign', `${directory} is neither empty nor what a persistent server left behind`, {
+  throw keyliftError('embedded_directory_foreign', {
+    message: `${directory} is not empty, and no persistent embedded server created it`,
     facts: { directory, persistent },
-    hint: 'Choose a directory that does not exist yet.',
   });
 }
 

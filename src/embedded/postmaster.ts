@@ -31,7 +31,7 @@ export interface StartOptions {
  * Starts PostgreSQL and resolves when it accepts connections. Another program may take the port between our look and
  * PostgreSQL's bind, so an early end is tried again a few times, on another port where the port is ours to choose.
  *
- * @throws UnreachableError `embedded_start_failed`, `embedded_start_timeout`
+ * @throws `embedded_start_failed`, `embedded_start_timeout`
  */
 export async function startPostmaster(options: StartOptions): Promise<Postmaster> {
   const { cluster, watchdog } = options;
@@ -45,7 +45,7 @@ export async function startPostmaster(options: StartOptions): Promise<Postmaster
       runAs: cluster.runAs,
     });
     if (await isReady(running, options)) return Object.assign(running, { pid: running.pid!, port });
-    if (attempt === ATTEMPTS) throw await failedWithLog('start_failed', cluster, { port, ...running.ended });
+    if (attempt === ATTEMPTS) throw await failedWithLog('embedded_start_failed', cluster, { port, ...running.ended });
     await delay(POLL_MS * attempt);
   }
 }
@@ -72,7 +72,7 @@ async function isReady(running: Running, { cluster, watchdog }: StartOptions): P
     if (await saysReady(cluster, running.pid)) return true;
     if (performance.now() > deadline) {
       await stopPostmaster(running, watchdog, 'immediate');
-      throw await failedWithLog('start_timeout', cluster, { seconds: START_TIMEOUT_MS / 1000 });
+      throw await failedWithLog('embedded_start_timeout', cluster, { seconds: START_TIMEOUT_MS / 1000 });
     }
     await Promise.race([delay(POLL_MS), running.exit]);
   }

@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { binariesAt } from './binaries.js';
 import type { Binaries } from './binaries.js';
-import { embeddedFailed } from './errors.js';
+import { keyliftError } from '../errors/keylift-error.js';
 import { succeedsAs } from './run-as.js';
 import type { RunAs } from './run-as.js';
 
@@ -24,7 +24,7 @@ export interface PrepareOptions {
  * temporary directory for the next time, else from a copy inside the server's own directory.
  *
  * @returns the binaries to use
- * @throws UnreachableError `embedded_not_runnable` when none of them runs
+ * @throws `embedded_not_runnable` when none of them runs
  */
 export async function prepareBinaries({ binaries, runAs, serverDirectory }: PrepareOptions): Promise<Binaries> {
   await repair(binaries.root).catch(() => undefined); // node_modules may be read-only; then the copy is repaired
@@ -33,7 +33,8 @@ export async function prepareBinaries({ binaries, runAs, serverDirectory }: Prep
     const copied = await copy().catch(() => undefined);
     if (copied !== undefined && runs(copied, runAs)) return copied;
   }
-  throw embeddedFailed('not_runnable', 'the embedded PostgreSQL does not run on this machine', {
+  throw keyliftError('embedded_not_runnable', {
+    message: 'the embedded PostgreSQL does not run on this machine',
     facts: { binaries: binaries.root, ...runAs },
     hint: `Run "${binaries.postgres} --version" as an ordinary user to see what is missing.`,
   });

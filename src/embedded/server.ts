@@ -2,7 +2,7 @@ import pg from 'pg';
 import { locateBinaries } from './binaries.js';
 import { openCluster } from './cluster.js';
 import type { Cluster } from './cluster.js';
-import { embeddedFailed } from './errors.js';
+import { keyliftError } from '../errors/keylift-error.js';
 import { placeServer } from './placement.js';
 import { startPostmaster, stopPostmaster } from './postmaster.js';
 import type { Postmaster } from './postmaster.js';
@@ -49,7 +49,7 @@ export interface EmbeddedServer {
  * Starts a real PostgreSQL server, also as root and in bare containers.
  *
  * @returns the running server, ready for connections
- * @throws UsageError for a platform, version or directory that cannot serve; UnreachableError when PostgreSQL does not
+ * @throws exit 2 for a platform, version or directory that cannot serve; exit 5 when PostgreSQL does not
  *   start. Codes begin with `embedded_`; facts hold the end of PostgreSQL's log.
  */
 export async function startEmbeddedServer(options: EmbeddedServerOptions = {}): Promise<EmbeddedServer> {
@@ -144,10 +144,10 @@ class RunningServer implements EmbeddedServer {
       await client.connect();
       await client.query(statement);
     } catch (cause) {
-      throw embeddedFailed('statement_failed', `the embedded PostgreSQL refused the statement ${statement}`, {
+      throw keyliftError('embedded_statement_failed', {
+        message: `the embedded PostgreSQL refused the statement ${statement}`,
         facts: { sqlstate: (cause as { code?: string }).code ?? null },
         cause,
-        hint: 'Try again; if it stays, report it with the SQLSTATE.',
       });
     } finally {
       await client.end().catch(() => undefined);

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
-import { embeddedFailed } from './errors.js';
+import { keyliftError } from '../errors/keylift-error.js';
 import type { RunAs } from './run-as.js';
 import { succeedsAs } from './run-as.js';
 import { WATCHDOG_PROGRAM } from './watchdog-program.js';
@@ -96,9 +96,9 @@ export class Watchdog {
     this.#process.stdin!.end();
     const code = await this.working(() => this.#gone);
     if (code === 0) return;
-    throw embeddedFailed('stop_failed', 'the embedded PostgreSQL did not stop cleanly', {
+    throw keyliftError('embedded_stop_failed', {
+      message: 'the embedded PostgreSQL did not stop cleanly',
       facts: { code },
-      hint: 'Look for leftovers below .keylift/ and remove them by hand.',
     });
   }
 

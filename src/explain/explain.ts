@@ -1,5 +1,5 @@
 import type { Database } from '../database/connect.js';
-import { UsageError } from '../errors.js';
+import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import type { Explanation, KeyStory } from './document.js';
 import { gatherFacts } from './facts.js';
@@ -11,7 +11,7 @@ import { tellStory } from './story.js';
  * The story of the key with this id, or of every key with this fingerprint: at any time before, during and after a
  * migration, also for keys whose rows are archived, and for a role that may read the legacy tables alone. Writes nothing.
  *
- * @throws UsageError `key_unknown`; RefusedError `settings_changed`
+ * @throws `key_unknown`; `settings_changed`
  */
 export async function explainKeys(database: Database, schema: MappedSchema, word: string): Promise<Explanation> {
   const scene = await database.readOnly((session) => lookAround(session, schema));
@@ -32,11 +32,11 @@ export async function explainKeys(database: Database, schema: MappedSchema, word
 }
 
 /** The word is not repeated: somebody may have pasted a token. */
-function unknown({ settings, types }: MappedSchema): UsageError {
+function unknown({ settings, types }: MappedSchema): KeyliftError {
   const narrowed =
     settings.legacy.keys.where === null ? '' : ' Rows that legacy.keys.where leaves out are no per-API keys.';
-  return new UsageError('key_unknown', 'no key has this id or fingerprint', {
+  return keyliftError('key_unknown', {
+    message: 'no key has this id or fingerprint',
     hint: `Give an id (${types.id}), or the 12 hex digits that keylift shows, never a token.${narrowed}`,
-    anchor: 'command-line-and-configuration',
   });
 }

@@ -18,7 +18,7 @@ export interface Scene {
   authorize: boolean;
 }
 
-/** Looks what exists. @throws RefusedError `settings_changed` when the ledger is another configuration's. */
+/** Looks what exists. @throws `settings_changed` when the ledger is another configuration's. */
 export async function lookAround(session: ReadSession, schema: MappedSchema): Promise<Scene> {
   const ledger = (await mayReadLedger(session)) ? await readState(session) : null;
   if (ledger === null)

@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { decodeUtf8 } from '../config/utf8.js';
-import { UsageError } from '../errors.js';
+import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
 
 const MAX_BYTES = 64 * 1024 * 1024;
 
@@ -21,7 +21,7 @@ export interface IdListOptions {
  * Reads a CSV with a header and returns the ids of the columns asked for. Ids stay text. Other columns are a
  * person's notes and are left alone; a row without any id is a fault, as it may be a slip of the hand.
  *
- * @throws UsageError `list_unreadable` or `list_invalid`, all faults at once, nothing else done.
+ * @throws `list_unreadable` or `list_invalid`, all faults at once, nothing else done.
  */
 export async function readIdList(file: string, options: IdListOptions): Promise<Map<string, ListedId[]>> {
   const [text, { default: Papa }] = await Promise.all([readText(file, options.kind), import('papaparse')]);
@@ -57,17 +57,16 @@ export async function readIdList(file: string, options: IdListOptions): Promise<
 }
 
 /** A list's faults as one error; at most twenty are written out, all are counted. */
-export function invalidList(file: string, kind: string, faults: string[]): UsageError {
+export function invalidList(file: string, kind: string, faults: string[]): KeyliftError {
   const shown = faults
     .slice(0, 20)
     .map((f) => `\n  ${f}`)
     .join('');
   const more = faults.length > 20 ? `\n  and ${String(faults.length - 20)} more` : '';
-  return new UsageError(
-    'list_invalid',
-    `the ${kind} ${file} has ${String(faults.length)} fault${faults.length === 1 ? '' : 's'}:${shown}${more}`,
-    { facts: { file }, hint: 'Mend the file and run the command again; nothing was changed.', anchor: 'lists' },
-  );
+  return keyliftError('list_invalid', {
+    message: `the ${kind} ${file} has ${String(faults.length)} fault${faults.length === 1 ? '' : 's'}:${shown}${more}`,
+    facts: { file },
+  });
 }
 
 const REASONS: Record<string, string> = {
@@ -82,13 +81,8 @@ function reasonOf(error: unknown): string {
 }
 
 async function readText(file: string, kind: string): Promise<string> {
-  const refuse = (reason: string, cause?: unknown): UsageError =>
-    new UsageError('list_unreadable', `the ${kind} ${file} ${reason}`, {
-      facts: { file },
-      cause,
-      hint: 'Name a CSV file in UTF-8 that this user may read; nothing was changed.',
-      anchor: 'lists',
-    });
+  const refuse = (reason: string, cause?: unknown): KeyliftError =>
+    keyliftError('list_unreadable', { message: `the ${kind} ${file} ${reason}`, facts: { file }, cause });
   const facts = await stat(file).catch((error: unknown) => {
     throw refuse(reasonOf(error), error);
   });

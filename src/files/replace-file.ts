@@ -1,21 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { open, realpath, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { UsageError, type ErrorDetails } from '../errors.js';
+import type { ErrorCode } from '../errors/catalogue.js';
+import { keyliftError, KeyliftError } from '../errors/keylift-error.js';
 
-type Unwritable = Omit<ErrorDetails, 'anchor'>;
-
-/** Files keylift writes whole, each with the error of a place that takes none. */
+/** The files that keylift writes whole, each with the code of the error if it cannot. */
 const UNWRITABLE = {
-  notice: (message: string, details: Unwritable) =>
-    new UsageError('notice_unwritable', message, { ...details, anchor: 'command-line-and-configuration' }),
-  report: (message: string, details: Unwritable) =>
-    new UsageError('report_unwritable', message, { ...details, anchor: 'command-line-and-configuration' }),
-  metrics: (message: string, details: Unwritable) =>
-    new UsageError('metrics_unwritable', message, { ...details, anchor: 'metrics' }),
-  JUnit: (message: string, details: Unwritable) =>
-    new UsageError('junit_unwritable', message, { ...details, anchor: 'fixtures-and-the-embedded-server' }),
-};
+  notice: 'notice_unwritable',
+  report: 'report_unwritable',
+  metrics: 'metrics_unwritable',
+  JUnit: 'junit_unwritable',
+} as const satisfies Record<string, ErrorCode>;
 
 export interface Replaced {
   file: string;
@@ -28,13 +23,13 @@ export interface Replaced {
  * Hands `write` a new file with its mode, and puts it in the place of `file` once it is whole and on
  * the disk: whoever looks finds the old content or the new, never half.
  *
- * @throws UsageError `notice_unwritable`, `report_unwritable`, `metrics_unwritable` or `junit_unwritable` by its kind, and whatever `write` throws; `file` is as it was then.
+ * @throws `notice_unwritable`, `report_unwritable`, `metrics_unwritable` or `junit_unwritable` by its kind, and whatever `write` throws; `file` is as it was then.
  */
 export async function replaceFile<T>(
   replaced: Replaced,
   write: (append: (text: string) => Promise<void>) => Promise<T>,
 ): Promise<T> {
-  const unwritable = (error: unknown): UsageError => cannotWrite(replaced, error);
+  const unwritable = (error: unknown): KeyliftError => cannotWrite(replaced, error);
   const place = await placeOf(replaced);
   const draft = path.join(path.dirname(place), `.${path.basename(place)}.${randomBytes(6).toString('hex')}.tmp`);
   const handle = await open(draft, 'wx', 0o600).catch((error: unknown) => {
@@ -72,16 +67,16 @@ async function placeOf(replaced: Replaced): Promise<string> {
     return place;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return replaced.file;
-    throw error instanceof UsageError ? error : cannotWrite(replaced, error);
+    throw error instanceof KeyliftError ? error : cannotWrite(replaced, error);
   }
 }
 
 /** The error of a place that takes no file. */
-export function cannotWrite({ file, kind }: Replaced, cause: unknown): UsageError {
+export function cannotWrite({ file, kind }: Replaced, cause: unknown): KeyliftError {
   const reason = cause instanceof Error ? ((cause as NodeJS.ErrnoException).code ?? cause.message) : String(cause);
-  return UNWRITABLE[kind](`the ${kind} file ${file} cannot be written: ${reason}`, {
+  return keyliftError(UNWRITABLE[kind], {
+    message: `the ${kind} file ${file} cannot be written: ${reason}`,
     facts: { file },
     cause,
-    hint: 'Name a file in a folder that exists and that you may write.',
   });
 }

@@ -1,4 +1,4 @@
-import type { RefusedError } from '../errors.js';
+import type { KeyliftError } from '../errors/keylift-error.js';
 import {
   finalized,
   KEEP_ACCOUNT_KEYS,
@@ -155,7 +155,7 @@ export const COMMANDS = Object.keys(TABLE) as readonly Command[];
 export type NeedsMigration = { [C in Command]: (typeof TABLE)[C]['none'] extends 'runs' ? never : C }[Command];
 
 /** Why the command may not run at this position, or null if it may. */
-export function refusalOf(command: Command, at: Position | null): RefusedError | null {
+export function refusalOf(command: Command, at: Position | null): KeyliftError | null {
   const cell: Cell = TABLE[command][at?.state ?? 'none'];
   if (cell === RUNS) return null;
   if (typeof cell === 'function') return cell(at);
@@ -166,7 +166,7 @@ export function refusalOf(command: Command, at: Position | null): RefusedError |
  * Refuses a command that the table does not allow at this position.
  *
  * @returns the position, which is not null for a command that needs a migration.
- * @throws RefusedError with the code of the table.
+ * @throws with the code of the table.
  */
 export function requireAllowed<At extends Position>(command: NeedsMigration, at: At | null): At;
 export function requireAllowed<At extends Position>(command: Command, at: At | null): At | null;

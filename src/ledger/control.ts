@@ -36,7 +36,7 @@ const AT_WORK = `
 /**
  * Changes what is given. A run looks before each batch.
  *
- * @throws RefusedError `nothing_migrated` where there is nothing to steer.
+ * @throws `nothing_migrated` where there is nothing to steer.
  */
 export async function steer(session: WriteSession, change: Partial<Control>): Promise<Steered> {
   requireAllowed('pause, resume, tune', await readState(session));

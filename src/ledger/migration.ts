@@ -1,4 +1,4 @@
-import { RefusedError } from '../errors.js';
+import { keyliftError } from '../errors/keylift-error.js';
 import type { ReadSession, WriteSession } from '../database/session.js';
 import { requireAllowed } from './allowed.js';
 import { requireTransition, type Position } from './states.js';
@@ -26,7 +26,7 @@ export async function readState(session: ReadSession): Promise<LedgerState | nul
  * Continues the attempt, or begins one: the first, or the next after a rollback. From here on the run belongs to this
  * attempt, whichever attempt it was recorded in.
  *
- * @throws RefusedError where `migrate` is not allowed, or `settings_changed`.
+ * @throws the refusal where `migrate` is not allowed, or `settings_changed`.
  */
 export async function beginAttempt(session: WriteSession, settings: unknown, runId: string): Promise<LedgerState> {
   const before = await readState(session);
@@ -50,7 +50,7 @@ const BEGIN = `
 /**
  * Moves the migration to another position: `state`, `stage`, or both. `seconds` is added to its duration.
  *
- * @throws BugError `illegal_transition` where the table of transitions does not allow it.
+ * @throws `illegal_transition` where the table of transitions does not allow it.
  */
 export async function moveTo(
   session: WriteSession,
@@ -70,13 +70,12 @@ export async function moveTo(
  * A migration continues, and is rolled back, with the configuration that it began with: another configuration names
  * other tables.
  *
- * @throws RefusedError `settings_changed`
+ * @throws `settings_changed`
  */
 export function requireSettings(state: LedgerState, settings: unknown): void {
   if (sameSettings(state.settings, settings)) return;
-  throw new RefusedError('settings_changed', 'the configuration is not the one that this migration began with', {
-    hint: 'Use that configuration, or roll the migration back with it first: keylift rollback, then npx knex migrate:rollback --all.',
-    anchor: 'settings-changed',
+  throw keyliftError('settings_changed', {
+    message: 'the configuration is not the one that this migration began with',
   });
 }
 

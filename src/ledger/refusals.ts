@@ -1,8 +1,8 @@
-import { RefusedError } from '../errors.js';
+import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
 import { reached, type Position } from './states.js';
 
 /** Makes the refusal that a command gets at a position; null: there is no migration. */
-export type Refuse = (at: Position | null) => RefusedError;
+export type Refuse = (at: Position | null) => KeyliftError;
 
 const isReturning = (at: Position | null): boolean => at?.state === 'restoring' || at?.state === 'rolling_back';
 
@@ -15,33 +15,26 @@ export const nothingMigrated =
   (purpose: string): Refuse =>
   (at) =>
     at === null || at.state === 'rolled_back'
-      ? new RefusedError('nothing_migrated', `there is no migration to ${purpose}`, {
+      ? keyliftError('nothing_migrated', {
+          message: `there is no migration to ${purpose}`,
           hint: 'Run keylift migrate first.',
-          anchor: 'nothing-migrated',
         })
-      : new RefusedError('nothing_migrated', `expand did not finish, so no key has moved: nothing to ${purpose}`, {
+      : keyliftError('nothing_migrated', {
+          message: `expand did not finish, so no key has moved: nothing to ${purpose}`,
           hint: isReturning(at) ? FINISH_ROLLBACK : 'Run keylift migrate to continue, or keylift rollback to go back.',
-          anchor: 'nothing-migrated',
         });
 
 export const rollbackUnfinished: Refuse = () =>
-  new RefusedError('rollback_unfinished', 'a rollback began and did not finish', {
-    hint: FINISH_ROLLBACK,
-    anchor: 'rollback-unfinished',
-  });
+  keyliftError('rollback_unfinished', { message: 'a rollback began and did not finish', hint: FINISH_ROLLBACK });
 
 export const notVerified: Refuse = (at) =>
-  new RefusedError(
-    'not_verified',
-    isReturning(at)
+  keyliftError('not_verified', {
+    message: isReturning(at)
       ? 'a rollback began and did not finish; accounts are switched after a proof'
       : 'accounts are switched after the proof has passed, not before',
-    {
-      facts: { stage: at?.stage },
-      hint: isReturning(at) ? FINISH_ROLLBACK : 'Run keylift migrate --until verify first.',
-      anchor: 'not-verified',
-    },
-  );
+    facts: { stage: at?.stage },
+    hint: isReturning(at) ? FINISH_ROLLBACK : 'Run keylift migrate --until verify first.',
+  });
 
 function toSwitchAll(at: Position | null): string {
   if (isReturning(at)) return FINISH_ROLLBACK;
@@ -51,34 +44,31 @@ function toSwitchAll(at: Position | null): string {
 }
 
 export const notSwitched: Refuse = (at) =>
-  new RefusedError(
-    'not_switched',
-    isReturning(at)
+  keyliftError('not_switched', {
+    message: isReturning(at)
       ? 'a rollback began and did not finish; finalize needs every account switched'
       : 'finalize needs every account switched; some are still answered by their per-API keys',
-    { facts: { state: at?.state, stage: at?.stage }, hint: toSwitchAll(at), anchor: 'not-switched' },
-  );
+    facts: { state: at?.state, stage: at?.stage },
+    hint: toSwitchAll(at),
+  });
 
 export const noWayBack: Refuse = (at) =>
-  new RefusedError(
-    'finalized_no_way_back',
-    at?.state === 'purged'
-      ? 'the per-API keys were purged, and switching back needs them in their table'
-      : 'the per-API keys are in the archive, and switching back needs them in their table',
-    {
-      hint:
-        at?.state === 'purged'
-          ? KEEP_ACCOUNT_KEYS
-          : 'Run keylift rollback: it restores them and switches every account back.',
-      anchor: 'finalized',
-    },
-  );
+  keyliftError('finalized_no_way_back', {
+    message:
+      at?.state === 'purged'
+        ? 'the per-API keys were purged, and switching back needs them in the legacy table'
+        : 'the per-API keys are in the archive, and switching back needs them in the legacy table',
+    hint:
+      at?.state === 'purged'
+        ? KEEP_ACCOUNT_KEYS
+        : 'Run keylift rollback: it restores them and switches every account back.',
+  });
 
 /** Once finalize has begun there is nothing left that the command could do. */
 export const finalized =
   (message: string, hint: string): Refuse =>
   () =>
-    new RefusedError('finalized', message, { hint, anchor: 'finalized' });
+    keyliftError('finalized', { message, hint });
 
 function toFinalize(at: Position | null): string {
   if (isReturning(at)) return FINISH_ROLLBACK;
@@ -88,20 +78,15 @@ function toFinalize(at: Position | null): string {
 }
 
 export const notFinalized: Refuse = (at) =>
-  new RefusedError('not_finalized', 'there is no complete archive to purge', { hint: toFinalize(at), anchor: 'purge' });
+  keyliftError('not_finalized', { message: 'there is no complete archive to purge', hint: toFinalize(at) });
 
 export const purged: Refuse = () =>
-  new RefusedError('purged', 'the archive was purged, so the per-API keys cannot be restored', {
+  keyliftError('purged', {
+    message: 'the archive was purged, so the per-API keys cannot be restored',
     hint: KEEP_ACCOUNT_KEYS,
-    anchor: 'purge',
   });
 
 export const rehearsalTooLate: Refuse = () =>
-  new RefusedError(
-    'rehearsal_too_late',
-    'this database has a keylift ledger already, so there is nothing to rehearse',
-    {
-      hint: 'See the pace of the migration with keylift status, or rehearse on a copy of the database.',
-      anchor: 'too-late-to-rehearse',
-    },
-  );
+  keyliftError('rehearsal_too_late', {
+    message: 'this database has a keylift ledger already, so there is nothing to rehearse',
+  });

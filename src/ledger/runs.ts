@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { RefusedError } from '../errors.js';
+import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
 import type { WriteSession } from '../database/session.js';
 
 /** A lease is kept alive this often and lost after this long, in seconds. */
@@ -126,20 +126,12 @@ export async function endRun(
 }
 
 /** The refusal a second operator gets. */
-export function anotherRun(owner: Owner): RefusedError {
-  return new RefusedError(
-    'another_run',
-    `another keylift is at work: ${owner.command} on ${owner.host}, process ${String(owner.pid)}`,
-    {
-      facts: { lease_ends_in_seconds: owner.seconds_left },
-      hint: 'Watch it with keylift status. When its process is dead, its lease ends by itself and the command can be run again.',
-      anchor: 'another-run',
-    },
-  );
+export function anotherRun(owner: Owner): KeyliftError {
+  return keyliftError('another_run', {
+    message: `another run is active: ${owner.command} on ${owner.host}, process ${String(owner.pid)}`,
+    facts: { lease_ends_in_seconds: owner.seconds_left },
+  });
 }
 
-export const leaseLost = (): RefusedError =>
-  new RefusedError('lease_lost', 'this run lost its lease; another one may be at work', {
-    hint: 'Look with keylift status, then run the command again if nobody is at work.',
-    anchor: 'another-run',
-  });
+export const leaseLost = (): KeyliftError =>
+  keyliftError('lease_lost', { message: 'this run lost its lease; another run may be active' });

@@ -1,4 +1,4 @@
-import { BugError } from '../errors.js';
+import { keyliftError } from '../errors/keylift-error.js';
 
 /** Stages in their order; `finalize` is never part of `migrate`. */
 export const STAGES = ['expand', 'backfill', 'harden', 'verify', 'switch', 'finalize'] as const;
@@ -117,7 +117,7 @@ export const TRANSITIONS: readonly Transition[] = [
 export const describePosition = (at: Position | null): string =>
   at === null ? 'no migration' : `${at.state} after ${at.stage ?? 'no stage'}`;
 
-/** @throws BugError `illegal_transition` where the table has no such transition. */
+/** @throws `illegal_transition` where the table has no such transition. */
 export function requireTransition(from: Position | null, to: Position): void {
   const allowed = TRANSITIONS.some(
     (one) =>
@@ -126,11 +126,10 @@ export function requireTransition(from: Position | null, to: Position): void {
       one.stages.some(([before, after]) => before === (from?.stage ?? null) && after === to.stage),
   );
   if (!allowed) {
-    throw new BugError(
-      'illegal_transition',
-      `a migration cannot go from ${describePosition(from)} to ${describePosition(to)}`,
-      { facts: { from, to } },
-    );
+    throw keyliftError('illegal_transition', {
+      message: `a migration cannot go from ${describePosition(from)} to ${describePosition(to)}`,
+      facts: { from, to },
+    });
   }
 }
 

@@ -3,7 +3,7 @@ import { createWriteStream, fchmodSync, fstatSync, openSync, type WriteStream } 
 import { createRequire } from 'node:module';
 import type winston from 'winston';
 import { redactText } from '../config/redact.js';
-import { UsageError } from '../errors.js';
+import { keyliftError } from '../errors/keylift-error.js';
 import { forJson, forTerminal } from '../escaping.js';
 import type { LogEvent, LogFields } from './events.js';
 import { LOG_LEVELS, type Logger, type LogLevel } from './logger.js';
@@ -38,7 +38,7 @@ interface Entry {
 /** Loaded for the first line: a command that only prints its answer has none, and need not wait for it. */
 const loadWinston = (): typeof winston => createRequire(import.meta.url)('winston') as typeof winston;
 
-/** Human lines on stderr and, if asked for, JSON lines in a file. Throws UsageError `log_file_unwritable`. */
+/** Human lines on stderr and, if asked for, JSON lines in a file. Throws `log_file_unwritable`. */
 export function openLog({ stderr, level = 'info', file, secrets = [], now = () => new Date() }: LogOptions): Log {
   const stream = file === undefined ? undefined : openFile(file, stderr);
   let log: winston.Logger | undefined;
@@ -88,16 +88,11 @@ function openFile(file: string, stderr: NodeJS.WritableStream): WriteStream {
   try {
     descriptor = openSync(file, 'a', 0o600);
   } catch (error) {
-    throw new UsageError(
-      'log_file_unwritable',
-      `the log file ${file} cannot be written (${String((error as NodeJS.ErrnoException).code)})`,
-      {
-        facts: { file },
-        cause: error,
-        hint: 'Name a file in a folder that exists and that you may write.',
-        anchor: 'command-line-and-configuration',
-      },
-    );
+    throw keyliftError('log_file_unwritable', {
+      message: `the log file ${file} cannot be written (${String((error as NodeJS.ErrnoException).code)})`,
+      facts: { file },
+      cause: error,
+    });
   }
   narrow(descriptor, { file, stderr });
   const stream = createWriteStream(file, { fd: descriptor });

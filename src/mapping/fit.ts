@@ -2,7 +2,7 @@ import type { Settings } from '../config/settings.js';
 import { describeDatabaseError } from '../database/describe.js';
 import type { ReadSession } from '../database/session.js';
 import { isPermission, sqlStateOf } from '../database/sqlstate.js';
-import { RefusedError, UsageError } from '../errors.js';
+import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
 import { legacyFragments } from './fragments.js';
 import { inspectLegacy, type MappedSchema } from './inspect.js';
 import { faultLine, faultLines } from './mapping-fault.js';
@@ -13,8 +13,8 @@ import { missingNames } from './missing-names.js';
  * `inspectLegacy` for a configuration nobody has tried yet: says by configuration key what is not there, and
  * whatever else the server says of the operator's expressions as the operator's to mend.
  *
- * @throws UsageError `mapping_missing` with all missing tables, columns and zones at once, or `mapping_invalid` with all that
- *   does not fit; RefusedError `preflight` where this role may not see all rows.
+ * @throws `mapping_missing` with all missing tables, columns and zones at once, or `mapping_invalid` with all that
+ *   does not fit; `preflight` where this role may not see all rows.
  */
 export async function inspectMapping(
   session: ReadSession,
@@ -23,11 +23,9 @@ export async function inspectMapping(
   const where = configFile ?? 'the default configuration';
   const faults = [...(await missingNames(session, settings)), ...(await unknownZone(session, settings))];
   if (faults.length > 0) {
-    throw new UsageError(
-      'mapping_missing',
-      `${where} names what this database does not have:\n${faults.map((f) => `  ${faultLine(f)}`).join('\n')}`,
-      { hint: 'Mend the configuration; nothing was changed.', anchor: 'mapping' },
-    );
+    throw keyliftError('mapping_missing', {
+      message: `${where} names what this database does not have:\n${faults.map((f) => `  ${faultLine(f)}`).join('\n')}`,
+    });
   }
   // After an error the faults are still to be asked for.
   await session.query('SAVEPOINT keylift_mapping');
@@ -43,11 +41,10 @@ export async function inspectMapping(
     const lines = (await mappingFaults(session, settings)).flatMap(faultLines).map((line) => `\n  ${line}`);
     const told = describeDatabaseError(error);
     const said = lines.length > 0 ? lines.join('') : ` ${told.message.replace(/^[^:]*: /, '')}`;
-    throw new UsageError('mapping_invalid', `${where} does not fit this database:${said}`, {
+    throw keyliftError('mapping_invalid', {
+      message: `${where} does not fit this database:${said}`,
       facts: lines.length > 0 ? { sqlstate: state } : told.facts,
       cause: error,
-      hint: 'Mend the types and the { "sql": … } expressions of the configuration; nothing was changed.',
-      anchor: 'mapping',
     });
   }
 }
@@ -61,31 +58,27 @@ async function refuseHiddenRows(session: ReadSession, settings: Settings): Promi
   );
   await session.query('SET LOCAL row_security = off');
   if (rows.length === 0) return;
-  throw new RefusedError(
-    'preflight',
-    `preflight says no: row-level security hides rows of ${rows.map(({ name }) => name).join(', ')} from this role`,
-    {
-      facts: {
-        gates: rows.map(
-          ({ name }) =>
-            `row_security: row-level security hides rows of ${name} from this role; run as a role with BYPASSRLS, or as the owner without FORCE`,
-        ),
-      },
-      hint: 'Nothing was changed. Clear the gate above and run the command again.',
-      anchor: 'gate-row-security',
+  throw keyliftError('preflight', {
+    message: `preflight refuses: row-level security hides rows of ${rows.map(({ name }) => name).join(', ')} from this role`,
+    facts: {
+      gates: rows.map(
+        ({ name }) =>
+          `row_security: row-level security hides rows of ${name} from this role; run as a role with BYPASSRLS, or as the owner without FORCE`,
+      ),
     },
-  );
+    section: 'gate-row-security',
+  });
 }
 
 /** The gate for rights, asked before the others can be: without reading the mapped tables nothing can be said of them. */
-function unreadable(error: unknown): RefusedError {
+function unreadable(error: unknown): KeyliftError {
   const problem = describeDatabaseError(error).message.replace(/^[^:]*: /, '');
-  return new RefusedError('preflight', `preflight says no: ${problem}`, {
+  return keyliftError('preflight', {
+    message: `preflight refuses: ${problem}`,
     facts: {
       gates: [`rights: ${problem}; grant SELECT on it (runbook.md#roles) or run as the role that owns the tables`],
     },
     cause: error,
-    hint: 'Nothing was changed. Clear the gate above and run the command again.',
-    anchor: 'gate-rights',
+    section: 'gate-rights',
   });
 }

@@ -27,7 +27,7 @@ const untilAborted = (ms: number, ended: AbortSignal): Promise<void> =>
 /**
  * Does `work` with the file kept up to date: before it, every few seconds, and when it has ended, however it did.
  *
- * @throws UsageError `metrics_unwritable` before `work` begins where the file cannot be written; whatever `work` throws.
+ * @throws `metrics_unwritable` before `work` begins where the file cannot be written; whatever `work` throws.
  */
 export async function withMetricsFile<T>(options: MetricsOptions, work: () => Promise<T>): Promise<T> {
   const { now = Date.now, sleep = untilAborted } = options;

@@ -16,7 +16,7 @@ export const NO_HOLDS: Holds = { keyIds: [], accountIds: [] };
 /**
  * Reads a holds file and checks every id against the database.
  *
- * @throws UsageError `list_unreadable`, `list_invalid`: an id that does not exist is a slip that would let a key move.
+ * @throws `list_unreadable`, `list_invalid`: an id that does not exist is a slip that would let a key move.
  */
 export async function readHolds(
   session: ReadSession,

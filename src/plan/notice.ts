@@ -27,7 +27,7 @@ export interface NoticeOptions {
  * that it, or a key merged into it, opens now, and those it will open. Never a token. Rows come from a cursor, page
  * by page, so that memory is constant: pages by keyset would each read the whole table where no index leads by account.
  *
- * @throws UsageError `notice_unwritable`; an AbortError when `stop` asks, the file as it was then.
+ * @throws `notice_unwritable`; an AbortError when `stop` asks, the file as it was then.
  */
 export async function writeNotice(
   session: ReadSession,

@@ -1,4 +1,4 @@
-import { RefusedError } from '../errors.js';
+import { keyliftError } from '../errors/keylift-error.js';
 import type { GateWorld, Refusal } from './gate.js';
 import { GATES } from './gates.js';
 
@@ -12,14 +12,14 @@ export async function askGates(world: GateWorld): Promise<Refusal[]> {
 /**
  * Before anything is written: all that stands in the way, at once.
  *
- * @throws RefusedError `preflight`, which names each gate and the way out.
+ * @throws `preflight`, which names each gate and the way out.
  */
 export async function preflight(world: GateWorld): Promise<void> {
   const refusals = await askGates(world);
   if (refusals.length === 0) return;
-  throw new RefusedError('preflight', `preflight says no: ${refusals.map((r) => r.problem).join('; ')}`, {
+  throw keyliftError('preflight', {
+    message: `preflight refuses: ${refusals.map((r) => r.problem).join('; ')}`,
     facts: { gates: refusals.map((r) => `${r.gate}: ${r.problem}; ${r.wayOut}`) },
-    hint: 'Nothing was changed. Clear the gates above and run the command again.',
-    anchor: `gate-${refusals[0]!.gate.replaceAll('_', '-')}`,
+    section: `gate-${refusals[0]!.gate.replaceAll('_', '-')}`,
   });
 }

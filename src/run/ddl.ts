@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Knex } from 'knex';
 import type { Wait } from '../database/waiting.js';
-import { UnreachableError } from '../errors.js';
+import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
 import { vacuumInTheWay, waitFor } from '../database/autovacuum.js';
 import { beside } from '../database/beside.js';
 import { retry } from '../database/retry.js';
@@ -220,14 +220,9 @@ export class DdlRunner {
 }
 
 /** Nobody asked us to stop: somebody ended the statement, or a limit that could not be lifted. */
-const cutOff = (step: Migration, cause: unknown): UnreachableError =>
-  new UnreachableError(
-    'step_cut_off',
-    `the step ${step.name} was cut off: by a statement_timeout, or by somebody who cancelled it`,
-    {
-      facts: { step: step.name, sqlstate: sqlStateOf(cause) },
-      hint: 'Run the same command again. Behind a pooler, first lift the limit for the role: ALTER ROLE … SET statement_timeout = 0.',
-      anchor: 'step-cut-off',
-      cause,
-    },
-  );
+const cutOff = (step: Migration, cause: unknown): KeyliftError =>
+  keyliftError('step_cut_off', {
+    message: `the step ${step.name} was cut off by a statement_timeout, or a person cancelled it`,
+    facts: { step: step.name, sqlstate: sqlStateOf(cause) },
+    cause,
+  });

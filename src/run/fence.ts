@@ -6,7 +6,7 @@ import { leaseLost, type Run } from '../ledger/runs.js';
  * Asks, inside the transaction that is about to write, whether the run's lease still holds, and for a run that leads
  * whether it still does: a process that was stopped past its lease and woken must not write.
  *
- * @throws RefusedError `lease_lost`.
+ * @throws `lease_lost`.
  */
 export async function requireLease(session: ReadSession, run: Run): Promise<void> {
   const held = await session.first(

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EXIT, noteRun } from '../errors.js';
+import { EXIT } from '../errors/exit-codes.js';
+import { noteRun } from '../errors/run-of.js';
 import type { Database } from '../database/connect.js';
 import { patient } from '../database/patient.js';
 import { databaseSilent } from '../database/failures.js';
@@ -45,7 +46,7 @@ export interface Led {
  * Runs `fn` as the one run that leads, with a heartbeat; its signal aborts when the lease is lost. Waits for the lease
  * of a silent owner to end, and takes over at once from one whose process is gone.
  *
- * @throws RefusedError `another_run` while another run is alive and this one cannot help it.
+ * @throws `another_run` while another run is alive and this one cannot help it.
  */
 export async function underLease<T>(
   database: Database,

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { KeyliftError, UnreachableError } from '../errors.js';
+import { EXIT } from '../errors/exit-codes.js';
+import { hasCode, hasExit } from '../errors/keylift-error.js';
 import { isLoss } from '../database/failures.js';
 import { pauseBefore } from '../database/retry.js';
 
@@ -20,7 +21,7 @@ export interface ReconnectOptions {
  * Calls `work`, which must be safe to call again at any point, and again when it lost its connection, with growing
  * pauses. What had been asked when the connection went may have been done or not: only the ledger knows.
  *
- * @throws the loss (UnreachableError) when there is no connection to be had, or none that lasts; whatever else at once.
+ * @throws the loss (exit 5) when there is no connection to be had, or none that lasts; whatever else at once.
  */
 export async function throughLosses<T>(work: () => Promise<T>, options: ReconnectOptions): Promise<T> {
   const {
@@ -46,6 +47,6 @@ export async function throughLosses<T>(work: () => Promise<T>, options: Reconnec
 
 /** A lease that ran out while there was no connection was lost with the connection; a silence is told as what it was. */
 function toTell(error: unknown, { lost, stop }: { lost: unknown; stop: AbortSignal }): unknown {
-  if (isLoss(error)) return stop.reason instanceof UnreachableError ? stop.reason : error;
-  return error instanceof KeyliftError && error.code === 'lease_lost' && lost !== undefined ? lost : error;
+  if (isLoss(error)) return hasExit(stop.reason, EXIT.unreachable) ? stop.reason : error;
+  return hasCode(error, 'lease_lost') && lost !== undefined ? lost : error;
 }

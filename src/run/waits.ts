@@ -2,7 +2,7 @@ import type { Database } from '../database/connect.js';
 import type { WriteSession } from '../database/session.js';
 import { isRetryable } from '../database/sqlstate.js';
 import type { Wait } from '../database/waiting.js';
-import { KeyliftError } from '../errors.js';
+import { KeyliftError } from '../errors/keylift-error.js';
 import { moment } from '../ledger/moment.js';
 import type { Run } from '../ledger/runs.js';
 

@@ -1,6 +1,6 @@
 import { access, chmod, writeFile } from 'node:fs/promises';
 import type { Settings } from '../config/settings.js';
-import { RefusedError, UsageError } from '../errors.js';
+import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
 
 /** Where the configuration and its notes stand. */
 export interface Files {
@@ -14,7 +14,7 @@ export const notesBeside = (config: string): string => `${config.replace(/\.json
 /** The configuration as a file has it. */
 export const fileText = (settings: Settings): string => `${JSON.stringify(settings, null, 2)}\n`;
 
-/** @throws RefusedError `config_exists`: what somebody wrote is not overwritten unasked */
+/** @throws `config_exists`: what somebody wrote is not overwritten unasked */
 export async function refuseExisting({ config, notes }: Files): Promise<void> {
   for (const file of [config, notes])
     if (
@@ -26,17 +26,16 @@ export async function refuseExisting({ config, notes }: Files): Promise<void> {
       throw exists(file);
 }
 
-/** @throws RefusedError `config_exists`; UsageError `config_unwritable` */
+/** @throws `config_exists`; `config_unwritable` */
 export async function writeFiles(files: Files, texts: Files, { force }: { force: boolean }): Promise<void> {
   for (const which of ['config', 'notes'] as const) {
     await write(files[which], { text: texts[which], mode: MODES[which], force }).catch((error: unknown) => {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'EEXIST') throw exists(files[which]);
-      throw new UsageError('config_unwritable', `${files[which]} cannot be written: ${code ?? String(error)}`, {
+      throw keyliftError('config_unwritable', {
+        message: `${files[which]} cannot be written: ${code ?? String(error)}`,
         facts: { file: files[which] },
         cause: error,
-        hint: 'Name a file in a folder that exists and that you may write, with --config.',
-        anchor: 'mapping',
       });
     });
   }
@@ -54,9 +53,5 @@ async function write(
   if (mode === 0o600) await chmod(file, mode);
 }
 
-const exists = (file: string): RefusedError =>
-  new RefusedError('config_exists', `${file} is there already; nothing was changed`, {
-    facts: { file },
-    hint: 'Pass --force to overwrite it, --config to name another file, or --dry-run to see what would be written.',
-    anchor: 'mapping',
-  });
+const exists = (file: string): KeyliftError =>
+  keyliftError('config_exists', { message: `${file} exists already; nothing was changed`, facts: { file } });

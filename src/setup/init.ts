@@ -2,7 +2,7 @@ import { quoteIdentifier } from '../config/identifiers.js';
 import { parseSettings } from '../config/parse.js';
 import type { Database } from '../database/connect.js';
 import type { ReadSession } from '../database/session.js';
-import { UsageError } from '../errors.js';
+import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
 import { faultLine } from '../mapping/mapping-fault.js';
 import { mappingFaults } from '../mapping/mapping-faults.js';
 import { readCatalog, type Column, type Table } from './catalog.js';
@@ -16,7 +16,7 @@ const MOST_VALUES = 50;
 /**
  * A first configuration for this database, from its catalog and the kinds of its APIs. Writes nothing.
  *
- * @throws UsageError `no_key_table` where no table looks as if it held API keys
+ * @throws `no_key_table` where no table looks as if it held API keys
  */
 export async function draftConfiguration(database: Database): Promise<Draft> {
   return database.readOnly(async (session) => {
@@ -49,11 +49,10 @@ async function valuesOf(session: ReadSession, { table, column }: { table: Table;
   return rows.map(({ value }) => value).filter((value) => value.length <= 100);
 }
 
-function noKeyTable(tables: readonly Table[]): UsageError {
+function noKeyTable(tables: readonly Table[]): KeyliftError {
   const names = tables.map(({ written }) => written);
-  return new UsageError('no_key_table', 'no table of this database looks as if it held API keys', {
+  return keyliftError('no_key_table', {
+    message: 'no table of this database looks like a table of API keys',
     facts: { tables: names },
-    hint: 'Write keylift.config.json by hand (README.md, Configuration), and let keylift check look at it.',
-    anchor: 'mapping',
   });
 }

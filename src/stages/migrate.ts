@@ -1,6 +1,6 @@
 import { STEPS } from '../../migrations/index.js';
 import { allDone } from '../database/together.js';
-import { DifferencesError } from '../errors.js';
+import { keyliftError } from '../errors/keylift-error.js';
 import type { ReadSession } from '../database/session.js';
 import { recordEvent } from '../ledger/events.js';
 import { releaseRolledBack, storeHolds } from '../ledger/holds.js';
@@ -43,7 +43,7 @@ export async function ensureLedger({ database, ddl }: Pick<StageContext, 'databa
 /**
  * Goes through the stages that are left, each committed by itself, and ends with what the ledger says.
  *
- * @throws RefusedError `rollback_unfinished`, `settings_changed`, `finalized`; DifferencesError `proof_failed`.
+ * @throws `rollback_unfinished`, `settings_changed`, `finalized`, `proof_failed`.
  */
 export async function migrate(context: StageContext, options: MigrateOptions): Promise<MigrationReport> {
   const { database, schema } = context;
@@ -109,10 +109,9 @@ export async function proveOrStop({ database, schema, run, stop, progress }: Sta
   });
   await database.transaction((session) => keepProof(session, { proof, runId: run.runId }));
   if (!proof.ok) {
-    throw new DifferencesError('proof_failed', 'the proof found differences; no account was switched by this run', {
+    throw keyliftError('proof_failed', {
+      message: 'the proof found differences; no account was switched by this run',
       facts: { ...proof.keys, ...proof.authorization },
-      hint: 'Run keylift verify for the list. Rows written past the mirror are taken in by keylift migrate --until backfill.',
-      anchor: 'proof-failed',
     });
   }
   return proof;

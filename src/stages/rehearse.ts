@@ -39,7 +39,7 @@ export interface RehearseOptions {
  * inside the transaction and are never seen by anybody else. It reads the legacy tables under the lock any SELECT
  * takes. A repeated token is copied here like any other key, as judging it would mean a search through all of them.
  *
- * @throws RefusedError `rehearsal_too_late` where a ledger stands already, `preflight` where `migrate` would be refused.
+ * @throws `rehearsal_too_late` where a ledger stands already, `preflight` where `migrate` would be refused.
  */
 export async function rehearse(
   database: Database,

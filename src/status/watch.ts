@@ -1,4 +1,4 @@
-import { InterruptedError } from '../errors.js';
+import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
 import type { Status } from './status.js';
 
 /** How often a watcher looks, and how many times as long as a look took it leaves the database alone. */
@@ -21,7 +21,7 @@ export interface Watch {
  * Looks every second until no run is at work. On a large table a look may take long: then it looks less often, so
  * that watching costs the database a tenth of one session at most.
  *
- * @throws InterruptedError when the operator stops watching; the run goes on.
+ * @throws `interrupted` when the operator stops watching; the run continues.
  */
 export async function watch({ read, show, stop, sleep, now }: Watch): Promise<void> {
   for (;;) {
@@ -37,7 +37,8 @@ export async function watch({ read, show, stop, sleep, now }: Watch): Promise<vo
   }
 }
 
-const stopped = (): InterruptedError =>
-  new InterruptedError('the watching was stopped', {
-    hint: 'What was watched goes on; keylift status --watch looks again.',
+const stopped = (): KeyliftError =>
+  keyliftError('interrupted', {
+    message: 'status stopped watching on request',
+    hint: 'The run continues; keylift status --watch shows it again.',
   });

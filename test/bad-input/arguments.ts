@@ -219,7 +219,7 @@ export const ARGUMENTS: readonly Row[] = [
     line: 'snapshot export .',
     files: { 'notes.txt': 'mine' },
     exit: 2,
-    says: 'is not empty; a case that is there is not written over',
+    says: 'is not empty; keylift does not overwrite a case',
   },
   {
     what: 'a URL of another kind',

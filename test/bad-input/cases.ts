@@ -37,14 +37,14 @@ export const CASES: readonly Row[] = [
     what: 'case: a folder that is not there',
     line: 'snapshot check NONE',
     exit: 2,
-    says: '/nowhere/at/all: no fixtures can be read there',
+    says: '/nowhere/at/all: keylift cannot read cases there',
   },
   {
     what: 'case: a file for a folder',
     line: 'snapshot check legacy.json',
     files: { 'legacy.json': '{}' },
     exit: 2,
-    says: 'no fixtures can be read there',
+    says: 'keylift cannot read cases there',
   },
   {
     what: 'case: a folder without cases',
@@ -133,7 +133,7 @@ export const CASES_ON_A_SERVER: readonly Row[] = (
     own(
       'a value of another type',
       { 'public.api_keys': [{ id: 'hunter2-secret' }] },
-      '"public"."api_keys" cannot be loaded: a value does not have the form that its type or a function asks for (SQLSTATE 22P02)',
+      '"public"."api_keys" cannot be loaded: a value does not have the form that its type or a function requires (SQLSTATE 22P02)',
     ),
     own(
       'DDL that is no SQL',

@@ -119,7 +119,11 @@ export const CONFIGURATION: readonly Row[] = [
     keys({ token: 'é'.repeat(32) }),
     'legacy.keys.token: must not be longer than 63 bytes',
   ),
-  config('a table of four parts', { target: { table: 'a.b.c.d' } }, 'target.table: "a.b.c.d" is not a table\'s name'),
+  config(
+    'a table of four parts',
+    { target: { table: 'a.b.c.d' } },
+    'target.table: "a.b.c.d" is not a valid table name',
+  ),
   config(
     'a table that needs quotes',
     { target: { table: 'public.account keys' } },

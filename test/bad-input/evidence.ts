@@ -52,7 +52,7 @@ export const EVIDENCE: readonly Row[] = [
     what: 'decisions: a file that is not there',
     line: 'verify --replay NONE',
     exit: 2,
-    says: 'the file of decisions /nowhere/at/all does not exist',
+    says: 'the replay file /nowhere/at/all does not exist',
   },
   { what: 'decisions: a folder', line: 'verify --replay .', exit: 2, says: 'is a folder' },
   replay('a CSV', 'key_id,api\n11,invoices\n', 'line 1: not JSON'),
@@ -155,6 +155,6 @@ export const EVIDENCE: readonly Row[] = [
     'requests[0].body: must hold either text or file',
   ),
   probe('an authority that is none', file({}, { ca: 'probe.json' }), 'ca: must be a file of PEM certificates'),
-  probe('SQL for a key', file({ keyId: `11; ${INJECTION}`, after: 400 }), 'no key is known for a request'),
-  probe('a key that is not there', file({ after: 400 }), 'no key is known for a request'),
+  probe('SQL for a key', file({ keyId: `11; ${INJECTION}`, after: 400 }), 'keylift does not know the key of a request'),
+  probe('a key that is not there', file({ after: 400 }), 'keylift does not know the key of a request'),
 ];

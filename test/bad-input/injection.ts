@@ -55,7 +55,11 @@ const EXPRESSIONS: readonly [sql: string, says: string][] = [
 /** SQL in every slot of the configuration that takes a plain name, and what an expression must not do. */
 export const INJECTIONS: readonly Row[] = [
   ...TABLES.map((path) =>
-    given(path, `public.${INJECTION}`, `${path}: "public.id\\"; DROP TABLE public.api_keys; --" is not a table's name`),
+    given(
+      path,
+      `public.${INJECTION}`,
+      `${path}: "public.id\\"; DROP TABLE public.api_keys; --" is not a valid table name`,
+    ),
   ),
   ...TABLES.slice(0, 3).map((path) =>
     given(

@@ -1,4 +1,4 @@
-import type { ExitCode } from '../../src/errors.js';
+import type { ExitCode } from '../../src/errors/exit-codes.js';
 
 /** A file's content: text, bytes, or so many bytes of nothing. */
 export type Content = string | Uint8Array | { zeros: number };

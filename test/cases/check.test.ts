@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect } from 'chai';
 import { openDatabase } from '../../src/database/connect.js';
-import { UnreachableError } from '../../src/errors.js';
+import { keyliftError } from '../../src/errors/keylift-error.js';
 import { checkSnapshots, updateSnapshots, type CaseResult, type SnapshotOptions } from '../../src/cases/check.js';
 import { describeDifference } from '../../src/cases/compare.js';
 import type { SnapshotSteps } from '../../src/cases/run.js';
@@ -102,7 +102,7 @@ describe('snapshot/check', () => {
 
   it('an unreachable server ends it all, and no scratch database is left', async () => {
     const directory = await write({ 'a/legacy.json': legacyWith(), 'b/legacy.json': legacyWith() });
-    const gone = new UnreachableError('gone', 'the server went away', { hint: 'Wait.', anchor: 'database' });
+    const gone = keyliftError('database_unreachable', { message: 'the server went away' });
     const used: string[] = [];
     const plan = (url: string) => {
       used.push(new URL(url).pathname.slice(1));

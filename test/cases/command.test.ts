@@ -3,7 +3,7 @@ import path from 'node:path';
 import { Ajv } from 'ajv';
 import { expect } from 'chai';
 import { packageRoot } from '../../src/config/package-root.js';
-import { EXIT } from '../../src/errors.js';
+import { EXIT } from '../../src/errors/exit-codes.js';
 import { keylift } from '../cli/harness.js';
 import { onServer, serverUrl } from '../support/database.js';
 import { legacyWith, SHIPPED, useDirectories } from './case-directory.js';

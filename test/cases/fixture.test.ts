@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { expect } from 'chai';
-import { UsageError } from '../../src/errors.js';
+import { KeyliftError } from '../../src/errors/keylift-error.js';
 import { readCases } from '../../src/cases/cases.js';
 import { readFixture } from '../../src/cases/fixture.js';
 import { legacyWith, SHIPPED, useDirectories } from './case-directory.js';
@@ -142,13 +142,13 @@ function notATimestamp(field: string, row = 0): string {
   return `keys[${String(row)}].${field}: not a timestamp (like 2024-03-31T02:30:00.123456+01:00, with a zone)`;
 }
 
-async function usageError(promise: Promise<unknown>): Promise<UsageError> {
+async function usageError(promise: Promise<unknown>): Promise<KeyliftError> {
   const error: unknown = await promise.then(
     () => undefined,
     (thrown: unknown) => thrown,
   );
-  expect(error).to.be.instanceOf(UsageError);
-  return error as UsageError;
+  expect(error).to.be.instanceOf(KeyliftError).and.include({ exitCode: 2 });
+  return error as KeyliftError;
 }
 
 describe('snapshot/fixture', () => {

@@ -3,14 +3,15 @@ import os from 'node:os';
 import path from 'node:path';
 import { expect } from 'chai';
 import pg from 'pg';
-import { InterruptedError, RefusedError, UnreachableError, type ExitCode } from '../../src/errors.js';
+import { type ExitCode } from '../../src/errors/exit-codes.js';
+import { keyliftError } from '../../src/errors/keylift-error.js';
 import { keylift } from './harness.js';
 
 const URL_WITH_PASSWORD = 'postgres://ann:hunter2@127.0.0.1:1/shop';
 const env = { DATABASE_URL: URL_WITH_PASSWORD };
-const WAY_OUT = { hint: 'Do something.', anchor: 'owner' };
-const HELP = '  Do something.\n  see runbook.md#owner (code x)\n';
-const BUG = '  this is a bug in keylift, or something it did not foresee, and no mistake of yours\n';
+const WAY_OUT = { hint: 'Do something.' };
+const HELP = '  Do something.\n  see runbook.md#database (code database_silent)\n';
+const BUG = '  this is a bug in keylift or an event that it did not foresee, not a mistake of yours\n';
 const REPORT =
   '  Please report it, with the command line, the lines above and the stack.\n  see runbook.md#a-bug-of-keylift (code unexpected)\n';
 const throwing = (error: unknown) => () => Promise.reject(error as Error);
@@ -108,29 +109,29 @@ describe('dispatch', () => {
       },
     });
     expect(outcome).to.include({ exitCode: 5, stdout: '' });
-    expect(outcome.stderr).to.include('nobody listens there').and.not.include('hunter2');
+    expect(outcome.stderr).to.include('no server listens there').and.not.include('hunter2');
   });
 
   for (const [error, exitCode, text] of [
     [
-      new RefusedError('x', 'another run owns this', {
+      keyliftError('another_run', {
+        message: 'another run owns this',
         facts: { owner: 'host-1', rows: ['a', 'b'] },
         hint: 'Wait for it.',
-        anchor: 'owner',
       }),
       3,
-      'keylift: another run owns this\n  owner: host-1\n  rows:\n    a\n    b\n  Wait for it.\n  see runbook.md#owner (code x)\n',
+      'keylift: another run owns this\n  owner: host-1\n  rows:\n    a\n    b\n  Wait for it.\n  see runbook.md#another-run (code another_run)\n',
     ],
-    [new UnreachableError('x', 'gone', WAY_OUT), 5, `keylift: gone\n${HELP}`],
+    [keyliftError('database_silent', { message: 'gone', ...WAY_OUT }), 5, `keylift: gone\n${HELP}`],
     [
-      new InterruptedError('stopped', { hint: 'Go on.' }),
+      keyliftError('interrupted', { message: 'stopped', hint: 'Go on.' }),
       130,
       'keylift: stopped\n  Go on.\n  see runbook.md#stop-resume-take-back (code interrupted)\n',
     ],
     [
       new DOMException('aborted', 'AbortError'),
       130,
-      'keylift: the command was stopped on request\n  Run the same command again: it goes on where it stopped.\n  see runbook.md#stop-resume-take-back (code interrupted)\n',
+      'keylift: the command was stopped on request\n  Run the same command again: it continues where it stopped.\n  see runbook.md#stop-resume-take-back (code interrupted)\n',
     ],
     [
       new Error(`cannot use ${URL_WITH_PASSWORD}`),
@@ -144,12 +145,12 @@ describe('dispatch', () => {
         detail: 'secret row',
       }),
       2,
-      'keylift: the database has no such thing: relation "x" does not exist\n  sqlstate: 42P01\n' +
-        '  Check the tables and columns in keylift.config.json against the database: keylift check names all that is missing. What is in the schema keylift is its own: restore what somebody dropped there.\n  see runbook.md#mapping (code object_missing)\n',
+      'keylift: the database lacks an object: relation "x" does not exist\n  sqlstate: 42P01\n' +
+        '  Compare the tables and columns in keylift.config.json with the database: keylift check names all that are missing. If an object in the schema keylift was dropped, restore it.\n  see runbook.md#mapping (code object_missing)\n',
     ],
     [
-      new RefusedError('x', 'a key named \u001b[2J\u202ex', WAY_OUT),
-      3,
+      keyliftError('database_silent', { message: 'a key named \u001b[2J\u202ex', ...WAY_OUT }),
+      5,
       `keylift: a key named \\u001b[2J\\u202ex\n${HELP}`,
     ],
   ] as const) {
@@ -179,7 +180,7 @@ describe('dispatch', () => {
         seen.push(context.stop.aborted, context.stopNow.aborted);
         send('SIGTERM');
         seen.push(context.stop.aborted, context.stopNow.aborted);
-        throw new InterruptedError('stopped between two batches', { hint: 'Go on.' });
+        throw keyliftError('interrupted', { message: 'stopped between two batches', hint: 'Go on.' });
       },
     });
     expect(seen).to.deep.equal([true, false, true, true]);
@@ -205,7 +206,7 @@ describe('dispatch with files', () => {
   traget: unknown key, did you mean "target"?
   legacy.keys.tokn: unknown key, did you mean "token"?
   legacy.keys.id: must be text, not the number 1
-  Mend them; schemas/config.schema.json describes the file. Nothing was changed.
+  Correct the file; schemas/config.schema.json describes it. Nothing was changed.
   see runbook.md#command-line-and-configuration (code config_invalid)
 `);
   });
@@ -217,7 +218,7 @@ describe('dispatch with files', () => {
       run: (context) => {
         context.logger.info('step', '  trying', { reason: URL_WITH_PASSWORD, facts: { list: ['hunter2'] } });
         context.logger.debug('step', 'hidden');
-        throw new RefusedError('not_now', 'hunter2 is the password', { ...WAY_OUT, facts: { a: 1 } });
+        throw keyliftError('another_run', { message: 'hunter2 is the password', facts: { a: 1 } });
       },
     });
     const text = await readFile(path.join(cwd, 'log.ndjson'), 'utf8');
@@ -237,7 +238,7 @@ describe('dispatch with files', () => {
         level: 'error',
         event: 'failed',
         message: '*** is the password',
-        code: 'not_now',
+        code: 'another_run',
         exit_code: 3,
         facts: { a: 1 },
       },

@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream';
 import { main } from '../../src/cli.js';
 import type { CommandContext } from '../../src/commands/context.js';
 import type { Io } from '../../src/commands/io.js';
-import type { ExitCode } from '../../src/errors.js';
+import type { ExitCode } from '../../src/errors/exit-codes.js';
 
 export interface Outcome {
   exitCode: ExitCode;

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { RUNNABLE } from '../../src/commands/commands.js';
 import { COMMANDS } from '../../src/commands/definitions/all.js';
 import { GLOBAL_FLAGS } from '../../src/commands/flags.js';
-import { EXIT } from '../../src/errors.js';
+import { EXIT } from '../../src/errors/exit-codes.js';
 import { keylift } from './harness.js';
 
 const SEE = '  see runbook.md#command-line-and-configuration (code usage)\n';

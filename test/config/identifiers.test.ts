@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { isSameTable, parseTableName, quoteIdentifier, quoteTable } from '../../src/config/identifiers.js';
-import { UsageError } from '../../src/errors.js';
+import { KeyliftError } from '../../src/errors/keylift-error.js';
 
 describe('parseTableName', () => {
   for (const [text, schema, name] of [
@@ -50,7 +50,7 @@ describe('parseTableName', () => {
   ]) {
     it(`refuses ${JSON.stringify(text.slice(0, 40))}`, () => {
       expect(() => parseTableName(text))
-        .to.throw(UsageError)
+        .to.throw(KeyliftError)
         .with.property('code', 'table_name_invalid');
     });
   }

@@ -5,15 +5,15 @@ import { expect } from 'chai';
 import { DEFAULT_SETTINGS } from '../../src/config/defaults.js';
 import { loadConfiguration } from '../../src/config/load.js';
 import { parseSettings } from '../../src/config/parse.js';
-import { UsageError } from '../../src/errors.js';
+import { KeyliftError } from '../../src/errors/keylift-error.js';
 
-async function refusal(attempt: Promise<unknown>): Promise<UsageError> {
+async function refusal(attempt: Promise<unknown>): Promise<KeyliftError> {
   const outcome = await attempt.then(
     () => 'accepted',
     (error: unknown) => error,
   );
-  expect(outcome).to.be.instanceOf(UsageError);
-  return outcome as UsageError;
+  expect(outcome).to.be.instanceOf(KeyliftError).and.include({ exitCode: 2 });
+  return outcome as KeyliftError;
 }
 
 function faultsOf(config: unknown): string[] {
@@ -22,8 +22,8 @@ function faultsOf(config: unknown): string[] {
     parseSettings(text, { file: 'f.json' });
     return [];
   } catch (error) {
-    expect(error).to.be.instanceOf(UsageError).and.include({ code: 'config_invalid', exitCode: 2 });
-    return (error as UsageError).message
+    expect(error).to.be.instanceOf(KeyliftError).and.include({ code: 'config_invalid', exitCode: 2 });
+    return (error as KeyliftError).message
       .split('\n')
       .slice(1)
       .map((line) => line.trim());
@@ -156,7 +156,7 @@ describe('parseSettings', () => {
         'legacy.keys.where.sql: must not hold a semicolon outside quotes',
         'legacy.keys.api.sq: unknown key, did you mean "sql"?',
         'legacy.keys.api.sql: missing',
-        'legacy.apis.table: "a b" is not a table\'s name: write it as in SQL: table, schema.table, or public."ApiKey"',
+        'legacy.apis.table: "a b" is not a valid table name: write it as in SQL: table, schema.table, or public."ApiKey"',
         "legacy.apis.inStore.sql: leaves a quote (') open",
         'legacy.acounts: unknown key, did you mean "accounts"?',
         'target: must be an object, not a list',

@@ -102,7 +102,7 @@ describe('migrate on a terminal', () => {
     expect(await terminal.exited).to.equal(130);
     expect(await scenario.batchesDone()).to.be.greaterThan(before);
     expect(terminal.said()).to.match(
-      /■ backfill[^]*keylift: the command was stopped on request\n {2}Run the same command again: it goes on where it stopped\.\n/,
+      /■ backfill[^]*keylift: the command was stopped on request\n {2}Run the same command again: it continues where it stopped\.\n/,
     );
     expect(terminal.raw()).not.to.match(/\u001b\[\d+m/);
     await scenario.must('migrate --yes', 6);
@@ -121,7 +121,7 @@ describe('migrate on a terminal', () => {
     expect(terminal.said())
       .to.include('SIGINT again: leaving at once')
       .and.include(
-        'keylift: the command was stopped at once; what was not committed is rolled back\n  Run the same command again: it goes on where it stopped.\n',
+        'keylift: the command was stopped at once; uncommitted work is rolled back\n  Run the same command again: it continues where it stopped.\n',
       );
     expect(await waitingSessions(scenario.db), 'nothing goes on behind its back').to.equal(0);
     await writer.query('rollback');

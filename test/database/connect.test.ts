@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { expect } from 'chai';
-import { KeyliftError } from '../../src/errors.js';
+import { KeyliftError } from '../../src/errors/keylift-error.js';
 import { openDatabase } from '../../src/database/connect.js';
 
 const PASSWORD = 'hunter2-secret';
@@ -69,7 +69,7 @@ describe('openDatabase', () => {
     const error = await failure(`postgres://ann:${PASSWORD}@127.0.0.1:${String(server.port)}/shop`);
     expect(error).to.include({ code: 'database_unreachable', exitCode: 5 });
     expect(error.message).to.equal(
-      `cannot reach the database at 127.0.0.1:${String(server.port)}: nobody listens there`,
+      `cannot reach the database at 127.0.0.1:${String(server.port)}: no server listens there`,
     );
     expect(told(error)).not.to.include(PASSWORD);
   });

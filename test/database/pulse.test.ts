@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type pg from 'pg';
 import { openDatabase, type Database } from '../../src/database/connect.js';
-import type { KeyliftError } from '../../src/errors.js';
+import type { KeyliftError } from '../../src/errors/keylift-error.js';
 import { useTestDatabase } from '../support/database.js';
 import { Proxy } from '../support/proxy.js';
 import { until } from '../support/waiting.js';
@@ -77,7 +77,7 @@ describe('a connection that says nothing', () => {
     await release();
     const error = await answered;
     expect(error).to.include({ code: 'connection_lost', exitCode: 5 });
-    expect((error as KeyliftError).message).to.include('the server is not at work on what was asked');
+    expect((error as KeyliftError).message).to.include('the server is not working on the statement');
   });
 
   it('is lost when the server has ended the session and nobody told', async () => {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { openDatabase, type Database } from '../../src/database/connect.js';
 import type { WriteSession } from '../../src/database/session.js';
-import { UnreachableError } from '../../src/errors.js';
+import { KeyliftError } from '../../src/errors/keylift-error.js';
 import { useTestDatabase } from '../support/database.js';
 
 const TERMINATE = 'select pg_terminate_backend($1)';
@@ -115,7 +115,7 @@ describe('database scopes', () => {
       }),
     );
     for (const error of [during, between]) {
-      expect(error).to.be.instanceOf(UnreachableError).and.include({ code: 'connection_lost', exitCode: 5 });
+      expect(error).to.be.instanceOf(KeyliftError).and.include({ code: 'connection_lost', exitCode: 5 });
     }
   });
 

@@ -9,7 +9,7 @@ import {
   sqlStateOf,
 } from '../../src/database/sqlstate.js';
 import { describeDatabaseError } from '../../src/database/describe.js';
-import { UsageError } from '../../src/errors.js';
+import { keyliftError } from '../../src/errors/keylift-error.js';
 
 function serverError(code: string, fields: Partial<pg.DatabaseError> & { message?: string } = {}): pg.DatabaseError {
   const { message = 'the sentence', ...rest } = fields;
@@ -89,7 +89,7 @@ describe('describeDatabaseError', () => {
   });
 
   it('passes a KeyliftError through', () => {
-    const error = new UsageError('x', 'y', { hint: 'Mend it.', anchor: 'z' });
+    const error = keyliftError('usage', { message: 'y' });
     expect(describeDatabaseError(error)).to.equal(error);
   });
 });

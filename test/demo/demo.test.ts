@@ -7,7 +7,7 @@ import { expect } from 'chai';
 import { packageRoot } from '../../src/config/package-root.js';
 import type { StoryDocument } from '../../src/demo/document.js';
 import { DEMO_CASE } from '../../src/demo/story.js';
-import { EXIT } from '../../src/errors.js';
+import { EXIT } from '../../src/errors/exit-codes.js';
 import { keylift } from '../cli/harness.js';
 
 async function expectValid(name: string, document: unknown): Promise<void> {
@@ -108,7 +108,7 @@ describe('keylift demo', () => {
     }
     const code = await new Promise((resolve) => child.once('exit', resolve));
     expect(code, output).to.equal(EXIT.interrupted);
-    expect(output).to.include('stopped on request; the demo leaves nothing behind').and.not.include('5. The proof');
+    expect(output).to.include('stopped on request; the demo removed what it created').and.not.include('5. The proof');
     expect(await readdir(path.join(cwd, '.keylift'))).to.deep.equal([]);
     const pid = Number(/PostgreSQL (\d+) is ready/.exec(output)?.[1]);
     expect(() => process.kill(pid, 0)).to.throw(/ESRCH/);

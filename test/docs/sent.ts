@@ -16,7 +16,7 @@ export const foundInSources = (pattern: RegExp, make: (match: string) => string 
 export const sentAnchors = (): string[] =>
   [
     ...new Set([
-      ...foundInSources(/\banchor: '([a-z-]+)'/g),
+      ...foundInSources(/\bsection: '([a-z-]+)'/g),
       ...foundInSources(/runbook(?:\.md)?#([a-z-]+)/g),
       ...foundInSources(/\bgate: '([a-z_]+)'/g, (gate) => `gate-${gate.replaceAll('_', '-')}`),
     ]),

@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import pg from 'pg';
 import { startEmbeddedServer } from '../../src/embedded/server.js';
 import type { EmbeddedServer, EmbeddedServerOptions } from '../../src/embedded/server.js';
-import { KeyliftError } from '../../src/errors.js';
+import { KeyliftError } from '../../src/errors/keylift-error.js';
 import { isAlive } from './processes.js';
 
 const servers: EmbeddedServer[] = [];

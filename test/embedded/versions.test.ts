@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import pg from 'pg';
 import { locateBinaries } from '../../src/embedded/binaries.js';
 import { startEmbeddedServer } from '../../src/embedded/server.js';
-import { KeyliftError } from '../../src/errors.js';
+import { KeyliftError } from '../../src/errors/keylift-error.js';
 
 /** Is this major version there for this platform? npm leaves out what no platform package exists for. */
 function isInstalled(major: number): boolean {

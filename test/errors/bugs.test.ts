@@ -56,7 +56,7 @@ describe('what keylift did not foresee', () => {
     expect([exitCode, stderr]).to.deep.equal([
       1,
       `keylift: unexpected error: x is not a function
-  this is a bug in keylift, or something it did not foresee, and no mistake of yours
+  this is a bug in keylift or an event that it did not foresee, not a mistake of yours
   run: ${run.run_id}
   stack: in ${logFile}
   Please report it, with the command line, the lines above and the stack.
@@ -78,8 +78,8 @@ describe('what keylift did not foresee', () => {
     const run = await lastRun();
     expect([exitCode, run.exit_code], stderr).to.deep.equal([1, 1]);
     expect(stderr.slice(stderr.indexOf('keylift: '))).to
-      .equal(`keylift: unexpected error: the database reported: a function raised an exception; its words are not repeated, as they may quote a row
-  this is a bug in keylift, or something it did not foresee, and no mistake of yours
+      .equal(`keylift: unexpected error: the database reported: a function raised an exception; keylift withholds its text, which may quote a row
+  this is a bug in keylift or an event that it did not foresee, not a mistake of yours
   sqlstate: XX000
   statement: copying a batch
   function: public.never()

@@ -29,11 +29,11 @@ describe('errors of the database', () => {
   legacy.keys.createdAt: syntax error at or near ")"
       k.created_at +
                     ^
-  legacy.keys.where: a value does not have the form that its type or a function asks for (SQLSTATE 22P02)
+  legacy.keys.where: a value does not have the form that its type or a function requires (SQLSTATE 22P02)
       AND k.id > 'none'
                  ^
   sqlstate: 42601
-  Mend the types and the { "sql": … } expressions of the configuration; nothing was changed.
+  Correct the types and the { "sql": … } expressions of the configuration; nothing was changed.
   see runbook.md#mapping (code mapping_invalid)
 `,
     ]);
@@ -90,7 +90,7 @@ describe('errors of the database', () => {
     const { exitCode, stderr } = await scenario.run('migrate --yes');
     expect([exitCode, stderr.slice(stderr.indexOf('keylift: '))]).to.deep.equal([
       3,
-      `keylift: the database takes no writes here: cannot execute CREATE SCHEMA in a read-only transaction
+      `keylift: the database is read-only: cannot execute CREATE SCHEMA in a read-only transaction
   sqlstate: 25006
   statement: CREATE SCHEMA IF NOT EXISTS keylift
   Connect to the primary, with a role that may write.

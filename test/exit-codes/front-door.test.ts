@@ -155,7 +155,7 @@ describe('bad input at the front door', () => {
           url.port = '1';
         },
         5,
-        /cannot reach the database at 127\.0\.0\.1:1: nobody listens there/,
+        /cannot reach the database at 127\.0\.0\.1:1: no server listens there/,
       ],
       [
         'a host name nobody knows',
@@ -179,7 +179,7 @@ describe('bad input at the front door', () => {
           url.username = 'nobody';
         },
         2,
-        /refused the password of nobody|does not let in nobody/,
+        /refused the password of nobody|does not admit nobody/,
       ],
       [
         'an unknown database',
@@ -234,7 +234,7 @@ describe('bad input at the front door', () => {
     it('asks before it writes, and refuses where nobody can answer', async () => {
       const first = await refused(database(), 'migrate');
       expect(first.exitCode).to.equal(3);
-      expect(first.stderr).to.include('nobody can answer').and.include('--yes');
+      expect(first.stderr).to.include('there is no terminal to answer from').and.include('--yes');
       expect(
         (await keylift('migrate --until verify --yes', { env: { DATABASE_URL: database().url } })).exitCode,
       ).to.equal(0);

@@ -58,7 +58,7 @@ const STAGES = [
       const { exitCode, stdout, stderr } = await scenario.run(line);
       expect([exitCode, stdout], `${line}\n${stderr}`).to.deep.equal([5, '']);
       expect(stderr, line)
-        .to.include('the database has no room left')
+        .to.include('the disk of the database server is full')
         .and.include('sqlstate: 53100')
         .and.include('see runbook.md#disk-full')
         .and.not.match(/\n +at /);

@@ -227,7 +227,7 @@ describe('verify --probe', () => {
   it('exits 5 where nobody answers: sends again what cannot have been heard, and nothing else', async () => {
     const gone = await probed({ baseUrl: 'http://127.0.0.1:1', retries: 1, requests: [one] }, 5);
     expect(gone).to.include({ ok: false, unanswered: 1, different: 0 });
-    expect(gone.results[0]).to.include({ status: null, attempts: 2, reason: 'nobody listens there' });
+    expect(gone.results[0]).to.include({ status: null, attempts: 2, reason: 'no server listens there' });
     const silent = await startOddity(() => undefined);
     const deaf = await probed({ baseUrl: silent.url, timeout: 0.2, retries: 3, requests: [one] }, 5);
     expect(deaf.results[0]).to.include({ status: null, attempts: 1, reason: 'no answer within 0.2 s' });

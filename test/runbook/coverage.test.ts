@@ -28,6 +28,7 @@ const ELSEWHERE: Record<string, string> = {
   replay: 'test/proof: files that cannot be read',
   metrics: 'test/metrics: a file that cannot be written',
   snapshots: 'test/snapshot: a role without CREATEDB',
+  preflight: 'a refusal names the section of its gate, and each of those is met or listed here',
 };
 
 describe('the rehearsal of the documents', () => {

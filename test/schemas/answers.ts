@@ -3,7 +3,7 @@ import path from 'node:path';
 import { Ajv, type ValidateFunction } from 'ajv';
 import { expect } from 'chai';
 import { packageRoot } from '../../src/config/package-root.js';
-import type { ExitCode } from '../../src/errors.js';
+import type { ExitCode } from '../../src/errors/exit-codes.js';
 import { keylift } from '../cli/harness.js';
 
 /** Commands whose answer under --json has a schema, by the schema's file name. */

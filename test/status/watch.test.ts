@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream';
 import { stripVTControlCharacters } from 'node:util';
 import { expect } from 'chai';
 import { main } from '../../src/cli.js';
-import { InterruptedError } from '../../src/errors.js';
+import { KeyliftError } from '../../src/errors/keylift-error.js';
 import { statusText } from '../../src/console/status-text.js';
 import type { Status } from '../../src/status/status.js';
 import { watch } from '../../src/status/watch.js';
@@ -107,7 +107,7 @@ describe('watching', () => {
       () => undefined,
       (thrown: unknown) => thrown,
     );
-    expect(error).to.be.instanceOf(InterruptedError);
+    expect(error).to.be.instanceOf(KeyliftError).and.include({ code: 'interrupted', exitCode: 130 });
     expect(shown.length).to.equal(3);
   });
 

@@ -7,6 +7,7 @@ import { circles, layerOf, sourcesBelow, sourcesOf, upwards, type Source } from 
 
 /** Each may import what stands before it. A new folder finds its place here first. */
 const LAYERS = [
+  'errors',
   'errors.ts',
   'escaping.ts',
   'format.ts',

@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import type pg from 'pg';
 import { main } from '../../src/cli.js';
 import type { Io } from '../../src/commands/io.js';
-import type { ExitCode } from '../../src/errors.js';
+import type { ExitCode } from '../../src/errors/exit-codes.js';
 import { createTestDatabase, onServer, type TestDatabase, type TestDatabaseOptions } from './database.js';
 import { answer, judge, NOBODY_HELD, readWorld, type Answer, type HeldIds, type Switched } from './rules.js';
 import { plant, type Seed } from './seed.js';

@@ -2,7 +2,7 @@ import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Database } from '../../database/connect.js';
 import type { ReadSession } from '../../database/session.js';
-import { UsageError } from '../../errors.js';
+import { keyliftError, type KeyliftError } from '../../errors/keylift-error.js';
 import { withArchive } from '../../mapping/archive.js';
 import { overSource } from '../../mapping/fragments.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
@@ -37,7 +37,7 @@ export interface ExportOptions {
  * Writes a sample of a database as a fixture case in the default tables: tokens, names and ids replaced inside
  * PostgreSQL, so that nothing secret leaves it, and every rule still bites as it did.
  *
- * @throws UsageError `export_not_empty`, `export_unwritable`
+ * @throws `export_not_empty`, `export_unwritable`
  */
 export async function exportCase(
   database: Database,
@@ -112,10 +112,9 @@ async function requireEmpty(directory: string): Promise<void> {
     throw unwritable(directory, error);
   });
   if (entries.length === 0) return;
-  throw new UsageError('export_not_empty', `${directory} is not empty; a case that is there is not written over`, {
+  throw keyliftError('export_not_empty', {
+    message: `${directory} is not empty; keylift does not overwrite a case`,
     facts: { directory },
-    hint: 'Name a folder that does not exist yet.',
-    anchor: 'fixtures-and-the-embedded-server',
   });
 }
 
@@ -153,12 +152,11 @@ function legacyText({ about, ...tables }: Record<string, unknown> & { about: str
   return escapeUnseen(`{\n  "about": ${JSON.stringify(about)},\n${parts.join(',\n')}\n}\n`);
 }
 
-function unwritable(directory: string, cause: unknown): UsageError {
+function unwritable(directory: string, cause: unknown): KeyliftError {
   const reason = cause instanceof Error ? ((cause as NodeJS.ErrnoException).code ?? cause.message) : String(cause);
-  return new UsageError('export_unwritable', `the case cannot be written to ${directory}: ${reason}`, {
+  return keyliftError('export_unwritable', {
+    message: `the case cannot be written to ${directory}: ${reason}`,
     facts: { directory },
     cause,
-    hint: 'Name a folder that you may write.',
-    anchor: 'fixtures-and-the-embedded-server',
   });
 }

@@ -1,4 +1,4 @@
-import { EXIT } from '../../errors.js';
+import { EXIT } from '../../errors/exit-codes.js';
 import { define } from '../definition.js';
 import { ACCOUNTS, HOLDS, METRICS, PACE, YES } from '../flags.js';
 import { cohort, file, oneOf, wholeNumber } from '../values.js';

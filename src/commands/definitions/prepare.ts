@@ -1,4 +1,4 @@
-import { EXIT } from '../../errors.js';
+import { EXIT } from '../../errors/exit-codes.js';
 import { define } from '../definition.js';
 import { HOLDS } from '../flags.js';
 import { file, word } from '../values.js';

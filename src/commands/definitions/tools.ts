@@ -1,4 +1,4 @@
-import { EXIT } from '../../errors.js';
+import { EXIT } from '../../errors/exit-codes.js';
 import { SHELLS } from '../completion-script.js';
 import { define } from '../definition.js';
 import { file, oneOf, wholeNumber } from '../values.js';

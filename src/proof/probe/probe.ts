@@ -3,7 +3,7 @@ import pLimit from 'p-limit';
 import type { Database } from '../../database/connect.js';
 import { retry } from '../../database/retry.js';
 import { redactText } from '../../config/redact.js';
-import { UsageError } from '../../errors.js';
+import { keyliftError } from '../../errors/keylift-error.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
 import type { Probe, ProbeResult } from './document.js';
 import { paceOf } from './pace.js';
@@ -35,7 +35,7 @@ interface Bench {
  * Sends the plan's requests to the gateway and compares each status with what the file expects on that side of the
  * switch the key's account is on. Writes nothing.
  *
- * @throws UsageError `probe_invalid` (a canary that no key has), `gateway_tls_refused`; RefusedError `settings_changed`
+ * @throws `probe_invalid` (a canary that no key has), `gateway_tls_refused`; `settings_changed`
  */
 export async function probe(
   database: Database,
@@ -82,15 +82,11 @@ export async function probe(
 function refuseUnknown({ requests }: ProbePlan, sides: readonly (Side | null)[]): void {
   const lost = requests.flatMap(({ before, after }, at) => (before !== after && sides[at] === null ? [at] : []));
   if (lost.length === 0) return;
-  throw new UsageError(
-    'probe_invalid',
-    `no key is known for ${lost.length === 1 ? 'a request' : `${String(lost.length)} requests`} that expect another status after the switch`,
-    {
-      facts: { requests: lost.map((at) => `requests[${String(at)}]`) },
-      hint: 'Give the key as keyId where the table keeps tokens hashed; else look whether the environment and the database belong together.',
-      anchor: 'probe',
-    },
-  );
+  throw keyliftError('probe_invalid', {
+    message: `keylift does not know the key of ${lost.length === 1 ? 'a request that expects' : `${String(lost.length)} requests that expect`} another status after the switch`,
+    facts: { requests: lost.map((at) => `requests[${String(at)}]`) },
+    hint: 'Set keyId if the table keeps tokens hashed; otherwise check that the environment and the database belong together.',
+  });
 }
 
 async function ask(

@@ -2,7 +2,7 @@ import http from 'node:http';
 import https from 'node:https';
 import { rootCertificates } from 'node:tls';
 import { isConnectionLost, networkCodeOf } from '../../database/sqlstate.js';
-import { UsageError } from '../../errors.js';
+import { keyliftError } from '../../errors/keylift-error.js';
 import type { PlannedRequest, ProbePlan } from './plan.js';
 
 /** An answer's body is of no interest; this much of it is taken off the line, so that the line can be used again. */
@@ -21,7 +21,7 @@ export class NoAnswer extends Error {
 
 /** Sends requests of a plan over kept connections. */
 export interface Sender {
-  /** The answer's status. @throws NoAnswer; UsageError `gateway_tls_refused` */
+  /** The answer's status. @throws NoAnswer; `gateway_tls_refused` */
   send(request: PlannedRequest): Promise<number>;
   close(): void;
 }
@@ -113,10 +113,9 @@ function statusOf(
 function meaningOf(error: unknown, { origin }: URL): Error {
   const code = networkCodeOf(error) ?? '';
   if (TLS.test(code)) {
-    return new UsageError('gateway_tls_refused', `the TLS certificate of ${origin} is not accepted`, {
+    return keyliftError('gateway_tls_refused', {
+      message: `the TLS certificate of ${origin} is not accepted`,
       facts: { tls: code },
-      hint: 'Name the private authority\'s file as "ca" in the probe file, or use the host name that the certificate is for.',
-      anchor: 'probe',
     });
   }
   if (code.startsWith('HPE_')) return new NoAnswer('what answers there speaks no HTTP', false);
@@ -126,7 +125,7 @@ function meaningOf(error: unknown, { origin }: URL): Error {
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
 
 const REASONS: Record<string, string> = {
-  ECONNREFUSED: 'nobody listens there',
+  ECONNREFUSED: 'no server listens there',
   ECONNRESET: 'the connection was reset',
   EPIPE: 'the connection was reset',
   ENOTFOUND: 'the host name is unknown',

@@ -3,7 +3,7 @@ import { JsonFault, parseJson } from '../../config/json.js';
 import { keyPath } from '../../config/key-path.js';
 import { faultsOfStructure, type Fault } from '../../config/structure.js';
 import { decodeUtf8 } from '../../config/utf8.js';
-import { UsageError } from '../../errors.js';
+import { keyliftError, type KeyliftError } from '../../errors/keylift-error.js';
 import { readAuthority, readBody } from './files.js';
 import { readBaseUrl, readHeader, readPath } from './parts.js';
 import type { Desk, ProbeFile, ProbePlan } from './plan.js';
@@ -14,7 +14,7 @@ const MOST_TOLD = 50;
 /**
  * Reads a probe file, the files it names and the tokens from the environment.
  *
- * @throws UsageError `probe_unreadable`, or `probe_invalid` with all faults at once, each by its key, none with a value
+ * @throws `probe_unreadable`, or `probe_invalid` with all faults at once, each by its key, none with a value
  */
 export async function readProbe(file: string, env: Desk['env']): Promise<ProbePlan> {
   const { value, faults } = parse(await readText(file), file);
@@ -83,29 +83,24 @@ function parse(text: string, file: string): { value: unknown; faults: Fault[] } 
     };
   } catch (error) {
     if (!(error instanceof JsonFault)) throw error;
-    throw new UsageError(
-      'probe_invalid',
-      `the probe file ${file} is not JSON: line ${String(error.line)}, column ${String(error.column)}`,
-      { facts: { file }, hint: 'Mend that place; no request was sent.', anchor: 'probe' },
-    );
+    throw keyliftError('probe_invalid', {
+      message: `the probe file ${file} is not JSON: line ${String(error.line)}, column ${String(error.column)}`,
+      facts: { file },
+      hint: 'Correct the file at that line; no request was sent.',
+    });
   }
 }
 
-function invalid(file: string, faults: readonly Fault[]): UsageError {
+function invalid(file: string, faults: readonly Fault[]): KeyliftError {
   const lines = faults.map(({ path, reason }) => `  ${keyPath(path)}: ${reason}`);
   const told =
     lines.length > MOST_TOLD ? [...lines.slice(0, MOST_TOLD), `  and ${String(lines.length - MOST_TOLD)} more`] : lines;
-  return new UsageError(
-    'probe_invalid',
-    `the probe file ${file} has ${lines.length === 1 ? '1 fault' : `${String(lines.length)} faults`}:\n${told.join('\n')}`,
-    {
-      hint: 'Mend them and run the command again; no request was sent. schemas/probe.schema.json describes the file.',
-      anchor: 'probe',
-    },
-  );
+  return keyliftError('probe_invalid', {
+    message: `the probe file ${file} has ${lines.length === 1 ? '1 fault' : `${String(lines.length)} faults`}:\n${told.join('\n')}`,
+  });
 }
 
-function unreadable(file: string, why: unknown): UsageError {
+function unreadable(file: string, why: unknown): KeyliftError {
   const code = why instanceof Error ? ((why as NodeJS.ErrnoException).code ?? '') : '';
   const reason =
     typeof why === 'string'
@@ -113,9 +108,5 @@ function unreadable(file: string, why: unknown): UsageError {
       : code === 'ENOENT'
         ? 'does not exist'
         : `cannot be read${code === '' ? '' : ` (${code})`}`;
-  return new UsageError('probe_unreadable', `the probe file ${file} ${reason}`, {
-    facts: { file },
-    hint: 'Name a file of UTF-8 JSON that this user may read; no request was sent.',
-    anchor: 'probe',
-  });
+  return keyliftError('probe_unreadable', { message: `the probe file ${file} ${reason}`, facts: { file } });
 }

@@ -24,7 +24,7 @@ const COPY_CANARIES = 'COPY pg_temp.keylift_canaries (place, token, key_id) FROM
  * Looks up the canary keys, by id where one is given, else by token: who they are, and which side of the switch they
  * are on. A key that stays, is held or is an exception is never on the other side. Null for one that is not there.
  *
- * @throws RefusedError `temporary_tables`
+ * @throws `temporary_tables`
  */
 export async function sidesOf(
   session: WriteSession,

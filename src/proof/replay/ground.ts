@@ -22,7 +22,7 @@ export interface Ground {
   indexed: { perApi: boolean; account: boolean };
 }
 
-/** Looks what exists, also for a role that may read the legacy tables alone. @throws RefusedError `settings_changed` */
+/** Looks what exists, also for a role that may read the legacy tables alone. @throws `settings_changed` */
 export async function findGround(session: ReadSession, mapped: MappedSchema): Promise<Ground> {
   const state = await ledgerOf(session);
   if (state === null) return withoutLedger(mapped);

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { open, type FileHandle } from 'node:fs/promises';
-import { UsageError } from '../../errors.js';
+import { keyliftError, KeyliftError } from '../../errors/keylift-error.js';
 import { readDecision, type Decision, type LineFault, type ValueTypes } from './decision.js';
 
 /** A token, a slug and a word; whatever is longer is no decision, and is not kept in memory either. */
@@ -22,7 +22,7 @@ export interface Page {
 /** One line's bytes without its end; null for one that is too long. */
 type Line = Buffer | null;
 
-/** @throws UsageError `replay_unreadable`: asked before the proof, which may take minutes. */
+/** @throws `replay_unreadable`: asked before the proof, which may take minutes. */
 export async function checkReplayFile(file: string): Promise<void> {
   try {
     const handle = await open(file, 'r');
@@ -32,7 +32,7 @@ export async function checkReplayFile(file: string): Promise<void> {
       await handle.close();
     }
   } catch (error) {
-    if (error instanceof UsageError) throw error;
+    if (error instanceof KeyliftError) throw error;
     throw unreadable(file, REASONS[(error as NodeJS.ErrnoException).code ?? ''] ?? 'cannot be read', error);
   }
 }
@@ -43,12 +43,11 @@ const REASONS: Record<string, string> = {
   EACCES: 'may not be read by this user',
 };
 
-const unreadable = (file: string, reason: string, cause?: unknown): UsageError =>
-  new UsageError('replay_unreadable', `the file of decisions ${file} ${reason}`, {
+const unreadable = (file: string, reason: string, cause?: unknown): KeyliftError =>
+  keyliftError('replay_unreadable', {
+    message: `the replay file ${file} ${reason}`,
     facts: { file },
     ...(cause === undefined ? {} : { cause }),
-    hint: 'Name a file with one JSON object a line.',
-    anchor: 'replay',
   });
 
 /**

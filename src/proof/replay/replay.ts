@@ -29,7 +29,7 @@ interface Judged {
  * Runs recorded decisions through the old rule and the new one, sheet by sheet, in memory that does not grow with the
  * file. Changes nothing, and works before a migration, too: on the mapping and the rules alone.
  *
- * @throws UsageError `replay_unreadable`; RefusedError `settings_changed`, `temporary_tables`
+ * @throws `replay_unreadable`; `settings_changed`, `temporary_tables`
  */
 export async function replay(
   database: Database,

@@ -20,7 +20,7 @@ const COPY_SHEET = `COPY ${SHEET} (line, token, key_id, api, allowed) FROM STDIN
  *
  * @param onPage told of each page as it is taken
  * @returns how many; 0 where none are left, and perhaps where none could be read
- * @throws RefusedError `temporary_tables`
+ * @throws `temporary_tables`
  */
 export async function fillSheet(
   session: WriteSession,

@@ -18,7 +18,7 @@ import { readTimeline } from './timeline.js';
  * rollback, finalize or purge. Writes nothing.
  *
  * @param version the version of keylift
- * @throws RefusedError `nothing_migrated` where no migration was ever started.
+ * @throws `nothing_migrated` where no migration was ever started.
  */
 export async function readReportFacts(database: Database, schema: MappedSchema, version: string): Promise<ReportFacts> {
   return database.readOnly(

@@ -1,4 +1,4 @@
-import { EXIT_LABELS } from '../../errors.js';
+import { EXIT_LABELS } from '../../errors/exit-codes.js';
 import { counted, elapsed, grouped } from '../../format.js';
 import type { ReportOutcome } from '../facts/document.js';
 import { html, type Html } from './html.js';

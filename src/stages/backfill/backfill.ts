@@ -9,7 +9,7 @@ import { judgeAgain, sweep } from './sweep.js';
  * Moves all keys there are, in batches; the mirror has carried every change since expand. `beside` is begun with the
  * last look, which only reads as a rule: something that needs the keys and leaves a core idle.
  *
- * @throws UnreachableError `batches_failed` with the ranges that failed three times; all else is done then.
+ * @throws `batches_failed` with the ranges that failed three times; all else is done then.
  */
 export async function backfill(
   context: StageContext,

@@ -45,7 +45,7 @@ export interface BatchOptions {
  * One batch: claims ranges, copies their keys, accounts for each and writes its ledger lines, all in one
  * transaction. Null when no range is free.
  *
- * @throws RefusedError `lease_lost` when another run took over; nothing was written then.
+ * @throws `lease_lost` when another run took over; nothing was written then.
  */
 export async function runBatch(
   database: Database,

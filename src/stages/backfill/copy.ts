@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { UnreachableError } from '../../errors.js';
+import { keyliftError, type KeyliftError } from '../../errors/keylift-error.js';
 import { feed } from '../../run/feed.js';
 import { Pace } from '../../run/pace.js';
 import { Throttle, type Reason } from '../../run/throttle.js';
@@ -207,13 +207,12 @@ async function openRanges({ database }: StageContext): Promise<OpenRanges> {
 }
 
 /** What a run ends with when ranges are left. */
-export function failedRanges(failed: readonly FailedRange[]): UnreachableError {
+export function failedRanges(failed: readonly FailedRange[]): KeyliftError {
   const ranges = failed.map(
     (r) => `after ${r.after_id ?? 'the start'} up to ${r.upto_id} (SQLSTATE ${r.sqlstate ?? 'unknown'})`,
   );
-  return new UnreachableError(
-    'batches_failed',
-    `${String(failed.length)} ranges of keys failed ${String(MAX_TRIES)} times each; all others are done`,
-    { facts: { ranges }, hint: 'Run keylift migrate again: it goes on with these ranges.', anchor: 'batches-failed' },
-  );
+  return keyliftError('batches_failed', {
+    message: `${String(failed.length)} ranges of keys failed ${String(MAX_TRIES)} times each; all others are done`,
+    facts: { ranges },
+  });
 }

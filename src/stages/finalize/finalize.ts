@@ -1,5 +1,5 @@
 import { STEPS } from '../../../migrations/index.js';
-import { RefusedError } from '../../errors.js';
+import { keyliftError, type KeyliftError } from '../../errors/keylift-error.js';
 import type { Database } from '../../database/connect.js';
 import type { WriteSession } from '../../database/session.js';
 import { ARCHIVE, archivedColumns } from '../../mapping/archive.js';
@@ -25,7 +25,7 @@ export interface FinalizeReport {
 /**
  * Archives the moved per-API rows, in pages that can be interrupted anywhere, then takes the mirror away.
  *
- * @throws RefusedError `not_switched`, `foreign_keys_point`; DifferencesError `proof_failed`.
+ * @throws `not_switched`, `foreign_keys_point`, `proof_failed`.
  */
 export async function finalize(context: StageContext): Promise<FinalizeReport> {
   const { database, schema, ddl, run, progress } = context;
@@ -66,7 +66,7 @@ async function takeMirrorAway(context: StageContext): Promise<void> {
   }
 }
 
-/** Deletes the archive: the only step without a way back. @throws RefusedError `not_finalized` */
+/** Deletes the archive: the only step without a way back. @throws `not_finalized` */
 export async function purge({ database, run, stop, progress }: StageContext): Promise<FinalizeReport> {
   const state = requireAllowed('finalize --purge', await database.readOnly(readState));
   if (state.state === 'purged') return { state: 'purged', archived: 0 };
@@ -95,11 +95,10 @@ async function refusePointing(session: WriteSession, schema: MappedSchema, ids: 
   if (await anythingPointsAt(session, schema, ids)) throw foreignKeysPoint(await pointingForeignKeys(session, schema));
 }
 
-const foreignKeysPoint = (pointing: PointingForeignKey[]): RefusedError =>
-  new RefusedError('foreign_keys_point', 'rows of other tables point at the per-API rows that would be archived', {
+const foreignKeysPoint = (pointing: PointingForeignKey[]): KeyliftError =>
+  keyliftError('foreign_keys_point', {
+    message: 'rows of other tables reference per-API rows that finalize would archive',
     facts: { foreign_keys: pointing.map((f) => `${f.table}: ${f.constraint}`), ddl: pointing.flatMap((f) => f.ddl) },
-    hint: 'Repoint them with the DDL above (key ids are kept), then run keylift finalize again.',
-    anchor: 'foreign-keys',
   });
 
 /** Pages by id; a page's rows leave their table and enter the archive in one transaction. */

@@ -1,5 +1,5 @@
 import type { ReadSession } from '../../database/session.js';
-import { RefusedError } from '../../errors.js';
+import { keyliftError } from '../../errors/keylift-error.js';
 import type { LegacyFragments } from '../../mapping/fragments.js';
 
 const LISTED = 20;
@@ -18,22 +18,18 @@ const unfit = (l: LegacyFragments): string => `
  * What no rule settles waits for a person: keys born in Settings have no per-API key to fall back on, and to delete one
  * is not keylift's to decide.
  *
- * @throws RefusedError `unfit_keys`, which names them.
+ * @throws `unfit_keys`, which names them.
  */
 export async function refuseUnfit(session: ReadSession, l: LegacyFragments): Promise<void> {
   const { rows } = await session.query<{ total: string; key_id: string; fault: string }>(unfit(l));
   if (rows.length === 0) return;
   const { total } = rows[0]!;
-  throw new RefusedError(
-    'unfit_keys',
-    `${total} ${total === '1' ? 'key' : 'keys'} made in Settings cannot be account keys`,
-    {
-      facts: {
-        keys: rows.map((row) => `${row.key_id}: ${row.fault}`),
-        ...(Number(total) > LISTED ? { unlisted: Number(total) - LISTED } : {}),
-      },
-      hint: `Give them what they lack, or delete them from ${l.target}; then run the same command again.`,
-      anchor: 'unfit-keys',
+  throw keyliftError('unfit_keys', {
+    message: `the constraints of account keys refuse ${total} native ${total === '1' ? 'key' : 'keys'}`,
+    facts: {
+      keys: rows.map((row) => `${row.key_id}: ${row.fault}`),
+      ...(Number(total) > LISTED ? { unlisted: Number(total) - LISTED } : {}),
     },
-  );
+    hint: `Give them what they lack, or delete them from ${l.target}; then run the same command again.`,
+  });
 }

@@ -10,7 +10,7 @@ import { bornKeys, canRollBack, nothingToRollBack, type RollbackReport } from '.
 /**
  * Takes some accounts back: their keys leave the new table and answer as per-API keys, held until the next migrate.
  *
- * @throws RefusedError `finalized` when their rows are in the archive: then only the whole can be taken back.
+ * @throws `finalized` when their rows are in the archive: then only the whole can be taken back.
  */
 export async function rollBackAccounts(context: StageContext, accountIds: string[]): Promise<RollbackReport> {
   const { database, schema, run } = context;

@@ -1,5 +1,5 @@
 import { STEPS } from '../../../migrations/index.js';
-import { RefusedError } from '../../errors.js';
+import { keyliftError } from '../../errors/keylift-error.js';
 import type { Database } from '../../database/connect.js';
 import { forgetSteering } from '../../ledger/control.js';
 import { recordEvent } from '../../ledger/events.js';
@@ -92,15 +92,10 @@ async function checkForeignKeys({ database, schema }: StageContext): Promise<voi
     return present ? foreignKeysToTakeBack(session, schema) : [];
   });
   if (pointing.length === 0) return;
-  throw new RefusedError(
-    'foreign_keys_point_back',
-    'rows of other tables point at account keys that the rollback would take out',
-    {
-      facts: { foreign_keys: pointing.map((f) => `${f.table}: ${f.constraint}`), ddl: pointing.flatMap((f) => f.ddl) },
-      hint: 'Repoint them with the DDL above (key ids are kept), then run keylift rollback again. All accounts are still answered as before.',
-      anchor: 'foreign-keys',
-    },
-  );
+  throw keyliftError('foreign_keys_point_back', {
+    message: 'rows of other tables reference account keys that the rollback would delete',
+    facts: { foreign_keys: pointing.map((f) => `${f.table}: ${f.constraint}`), ddl: pointing.flatMap((f) => f.ddl) },
+  });
 }
 
 async function emptyTarget(context: StageContext): Promise<number> {

@@ -24,7 +24,7 @@ export interface SwitchOptions {
 /**
  * Switches accounts to their account keys, or back. Last use is caught up on the way.
  *
- * @throws RefusedError `not_verified`, `finalized_no_way_back`.
+ * @throws `not_verified`, `finalized_no_way_back`.
  */
 export async function switchAccounts({ database, schema, run, order }: SwitchOptions): Promise<SwitchReport> {
   const state = requireAllowed(order.back ? 'switch --back' : 'switch', await database.readOnly(readState));
