@@ -1,8 +1,6 @@
-/** A living key not used for this long, or never, is dormant: widening it serves nobody. */
+/** A living key not used for this long, or never, is dormant: its owner gains nothing from a wider scope. */
 export const DORMANT_AFTER = '90 days';
 
-/** SQL: the moment before which a last use makes a key dormant. */
-export const DORMANT_SINCE = `now() - interval '${DORMANT_AFTER}'`;
-
-/** Was a key last used before this moment, or never? */
-export const dormant = (lastUsedAt: string, since: string): string => `coalesce(${lastUsedAt} < ${since}, true)`;
+/** Was the key of a row last used before that, or never? The subquery is evaluated once, and not for each row. */
+export const dormant = (lastUsedAt: string): string =>
+  `coalesce(${lastUsedAt} < (SELECT now() - interval '${DORMANT_AFTER}'), true)`;

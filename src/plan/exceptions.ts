@@ -1,29 +1,45 @@
-import type { LegacyFragments } from '../mapping/fragments.js';
-import { settledByItself } from '../mapping/rules/verdicts.js';
+import { sql } from '../database/sql.js';
 
-/** Reasons of an exception, in the order the rules ask (rules 7 and 8). */
-export const REASONS = [
-  'missing_api',
-  'missing_account',
-  'missing_token',
-  'missing_created_at',
-  'shared_token',
-  'conflicting_status',
-] as const;
+export interface ExceptionKey {
+  key_id: string;
+  reason: string;
+}
+
+/** Reasons that a row has whatever other rows have its token (rule 8), in the order of rule 9. */
+export const OWN_REASONS = ['missing_api', 'missing_account', 'missing_token', 'missing_created_at'] as const;
+
+/** Reasons that rows have because of one another (rule 7). */
+export const SHARED_REASONS = ['shared_token', 'conflicting_status'] as const;
+
+export const REASONS = [...OWN_REASONS, ...SHARED_REASONS] as const;
 
 /** Exceptions a plan lists at most; all are counted. */
 export const MAX_EXCEPTIONS_LISTED = 10_000;
 
-/**
- * The first exceptions by key id, as many as `listed`: those a row is by itself, by their ids in $1, and the twins found
- * before, as JSON in $2. A row may be in both.
- */
-export function listExceptions(l: LegacyFragments, { idType, listed }: { idType: string; listed: number }): string {
-  return `
-    /* listing exceptions */
-    SELECT e.key_id::text AS key_id, e.reason FROM (
-      SELECT ${l.id()} AS key_id, ${settledByItself(l)} AS reason FROM ${l.from} WHERE ${l.id()} = ANY ($1::${idType}[])
-      UNION
-      SELECT (twin ->> 'key_id')::${idType}, twin ->> 'reason' FROM jsonb_array_elements($2::jsonb) AS twin) e
-    ORDER BY e.key_id LIMIT ${String(listed)}`;
-}
+/** The first exceptions of `rows (key_id, reason)` by key id, as JSON that is read as `ExceptionKey[]`. */
+export const firstExceptions = (rows: string, listed: number): string => sql`
+  SELECT coalesce(jsonb_agg(jsonb_build_object('key_id', key_id::text, 'reason', reason) ORDER BY key_id), '[]')
+  FROM (
+    SELECT key_id, reason
+    FROM ${rows}
+    ORDER BY key_id
+    LIMIT ${listed}
+  ) exceptions`;
+
+/** Two such lists, as JSON in $1 and $2, as one. PostgreSQL sorts: the ids have an order of their own. */
+export const mergeExceptions = ({ idType, listed }: { idType: string; listed: number }): string => sql`
+  /* sorting exceptions */
+  SELECT (
+    ${firstExceptions(
+      sql`
+        (
+          SELECT * FROM jsonb_to_recordset($1::jsonb) AS one (key_id ${idType}, reason text)
+          UNION ALL
+          SELECT * FROM jsonb_to_recordset($2::jsonb) AS other (key_id ${idType}, reason text)
+        ) both_lists`,
+      listed,
+    )}
+  ) AS exceptions`;
+
+/** A list of the reasons in SQL. */
+export const listOf = (reasons: readonly string[]): string => `(${reasons.map((r) => `'${r}'`).join(', ')})`;

@@ -4,19 +4,19 @@ import { unknownIds } from '../files/known-ids.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import type { HoldsSource } from '../mapping/rules/verdicts.js';
 
-/** Keys an operator holds back (rule 9). Ids as text, as written in the file. */
+/** Keys that an operator holds back (rule 9). Ids as text, as written in the file. */
 export interface Holds {
   keyIds: string[];
   accountIds: string[];
 }
 
-/** Nobody is held back. */
+/** No key is held back. */
 export const NO_HOLDS: Holds = { keyIds: [], accountIds: [] };
 
 /**
  * Reads a holds file and checks every id against the database.
  *
- * @throws `list_unreadable`, `list_invalid`: an id that does not exist is a slip that would let a key move.
+ * @throws `list_unreadable`; `list_invalid` also for an id that does not exist: a typing error would let a key move
  */
 export async function readHolds(
   session: ReadSession,
@@ -57,15 +57,17 @@ export async function holdsOfLedger(session: ReadSession): Promise<Holds> {
   return { keyIds: rows.flatMap((r) => r.key_id ?? []), accountIds: rows.flatMap((r) => r.account_id ?? []) };
 }
 
-/** Bound parameters that name the holds: the held key ids and account ids, the first of them numbered `first`. */
-export function planParameters(
+/** The holds as the parameters $1 and $2: the ids of held keys, and of held accounts. */
+export const planParameters = (
   { types }: MappedSchema,
   holds: Holds,
-  { first = 1 } = {},
-): { source: HoldsSource; values: unknown[] } {
-  const parameter = (at: number, type: string): string => `$${String(first + at)}::text[]::${type}[]`;
-  return {
-    source: { from: 'parameters', keyIds: parameter(0, types.id), accountIds: parameter(1, types.account) },
-    values: [holds.keyIds, holds.accountIds],
-  };
-}
+): { source: HoldsSource; values: [string[], string[]] } => ({
+  source: { from: 'parameters', keyIds: `$1::text[]::${types.id}[]`, accountIds: `$2::text[]::${types.account}[]` },
+  values: [holds.keyIds, holds.accountIds],
+});
+
+/** The same for a statement without parameters of its own: no row is compared with holds where there are none. */
+export const holdsToBind = (schema: MappedSchema, holds: Holds): { source: HoldsSource; values: unknown[] } =>
+  holds.keyIds.length + holds.accountIds.length === 0
+    ? { source: { from: 'nowhere' }, values: [] }
+    : planParameters(schema, holds);

@@ -1,12 +1,16 @@
+import { sql } from '../database/sql.js';
 import type { ReadSession } from '../database/session.js';
 import type { MappedSchema } from '../mapping/inspect.js';
-import { heldByName, settledByItself, verdicts, type HoldsSource } from '../mapping/rules/verdicts.js';
-import { bornKeysTable, bornTokens, takenInSettings } from './born.js';
+import type { LegacyFragments } from '../mapping/fragments.js';
+import { hasTokenIn, repeatedTokens } from '../mapping/rules/repeated-tokens.js';
+import { outcomeOfSingleRow } from '../mapping/rules/single-row.js';
+import { verdicts, type HoldsSource } from '../mapping/rules/verdicts.js';
 import { forCsv } from '../escaping.js';
 import { replaceFile } from '../files/replace-file.js';
-import { planParameters, type Holds } from './holds.js';
+import { holdsToBind, type Holds } from './holds.js';
+import { nativeKeysTable, takenByNativeKey } from './native-keys.js';
 
-/** Columns of the customers' list. API slugs are separated by spaces. */
+/** Columns of the notice. API slugs are separated by spaces. */
 export const NOTICE_HEADER = ['account_id', 'account', 'key_id', 'key_name', 'opens_before', 'opens_after'] as const;
 const PAGE = 2_000;
 
@@ -23,23 +27,24 @@ export interface NoticeOptions {
 }
 
 /**
- * Writes the CSV for telling customers: a row for each living key that becomes an account key, with the store APIs
- * that it, or a key merged into it, opens now, and those it will open. Never a token. Rows come from a cursor, page
- * by page, so that memory is constant: pages by keyset would each read the whole table where no index leads by account.
+ * Writes the CSV for a notice to customers: a row for each living key that becomes an account key, with the store APIs
+ * that it, or a key merged into it, opens now, and those that it will open. It has no token. Rows come from a cursor, page
+ * by page, so that memory is constant: without an index that begins with the account, each page by keyset would read the
+ * whole table.
  *
- * @throws `notice_unwritable`; an AbortError when `stop` asks, the file as it was then.
+ * @throws `notice_unwritable`; an AbortError when `stop` is signalled, and then the file is as it was
  */
 export async function writeNotice(
   session: ReadSession,
   schema: MappedSchema,
   { file, holds, stop }: NoticeOptions,
 ): Promise<Notice> {
-  const { source, values } = planParameters(schema, holds);
-  const born = await bornKeysTable(session, schema);
-  // All rows are fetched, so nothing is won by a plan that is quick to bring the first.
+  const { source, values } = holdsToBind(schema, holds);
+  const nativeKeysIn = await nativeKeysTable(session, schema);
+  // All rows are fetched, so a plan that returns the first rows early has no advantage.
   await session.query('SET LOCAL cursor_tuple_fraction = 1');
   await session.query(
-    `DECLARE keylift_notice NO SCROLL CURSOR FOR ${widenedKeys(schema, { holds: source, born })}`,
+    `DECLARE keylift_notice NO SCROLL CURSOR FOR ${widenedKeys(schema, { holds: source, nativeKeysIn })}`,
     values,
   );
   const keys = await replaceFile({ file, kind: 'notice' }, async (append) => {
@@ -58,34 +63,53 @@ export async function writeNotice(
   return { file, keys };
 }
 
-/** The living keys that move, by account and creation, each with the APIs of all rows it will stand for. */
+/** The living keys that move, by account and creation, each with the APIs of all rows that it will stand for. */
 export function widenedKeys(
-  { legacy: l, types }: MappedSchema,
-  { holds, born }: { holds: HoldsSource; born: string | null },
+  { legacy: l, types: { tokenIndexed } }: MappedSchema,
+  { holds, nativeKeysIn }: { holds: HoldsSource; nativeKeysIn: string | null },
 ): string {
-  const slug = `${l.slug()}::text COLLATE "C"`;
-  const rows = types.tokenIndexed
-    ? `${l.token()} = ANY (ARRAY(SELECT token FROM repeated))`
-    : `${l.token()} IN (SELECT token FROM repeated)`;
-  return `
+  const rows = hasTokenIn(l, { tokens: 'SELECT token FROM repeated', tokenIndexed });
+  const slug = slugOf(l);
+  return sql`
     /* listing the keys that are widened */
     WITH repeated AS MATERIALIZED (
-      SELECT ${l.token()} AS token FROM ${l.keys} k WHERE ${l.isPerApiKey()} GROUP BY ${l.token()} HAVING count(*) > 1 AND ${l.hasToken()}
-      ${bornTokens(born)}
-    ), together AS MATERIALIZED (
-      SELECT key_id, outcome, account_key_id FROM (${verdicts(l, { holds, rows, ...takenInSettings(born, l.token()) })}) v
+      ${repeatedTokens(l, nativeKeysIn)}
+    ), duplicates AS MATERIALIZED (
+      SELECT key_id, outcome, account_key_id
+      FROM (
+        ${verdicts(l, { holds, rows, ...takenByNativeKey(nativeKeysIn, l.token()) })}
+      ) v
     ), merged AS MATERIALIZED (
-      SELECT v.account_key_id AS key_id, string_agg(DISTINCT ${slug}, ' ' ORDER BY ${slug}) AS slugs
-      FROM together v JOIN ${l.keys} k ON ${l.id()} = v.key_id JOIN ${l.apis} a ON ${l.apiId()} = ${l.api()}
-        ${l.apiNeedsAccount ? `LEFT JOIN ${l.accounts} o ON ${l.accountId()} = ${l.account()}` : ''}
-      WHERE v.outcome IN ('move', 'merge') GROUP BY 1
+      ${apisOfMergedKeys(l)}
     ), store AS MATERIALIZED (
-      SELECT string_agg(${slug}, ' ' ORDER BY ${slug}) AS slugs FROM ${l.apis} a WHERE ${l.inStore()}
+      SELECT string_agg(${slug}, ' ' ORDER BY ${slug}) AS slugs
+      FROM ${l.apis} a
+      WHERE ${l.inStore()}
     )
-    SELECT ${l.account()}::text AS account_id, ${l.accountName()}::text AS account, ${l.id()}::text AS key_id, ${l.name()}::text AS key_name,
+    SELECT ${l.account()}::text AS account_id, ${l.accountName()}::text AS account,
+      ${l.id()}::text AS key_id, ${l.name()}::text AS key_name,
       coalesce(merged.slugs, ${l.slug()}::text) AS opens_before, store.slugs AS opens_after
-    FROM ${l.from} LEFT JOIN together ON together.key_id = ${l.id()} LEFT JOIN merged ON merged.key_id = ${l.id()} CROSS JOIN store
+    FROM
+      ${l.from}
+      LEFT JOIN duplicates ON duplicates.key_id = ${l.id()}
+      LEFT JOIN merged ON merged.key_id = ${l.id()}
+      CROSS JOIN store
     WHERE ${l.isPerApiKey()} AND ${l.alive()}
-      AND coalesce(together.outcome = 'move', ${settledByItself(l)} IS NULL AND NOT ${heldByName(l, holds)})
+      AND 'move' = coalesce(
+        duplicates.outcome,
+        ${outcomeOfSingleRow(l, { holds })}
+      )
     ORDER BY ${l.account()}, ${l.createdAt()}, ${l.id()}`;
 }
+
+/** The slugs that rows of a repeated token open, by the key that will stand for them. */
+const apisOfMergedKeys = (l: LegacyFragments): string => sql`
+  SELECT v.account_key_id AS key_id, string_agg(DISTINCT ${slugOf(l)}, ' ' ORDER BY ${slugOf(l)}) AS slugs
+  FROM duplicates v
+    JOIN ${l.keys} k ON ${l.id()} = v.key_id
+    JOIN ${l.apis} a ON ${l.apiId()} = ${l.api()}
+    ${l.apiNeedsAccount ? `LEFT JOIN ${l.accounts} o ON ${l.accountId()} = ${l.account()}` : ''}
+  WHERE v.outcome IN ('move', 'merge')
+  GROUP BY 1`;
+
+const slugOf = (l: LegacyFragments): string => `${l.slug()}::text COLLATE "C"`;

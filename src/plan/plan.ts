@@ -2,24 +2,19 @@ import { inTheSame, type Beside } from '../database/same-snapshot.js';
 import type { ReadSession } from '../database/session.js';
 import { allDone } from '../database/together.js';
 import type { MappedSchema } from '../mapping/inspect.js';
-import { bornKeysTable } from './born.js';
-import { addCounts, type Classes } from './classes.js';
-import { listExceptions, MAX_EXCEPTIONS_LISTED, REASONS } from './exceptions.js';
-import { planParameters, type Holds } from './holds.js';
-import { countOthers, type Others } from './others.js';
-import { countTwins, type CountedTwins } from './twins.js';
+import { addClasses } from './classes.js';
+import { countDuplicates, type Duplicates } from './duplicates.js';
+import { MAX_EXCEPTIONS_LISTED, mergeExceptions, REASONS, type ExceptionKey } from './exceptions.js';
+import { holdsToBind, type Holds } from './holds.js';
+import { nativeKeysTable } from './native-keys.js';
+import { countSingleRows, type SingleRows } from './single-rows.js';
 
 export type Outcome = 'move' | 'stay' | 'merge' | 'hold' | 'exception';
-
-export interface ExceptionKey {
-  key_id: string;
-  reason: string;
-}
 
 /** What `plan --json` prints. Counts are of per-API keys. */
 export interface Plan {
   outcomes: Record<Outcome, number>;
-  /** The first by key id, as many as were asked for; `exceptions_by_reason` counts all. */
+  /** The first by key id, as many as `listed` allows; `exceptions_by_reason` counts all. */
   exceptions: ExceptionKey[];
   exceptions_by_reason: Record<string, number>;
   widening: { accounts: number; keys: number; store_apis: number; dormant_keys: number };
@@ -35,48 +30,41 @@ export interface PlanOptions {
   holds: Holds;
   /** Rows a batch, for the number of batches. */
   batchSize: number;
-  /** Exceptions to list at most, by key id: 10,000 where nobody says. */
+  /** Exceptions to list at most, by key id; 10,000 by default. */
   listed?: number;
   /** A second session in the same snapshot, where there is one: half of the work is done in it. */
   beside?: Beside;
 }
 
 /**
- * Decides, in SQL and without writing, the outcome of every per-API key by the rules of the move.
+ * Decides, in SQL and without writing, the outcome of every per-API key by the rules of the move. Two statements count:
+ * one all keys as if each token were there once, one the rows of repeated tokens. The sum is the first, without the rows
+ * of the second as the first counts them, and with them as the second does.
+ *
  * Run it in a READ ONLY, REPEATABLE READ transaction, so that its statements see one state.
  */
 export async function planMove(session: ReadSession, schema: MappedSchema, options: PlanOptions): Promise<Plan> {
-  const { holds, batchSize, listed = MAX_EXCEPTIONS_LISTED, beside = inTheSame(session) } = options;
-  const { legacy: l, types } = schema;
-  const held = planParameters(schema, holds);
-  const born = await bornKeysTable(session, schema);
-  const coming = session.one<CountedTwins>(
-    countTwins(l, { holds: held.source, tokenIndexed: types.tokenIndexed, born, listed }),
-    held.values,
-  );
-  const [twins, others] = await allDone([
-    coming,
-    beside((other) => countOthers(other, schema, { holds, listed, beside: other !== session }), coming),
-  ]);
-  const classes = classesOfAll(twins, others);
-  const count = (name: string): number => classes[name] ?? 0;
+  const { batchSize, listed = MAX_EXCEPTIONS_LISTED } = options;
+  const { singleRows, duplicates } = await countAll(session, schema, { ...options, listed });
+  const classes = addClasses(addClasses(singleRows.classes, duplicates.single_classes, -1), duplicates.classes);
+  const count = (name: string): number => classes[name]?.keys ?? 0;
   const exceptionsByReason = Object.fromEntries(REASONS.filter((r) => count(r) > 0).map((r) => [r, count(r)]));
-  const total = Object.values(classes).reduce((sum, keys) => sum + keys, 0);
+  const total = sumOf(Object.keys(classes).map(count));
   return {
     outcomes: {
       move: count('move') + count('widened'),
       stay: count('stay'),
       merge: count('merge'),
       hold: count('hold'),
-      exception: Object.values(exceptionsByReason).reduce((sum, keys) => sum + keys, 0),
+      exception: sumOf(Object.values(exceptionsByReason)),
     },
-    exceptions: await exceptionsOf(session, schema, { twins, others, listed }),
+    exceptions: await exceptionsOf(session, schema, { singleRows, duplicates, listed }),
     exceptions_by_reason: exceptionsByReason,
     widening: {
-      accounts: others.widenedAccounts - Number(twins.unwidened),
+      accounts: Number(duplicates.accounts),
       keys: count('widened'),
       store_apis: await countStoreApis(session, schema),
-      dormant_keys: others.dormant - Number(twins.dormant_as_if_alone) + Number(twins.dormant_keys),
+      dormant_keys: classes['widened']?.dormant ?? 0,
     },
     total,
     batches: Math.ceil(total / batchSize),
@@ -84,14 +72,29 @@ export async function planMove(session: ReadSession, schema: MappedSchema, optio
   };
 }
 
-/** Others know of no twins, and took each for what it would be alone: that is taken out, and what it is put in. */
-function classesOfAll(twins: CountedTwins, others: Others): Classes {
-  const classes = { ...others.classes };
-  addCounts(classes, twins.as_if_alone, -1);
-  addCounts(classes, { missing_account: Number(twins.orphans) }, -1);
-  addCounts(classes, twins.classes, 1);
-  return classes;
+async function countAll(
+  session: ReadSession,
+  schema: MappedSchema,
+  { holds, listed, beside = inTheSame(session) }: PlanOptions & { listed: number },
+): Promise<{ singleRows: SingleRows; duplicates: Duplicates }> {
+  const { legacy: l, types } = schema;
+  const { source, values } = holdsToBind(schema, holds);
+  const nativeKeysIn = await nativeKeysTable(session, schema);
+  const count = async <T>(counting: ReadSession, statement: string): Promise<T> => {
+    await counting.query(`SET LOCAL work_mem = '64MB'`);
+    return counting.one<T>(statement, values);
+  };
+  const options = { holds: source, tokenIndexed: types.tokenIndexed, nativeKeysIn, listed };
+  const duplicates = count<Duplicates>(session, countDuplicates(l, options));
+  const singleRows = beside(
+    (other) => count<SingleRows>(other, countSingleRows(l, { holds: source, listed })),
+    duplicates,
+  );
+  const [forDuplicates, forSingleRows] = await allDone([duplicates, singleRows]);
+  return { duplicates: forDuplicates, singleRows: forSingleRows };
 }
+
+const sumOf = (counts: readonly number[]): number => counts.reduce((sum, keys) => sum + keys, 0);
 
 async function countStoreApis(session: ReadSession, { legacy: l }: MappedSchema): Promise<number> {
   const { apis } = await session.one<{ apis: string }>(`SELECT count(*) AS apis FROM ${l.apis} a WHERE ${l.inStore()}`);
@@ -100,16 +103,14 @@ async function countStoreApis(session: ReadSession, { legacy: l }: MappedSchema)
 
 async function exceptionsOf(
   session: ReadSession,
-  { legacy, types }: MappedSchema,
-  { twins, others, listed }: { twins: CountedTwins; others: Others; listed: number },
+  { types }: MappedSchema,
+  { singleRows, duplicates, listed }: { singleRows: SingleRows; duplicates: Duplicates; listed: number },
 ): Promise<ExceptionKey[]> {
-  const ids = others.exceptions.filter((array) => array !== '{}');
-  if (ids.length === 0) return twins.exceptions;
-  const all = `{${ids.map((array) => array.slice(1, -1)).join(',')}}`;
-  return (
-    await session.query<ExceptionKey>(listExceptions(legacy, { idType: types.id, listed }), [
-      all,
-      JSON.stringify(twins.exceptions),
-    ])
-  ).rows;
+  const lists = [singleRows.exceptions, duplicates.exceptions];
+  if (lists.some((list) => list.length === 0)) return lists.flat();
+  const { exceptions } = await session.one<{ exceptions: ExceptionKey[] }>(
+    mergeExceptions({ idType: types.id, listed }),
+    lists.map((list) => JSON.stringify(list)),
+  );
+  return exceptions;
 }
