@@ -8,14 +8,24 @@ import { captureAccess, captureSettings } from './capture.js';
 import { readFixture, type Fixture, type LegacyRows } from './fixture.js';
 import { createLegacyTables, loadRows } from './load.js';
 import { loadOwnTables } from './load-own.js';
+import { withMove, type MoveOptions } from './move.js';
 import { normalize } from './normalize.js';
 import type { Captured } from './store.js';
 
-/** keylift's own commands as a case runs them, for its mapping: each works on the database at `url` and returns its JSON. */
+/** keylift's commands as a case runs them: each opens the database at `url`, as a command does, and returns its JSON. */
 export interface SnapshotSteps {
   plan(url: string, holdsFile?: string): Promise<unknown>;
   migrate(url: string, holdsFile?: string): Promise<unknown>;
   verify(url: string): Promise<unknown>;
+}
+
+/** The steps of a case with these settings. */
+export function stepsOf(options: Omit<MoveOptions, 'url'>): SnapshotSteps {
+  return {
+    plan: (url, holdsFile) => withMove({ ...options, url }, (move) => move.plan(holdsFile)),
+    migrate: (url, holdsFile) => withMove({ ...options, url }, (move) => move.migrate(holdsFile)),
+    verify: (url) => withMove({ ...options, url }, (move) => move.verify()),
+  };
 }
 
 export interface RunCaseOptions {

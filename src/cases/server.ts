@@ -8,13 +8,13 @@ export const SCRATCH_SETTINGS = { fsync: 'off', synchronous_commit: 'off', full_
  * at the first question and stopped when `use` ends. Fixtures with faults never start one.
  */
 export async function withServer<T>(
-  given: string | undefined,
+  { given, stop }: { given: string | undefined; stop: AbortSignal },
   use: (url: () => Promise<string>) => Promise<T>,
 ): Promise<T> {
   let embedded: Promise<EmbeddedServer> | undefined;
   const url = async (): Promise<string> => {
     if (given !== undefined) return given;
-    embedded ??= startEmbeddedServer({ settings: SCRATCH_SETTINGS });
+    embedded ??= startEmbeddedServer({ settings: SCRATCH_SETTINGS, stop });
     return (await embedded).url();
   };
   try {

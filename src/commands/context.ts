@@ -10,8 +10,11 @@ export interface CommandContext {
   settings: Settings;
   configFile: string | undefined;
   databaseUrl: string | undefined;
-  /** The database of --database-url or DATABASE_URL; closed when the command has ended. Throws `database_url_missing` without a URL. */
-  openDatabase(options?: OpenOptions): Promise<Database>;
+  /**
+   * The database of --database-url or DATABASE_URL, or that of `url`. It begins no scope after a stop; the second signal
+   * cancels its statements; it is closed when the command has ended. Throws `database_url_missing` without a URL.
+   */
+  openDatabase(options?: OpenOptions & { url?: string }): Promise<Database>;
   logger: Logger;
   /** For --log-file alone: what the terminal shows as a picture. */
   fileLogger: Logger;

@@ -1,4 +1,3 @@
-import { version } from '../config/package-root.js';
 import { tellStory } from '../demo/story.js';
 import { chapter } from '../demo/text.js';
 import { startEmbeddedServer } from '../embedded/server.js';
@@ -6,23 +5,19 @@ import { EXIT } from '../errors/exit-codes.js';
 import { hasExit, keyliftError } from '../errors/keylift-error.js';
 import { SCRATCH_SETTINGS } from '../cases/server.js';
 import type { Run } from './command.js';
+import type { CommandContext } from './context.js';
 import type { demoCommand } from './definitions/prepare.js';
+import { openWith } from './opened.js';
 
 const DATABASE = 'keylift_demo';
 
 export const run: Run<typeof demoCommand> = async (context) => {
-  const { stop, logger, write, json } = context;
+  const { stop, write, json } = context;
   write('keylift demo: a real PostgreSQL, started for this and gone afterwards\n');
-  const server = await startEmbeddedServer({
-    settings: SCRATCH_SETTINGS,
-    onLog: (line) => {
-      logger.debug('server', line);
-    },
-  });
   try {
-    stop.throwIfAborted();
-    await server.createDatabase(DATABASE);
-    const story = await tellStory({ url: server.url(DATABASE), version: version(), tell: write, stop });
+    const story = await withDemoServer(context, (url) =>
+      tellStory({ url, open: openWith(context), tell: write, stop }),
+    );
     if (json) context.printAnswer(story);
     const wrong = story.checks.filter(({ ok }) => !ok).length;
     write(
@@ -38,7 +33,22 @@ export const run: Run<typeof demoCommand> = async (context) => {
       hint: 'Run keylift demo again to see all of it.',
       cause: error,
     });
+  }
+};
+
+async function withDemoServer<T>({ stop, logger }: CommandContext, use: (url: string) => Promise<T>): Promise<T> {
+  const server = await startEmbeddedServer({
+    settings: SCRATCH_SETTINGS,
+    stop,
+    onLog: (line) => {
+      logger.debug('server', line);
+    },
+  });
+  try {
+    stop.throwIfAborted();
+    await server.createDatabase(DATABASE);
+    return await use(server.url(DATABASE));
   } finally {
     await server.stop();
   }
-};
+}

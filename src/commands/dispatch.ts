@@ -6,6 +6,7 @@ import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
 import { forJson, forTerminalLines } from '../escaping.js';
 import type { Log } from '../logging/log.js';
 import type { Terminal } from '../console/terminal.js';
+import { whenAborted } from '../timing.js';
 import type { Call } from './command.js';
 import type { CommandContext } from './context.js';
 import type { CommandDefinition } from './definition.js';
@@ -85,9 +86,11 @@ async function runCommand(
     terminal,
     stop: signals.stop,
     stopNow: signals.stopNow,
-    openDatabase: opener(configuration, databases),
+    openDatabase: opener(configuration, { opened: databases, stop: signals.stop }),
   };
-  const endStop = whenStoppedNow(signals.stopNow, databases);
+  const endStop = whenAborted(signals.stopNow, () => {
+    databases.forEach((database) => void database.cancelRunning());
+  });
   try {
     return await call.run(context);
   } finally {
@@ -97,43 +100,28 @@ async function runCommand(
   }
 }
 
-const CANCEL_EVERY_MS = 500;
-
-/** The second signal: whatever the server does for this command is cancelled, until the command has ended. */
-function whenStoppedNow(stopNow: AbortSignal, databases: readonly Database[]): () => void {
-  let again: NodeJS.Timeout | undefined;
-  const cancel = (): void => {
-    databases.forEach((database) => void database.cancelRunning());
-  };
-  const begin = (): void => {
-    cancel();
-    again = setInterval(cancel, CANCEL_EVERY_MS);
-  };
-  stopNow.addEventListener('abort', begin, { once: true });
-  return () => {
-    stopNow.removeEventListener('abort', begin);
-    clearInterval(again);
-  };
-}
-
-/** A statement that the second signal cancelled is no failure of the database. */
+/** A statement that the second signal cancelled, and what follows from it, is no failure of the database. */
 async function afterStopNow(error: unknown): Promise<unknown> {
   const { isTimeout } = await import('../database/sqlstate.js');
-  if (!isTimeout(error)) return error;
+  if (!isTimeout(error) && (error as Error).name !== 'AbortError') return error;
   return keyliftError('interrupted', {
     message: 'the command was stopped at once; uncommitted work is rolled back',
     cause: error,
   });
 }
 
-function opener({ databaseUrl }: Configuration, opened: Database[]): CommandContext['openDatabase'] {
-  return async (options) => {
-    if (databaseUrl === undefined) throw noDatabase();
-    const [{ openDatabase }, { pinned, CATALOG_ALONE }] = await Promise.all([
+function opener(
+  { databaseUrl }: Configuration,
+  { opened, stop }: { opened: Database[]; stop: AbortSignal },
+): CommandContext['openDatabase'] {
+  return async ({ url = databaseUrl, ...options } = {}) => {
+    if (url === undefined) throw noDatabase();
+    const [{ openDatabase }, { withSearchPath, CATALOG_ALONE }, { withStop }] = await Promise.all([
       import('../database/connect.js'),
-      import('../database/pinned.js'),
+      import('../database/with-search-path.js'),
+      import('../database/with-stop.js'),
     ]);
-    const database = pinned(await openDatabase(databaseUrl, options), CATALOG_ALONE);
+    const database = withStop(withSearchPath(await openDatabase(url, options), CATALOG_ALONE), stop);
     opened.push(database);
     return database;
   };

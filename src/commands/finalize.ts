@@ -5,8 +5,8 @@ import { finalize, purge } from '../stages/finalize/finalize.js';
 import { confirm } from './confirm.js';
 import type { Run } from './command.js';
 import type { finalizeCommand } from './definitions/migrate.js';
-import { withRun } from './migration.js';
 import { openMigration, placeOf } from './opened.js';
+import { startRun } from './start-run.js';
 
 export const run: Run<typeof finalizeCommand> = async (context, args) => {
   const opened = await openMigration(context);
@@ -19,12 +19,11 @@ export const run: Run<typeof finalizeCommand> = async (context, args) => {
       : ['From here on the database refuses a new per-API key for a store API. keylift rollback takes it back.'],
     yes: args.yes,
   });
-  const report = await withRun(
-    context,
-    opened,
-    { command: args.purge ? 'finalize --purge' : 'finalize', metricsFile: args.metricsFile },
-    async (stage) => ({ exitCode: EXIT.done, result: args.purge ? await purge(stage) : await finalize(stage) }),
-  );
+  const report = await startRun(context, opened, {
+    command: args.purge ? 'finalize --purge' : 'finalize',
+    metricsFile: args.metricsFile,
+    work: args.purge ? purge : finalize,
+  });
   if (context.json) context.printAnswer(report);
   else context.write(finalizeText(report));
   return EXIT.done;

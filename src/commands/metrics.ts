@@ -15,7 +15,7 @@ export async function keepingMetrics<T>(
     {
       file,
       database: database.where.database,
-      read: () => database.readOnly((session) => readMetrics(session, schema)),
+      read: () => database.readOnly((session) => readMetrics(session, schema), { afterStop: true }),
       onFailure: (error) => {
         logger.warn('metrics', `${(error as Error).message}; the run goes on`);
       },

@@ -1,6 +1,6 @@
 import { hiddenSessions, hiddenText } from '../database/hidden-sessions.js';
-import { besideInSnapshot } from '../database/same-snapshot.js';
-import { EXIT } from '../errors/exit-codes.js';
+import { openSameSnapshot } from '../database/same-snapshot.js';
+import { EXIT, type ExitCode } from '../errors/exit-codes.js';
 import { holdsOfLedger, readHolds } from '../plan/holds.js';
 import { planMove } from '../plan/plan.js';
 import { planText } from '../console/plan-text.js';
@@ -9,14 +9,16 @@ import { requireAllowed } from '../ledger/allowed.js';
 import type { LedgerState } from '../ledger/migration.js';
 import { preflight } from '../preflight/preflight.js';
 import { assistBackfill } from '../stages/backfill/assist.js';
-import { ensureLedger, migrate } from '../stages/migrate.js';
+import { installLedger } from '../run/run.js';
+import { DEFAULT_PACE } from '../run/context.js';
+import { migrate, type MigrationReport } from '../stages/migrate.js';
 import { confirm } from './confirm.js';
 import type { Run } from './command.js';
 import type { CommandContext } from './context.js';
 import type { migrateCommand } from './definitions/migrate.js';
 import type { Arguments } from './read-arguments.js';
-import { withDdl, withRun } from './migration.js';
-import { DEFAULT_PACE, openMigration, placeOf, type OpenedMigration } from './opened.js';
+import { openMigration, placeOf, type OpenedMigration } from './opened.js';
+import { settingsOf, startRun } from './start-run.js';
 
 export const run: Run<typeof migrateCommand> = async (context, args) => {
   if (args.dryRun) {
@@ -31,28 +33,30 @@ export const run: Run<typeof migrateCommand> = async (context, args) => {
   requireAllowed('migrate', opened.state);
   await checkGates(context, opened);
   await ask(context, opened, args);
-  await withDdl(context, opened, (ddl) => ensureLedger({ database: opened.database, ddl }));
+  await installLedger(settingsOf(context, opened));
   const until = args.until ?? 'switch';
-  const pace = {
+  const options = {
     concurrency: args.concurrency ?? DEFAULT_PACE.concurrency,
     batchSize: args.batchSize ?? DEFAULT_PACE.batchSize,
     batchSeconds: args.batchTime === undefined ? DEFAULT_PACE.batchSeconds : args.batchTime / 1000,
     maxLag: args.maxLag === undefined ? null : args.maxLag / 1000,
     maxActive: args.maxActive ?? null,
   };
-  const report = await withRun(
-    context,
-    opened,
-    { command: 'migrate', pace, until, metricsFile: args.metricsFile, assist: assistBackfill },
-    async (stage) => {
-      const result = await migrate(stage, { until, holds });
-      return { exitCode: result.exceptions > 0 ? EXIT.exceptions : EXIT.done, result };
-    },
-  );
+  const report = await startRun(context, opened, {
+    command: 'migrate',
+    until,
+    options,
+    metricsFile: args.metricsFile,
+    work: (stage) => migrate(stage, { until, holds }),
+    exitCode: exitCodeOf,
+    assist: assistBackfill,
+  });
   if (context.json) context.printAnswer(report);
   else context.write(migrationText(report));
-  return report.exceptions > 0 ? EXIT.exceptions : EXIT.done;
+  return exitCodeOf(report);
 };
+
+const exitCodeOf = ({ exceptions }: MigrationReport): ExitCode => (exceptions > 0 ? EXIT.exceptions : EXIT.done);
 
 /** Gates are for the first write: a migration under way has its triggers and its table. */
 async function checkGates({ logger }: CommandContext, { database, schema, state }: OpenedMigration): Promise<void> {
@@ -83,7 +87,7 @@ async function ask(
         holds,
         batchSize: args.batchSize ?? DEFAULT_PACE.batchSize,
         listed: 0,
-        beside: await besideInSnapshot(database, session),
+        inSameSnapshot: await openSameSnapshot(database, session),
       });
     },
     { isolation: 'repeatable read' },

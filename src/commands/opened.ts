@@ -1,19 +1,9 @@
-import type { Database } from '../database/connect.js';
-import { pinned } from '../database/pinned.js';
+import type { Database, OpenAt } from '../database/connect.js';
+import { withSearchPath } from '../database/with-search-path.js';
 import { readState, requireSettings, type LedgerState } from '../ledger/migration.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { inspectMapping } from '../mapping/fit.js';
-import type { StageOptions } from '../stages/context.js';
 import type { CommandContext } from './context.js';
-
-/** Batches at once, keys a batch at most and its time, where the operator says nothing. */
-export const DEFAULT_PACE: StageOptions = {
-  concurrency: 2,
-  batchSize: 200_000,
-  batchSeconds: 0.5,
-  maxLag: null,
-  maxActive: null,
-};
 
 /** The operator's database with the mapping found to fit it. */
 export interface Opened {
@@ -21,11 +11,17 @@ export interface Opened {
   schema: MappedSchema;
 }
 
+/** Opens another database than the command's own in the same way. */
+export const openWith =
+  ({ openDatabase }: CommandContext): OpenAt =>
+  (url, options) =>
+    openDatabase({ ...options, url });
+
 /** Connects and reads the mapped schema. @throws `mapping_missing` where a mapped table or column is not there. */
 export async function openMapped(context: CommandContext): Promise<Opened> {
   const database = await context.openDatabase();
   const schema = await database.readOnly((session) => inspectMapping(session, context));
-  return { database: pinned(database, schema.searchPath), schema };
+  return { database: withSearchPath(database, schema.searchPath), schema };
 }
 
 /** The operator's database, and what its ledger says; null: there is no ledger. */

@@ -1,11 +1,12 @@
-import { besideInSnapshot } from '../database/same-snapshot.js';
+import { openSameSnapshot } from '../database/same-snapshot.js';
 import { EXIT } from '../errors/exit-codes.js';
 import { holdsOfLedger, readHolds } from '../plan/holds.js';
 import { planMove } from '../plan/plan.js';
 import { EXCEPTIONS_SHOWN, planText } from '../console/plan-text.js';
+import { DEFAULT_PACE } from '../run/context.js';
 import type { Run } from './command.js';
 import type { planCommand } from './definitions/prepare.js';
-import { DEFAULT_PACE, openMapped } from './opened.js';
+import { openMapped } from './opened.js';
 
 export const run: Run<typeof planCommand> = async (context, args) => {
   const { database, schema } = await openMapped(context);
@@ -19,7 +20,7 @@ export const run: Run<typeof planCommand> = async (context, args) => {
         holds,
         batchSize: DEFAULT_PACE.batchSize,
         ...(!context.json && { listed: EXCEPTIONS_SHOWN }),
-        beside: await besideInSnapshot(database, session),
+        inSameSnapshot: await openSameSnapshot(database, session),
       });
       const notice =
         args.notice === undefined

@@ -9,8 +9,8 @@ import type { CommandContext } from './context.js';
 import type { rollbackCommand } from './definitions/migrate.js';
 import type { Arguments } from './read-arguments.js';
 import { readAccounts } from './accounts.js';
-import { withRun } from './migration.js';
 import { openMigration, placeOf, type OpenedMigration } from './opened.js';
+import { startRun } from './start-run.js';
 
 export const run: Run<typeof rollbackCommand> = async (context, args) => {
   const opened = await openMigration(context);
@@ -36,8 +36,9 @@ async function takeBack(
     ],
     yes: args.yes,
   });
-  return withRun(context, opened, { command: 'rollback', metricsFile: args.metricsFile }, async (stage) => ({
-    exitCode: EXIT.done,
-    result: accounts === undefined ? await rollBack(stage) : await rollBackAccounts(stage, accounts),
-  }));
+  return startRun(context, opened, {
+    command: 'rollback',
+    metricsFile: args.metricsFile,
+    work: (stage) => (accounts === undefined ? rollBack(stage) : rollBackAccounts(stage, accounts)),
+  });
 }

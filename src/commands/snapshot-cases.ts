@@ -1,10 +1,10 @@
-import { version } from '../config/package-root.js';
 import { keyliftError } from '../errors/keylift-error.js';
 import { checkSnapshots, updateSnapshots, type CaseResult, type SnapshotOptions } from '../cases/check.js';
 import { withScratchDatabase } from '../cases/scratch.js';
 import { withServer } from '../cases/server.js';
-import { realSteps } from '../cases/steps.js';
+import { stepsOf } from '../cases/run.js';
 import type { CommandContext } from './context.js';
+import { openWith } from './opened.js';
 
 export interface CasesOptions {
   action: 'check' | 'update';
@@ -21,10 +21,10 @@ export async function runCases(
   const { stop } = context;
   const act = action === 'check' ? checkSnapshots : updateSnapshots;
   try {
-    return await withServer(databaseUrl, async (server) => {
+    return await withServer({ given: databaseUrl, stop }, async (server) => {
       const options: SnapshotOptions = {
         directory,
-        stepsFor: (settings) => realSteps({ version: version(), stop }, settings),
+        stepsFor: (settings) => stepsOf({ open: openWith(context), settings, stop }),
         settings: context.settings,
         withScratchDatabase: async (use) => {
           stop.throwIfAborted();

@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT } from '../errors/exit-codes.js';
 import { pictureText } from '../console/picture.js';
 import { pictureOf } from '../console/scene.js';
 import { statusEssence, statusLine, statusText } from '../console/status-text.js';
 import { readStatus, type Status } from '../status/status.js';
 import { watch } from '../status/watch.js';
+import { pause } from '../timing.js';
 import type { Run } from './command.js';
 import type { CommandContext } from './context.js';
 import type { statusCommand } from './definitions/control.js';
@@ -19,7 +19,7 @@ export const run: Run<typeof statusCommand> = async (context, args) => {
       show: shower(context, placeOf(database)),
       stop: context.stop,
       now: () => performance.now(),
-      sleep: (ms, signal) => sleep(ms, undefined, { signal }),
+      wait: pause,
     });
     return EXIT.done;
   }

@@ -1,4 +1,4 @@
-import { patient } from '../database/patient.js';
+import { withRetry } from '../database/with-retry.js';
 import { EXIT, type ExitCode } from '../errors/exit-codes.js';
 import { steer, type Control } from '../ledger/control.js';
 import { recordEvent } from '../ledger/events.js';
@@ -11,7 +11,7 @@ export async function changeSteering(
   { kind, change, words }: { kind: string; change: Partial<Control>; words: SteeringWords },
 ): Promise<ExitCode> {
   const database = await context.openDatabase();
-  const steered = await patient(database).transaction(async (session) => {
+  const steered = await withRetry(database, context).transaction(async (session) => {
     const outcome = await steer(session, change);
     await recordEvent(session, { kind, facts: change });
     return outcome;

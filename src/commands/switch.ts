@@ -8,8 +8,8 @@ import { confirm } from './confirm.js';
 import type { Run } from './command.js';
 import type { switchCommand } from './definitions/migrate.js';
 import type { Arguments } from './read-arguments.js';
-import { withRun } from './migration.js';
 import { openMigration, placeOf, type Opened } from './opened.js';
+import { startRun } from './start-run.js';
 
 export const run: Run<typeof switchCommand> = async (context, args) => {
   const opened = await openMigration(context);
@@ -25,15 +25,11 @@ export const run: Run<typeof switchCommand> = async (context, args) => {
     lines: args.back ? [] : ['From this moment on their keys open every store API. switch --back takes it back.'],
     yes: args.yes,
   });
-  const report = await withRun(
-    context,
-    opened,
-    { command: 'switch', metricsFile: args.metricsFile },
-    async ({ database, schema, run }) => ({
-      exitCode: EXIT.done,
-      result: await switchAccounts({ database, schema, run, order: { scope, back: args.back } }),
-    }),
-  );
+  const report = await startRun(context, opened, {
+    command: 'switch',
+    metricsFile: args.metricsFile,
+    work: ({ database, schema, run }) => switchAccounts({ database, schema, run, order: { scope, back: args.back } }),
+  });
   if (context.json) context.printAnswer(report);
   else context.write(switchText(report));
   return EXIT.done;

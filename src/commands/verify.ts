@@ -1,4 +1,4 @@
-import { patient } from '../database/patient.js';
+import { withRetry } from '../database/with-retry.js';
 import { EXIT, type ExitCode } from '../errors/exit-codes.js';
 import { requireAllowed } from '../ledger/allowed.js';
 import { readState, requireSettings, type LedgerState } from '../ledger/migration.js';
@@ -12,15 +12,15 @@ import type { Replay } from '../proof/replay/document.js';
 import { ledgerOf } from '../proof/replay/ground.js';
 import { checkReplayFile } from '../proof/replay/lines.js';
 import { replay } from '../proof/replay/replay.js';
-import { proveAndSync } from '../stages/verify/prove.js';
+import { proveAndKeep } from '../stages/verify/prove.js';
 import { probeText } from '../console/probe-text.js';
 import { proofText, unprovenText } from '../console/proof-text.js';
 import { replayText } from '../console/replay-text.js';
-import { counted } from '../format.js';
-import { keepProof } from '../stages/migrate.js';
+import { waitsTo } from '../run/events.js';
 import type { Run } from './command.js';
 import type { CommandContext } from './context.js';
 import type { verifyCommand } from './definitions/migrate.js';
+import { logRun } from './log-run.js';
 import type { Arguments } from './read-arguments.js';
 import { openMapped, type Opened } from './opened.js';
 
@@ -60,20 +60,10 @@ async function proveWhatIsThere(
   if (others && (state === null || state.state === 'rolled_back')) return 'nothing_migrated';
   if (others && state !== null && !reached(state.stage, 'backfill')) return 'backfill_unfinished';
   requireAllowed('verify', state);
-  const patiently = patient(database, {
-    stop: context.stop,
-    onWait: (text) => {
-      context.logger.info('retry', `  ${text}`, { reason: 'again' });
-    },
-  });
-  const proof = await proveAndSync(patiently, schema, {
-    stop: context.stop,
-    onProgress: (rows) => {
-      context.logger.info('progress', `  ${counted(rows, 'key')} looked at`, { rows });
-    },
-  });
-  await patiently.transaction((session) => keepProof(session, { proof, runId: null }));
-  return proof;
+  const { stop } = context;
+  const emit = logRun(context);
+  const retried = withRetry(database, { stop, onWait: waitsTo(emit) });
+  return proveAndKeep({ database: retried, schema, stop, emit }, { runId: null });
 }
 
 const replayFile = (context: CommandContext, { database, schema }: Opened, file: string): Promise<Replay> =>

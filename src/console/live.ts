@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { pictureText } from './picture.js';
 import { pictureOf, type Live } from './scene.js';
-import { both, UNTOLD, type Progress } from '../stages/progress.js';
+import type { RunEvent, RunListener } from '../run/events.js';
 import type { Status } from '../status/status.js';
 import { restAfter } from '../status/watch.js';
+import { pause } from '../timing.js';
 import type { Terminal } from './terminal.js';
 
 export interface LiveOptions {
@@ -11,30 +11,27 @@ export interface LiveOptions {
   /** The database, as the operator knows it. */
   place: string;
   read: () => Promise<Status>;
-  /** Told everything, too: the log file wants it. */
-  log: Progress;
   /** Milliseconds. */
   now?: () => number;
 }
 
 /** A run's picture on the operator's terminal. */
 export interface LivePicture {
-  progress: Progress;
-  /** Looks a last time and leaves the picture standing. */
+  listen: RunListener;
+  /** Reads the ledger once more and leaves the picture on the terminal. */
   end(): Promise<void>;
 }
 
 const TICK_MS = 250;
 
 /**
- * Paints a run while it goes: what it tells, at once, over what the ledger says, looked at as a watcher does.
- * Undefined where the terminal shows lines alone.
+ * Paints a run: its events at once, and between them what the ledger says. Undefined where the terminal shows lines
+ * alone.
  */
 export function paintRun({
   terminal,
   place,
   read,
-  log,
   now = () => performance.now(),
 }: LiveOptions): LivePicture | undefined {
   const region = terminal.begin('stderr');
@@ -50,40 +47,17 @@ export function paintRun({
     region.paint((columns) => pictureText(picture, { ...terminal.style, columns }));
   };
   const look = async (): Promise<void> => {
-    // What keeps the ledger from answering is the run's to tell.
+    // A ledger that does not answer is reported by the run.
     status = await read().catch(() => status);
     paint();
   };
   const following = follow(look, { ended: ended.signal, now });
   const ticking = setInterval(paint, TICK_MS);
   return {
-    progress: both(log, {
-      ...UNTOLD,
-      stage: (stage) => {
-        began = now();
-        Object.assign(live, { stage: stage.split(' ')[0]!, doing: null, looked: null, reason: null });
-        paint();
-      },
-      looked: (rows) => {
-        live.looked = rows;
-        paint();
-      },
-      note: (text) => {
-        Object.assign(live, { doing: text, reason: null });
-        paint();
-      },
-      waiting: (wait) => {
-        live.reason = wait?.text ?? null;
-        paint();
-      },
-      retry: ({ text }) => {
-        live.reason = text.replace(/^waiting: /, '');
-        paint();
-      },
-      batch: () => {
-        Object.assign(live, { doing: null, reason: null });
-      },
-    }),
+    listen: (event) => {
+      if (takeEvent(live, event)) began = now();
+      if (event.kind !== 'batch') paint();
+    },
     end: async () => {
       ended.abort();
       clearInterval(ticking);
@@ -95,6 +69,30 @@ export function paintRun({
   };
 }
 
+/** Takes what the picture shows of an event. True when a stage begins. */
+function takeEvent(live: Live, event: RunEvent): boolean {
+  switch (event.kind) {
+    case 'stage':
+      Object.assign(live, { stage: event.stage, doing: null, looked: null, reason: null });
+      return true;
+    case 'progress':
+      live.looked = event.keys;
+      break;
+    case 'step':
+      Object.assign(live, { doing: event.text, reason: null });
+      break;
+    case 'waiting':
+      live.reason = event.wait?.text ?? null;
+      break;
+    case 'retry':
+      live.reason = event.text.replace(/^waiting: /, '');
+      break;
+    case 'batch':
+      Object.assign(live, { doing: null, reason: null });
+  }
+  return false;
+}
+
 async function follow(
   look: () => Promise<void>,
   { ended, now }: { ended: AbortSignal; now: () => number },
@@ -102,6 +100,6 @@ async function follow(
   while (!ended.aborted) {
     const began = now();
     await look();
-    await sleep(restAfter(now() - began), undefined, { signal: ended }).catch(() => undefined);
+    await pause(restAfter(now() - began), ended).catch(() => undefined);
   }
 }

@@ -1,13 +1,14 @@
 import pg from 'pg';
 import { readAddress, type Where } from './address.js';
-import { socketOf } from './beside.js';
-import { cancelBackends } from './cancel.js';
+import { socketOf } from './separate-connection.js';
+import { cancelProcesses } from './cancel.js';
 import { connectFailure } from './failures.js';
 import { KEEP_ALIVE } from './keep-alive.js';
 import { typeParsers } from './parsers.js';
-import { askServer, BEAT_MS, takePulse } from './pulse.js';
-import { quieten } from './quiet.js';
+import { askServer, BEAT_MS, startConnectionMonitor } from './connection-monitor.js';
+import { suppressRowLogging } from './row-logging.js';
 import { asReader, beginStatement, inTransaction, type ReadOptions, type WriteOptions } from './scopes.js';
+import { after } from '../timing.js';
 import { openLine, type Line, type ReadSession, type WriteSession } from './session.js';
 
 /** For the server to hang up when all is done. */
@@ -29,7 +30,8 @@ export interface Database {
   readonly where: Where;
   /** A session outside a transaction, for what cannot run inside one (CREATE INDEX CONCURRENTLY). */
   withSession<T>(fn: (session: WriteSession) => Promise<T>): Promise<T>;
-  transaction<T>(fn: (session: WriteSession) => Promise<T>, options?: WriteOptions): Promise<T>;
+  /** `fn` gets the number of the try, from 1: a database with retries calls it again. */
+  transaction<T>(fn: (session: WriteSession, attempt: number) => Promise<T>, options?: WriteOptions): Promise<T>;
   readOnly<T>(fn: (session: ReadSession) => Promise<T>, options?: ReadOptions): Promise<T>;
   /** Drops every connection, whatever it is waiting for: the scopes under way end as with a lost connection. */
   abandon(): void;
@@ -38,6 +40,9 @@ export interface Database {
   /** Waits for open scopes, then closes every connection. Safe to call twice. */
   close(): Promise<void>;
 }
+
+/** Opens a database by its URL. */
+export type OpenAt = (url: string, options?: OpenOptions) => Promise<Database>;
 
 /**
  * Opens a pool and checks that the server lets us in and answers.
@@ -74,7 +79,7 @@ function openPool(
     ...KEEP_ALIVE,
     types: typeParsers,
     // The pool waits for what this returns, which its types do not know.
-    onConnect: (client): unknown => quieten(client, { timeoutMs: connectTimeoutMs }),
+    onConnect: (client): unknown => suppressRowLogging(client, { timeoutMs: connectTimeoutMs }),
     Client,
   });
   // The pool drops a client that fails while idle; without a listener the process would end.
@@ -126,13 +131,13 @@ interface Opened {
 }
 
 function databaseOn({ pool, url, where, timeoutMs, beatMs }: Opened): Database {
-  const backends = new Set<number>();
+  const processes = new Set<number>();
   const lines = new Set<Line>();
   let closing: Promise<void> | undefined;
   const clients = new Set<pg.PoolClient>();
   pool.on('connect', (client) => clients.add(client));
   pool.on('remove', (client) => clients.delete(client));
-  const pulse = takePulse({
+  const monitor = startConnectionMonitor({
     where,
     beatMs,
     lines: () => lines,
@@ -144,14 +149,14 @@ function databaseOn({ pool, url, where, timeoutMs, beatMs }: Opened): Database {
       throw connectFailure(error, where, { timeoutMs });
     });
     const line = openLine(client, where);
-    const backend = processIdOf(client);
-    backends.add(backend);
+    const process = processIdOf(client);
+    processes.add(process);
     lines.add(line);
     try {
       return await fn(line);
     } finally {
       lines.delete(line);
-      backends.delete(backend);
+      processes.delete(process);
       line.close();
       client.release(line.isLost() || client.getTransactionStatus() !== 'I');
     }
@@ -161,26 +166,28 @@ function databaseOn({ pool, url, where, timeoutMs, beatMs }: Opened): Database {
   return {
     where,
     withSession: (fn) => withLine((line) => fn(line.session)),
-    transaction: (fn, options = {}) => within(beginStatement(options), fn),
+    transaction: (fn, options = {}) => within(beginStatement(options), (session) => fn(session, 1)),
     readOnly: (fn, options = {}) => within(beginStatement({ ...options, readOnly: true }), asReader(fn)),
     abandon: () => {
       clients.forEach((client) => {
         socketOf(client).destroy();
       });
     },
-    cancelRunning: () => cancelBackends(url, backends),
-    close: () => (closing ??= endPool(pool, { clients }).finally(pulse.end)),
+    cancelRunning: async () => {
+      if (processes.size > 0) await cancelProcesses(url, processes);
+    },
+    close: () => (closing ??= endPool(pool, { clients }).finally(monitor.end)),
   };
 }
 
 /** A polite end waits for the server's; one that says nothing more must not keep the process. */
 async function endPool(pool: pg.Pool, { clients }: { clients: ReadonlySet<pg.PoolClient> }): Promise<void> {
   await pool.end();
-  setTimeout(() => {
+  after(LEAVE_WITHIN_MS, () => {
     clients.forEach((client) => {
       socketOf(client).destroy();
     });
-  }, LEAVE_WITHIN_MS).unref();
+  });
 }
 
 /** pg keeps it, and its types do not tell. */

@@ -2,21 +2,21 @@ import type { Database } from './connect.js';
 import { IDLE_TIMEOUT_MS } from './scopes.js';
 import type { ReadSession } from './session.js';
 
-/** Runs `fn` in a session that sees what another one sees, while that one is busy with `meanwhile`. */
-export type Beside = <T>(fn: (session: ReadSession) => Promise<T>, meanwhile: Promise<unknown>) => Promise<T>;
+/** Runs `fn` in a session with the snapshot of another one, while that one is busy with `meanwhile`. */
+export type InSameSnapshot = <T>(fn: (session: ReadSession) => Promise<T>, meanwhile: Promise<unknown>) => Promise<T>;
 
-/** Where there is no second session: in the same one, as its statements come to their turn. */
-export const inTheSame =
-  (session: ReadSession): Beside =>
+/** Without a second session: in the same one, after the statements that it has been given. */
+export const inOneSession =
+  (session: ReadSession): InSameSnapshot =>
   (fn) =>
     fn(session);
 
 /**
- * A second session in the snapshot of this one, which is READ ONLY, REPEATABLE READ. It is a gain of time and nothing
- * that is relied on: where it cannot be had by the time the first session has done its part (a pooler with a single
- * connection, a role with no more of them, a snapshot on another server), `fn` runs in the first one.
+ * A second session in the snapshot of this one, which is READ ONLY, REPEATABLE READ. It saves time, and nothing depends
+ * on it: when it is missing until the first session has done its part (a pooler with a single connection, a role without
+ * another one, a snapshot on another server), `fn` runs in the first one.
  */
-export async function besideInSnapshot(database: Database, session: ReadSession): Promise<Beside> {
+export async function openSameSnapshot(database: Database, session: ReadSession): Promise<InSameSnapshot> {
   const { snapshot } = await session.one<{ snapshot: string }>('SELECT pg_export_snapshot() AS snapshot');
   return async <T>(fn: (session: ReadSession) => Promise<T>, meanwhile: Promise<unknown>): Promise<T> => {
     const second = { begun: false, tooLate: false };
@@ -31,7 +31,7 @@ export async function besideInSnapshot(database: Database, session: ReadSession)
         announce();
         return { answer: await fn(other) };
       },
-      { isolation: 'repeatable read', snapshot, tries: 1 },
+      { isolation: 'repeatable read', snapshot, retry: 'none' },
     );
     const done = meanwhile.catch(() => undefined);
     await Promise.race([begun, work.catch(() => undefined), done]);
@@ -45,7 +45,7 @@ export async function besideInSnapshot(database: Database, session: ReadSession)
   };
 }
 
-/** Waits for `work` with a session that has nothing to do, and must not be taken for one whose process is gone. */
+/** Waits for `work` with a session that has nothing to do, and keeps the server from ending it as idle. */
 export async function keptAwake<T>(
   session: ReadSession,
   work: Promise<T>,

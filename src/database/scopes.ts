@@ -9,32 +9,33 @@ export const IDLE_TIMEOUT_MS = 60_000;
 
 export type Isolation = 'read committed' | 'repeatable read' | 'serializable';
 
-export interface ReadOptions {
-  isolation?: 'read committed' | 'repeatable read';
+interface ScopeOptions {
   /** Default: no limit. */
   statementTimeoutMs?: number;
+  /** Default: that of the retry policy. */
   lockTimeoutMs?: number;
-  /** How often a patient database tries it; 1 where whoever asks waits by itself. Default 5. */
-  tries?: number;
-  /** Where names are sought, quoted, as in SQL. Default: the session's own. */
+  /** How a database with retries tries the scope again; `none` where the caller does that. Default `transaction`. */
+  retry?: 'transaction' | 'underLoad' | 'none';
+  /** Where names are looked up, quoted, as in SQL. Default: that of the session. */
   searchPath?: string;
+  /** The scope begins also after the operator has asked to stop: it records work that is done. */
+  afterStop?: boolean;
+}
+
+export interface ReadOptions extends ScopeOptions {
+  isolation?: 'read committed' | 'repeatable read';
   /** What another session of this server exported: this one sees the same. Needs repeatable read. */
   snapshot?: string;
 }
 
-export interface WriteOptions {
+export interface WriteOptions extends ScopeOptions {
   isolation?: Isolation;
-  /** Default: no limit. */
-  statementTimeoutMs?: number;
-  lockTimeoutMs?: number;
-  /** Where names are sought, quoted, as in SQL. Default: the session's own. */
-  searchPath?: string;
   /** Default: `IDLE_TIMEOUT_MS`. */
   idleTimeoutMs?: number;
   /** The commit does not wait for the disk: only for work that a rerun would do again. */
   asynchronousCommit?: boolean;
-  /** How often a patient database tries it; 1 where whoever asks waits by itself. Default 5. */
-  tries?: number;
+  /** The scope needs a whole table of keylift's own, so a try must outlast an autovacuum of that table. */
+  wholeTable?: boolean;
 }
 
 /** How a transaction begins: one round trip, and SET LOCAL alone, so that a transaction pooler is no obstacle. */
@@ -73,7 +74,7 @@ function setting(name: string, milliseconds: number | undefined): string[] {
 
 const WHO = `SELECT pg_catalog.pg_backend_pid() AS process, pg_catalog.pg_postmaster_start_time()::text AS started`;
 
-/** BEGIN, `fn`, COMMIT; whatever `fn` throws rolls back and goes on. The session belongs to the caller. */
+/** BEGIN, `fn`, COMMIT. What `fn` throws rolls back and is thrown on. The session belongs to the caller. */
 export async function inTransaction<T>(
   session: WriteSession,
   begin: string,

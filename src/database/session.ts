@@ -3,7 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import type { Where } from './address.js';
 import { KeyliftError } from '../errors/keylift-error.js';
-import { socketOf } from './beside.js';
+import { socketOf } from './separate-connection.js';
 import { connectionLost } from './failures.js';
 import { isConnectionLost } from './sqlstate.js';
 import { noteStatement } from './statement.js';

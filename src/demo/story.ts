@@ -1,10 +1,10 @@
 import path from 'node:path';
 import { packageRoot } from '../config/package-root.js';
-import { openDatabase } from '../database/connect.js';
+import { openDatabase, type OpenAt } from '../database/connect.js';
 import { readFixture } from '../cases/fixture.js';
 import { withMove } from '../cases/move.js';
 import { loadFixture } from '../cases/run.js';
-import { UNTOLD, type Progress } from '../stages/progress.js';
+import type { RunListener } from '../run/events.js';
 import {
   CAST,
   tellAfter,
@@ -26,20 +26,21 @@ export const DEMO_CASE = path.join(packageRoot(), 'fixtures/demo');
 export interface StoryOptions {
   /** An empty database, used up by the story. */
   url: string;
-  version: string;
+  /** Opens a database that the caller can cancel. */
+  open?: OpenAt;
   /** Takes the story's text as it happens. */
   tell: (text: string) => void;
   stop: AbortSignal;
 }
 
 /** Tells the whole story on a real database: every number and every door is asked at the moment it is told. */
-export async function tellStory({ url, version, tell, stop }: StoryOptions): Promise<StoryDocument> {
+export async function tellStory({ url, open, tell, stop }: StoryOptions): Promise<StoryDocument> {
   await load(url);
   const say = (text: string): void => {
     stop.throwIfAborted();
     tell(text);
   };
-  return withMove({ url, version, stop, progress: stagesTo(say) }, (move) => tellChapters({ move, say }));
+  return withMove({ url, open, stop, listeners: [stagesTo(say)] }, (move) => tellChapters({ move, say }));
 }
 
 async function tellChapters(teller: Teller): Promise<StoryDocument> {
@@ -81,9 +82,8 @@ const STAGES: Record<string, string> = {
   rollback: 'every account back on its per-API keys',
 };
 
-const stagesTo = (say: (text: string) => void): Progress => ({
-  ...UNTOLD,
-  stage: (stage) => {
-    say(`  ${stage.padEnd(9)} ${STAGES[stage] ?? ''}\n`);
-  },
-});
+const stagesTo =
+  (say: (text: string) => void): RunListener =>
+  (event) => {
+    if (event.kind === 'stage') say(`  ${event.stage.padEnd(9)} ${STAGES[event.stage] ?? ''}\n`);
+  };

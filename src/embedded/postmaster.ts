@@ -1,7 +1,8 @@
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import path from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { retry } from '../database/retry.js';
+import { pause } from '../timing.js';
 import { failedWithLog, readText } from './cluster.js';
 import type { Cluster } from './cluster.js';
 import type { Running, Watchdog } from './watchdog.js';
@@ -9,7 +10,6 @@ import type { Running, Watchdog } from './watchdog.js';
 const HOST = '127.0.0.1';
 const START_TIMEOUT_MS = 120_000;
 const POLL_MS = 20;
-const ATTEMPTS = 5;
 
 /** Below every system's range for outgoing connections, so that none of them sits on our port during a restart. */
 const PORTS = { from: 15_000, to: 32_000 };
@@ -25,29 +25,32 @@ export interface StartOptions {
   settings: Record<string, string>;
   /** The port to come back on; without it, a free one. */
   port?: number;
+  stop: AbortSignal;
 }
 
 /**
- * Starts PostgreSQL and resolves when it accepts connections. Another program may take the port between our look and
- * PostgreSQL's bind, so an early end is tried again a few times, on another port where the port is ours to choose.
+ * Starts PostgreSQL and resolves when it accepts connections. Another program may take the port before PostgreSQL does,
+ * so an early end is tried again, on another port where the caller names none.
  *
  * @throws `embedded_start_failed`, `embedded_start_timeout`
  */
 export async function startPostmaster(options: StartOptions): Promise<Postmaster> {
+  const { stop } = options;
+  return retry(() => tryToStart(options), { policy: 'embeddedStart', stop });
+}
+
+async function tryToStart(options: StartOptions): Promise<Postmaster> {
   const { cluster, watchdog } = options;
-  for (let attempt = 1; ; attempt++) {
-    const port = options.port ?? (await freePort());
-    const running = await watchdog.run({
-      file: cluster.binaries.postgres,
-      args: ['-D', cluster.data, ...settingArguments({ ...options.settings, ...placeSettings(port) })],
-      cwd: cluster.directory,
-      log: cluster.log,
-      runAs: cluster.runAs,
-    });
-    if (await isReady(running, options)) return Object.assign(running, { pid: running.pid!, port });
-    if (attempt === ATTEMPTS) throw await failedWithLog('embedded_start_failed', cluster, { port, ...running.ended });
-    await delay(POLL_MS * attempt);
-  }
+  const port = options.port ?? (await freePort());
+  const running = await watchdog.run({
+    file: cluster.binaries.postgres,
+    args: ['-D', cluster.data, ...settingArguments({ ...options.settings, ...placeSettings(port) })],
+    cwd: cluster.directory,
+    log: cluster.log,
+    runAs: cluster.runAs,
+  });
+  if (await isReady(running, options)) return Object.assign(running, { pid: running.pid!, port });
+  throw await failedWithLog('embedded_start_failed', cluster, { port, ...running.ended });
 }
 
 /** Stops PostgreSQL as `pg_ctl stop -m` would, and resolves when it has ended. */
@@ -66,7 +69,7 @@ function settingArguments(settings: Record<string, string>): string[] {
   return Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
 }
 
-async function isReady(running: Running, { cluster, watchdog }: StartOptions): Promise<boolean> {
+async function isReady(running: Running, { cluster, watchdog, stop }: StartOptions): Promise<boolean> {
   const deadline = performance.now() + START_TIMEOUT_MS;
   while (running.ended === undefined) {
     if (await saysReady(cluster, running.pid)) return true;
@@ -74,7 +77,7 @@ async function isReady(running: Running, { cluster, watchdog }: StartOptions): P
       await stopPostmaster(running, watchdog, 'immediate');
       throw await failedWithLog('embedded_start_timeout', cluster, { seconds: START_TIMEOUT_MS / 1000 });
     }
-    await Promise.race([delay(POLL_MS), running.exit]);
+    await Promise.race([pause(POLL_MS, stop), running.exit]);
   }
   return false;
 }

@@ -8,6 +8,7 @@ import { startPostmaster, stopPostmaster } from './postmaster.js';
 import type { Postmaster } from './postmaster.js';
 import { prepareBinaries } from './prepare.js';
 import { findRunAs } from './run-as.js';
+import { NEVER } from '../timing.js';
 import { Watchdog } from './watchdog.js';
 
 export interface EmbeddedServerOptions {
@@ -21,6 +22,8 @@ export interface EmbeddedServerOptions {
   majorVersion?: number;
   /** Takes one line for each step of starting and stopping. */
   onLog?: (line: string) => void;
+  /** Ends the start; what was started is stopped and removed. */
+  stop?: AbortSignal;
 }
 
 /** A PostgreSQL server of our own on 127.0.0.1. It ends when this process ends, whichever way that is. */
@@ -53,7 +56,7 @@ export interface EmbeddedServer {
  *   start. Codes begin with `embedded_`; facts hold the end of PostgreSQL's log.
  */
 export async function startEmbeddedServer(options: EmbeddedServerOptions = {}): Promise<EmbeddedServer> {
-  const { persistent = false, settings = {}, onLog = () => undefined } = options;
+  const { persistent = false, settings = {}, onLog = () => undefined, stop = NEVER } = options;
   const located = locateBinaries(options.majorVersion);
   const runAs = findRunAs();
   const directory = await placeServer({ asked: options.dataDirectory, persistent, runAs });
@@ -63,7 +66,7 @@ export async function startEmbeddedServer(options: EmbeddedServerOptions = {}): 
       const binaries = await prepareBinaries({ binaries: located, runAs, serverDirectory: directory });
       onLog(`PostgreSQL ${binaries.version} from ${binaries.root}, data in ${directory}`);
       const cluster = await openCluster({ binaries, directory, persistent, runAs, watchdog });
-      const postmaster = await startPostmaster({ cluster, watchdog, settings });
+      const postmaster = await startPostmaster({ cluster, watchdog, settings, stop });
       onLog(`PostgreSQL ${postmaster.pid} is ready on port ${postmaster.port}`);
       return new RunningServer({ cluster, watchdog, settings, onLog }, postmaster);
     });
@@ -125,7 +128,7 @@ class RunningServer implements EmbeddedServer {
     const { cluster, watchdog, settings, onLog } = this.#parts;
     await watchdog.working(async () => {
       await stopPostmaster(this.#postmaster, watchdog, mode);
-      this.#postmaster = await startPostmaster({ cluster, watchdog, settings, port: this.port });
+      this.#postmaster = await startPostmaster({ cluster, watchdog, settings, port: this.port, stop: NEVER });
     });
     onLog(`PostgreSQL ${this.pid} is ready on port ${this.port} again`);
   }

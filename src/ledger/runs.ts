@@ -73,7 +73,7 @@ export async function takeLead(session: WriteSession, run: Run): Promise<Owner |
 }
 
 /** Ends the run of an owner known to be dead, unless it has given a sign of life since; its lease ends with it. */
-export async function buryOwner(session: WriteSession, owner: Owner): Promise<void> {
+export async function expireOwner(session: WriteSession, owner: Owner): Promise<void> {
   await session.query(
     `WITH dead AS (
        UPDATE keylift.runs SET ended_at = clock_timestamp(), lease_until = clock_timestamp()

@@ -1,5 +1,5 @@
 import { DEFAULT_SETTINGS } from '../config/defaults.js';
-import { CATALOG_ALONE } from '../database/pinned.js';
+import { CATALOG_ALONE } from '../database/with-search-path.js';
 import type { KeyColumn } from './columns.js';
 import { mappedSchema, type LegacyFacts, type MappedSchema } from './inspect.js';
 

@@ -1,5 +1,5 @@
 import type { Expression, Settings } from '../config/settings.js';
-import { CATALOG_ALONE } from '../database/pinned.js';
+import { CATALOG_ALONE } from '../database/with-search-path.js';
 import type { ReadSession } from '../database/session.js';
 import { sqlStateOf } from '../database/sqlstate.js';
 import type { LegacyFragments } from './fragments.js';

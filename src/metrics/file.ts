@@ -1,6 +1,6 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { replaceFile } from '../files/replace-file.js';
 import { restAfter } from '../status/watch.js';
+import { pause } from '../timing.js';
 import type { MetricsFacts } from './facts.js';
 import { familiesOf } from './families.js';
 import { openMetrics } from './openmetrics.js';
@@ -18,11 +18,10 @@ export interface MetricsOptions {
   /** Milliseconds since 1970. */
   now?: () => number;
   /** Ends early when its signal aborts. */
-  sleep?: (ms: number, ended: AbortSignal) => Promise<void>;
+  wait?: (ms: number, ended: AbortSignal) => Promise<void>;
 }
 
-const untilAborted = (ms: number, ended: AbortSignal): Promise<void> =>
-  pause(ms, undefined, { signal: ended }).catch(() => undefined);
+const untilAborted = (ms: number, ended: AbortSignal): Promise<void> => pause(ms, ended).catch(() => undefined);
 
 /**
  * Does `work` with the file kept up to date: before it, every few seconds, and when it has ended, however it did.
@@ -30,7 +29,7 @@ const untilAborted = (ms: number, ended: AbortSignal): Promise<void> =>
  * @throws `metrics_unwritable` before `work` begins where the file cannot be written; whatever `work` throws.
  */
 export async function withMetricsFile<T>(options: MetricsOptions, work: () => Promise<T>): Promise<T> {
-  const { now = Date.now, sleep = untilAborted } = options;
+  const { now = Date.now, wait = untilAborted } = options;
   const look = lookAt(options, now);
   await look();
   const ended = new AbortController();
@@ -45,7 +44,7 @@ export async function withMetricsFile<T>(options: MetricsOptions, work: () => Pr
     while (!ended.signal.aborted) {
       const began = now();
       await lookOn();
-      await sleep(Math.max(EVERY_MS, restAfter(now() - began)), ended.signal);
+      await wait(Math.max(EVERY_MS, restAfter(now() - began)), ended.signal);
     }
   })();
   try {

@@ -1,4 +1,4 @@
-import { inTheSame, type Beside } from '../database/same-snapshot.js';
+import { inOneSession, type InSameSnapshot } from '../database/same-snapshot.js';
 import type { ReadSession } from '../database/session.js';
 import { allDone } from '../database/together.js';
 import type { MappedSchema } from '../mapping/inspect.js';
@@ -33,7 +33,7 @@ export interface PlanOptions {
   /** Exceptions to list at most, by key id; 10,000 by default. */
   listed?: number;
   /** A second session in the same snapshot, where there is one: half of the work is done in it. */
-  beside?: Beside;
+  inSameSnapshot?: InSameSnapshot;
 }
 
 /**
@@ -75,7 +75,7 @@ export async function planMove(session: ReadSession, schema: MappedSchema, optio
 async function countAll(
   session: ReadSession,
   schema: MappedSchema,
-  { holds, listed, beside = inTheSame(session) }: PlanOptions & { listed: number },
+  { holds, listed, inSameSnapshot = inOneSession(session) }: PlanOptions & { listed: number },
 ): Promise<{ singleRows: SingleRows; duplicates: Duplicates }> {
   const { legacy: l, types } = schema;
   const { source, values } = holdsToBind(schema, holds);
@@ -86,7 +86,7 @@ async function countAll(
   };
   const options = { holds: source, tokenIndexed: types.tokenIndexed, nativeKeysIn, listed };
   const duplicates = count<Duplicates>(session, countDuplicates(l, options));
-  const singleRows = beside(
+  const singleRows = inSameSnapshot(
     (other) => count<SingleRows>(other, countSingleRows(l, { holds: source, listed })),
     duplicates,
   );

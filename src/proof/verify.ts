@@ -1,6 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '../database/connect.js';
 import type { ReadSession, WriteSession } from '../database/session.js';
+import { POLICIES, pauseBefore } from '../database/retry.js';
+import { pause } from '../timing.js';
 import { cutIntoChunks } from '../ledger/counted.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { withArchive } from '../mapping/archive.js';
@@ -24,9 +25,6 @@ import { judgeTwins, proveChunk } from './statements.js';
 const CHUNK_ROWS = 250_000;
 /** Each is one session's work; the server's cores are the platform's. */
 const CHUNKS_AT_ONCE = 2;
-/** A doubt is looked at this often again before it is reported. */
-const SECOND_LOOKS = 3;
-const SECOND_LOOK_PAUSE_MS = 200;
 
 interface ChunkResult {
   counters: Counters;
@@ -36,7 +34,7 @@ interface ChunkResult {
 export interface VerifyOptions {
   /** Called after each chunk with the source rows looked at so far. */
   onProgress?: (rows: number) => void;
-  stop?: AbortSignal;
+  stop: AbortSignal;
   /** Called for each chunk where `last_used_at` of the two tables differs: the proof itself writes neither. */
   onLag?: (chunk: Chunk, schema: MappedSchema) => Promise<void>;
 }
@@ -46,7 +44,7 @@ export interface VerifyOptions {
  * than a chunk. Differences are looked at again, since the list of repeated tokens is older than the chunks; only
  * lasting ones are in the answer.
  */
-export async function prove(database: Database, mapped: MappedSchema, options: VerifyOptions = {}): Promise<Proof> {
+export async function prove(database: Database, mapped: MappedSchema, options: VerifyOptions): Promise<Proof> {
   const started = performance.now();
   const schema = await database.readOnly((s) => withArchive(s, mapped));
   const finality = await database.readOnly(readFinality);
@@ -58,7 +56,7 @@ export async function prove(database: Database, mapped: MappedSchema, options: V
   ]);
   const total = noCounters();
   const chunks = await fewAtOnce(ranges, CHUNKS_AT_ONCE, async (range) => {
-    options.stop?.throwIfAborted();
+    options.stop.throwIfAborted();
     const chunk = await database.readOnly((s) => judgeRange(s, schema, { range, finality }));
     addCounters(total, chunk.counters);
     options.onProgress?.(total.rows);
@@ -69,7 +67,7 @@ export async function prove(database: Database, mapped: MappedSchema, options: V
   }
   const doubts = chunks.flatMap((chunk) => chunk.differences);
 
-  const lasting = await lookAgain(database, schema, { total, doubts, finality });
+  const lasting = await lookAgain(database, schema, { total, doubts, finality, stop: options.stop });
   const { counters, differences } = lasting;
   const keys = {
     compared: counters.compared,
@@ -148,11 +146,11 @@ async function runChunk(
 async function lookAgain(
   database: Database,
   schema: MappedSchema,
-  { total, doubts, finality }: { total: Counters; doubts: Doubt[]; finality: Finality },
+  { total, doubts, finality, stop }: { total: Counters; doubts: Doubt[]; finality: Finality; stop: AbortSignal },
 ): Promise<{ counters: Counters; differences: Difference[] }> {
   let seen = doubts;
-  for (let look = 0; look < SECOND_LOOKS && seen.length > 0; look += 1) {
-    if (look > 0) await sleep(SECOND_LOOK_PAUSE_MS);
+  for (let look = 0; look < POLICIES.doubt.tries && seen.length > 0; look += 1) {
+    if (look > 0) await pause(pauseBefore(look, POLICIES.doubt), stop);
     await database.transaction((session) => listTwins(session, schema, finality));
     const ids = seen.map((d) => d.key_id);
     const now = await database.readOnly((s) => runChunk(s, schema, { rows: 'ids', values: [ids], finality }));

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { quieten } from '../database/quiet.js';
+import { suppressRowLogging } from '../database/row-logging.js';
 import { liftTransactionTimeout } from '../database/transaction-timeout.js';
 
 /** What Knex holds of pg. `processID` is the server process that the connection was told of at its start. */
@@ -15,7 +15,7 @@ export async function prepareSession(
   connection: DdlConnection,
   { application, searchPath }: { application: string; searchPath: string },
 ): Promise<void> {
-  await quieten(connection);
+  await suppressRowLogging(connection);
   await connection.query(`SET application_name = '${application}'`);
   const {
     rows: [row],

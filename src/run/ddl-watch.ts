@@ -1,4 +1,4 @@
-import { beside } from '../database/beside.js';
+import { withSeparateConnection } from '../database/separate-connection.js';
 import type { Wait } from '../database/waiting.js';
 
 const LOOK_EVERY_MS = 2_000;
@@ -20,8 +20,6 @@ const BLOCKERS = `
     coalesce(extract(epoch FROM clock_timestamp() - b.xact_start)::int, 0) AS seconds
   FROM (SELECT ours.pid FROM ${OURS}) ours LEFT JOIN LATERAL pg_catalog.unnest(pg_blocking_pids(ours.pid)) AS blocking (pid) ON true
   LEFT JOIN pg_catalog.pg_stat_activity b ON b.pid = blocking.pid ORDER BY b.xact_start LIMIT 1`;
-
-const CANCEL = `SELECT pg_cancel_backend(ours.pid) FROM ${OURS}`;
 
 interface Blocker {
   pid: number | null;
@@ -66,7 +64,7 @@ export function watchWaiting({ url, application, onWait }: WatchOptions): () => 
 
 /** Asks in a connection of its own, since the watched one is busy. */
 const look = (url: string, application: string): Promise<Blocker | undefined> =>
-  beside(
+  withSeparateConnection(
     url,
     { application: 'keylift-watch', timeoutMs: TIMEOUT_MS },
     async (client) => (await client.query<Blocker>(BLOCKERS, [application])).rows[0],
@@ -78,11 +76,4 @@ function waitOf({ pid, name, seconds }: Blocker): Wait | null {
     kind: 'lock',
     text: `process ${String(pid)} (${name}), in a transaction for ${String(seconds)} s, has to end before this step can go on`,
   };
-}
-
-/** Ends what the sessions of this name are doing, from a connection of its own; a failure only means that the step ends later. */
-export async function cancelSessions(url: string, application: string): Promise<void> {
-  await beside(url, { application: 'keylift-cancel', timeoutMs: TIMEOUT_MS }, (client) =>
-    client.query(CANCEL, [application]),
-  ).catch(() => undefined);
 }

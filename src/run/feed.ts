@@ -1,11 +1,11 @@
 import pLimit from 'p-limit';
 
 export interface FeedOptions {
-  /** Batches at once, asked before each new one, so that tuning takes effect within one batch. */
+  /** Batches at once, read before each new one, so that tuning takes effect within one batch. */
   concurrency: () => number;
-  /** Runs one batch; false when nothing was left to claim. */
+  /** Runs one batch; false when none was left to claim. */
   work: () => Promise<boolean>;
-  /** Resolves when nothing speaks against another batch; asked before each. */
+  /** Resolves when the next batch may begin. */
   ready: () => Promise<void>;
   stop: AbortSignal;
 }
@@ -18,25 +18,20 @@ export async function feed({ concurrency, work, ready, stop }: FeedOptions): Pro
   const limit = pLimit(Math.max(1, concurrency()));
   const underWay = new Set<Promise<void>>();
   const end: { drained: boolean; error?: unknown } = { drained: false };
+  const fail = (error: unknown): void => {
+    end.error ??= error;
+    end.drained = true;
+  };
   const begin = (): void => {
     const batch = limit(work)
-      .then(
-        (worked) => {
-          if (!worked) end.drained = true;
-        },
-        (error: unknown) => {
-          end.error ??= error;
-          end.drained = true;
-        },
-      )
+      .then((worked) => {
+        if (!worked) end.drained = true;
+      }, fail)
       .finally(() => underWay.delete(batch));
     underWay.add(batch);
   };
   while (!end.drained && !stop.aborted) {
-    await ready().catch((error: unknown) => {
-      end.error ??= error;
-      end.drained = true;
-    });
+    await ready().catch(fail);
     limit.concurrency = Math.max(1, concurrency());
     while (!end.drained && !stop.aborted && underWay.size < limit.concurrency) begin();
     if (underWay.size > 0) await Promise.race(underWay);

@@ -3,8 +3,8 @@ import type { ReadSession } from '../database/session.js';
 import { leaseLost, type Run } from '../ledger/runs.js';
 
 /**
- * Asks, inside the transaction that is about to write, whether the run's lease still holds, and for a run that leads
- * whether it still does: a process that was stopped past its lease and woken must not write.
+ * Checks, inside the transaction that is about to write, that the run still has its lease, and the lead if it had it: a
+ * process that was suspended for longer than its lease must not write.
  *
  * @throws `lease_lost`.
  */
@@ -17,21 +17,12 @@ export async function requireLease(session: ReadSession, run: Run): Promise<void
   if (held === undefined) throw leaseLost();
 }
 
-/** The database as a run under a lease may use it: every transaction that may write begins with the fencing check. */
-export function fenced(database: Database, run: Run): Database {
-  return {
-    where: database.where,
-    withSession: (fn) => database.withSession(fn),
-    readOnly: (fn, options) => database.readOnly(fn, options),
-    abandon: () => {
-      database.abandon();
-    },
-    cancelRunning: () => database.cancelRunning(),
-    close: () => database.close(),
-    transaction: (fn, options) =>
-      database.transaction(async (session) => {
-        await requireLease(session, run);
-        return fn(session);
-      }, options),
-  };
-}
+/** The database of a run: every transaction that may write begins with the check of the lease. */
+export const withFence = (database: Database, run: Run): Database => ({
+  ...database,
+  transaction: (fn, options) =>
+    database.transaction(async (session, attempt) => {
+      await requireLease(session, run);
+      return fn(session, attempt);
+    }, options),
+});

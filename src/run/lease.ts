@@ -1,14 +1,13 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT } from '../errors/exit-codes.js';
 import { noteRun } from '../errors/run-of.js';
 import type { Database } from '../database/connect.js';
-import { patient } from '../database/patient.js';
 import { databaseSilent } from '../database/failures.js';
+import { withRetry } from '../database/with-retry.js';
 import {
   anotherRun,
-  buryOwner,
   endRun,
   enterRun,
+  expireOwner,
   heartbeat,
   HEARTBEAT_SECONDS,
   isDeadHere,
@@ -19,58 +18,51 @@ import {
   type Run,
   type RunFacts,
 } from '../ledger/runs.js';
+import { NEVER, pause } from '../timing.js';
 
 const ASK_EVERY_MS = 250;
-/** A heartbeat locks the row that a successor needs: it is over before its lease is. */
+/** A heartbeat locks the row that the next run needs, so it must end before its lease does. */
 const HEARTBEAT_IDLE_MS = LEASE_SECONDS * 500;
-/** An owner whose heartbeat stands still for as long as a lease, and a little, is gone. */
+/** An owner without a heartbeat for a little longer than a lease is gone. */
 const SILENCE_MS = (LEASE_SECONDS + HEARTBEAT_SECONDS) * 1000;
+
+/** A run with its lease. */
+export interface Leased {
+  run: Run;
+  /** Aborts when the lease is lost. */
+  lost: AbortSignal;
+  /** This run helped another one before it led. */
+  assisted: boolean;
+}
 
 export interface LeaseOptions {
   facts: RunFacts;
   stop: AbortSignal;
-  /** Told when the database has given no answer for as long as the lease lasts; its connections are dropped then. */
-  onSilence?: () => void;
-  /** What to do while another run leads: help it, for one turn. Without it the command is refused. */
-  assist?: (run: Run, lost: AbortSignal) => Promise<void>;
-}
-
-/** What happened under the lease: the answer, and whether this run helped another one before it led. */
-export interface Led {
-  run: Run;
-  lost: AbortSignal;
-  assisted: boolean;
+  /** Called once the ledger knows the run. */
+  onEntered: (run: Run) => void;
+  /** Helps the run that leads, for one turn. Without it this run is refused while another one leads. */
+  assist?: ((leased: Leased) => Promise<void>) | undefined;
 }
 
 /**
- * Runs `fn` as the one run that leads, with a heartbeat; its signal aborts when the lease is lost. Waits for the lease
- * of a silent owner to end, and takes over at once from one whose process is gone.
+ * Runs `fn` as the run that leads, with a heartbeat. Waits for the lease of a silent owner to end, and takes over at
+ * once from an owner whose process is gone.
  *
  * @throws `another_run` while another run is alive and this one cannot help it.
  */
 export async function underLease<T>(
   database: Database,
   options: LeaseOptions,
-  fn: (led: Led) => Promise<{ exitCode: number; result: T }>,
+  fn: (leased: Leased) => Promise<{ exitCode: number; result: T }>,
 ): Promise<T> {
-  const patiently = patient(database, { stop: options.stop });
-  const run = await patiently.transaction((session) => enterRun(session, options.facts));
+  const retried = withRetry(database, { stop: options.stop });
+  const run = await retried.transaction((session) => enterRun(session, options.facts));
+  options.onEntered(run);
   const lost = new AbortController();
-  const beat = setInterval(
-    heartbeats({
-      database,
-      run,
-      lost,
-      onSilence: () => {
-        database.abandon();
-        options.onSilence?.();
-      },
-    }),
-    HEARTBEAT_SECONDS * 1000,
-  );
+  const beating = setInterval(heartbeats({ database, run, lost }), HEARTBEAT_SECONDS * 1000);
   const end = { exitCode: EXIT.bug as number, result: null as unknown };
   try {
-    const assisted = await waitForLead({ database: patiently, run, options, lost: lost.signal });
+    const assisted = await waitForLead({ database: retried, run, options, lost: lost.signal });
     run.leads = true;
     const answer = await fn({ run, lost: lost.signal, assisted });
     Object.assign(end, answer);
@@ -80,10 +72,10 @@ export async function underLease<T>(
     noteRun(error, run.runId);
     throw error;
   } finally {
-    clearInterval(beat);
-    // When the database is gone, so is the lease, by its own end.
-    await patient(database)
-      .transaction((session) => endRun(session, run, end))
+    clearInterval(beating);
+    // When the database is gone, the lease ends by its time.
+    await withRetry(database, { stop: NEVER })
+      .transaction((session) => endRun(session, run, end), { afterStop: true })
       .catch(() => undefined);
   }
 }
@@ -98,11 +90,11 @@ interface Beat {
 }
 
 /**
- * One heartbeat at a time. A network that swallows everything gives no error, ever: after as many beats without an
- * answer as the lease lasts, the run has lost it. Beats are counted and not seconds: a process that was stopped and woken
- * has not listened, and asks again.
+ * Sends one heartbeat at a time. A network that drops every packet gives no error, so the lease is lost after as many
+ * beats without an answer as fit into it; the connections are dropped then. Beats are counted, and not seconds: a
+ * suspended process has not listened, and asks again.
  */
-function heartbeats({ onSilence, ...beat }: Beat & { onSilence: () => void }): () => void {
+function heartbeats(beat: Beat): () => void {
   let unanswered = 0;
   let asking = false;
   const ask = async (): Promise<void> => {
@@ -114,7 +106,7 @@ function heartbeats({ onSilence, ...beat }: Beat & { onSilence: () => void }): (
     unanswered += 1;
     if (unanswered > LEASE_SECONDS / HEARTBEAT_SECONDS && !beat.lost.signal.aborted) {
       beat.lost.abort(databaseSilent(beat.database.where, LEASE_SECONDS));
-      onSilence();
+      beat.database.abandon();
     } else if (!asking) void ask();
   };
 }
@@ -125,54 +117,52 @@ async function sendHeartbeat({ database, run, lost }: Beat): Promise<boolean> {
     const kept = await database.transaction((session) => heartbeat(session, run), {
       statementTimeoutMs: HEARTBEAT_SECONDS * 1000,
       idleTimeoutMs: HEARTBEAT_IDLE_MS,
+      afterStop: true,
     });
     if (!kept) lost.abort(leaseLost());
     return true;
   } catch {
-    return false; // the next beat, or the work itself, will tell
+    return false; // the next beat, or the work of the run, finds the reason
   }
 }
 
-/** Resolves when this run leads: true when it helped another one before. */
-async function waitForLead({
-  database,
-  run,
-  options,
-  lost,
-}: {
+interface LeadOptions {
   database: Database;
   run: Run;
   options: LeaseOptions;
   lost: AbortSignal;
-}): Promise<boolean> {
+}
+
+/** Resolves when this run leads: true when it helped another one before. */
+async function waitForLead({ database, run, options: { stop, assist }, lost }: LeadOptions): Promise<boolean> {
+  const ended = AbortSignal.any([stop, lost]);
   let seen: Sight | null = null;
   let assisted = false;
   for (;;) {
-    options.stop.throwIfAborted();
-    lost.throwIfAborted();
+    ended.throwIfAborted();
     const owner = await database.transaction((session) => takeLead(session, run));
     if (owner === null) return assisted;
     seen = sightOf(owner, seen);
-    // Beside its lease, by the server's clock, its silence is measured by our own: the server's may have been set back.
+    // The lease ends by the clock of the server, which may be set back; so this process measures the silence, too.
     if (isDeadHere(owner) || performance.now() - seen.since > SILENCE_MS) {
-      await database.transaction((session) => buryOwner(session, owner));
+      await database.transaction((session) => expireOwner(session, owner));
       continue;
     }
-    // A heartbeat that moves is a living owner; one that stands still is waited out.
-    if (seen.beats > 0 && options.assist === undefined) throw anotherRun(owner);
-    if (options.assist !== undefined) {
-      await options.assist(run, lost);
+    // A heartbeat that changes comes from a live owner. Without a change, this run waits.
+    if (seen.beats > 0 && assist === undefined) throw anotherRun(owner);
+    if (assist !== undefined) {
+      await assist({ run, lost, assisted });
       assisted = true;
     }
-    await sleep(ASK_EVERY_MS);
+    await pause(ASK_EVERY_MS, ended);
   }
 }
 
 interface Sight {
   owner: Owner;
-  /** When this heartbeat was seen first, by the clock of this process that nobody sets. */
+  /** When this process saw the heartbeat first, by a clock that cannot be set. */
   since: number;
-  /** How often the heartbeat has moved before our eyes. */
+  /** How often the heartbeat has changed since this run waits. */
   beats: number;
 }
 

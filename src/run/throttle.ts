@@ -1,21 +1,22 @@
 import type { Wait } from '../database/waiting.js';
+import { pause } from '../timing.js';
 
-/** Why the run waits; null when it may go on. */
+/** Why the run waits; null when it may continue. */
 export type Reason = Wait | null;
 
 export interface ThrottleOptions {
-  /** Looks at the world; what it cannot read it must answer with a reason, not with null. */
+  /** Looks for a reason to wait. What it cannot read is a reason, too. */
   look: () => Promise<Reason>;
-  /** Told when the reason changes, also back to null. */
-  onChange: (reason: Reason) => void | Promise<void>;
-  /** How long a look stays good while all is well, and between looks while waiting. Milliseconds. */
+  /** Called when the reason changes, also back to null. */
+  onChange: (reason: Reason) => void;
+  /** How long a look is valid, and the time between two looks while the run waits. Milliseconds. */
   everyMs: number;
-  now: () => number;
-  sleep: (milliseconds: number) => Promise<void>;
   stop: AbortSignal;
+  now?: () => number;
+  wait?: (milliseconds: number, stop: AbortSignal) => Promise<void>;
 }
 
-/** Waits with a reason. One look serves all batches that ask within `everyMs`. */
+/** Holds batches back while there is a reason. One look serves all batches that ask within `everyMs`. */
 export class Throttle {
   private lookedAt = -Infinity;
   private reason: Reason = null;
@@ -23,24 +24,25 @@ export class Throttle {
 
   constructor(private readonly options: ThrottleOptions) {}
 
-  /** Resolves when nothing speaks against going on, or at a stop. */
+  /** Resolves when there is no reason to wait. @throws the reason of the stop */
   async clear(): Promise<void> {
-    const { now, sleep, everyMs, stop } = this.options;
-    while (!stop.aborted) {
+    const { everyMs, stop, now = () => performance.now(), wait = pause } = this.options;
+    for (;;) {
+      stop.throwIfAborted();
       if (now() - this.lookedAt >= everyMs)
-        await (this.looking ??= this.look().finally(() => {
+        await (this.looking ??= this.look(now).finally(() => {
           this.looking = null;
         }));
       if (this.reason === null) return;
-      await sleep(everyMs);
+      await wait(everyMs, stop);
     }
   }
 
-  private async look(): Promise<void> {
+  private async look(now: () => number): Promise<void> {
     const reason = await this.options.look();
-    this.lookedAt = this.options.now();
+    this.lookedAt = now();
     if (reason?.text === this.reason?.text) return;
     this.reason = reason;
-    await this.options.onChange(reason);
+    this.options.onChange(reason);
   }
 }

@@ -1,18 +1,19 @@
 import type { Database } from '../database/connect.js';
+import { isWorthRetrying } from '../database/retry.js';
 import type { WriteSession } from '../database/session.js';
-import { isRetryable } from '../database/sqlstate.js';
 import type { Wait } from '../database/waiting.js';
 import { KeyliftError } from '../errors/keylift-error.js';
 import { moment } from '../ledger/moment.js';
 import type { Run } from '../ledger/runs.js';
+import type { RunListener } from './events.js';
 
-/** What the run waits for from now on, for `status`; of a wait that goes on in other words, `since` stays. */
+/** The reason of the wait, for `status`. When only the numbers in it change, `waiting_since` stays. */
 const BEGIN = `
   UPDATE keylift.runs SET waiting_for = $2, waiting_kind = $3,
     waiting_since = CASE WHEN waiting_kind = $3 THEN waiting_since ELSE clock_timestamp() END
   WHERE run_id = $1`;
 
-/** A wait that is over, as an event. $4: how long it was, by the run's own clock: the database may not have answered. */
+/** The end of a wait, as an event. $4: its length by the clock of this process, since the database may not have answered. */
 const END = `
   WITH over AS (UPDATE keylift.runs SET waiting_for = NULL, waiting_kind = NULL, waiting_since = NULL WHERE run_id = $1)
   INSERT INTO keylift.events (run_id, kind, facts)
@@ -24,12 +25,12 @@ interface Waiting {
   since: number;
 }
 
-/** Keeps the ledger told what a run waits for, and for how long it did once that is over. */
+/** Records in the ledger what a run waits for, and how long each wait took. */
 export class Waits {
   private waiting: Waiting | null = null;
-  /** How it was told last. */
+  /** As the ledger has it. */
   private text = '';
-  /** One after the other: the end of a wait must not be written before its beginning. */
+  /** One statement after the other: the end of a wait must not be written before its beginning. */
   private writing: Promise<void> = Promise.resolve();
 
   constructor(
@@ -37,8 +38,10 @@ export class Waits {
     private readonly now: () => number = () => performance.now(),
   ) {}
 
-  /** What holds now; null: it goes on. The same kind in other words (a lag that grows) is one wait. Nobody waits for the writing. */
-  tell(wait: Wait | null): void {
+  /** Does not wait for the database. A wait of the same kind with another text (a lag that grows) is one wait. */
+  readonly listen: RunListener = (event) => {
+    if (event.kind !== 'waiting') return;
+    const { wait } = event;
     const before = this.waiting;
     if (wait !== null && wait.kind === before?.wait.kind) {
       if (wait.text !== this.text) this.begin(wait);
@@ -47,11 +50,20 @@ export class Waits {
     this.waiting = wait === null ? null : { wait, since: this.now() };
     if (before !== null) this.end(before);
     if (wait !== null) this.begin(wait);
-  }
+  };
 
-  /** Resolves when all is written that was told. @throws what kept it from being written, a lost database apart. */
-  async settled(): Promise<void> {
-    await this.writing;
+  /** Does `work`, then ends the wait that is open and resolves when everything is written. */
+  async during<T>(work: () => Promise<T>): Promise<T> {
+    const close = (): Promise<void> => {
+      this.listen({ kind: 'waiting', wait: null });
+      return this.writing;
+    };
+    const result = await work().catch(async (error: unknown) => {
+      await close().catch(() => undefined); // the error of the work is the one to report
+      throw error;
+    });
+    await close();
+    return result;
   }
 
   private begin({ kind, text }: Wait): void {
@@ -64,17 +76,17 @@ export class Waits {
     this.write((session, runId) => session.query(END, [runId, kind, text, seconds]));
   }
 
-  /** Whoever waits for a database that is gone, or has lost its lease, must not fail for want of a note about it. */
+  /** A failure to record a wait, without a connection or without the lease, never fails the run. */
   private write(statement: (session: WriteSession, runId: string) => Promise<unknown>): void {
     const { database, run } = this.context;
     this.writing = this.writing
-      .then(() => database.transaction((session) => statement(session, run.runId), { tries: 1 }))
+      .then(() => database.transaction((session) => statement(session, run.runId), { retry: 'none', afterStop: true }))
       .then(
         () => undefined,
         (error: unknown) => {
-          if (!(error instanceof KeyliftError) && !isRetryable(error)) throw error;
+          if (!(error instanceof KeyliftError) && !isWorthRetrying('transaction', error)) throw error;
         },
       );
-    this.writing.catch(() => undefined); // settled() throws it
+    this.writing.catch(() => undefined); // `during` throws it
   }
 }

@@ -1,6 +1,5 @@
 import { BY_INDEX } from '../database/by-index.js';
 import type { Database } from '../database/connect.js';
-import { underLoad } from '../database/under-load.js';
 import { cutIntoChunks } from '../ledger/counted.js';
 import { ARCHIVE, withArchive } from '../mapping/archive.js';
 import { chunkEnd, rowsInRange, type Chunk } from '../mapping/chunks.js';
@@ -84,10 +83,13 @@ async function catchUpLastUse(database: Database, mapped: MappedSchema, [after, 
     );
     for (const statement of statements) {
       if (statement === null) continue;
-      await underLoad(database, async (session) => {
-        await session.query(`SET LOCAL keylift.writer = 'keylift'; ${BY_INDEX}`);
-        await session.query(statement, [from, end ?? upto]);
-      });
+      await database.transaction(
+        async (session) => {
+          await session.query(`SET LOCAL keylift.writer = 'keylift'; ${BY_INDEX}`);
+          await session.query(statement, [from, end ?? upto]);
+        },
+        { retry: 'underLoad' },
+      );
     }
     if (end === null) return;
     from = end;

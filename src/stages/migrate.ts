@@ -7,12 +7,12 @@ import { releaseRolledBack, storeHolds } from '../ledger/holds.js';
 import { beginAttempt, moveTo, readState } from '../ledger/migration.js';
 import { reached, STAGES, type StageName } from '../ledger/states.js';
 import type { Proof } from '../proof/document.js';
-import { proveAndSync } from './verify/prove.js';
+import { proveAndKeep } from './verify/prove.js';
 import type { Holds } from '../plan/holds.js';
 import { backfill } from './backfill/backfill.js';
 import { analyzeTarget } from './backfill/copy.js';
 import { judgeAgain, sweep } from './backfill/sweep.js';
-import type { StageContext } from './context.js';
+import type { StageContext } from '../run/context.js';
 import { harden, hardenEarly } from './harden/harden.js';
 import { applySwitch } from './switch/rule.js';
 
@@ -32,14 +32,6 @@ export interface MigrateOptions {
   holds: Holds | undefined;
 }
 
-/** The ledger must stand before a lease can be taken; this alone runs without one. */
-export async function ensureLedger({ database, ddl }: Pick<StageContext, 'database' | 'ddl'>): Promise<void> {
-  const { present } = await database.readOnly((s) =>
-    s.one<{ present: boolean }>(`SELECT to_regclass('keylift.events') IS NOT NULL AS present`),
-  );
-  if (!present) await ddl.up(STEPS.expandForGood.slice(0, 1));
-}
-
 /**
  * Goes through the stages that are left, each committed by itself, and ends with what the ledger says.
  *
@@ -53,22 +45,19 @@ export async function migrate(context: StageContext, options: MigrateOptions): P
   if (reached(before, 'backfill') && !(context.assisted && reached(before, options.until)))
     await tidy(context, { before, until: options.until });
   for (const stage of STAGES.slice(0, STAGES.indexOf(options.until) + 1)) {
-    context.stop.throwIfAborted();
     if (reached(before, stage)) continue;
-    context.progress.stage(stage);
+    context.emit({ kind: 'stage', stage });
     const started = performance.now();
     await RUN_STAGE[stage as MigrateOptions['until']](context, options);
-    const seconds = await database.transaction(async (session) => {
-      const took = (performance.now() - started) / 1000;
-      await moveTo(session, { stage }, { seconds: took });
-      await recordEvent(session, {
-        kind: 'stage_completed',
-        runId: context.run.runId,
-        facts: { stage, seconds: took },
-      });
-      return took;
-    });
-    context.progress.stageDone(stage, seconds);
+    const seconds = (performance.now() - started) / 1000;
+    await database.transaction(
+      async (session) => {
+        await moveTo(session, { stage }, { seconds });
+        await recordEvent(session, { kind: 'stage_completed', runId: context.run.runId, facts: { stage, seconds } });
+      },
+      { afterStop: true },
+    );
+    context.emit({ kind: 'stage_done', stage, seconds });
   }
   return database.readOnly((session) => reportOf(session, context));
 }
@@ -100,14 +89,8 @@ async function tidy(
 }
 
 /** The verify stage: the proof is kept in the ledger, and a difference stops the migration where it stands. */
-export async function proveOrStop({ database, schema, run, stop, progress }: StageContext): Promise<Proof> {
-  const proof = await proveAndSync(database, schema, {
-    stop,
-    onProgress: (rows) => {
-      progress.looked(rows);
-    },
-  });
-  await database.transaction((session) => keepProof(session, { proof, runId: run.runId }));
+export async function proveOrStop(context: StageContext): Promise<Proof> {
+  const proof = await proveAndKeep(context, { runId: context.run.runId });
   if (!proof.ok) {
     throw keyliftError('proof_failed', {
       message: 'the proof found differences; no account was switched by this run',
@@ -115,16 +98,6 @@ export async function proveOrStop({ database, schema, run, stop, progress }: Sta
     });
   }
   return proof;
-}
-
-export async function keepProof(
-  session: { query: ReadSession['query'] },
-  { proof, runId }: { proof: Proof; runId: string | null },
-): Promise<void> {
-  await session.query(
-    'INSERT INTO keylift.proofs (run_id, attempt, ok, document) VALUES ($1, (SELECT attempt FROM keylift.migration), $2, $3)',
-    [runId, proof.ok, JSON.stringify(proof)],
-  );
 }
 
 async function takeHolds({ database, schema, run }: StageContext, holds: Holds | undefined): Promise<void> {

@@ -13,7 +13,7 @@ export interface Watch {
   show: (status: Status) => void;
   stop: AbortSignal;
   /** Ends early, also by throwing, when its signal aborts. */
-  sleep: (ms: number, stop: AbortSignal) => Promise<void>;
+  wait: (ms: number, stop: AbortSignal) => Promise<void>;
   now: () => number;
 }
 
@@ -23,17 +23,18 @@ export interface Watch {
  *
  * @throws `interrupted` when the operator stops watching; the run continues.
  */
-export async function watch({ read, show, stop, sleep, now }: Watch): Promise<void> {
-  for (;;) {
-    if (stop.aborted) throw stopped();
-    const began = now();
-    const status = await read();
-    show(status);
-    if (status.run === null) return;
-    const tookMs = now() - began;
-    await sleep(restAfter(tookMs), stop).catch((error: unknown) => {
-      if (!stop.aborted) throw error;
-    });
+export async function watch({ read, show, stop, wait, now }: Watch): Promise<void> {
+  try {
+    for (;;) {
+      stop.throwIfAborted();
+      const began = now();
+      const status = await read();
+      show(status);
+      if (status.run === null) return;
+      await wait(restAfter(now() - began), stop);
+    }
+  } catch (error) {
+    throw stop.aborted ? stopped() : error;
   }
 }
 

@@ -5,16 +5,16 @@ import { captureAccess } from '../../src/cases/capture.js';
 import { describeDifference } from '../../src/cases/compare.js';
 import { readFixture, type Fixture } from '../../src/cases/fixture.js';
 import { withMove, type Move } from '../../src/cases/move.js';
-import { captureMove, loadFixture } from '../../src/cases/run.js';
-import { realSteps } from '../../src/cases/steps.js';
+import { captureMove, loadFixture, stepsOf } from '../../src/cases/run.js';
 import { compareWithStored } from '../../src/cases/store.js';
 import { openDatabase } from '../../src/database/connect.js';
 import type { Plan } from '../../src/plan/plan.js';
+import { NEVER } from '../../src/timing.js';
 import { useTestDatabase } from '../support/database.js';
 import { SHIPPED } from './case-directory.js';
 import { OUTCOMES, type ExpectedOutcomes } from './shipped-outcomes.js';
 
-const OPTIONS = { version: 'test', stop: new AbortController().signal };
+const OPTIONS = { stop: NEVER };
 
 /** Rows that only one of the two tables has, repeated rows counted. */
 const NOT_AS_BEFORE = `
@@ -53,7 +53,7 @@ describe('snapshot: every shipped case', () => {
 });
 
 async function differencesFrom(fixture: Fixture, { database }: Move, url: string): Promise<string[]> {
-  const captured = await captureMove(database, { holdsFile: fixture.holdsFile, url, steps: realSteps(OPTIONS) });
+  const captured = await captureMove(database, { holdsFile: fixture.holdsFile, url, steps: stepsOf(OPTIONS) });
   return (await compareWithStored(fixture.directory, captured)).map(describeDifference);
 }
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { openDatabase, type Database } from '../../src/database/connect.js';
-import { besideInSnapshot, keptAwake } from '../../src/database/same-snapshot.js';
+import { openSameSnapshot, keptAwake } from '../../src/database/same-snapshot.js';
 import type { ReadSession } from '../../src/database/session.js';
 import { useTestDatabase } from '../support/database.js';
 import { until } from '../support/waiting.js';
@@ -22,7 +22,7 @@ describe('a second session in the same snapshot', () => {
     await open(2);
     const seen = await database.readOnly(
       async (session) => {
-        const beside = await besideInSnapshot(database, session);
+        const beside = await openSameSnapshot(database, session);
         await test().query('insert into t values (2)');
         return beside(
           async (other) => [
@@ -43,7 +43,7 @@ describe('a second session in the same snapshot', () => {
     await open(1);
     const same = await database.readOnly(
       async (session) => {
-        const beside = await besideInSnapshot(database, session);
+        const beside = await openSameSnapshot(database, session);
         const mine = session.one<{ pid: number }>(PID);
         return beside(async (other) => (await other.one<{ pid: number }>(PID)).pid === (await mine).pid, mine);
       },
@@ -61,7 +61,7 @@ describe('a second session in the same snapshot', () => {
           ...session,
           one: <R>() => Promise.resolve({ snapshot: '00000003-0000001B-1' } as R),
         };
-        const beside = await besideInSnapshot(database, stranger);
+        const beside = await openSameSnapshot(database, stranger);
         return beside((other) => Promise.resolve(other === stranger), new Promise(() => undefined));
       },
       { isolation: 'repeatable read' },
@@ -74,7 +74,7 @@ describe('a second session in the same snapshot', () => {
     const error = await database
       .readOnly(
         async (session) =>
-          (await besideInSnapshot(database, session))(() => Promise.reject(new Error('mine')), Promise.resolve()),
+          (await openSameSnapshot(database, session))(() => Promise.reject(new Error('mine')), Promise.resolve()),
         { isolation: 'repeatable read' },
       )
       .catch((thrown: unknown) => thrown);

@@ -11,7 +11,7 @@ export type Reached = (failpoint: string, client?: pg.Client) => Promise<void>;
 /** Names of the places that open a scope, by `src/stages/migrate.js:46`. */
 export type Sites = Readonly<Record<string, string>>;
 
-/** A site may stand behind many scopes in scopes (patient, fenced, under load), more than the ten calls that V8 tells of. */
+/** A site may be behind several scopes (retry, fence, stop, search path), more than the ten calls that V8 records. */
 Error.stackTraceLimit = 50;
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -21,7 +21,7 @@ const RECORD = /^(insert into|delete from) "keylift"\."knex_migrations"/i;
 const whose = new AsyncLocalStorage<{ name: string; step: boolean } | undefined>();
 
 /** Tries a transaction again, and is called by its site only the first time: a stack does not lead back over a promise that was handed on. */
-const UNDER_LOAD = 'src/database/under-load.js:';
+const AGAIN = 'src/database/with-retry.js:';
 const firstTry = new AsyncLocalStorage<string | undefined>();
 
 /**
@@ -47,7 +47,7 @@ function watchScopes(database: Database, { sites, reached }: { sites: Sites; rea
     const places = (holder.stack ?? '').split('\n').map(placeOf);
     const name = places.map((place) => sites[place]).find((found) => found !== undefined);
     if (name !== undefined) firstTry.enterWith(name);
-    return name ?? (places.some((place) => place.startsWith(UNDER_LOAD)) ? firstTry.getStore() : undefined);
+    return name ?? (places.some((place) => place.startsWith(AGAIN)) ? firstTry.getStore() : undefined);
   };
   const named = <T>(name: string | undefined, fn: () => Promise<T>): Promise<T> =>
     whose.run(name === undefined ? undefined : { name, step: false }, fn);

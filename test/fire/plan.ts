@@ -11,10 +11,10 @@ export type Recorded = ReadonlyMap<StoryName, ReadonlyMap<string, number>>;
 /** Failpoints that no story comes by, each with the reason why that loses nothing. */
 export const PASSED_OVER: readonly (readonly [RegExp, string])[] = [
   [
-    /^ledger\/lease\.ts sendHeartbeat/,
+    /^run\/lease\.ts sendHeartbeat/,
     'comes every two seconds, which no story lasts; it prolongs a lease and does nothing else',
   ],
-  [/^ledger\/waits\.ts write/, 'writes down why a run waits, for status; no story waits'],
+  [/^run\/waits\.ts write/, 'writes down why a run waits, for status; no story waits'],
   [/^proof\/verify\.ts lookAgain/, 'a second look at what live writes made doubtful: the same statements as the first'],
   [
     /^proof\/(probe|replay)\//,

@@ -73,7 +73,7 @@ describe('failpoints', () => {
   });
 
   it('come by themselves with a new transaction', () => {
-    const text = `export async function fresh(database) {\n  await database.transaction((s) => s.query('x'));\n  await underLoad(database, work);\n  await database.readOnly(look);\n}`;
+    const text = `export async function fresh(database) {\n  await database.transaction((s) => s.query('x'));\n  await database.transaction(work, { retry: 'underLoad' });\n  await database.readOnly(look);\n}`;
     expect(sitesOf([{ name: 'src/stages/new.ts', text, imports: [] }])).to.deep.equal([
       { name: 'stages/new.ts fresh (1)', kind: 'transaction', file: 'src/stages/new.ts', line: 2 },
       { name: 'stages/new.ts fresh (2)', kind: 'transaction', file: 'src/stages/new.ts', line: 3 },

@@ -12,12 +12,8 @@ export interface Site {
 }
 
 /** Folders and files whose scopes are no part of a migration: the scopes themselves, and what works on scratch databases. */
-const ELSEWHERE = /^src\/(database\/|snapshot\/|demo\/|ledger\/fence\.ts|stages\/rehearse\.ts)/;
-const OPENERS: Record<string, Site['kind']> = {
-  transaction: 'transaction',
-  underLoad: 'transaction',
-  withSession: 'session',
-};
+const ELSEWHERE = /^src\/(database\/|cases\/|demo\/|run\/fence\.ts|stages\/rehearse\.ts)/;
+const OPENERS: Record<string, Site['kind']> = { transaction: 'transaction', withSession: 'session' };
 
 /** Every place of the sources where a migration's state changes hands through a scope of src/database. */
 export function sitesOf(sources: readonly Source[] = sourcesOf('src')): Site[] {
@@ -44,11 +40,10 @@ function sitesIn({ name, text }: Source): Site[] {
   return found;
 }
 
-/** The word that opens the scope: a method of that name, or underLoad itself. */
+/** The method that opens the scope. */
 function openerOf({ expression }: ts.CallExpression): ts.Identifier | undefined {
-  const word = ts.isPropertyAccessExpression(expression) ? expression.name : expression;
-  if (!ts.isIdentifier(word) || !Object.hasOwn(OPENERS, word.text)) return undefined;
-  return word === expression && word.text !== 'underLoad' ? undefined : word;
+  if (!ts.isPropertyAccessExpression(expression) || !ts.isIdentifier(expression.name)) return undefined;
+  return Object.hasOwn(OPENERS, expression.name.text) ? expression.name : undefined;
 }
 
 /** The nearest function, method or constant of the file around that has a name. */

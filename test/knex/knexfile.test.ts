@@ -5,6 +5,7 @@ import { expect } from 'chai';
 import { ALL_STEPS } from '../../migrations/index.js';
 import { packageRoot } from '../../src/config/package-root.js';
 import { withMove, type Move } from '../../src/cases/move.js';
+import { NEVER } from '../../src/timing.js';
 import { useTestDatabase } from '../support/database.js';
 import { knexCli } from './knex-cli.js';
 
@@ -30,7 +31,7 @@ describe('knexfile', () => {
   const withData = <T>(work: (move: Move) => Promise<T>): Promise<T> =>
     scratch()
       .query(DATA)
-      .then(() => withMove({ url: scratch().url, version: 'test', stop: new AbortController().signal }, work));
+      .then(() => withMove({ url: scratch().url, stop: NEVER }, work));
 
   /** Runs a command that must refuse, and that nothing has changed after it. */
   async function expectRefusal(args: string, words: RegExp, env: Record<string, string> = {}): Promise<void> {
@@ -141,9 +142,7 @@ describe('knexfile', () => {
     expect(left.filter((thing) => !thing.startsWith('keylift.knex_migrations'))).to.deep.equal([]);
     expect(await scratch().query('SELECT count(*)::int AS keys FROM api_keys')).to.deep.equal([{ keys: 1 }]);
     expect((await knex('migrate:rollback --all')).stdout).to.include('Already at the base migration');
-    const again = await withMove({ url: scratch().url, version: 'test', stop: new AbortController().signal }, (move) =>
-      move.migrate(),
-    );
+    const again = await withMove({ url: scratch().url, stop: NEVER }, (move) => move.migrate());
     expect(again).to.include({ stage: 'switch', moved: 1 });
   });
 

@@ -2,10 +2,11 @@ import { openDatabase, type Database } from '../../src/database/connect.js';
 import { DEFAULT_SETTINGS } from '../../src/config/defaults.js';
 import { endRun, enterRun, type Run } from '../../src/ledger/runs.js';
 import { inspectLegacy, type MappedSchema } from '../../src/mapping/inspect.js';
-import { runBatch, type BatchReport } from '../../src/stages/backfill/batch.js';
+import type { StageContext } from '../../src/run/context.js';
+import type { BatchReport } from '../../src/run/events.js';
+import { runBatch } from '../../src/stages/backfill/batch.js';
 import { prepareRanges } from '../../src/stages/backfill/ranges.js';
-import type { StageContext } from '../../src/stages/context.js';
-import { UNTOLD } from '../../src/stages/progress.js';
+import { NEVER } from '../../src/timing.js';
 import type { TestDatabase } from '../support/database.js';
 
 /** Waits longer than any test; in production a batch gives way after half a second. */
@@ -30,8 +31,8 @@ export class Batches {
       run,
       assisted: false,
       options: { concurrency: 1, batchSize: keys, batchSeconds: 60, maxLag: null, maxActive: null },
-      progress: UNTOLD,
-      stop: new AbortController().signal,
+      emit: () => undefined,
+      stop: NEVER,
     };
     await prepareRanges(context as unknown as StageContext);
     return new Batches(database, schema, run);

@@ -60,7 +60,7 @@ describe('the metrics file, on an injected clock', () => {
         failures.push(error);
       },
       now: () => clock.now,
-      sleep: async (ms) => {
+      wait: async (ms) => {
         slept.push(ms);
         clock.now += ms;
         await new Promise(setImmediate);

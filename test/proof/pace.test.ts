@@ -1,11 +1,13 @@
 import { expect } from 'chai';
 import { paceOf } from '../../src/proof/probe/pace.js';
+import { NEVER } from '../../src/timing.js';
 
 describe('the pace of a probe', () => {
   it('spreads starts evenly, and saves none up while nobody asks', async () => {
     let clock = 1000;
     const waits: number[] = [];
     const start = paceOf({
+      stop: NEVER,
       perSecond: 4,
       now: () => clock,
       wait: (milliseconds) => {
@@ -25,6 +27,7 @@ describe('the pace of a probe', () => {
   it('lets several ask at once, one start after the other', async () => {
     const waits: number[] = [];
     const start = paceOf({
+      stop: NEVER,
       perSecond: 10,
       now: () => 0,
       wait: (milliseconds) => Promise.resolve(waits.push(milliseconds)),

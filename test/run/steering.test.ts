@@ -60,7 +60,7 @@ describe('the throttle', () => {
       },
       everyMs: 500,
       now: () => clock.now,
-      sleep: (ms) => {
+      wait: (ms) => {
         clock.now += ms;
         return Promise.resolve();
       },
@@ -86,10 +86,12 @@ describe('the throttle', () => {
     expect(looks()).to.equal(2);
   });
 
-  it('lets go at a stop', async () => {
-    const { throttle, stop } = build([PAUSED]);
-    stop.abort();
-    await throttle.clear();
+  it('throws the reason of a stop, also in the middle of a wait', async () => {
+    const { throttle, stop, looks } = build([PAUSED]);
+    const reason = new Error('stopped');
+    stop.abort(reason);
+    expect(await throttle.clear().catch((error: unknown) => error)).to.equal(reason);
+    expect(looks()).to.equal(0);
   });
 });
 

@@ -5,6 +5,7 @@ import { expect } from 'chai';
 import { packageRoot } from '../../src/config/package-root.js';
 import { openDatabase } from '../../src/database/connect.js';
 import { underLease } from '../../src/run/lease.js';
+import { NEVER } from '../../src/timing.js';
 import { useDirectories } from '../cases/case-directory.js';
 import { ANSWERS, answerOf, schemaOf, type Answer } from './answers.js';
 import { useFixtureDatabase } from '../exit-codes/fixture-database.js';
@@ -212,7 +213,7 @@ describe('answers under --json', () => {
       const opened = await openDatabase(database().url);
       const status = await underLease(
         opened,
-        { facts: { command: 'migrate', version: '0.0.0' }, stop: new AbortController().signal },
+        { facts: { command: 'migrate', version: '0.0.0' }, stop: NEVER, onEntered: () => undefined },
         async () => ({ exitCode: 0, result: await ask('status', 'status') }),
       ).finally(() => opened.close());
       expect(status.state).to.equal('running');

@@ -73,7 +73,7 @@ describe('watching', () => {
           },
           stop: stop.signal,
           now: () => time,
-          sleep: (ms) => {
+          wait: (ms) => {
             pauses.push(ms);
             if (pauses.length === 3) stop.abort();
             return Promise.resolve();

@@ -9,6 +9,7 @@ import { circles, layerOf, sourcesBelow, sourcesOf, upwards, type Source } from 
 const LAYERS = [
   'errors',
   'errors.ts',
+  'timing.ts',
   'escaping.ts',
   'format.ts',
   'config',
@@ -40,6 +41,8 @@ const LAYERS = [
 
 /** Programs of their own: they end themselves. */
 const PROGRAMS = ['src/cli.ts', 'src/embedded/watchdog-program.ts'];
+/** The module with pauses and timers; the programs that end themselves after a while. */
+const TIMERS = ['src/timing.ts', ...PROGRAMS];
 const LONGEST = 250;
 
 /** Lines of a file that match, as `file:line`. */
@@ -99,6 +102,18 @@ describe('the structure', () => {
       lines: text.trimEnd().split('\n').length,
     }));
     expect(long.filter(({ lines }) => lines > LONGEST)).to.deep.equal([]);
+  });
+
+  it('pauses through src/timing.ts alone, where a stop ends the pause', () => {
+    const others = sources.filter(({ name }) => !TIMERS.includes(name));
+    expect(others.flatMap((source) => places(source, /\b(setTimeout|sleep)\(|timers\/promises/))).to.deep.equal([]);
+  });
+
+  it('decides by SQLSTATE in src/database/retry.ts alone whether a collision is worth another try', () => {
+    const others = sources.filter(({ name }) => !/^src\/database\/(retry|sqlstate)\.ts$/.test(name));
+    expect(
+      others.flatMap((source) => places(source, /SQLSTATE\.(serializationFailure|deadlock|lockNotAvailable)/)),
+    ).to.deep.equal([]);
   });
 
   it('sleeps in no test', () => {

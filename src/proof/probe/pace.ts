@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { pause } from '../../timing.js';
 
 export interface PaceOptions {
   perSecond: number;
-  stop?: AbortSignal | undefined;
+  stop: AbortSignal;
   now?: () => number;
-  wait?: (milliseconds: number, signal: AbortSignal | undefined) => Promise<unknown>;
+  wait?: (milliseconds: number, stop: AbortSignal) => Promise<unknown>;
 }
 
 /** Returns what to await before each request is begun: the starts are spread evenly, and none is saved up for later. */
@@ -20,9 +20,6 @@ export function paceOf({
     const at = Math.max(now(), next);
     next = at + apart;
     if (at > now()) await wait(at - now(), stop);
-    stop?.throwIfAborted();
+    stop.throwIfAborted();
   };
 }
-
-const pause = (milliseconds: number, signal: AbortSignal | undefined): Promise<unknown> =>
-  sleep(milliseconds, undefined, signal === undefined ? {} : { signal });

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import type { Database } from '../../database/connect.js';
 import { retry } from '../../database/retry.js';
@@ -10,9 +9,6 @@ import { paceOf } from './pace.js';
 import { NoAnswer, senderFor, type Sender } from './send.js';
 import type { PlannedRequest, ProbePlan } from './plan.js';
 import { sidesOf, type Side } from './sides.js';
-
-const FIRST_PAUSE_MS = 200;
-const LONGEST_PAUSE_MS = 5_000;
 
 export interface ProbeOptions {
   plan: ProbePlan;
@@ -132,13 +128,7 @@ async function send(
         attempts = attempt;
         return sender.send(request);
       },
-      {
-        attempts: plan.retries + 1,
-        baseMs: FIRST_PAUSE_MS,
-        maxMs: LONGEST_PAUSE_MS,
-        when: (error) => error instanceof NoAnswer && error.again,
-        sleep: (milliseconds) => sleep(milliseconds, undefined, { signal: stop }),
-      },
+      { policy: 'request', stop, tries: plan.retries + 1, when: (error) => error instanceof NoAnswer && error.again },
     );
     return { status, reason: null, attempts };
   } catch (error) {

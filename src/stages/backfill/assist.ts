@@ -1,5 +1,5 @@
 import { readState } from '../../ledger/migration.js';
-import type { StageContext } from '../context.js';
+import type { StageContext } from '../../run/context.js';
 import { copyAll, failedRanges } from './copy.js';
 
 /**
@@ -18,7 +18,7 @@ export async function assistBackfill(context: StageContext): Promise<void> {
     ),
   );
   if (!ready) return;
-  context.progress.stage('backfill (beside the run that leads)');
+  context.emit({ kind: 'stage', stage: 'backfill', note: 'helping the run that leads' });
   const failed = await copyAll(context);
   if (failed.length > 0) throw failedRanges(failed);
 }

@@ -1,4 +1,4 @@
-import type { StageContext } from '../context.js';
+import type { StageContext } from '../../run/context.js';
 import { allDone } from '../../database/together.js';
 import { copyAll, failedRanges } from './copy.js';
 import { judgeListed } from './judge.js';

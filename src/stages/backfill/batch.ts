@@ -1,34 +1,12 @@
 import type { Database } from '../../database/connect.js';
 import type { WriteSession } from '../../database/session.js';
+import { POLICIES } from '../../database/retry.js';
+import type { BatchLine, BatchReport, ClaimedRange, Copied } from '../../run/events.js';
 import { requireLease } from '../../run/fence.js';
 import type { Run } from '../../ledger/runs.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
-import { stretches, type ClaimedRange, type Stretch } from './claim.js';
+import { stretches, type Stretch } from './claim.js';
 import { CLAIM, copyRange, FINISH_BATCH, lookAtRange, type RangeCounts, type RangeFacts } from './statements.js';
-
-/** Keys, by what became of them. */
-interface Copied {
-  rows: number;
-  moved: number;
-  stayed: number;
-  setAside: number;
-}
-
-/** One line of the ledger: keys with after < id <= upto. */
-export interface BatchLine extends Copied {
-  batchNo: string;
-  after: string | null;
-  upto: string;
-  /** Since the batch's beginning. */
-  seconds: number;
-}
-
-/** What one batch did: a line for each stretch of neighbouring ranges. */
-export interface BatchReport extends Copied {
-  seconds: number;
-  ranges: number;
-  lines: BatchLine[];
-}
 
 export interface BatchOptions {
   run: Run;
@@ -53,11 +31,11 @@ export async function runBatch(
   options: BatchOptions,
 ): Promise<BatchReport | null> {
   const limits = {
-    lockTimeoutMs: options.lockTimeoutMs ?? 500,
+    lockTimeoutMs: options.lockTimeoutMs ?? POLICIES.batch.lockTimeoutMs,
     statementTimeoutMs: options.statementTimeoutMs,
     asynchronousCommit: true,
-    tries: 1,
-  };
+    retry: 'none',
+  } as const;
   return database.transaction(async (session) => {
     const started = performance.now();
     await session.query(`SET LOCAL keylift.writer = 'keylift'; SET LOCAL work_mem = '32MB'`);

@@ -1,10 +1,4 @@
-/** A range of the ledger as claimed: keys with after < id <= upto, ids as text. */
-export interface ClaimedRange {
-  batch_no: string;
-  after_id: string | null;
-  upto_id: string;
-  tries: number;
-}
+import type { ClaimedRange } from '../../run/events.js';
 
 /** Neighbouring ranges copied by one statement. */
 export interface Stretch {

@@ -1,24 +1,23 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { sqlStateOf } from '../../database/sqlstate.js';
 import { keyliftError, type KeyliftError } from '../../errors/keylift-error.js';
+import { Tries } from '../../database/retry.js';
+import type { StageContext } from '../../run/context.js';
+import { connectionLoss, type ClaimedRange } from '../../run/events.js';
 import { feed } from '../../run/feed.js';
 import { Pace } from '../../run/pace.js';
 import { Throttle, type Reason } from '../../run/throttle.js';
-import { sqlStateOf } from '../../database/sqlstate.js';
-import { pauseBefore } from '../../database/retry.js';
-import type { StageContext } from '../context.js';
+import { pause } from '../../timing.js';
 import { runBatch } from './batch.js';
-import type { ClaimedRange } from './claim.js';
 import { consequenceOf, MAX_TRIES, noteFailure } from './failures.js';
 import { RANGE_KEYS } from './ranges.js';
 import { readSteering, reasonToWait, type Steering } from './reasons.js';
 
 const LOOK_EVERY_MS = 500;
-/** A batch may take this many times what it should before PostgreSQL cuts it off, and no less than the floor. */
+/** A batch may take this many times the time it should take before PostgreSQL ends it, and no less than the minimum. */
 const TIMEOUT_FACTOR = 20;
 const LEAST_TIMEOUT_MS = 10_000;
-const RECONNECT = { baseMs: 200, maxMs: 5_000, tries: 8 };
 
-/** A range that failed for good, for now. */
+/** A range that failed too often for this run. */
 export interface FailedRange {
   after_id: string | null;
   upto_id: string;
@@ -26,9 +25,9 @@ export interface FailedRange {
 }
 
 /**
- * Copies every open range, here and wherever else a run has joined, until none is left.
+ * Copies every open range, together with all runs that have joined, until none is left.
  *
- * @returns the ranges that failed three times; all others are done.
+ * @returns the ranges that failed too often; all others are done.
  */
 export async function copyAll(context: StageContext): Promise<FailedRange[]> {
   const copier = new Copier(context);
@@ -40,7 +39,7 @@ export async function copyAll(context: StageContext): Promise<FailedRange[]> {
       await copier.waitForOthers();
     }
   } finally {
-    context.progress.waiting(null);
+    context.emit({ kind: 'waiting', wait: null });
   }
 }
 
@@ -48,12 +47,13 @@ class Copier {
   private steering: Steering;
   private readonly pace: Pace;
   private readonly throttle: Throttle;
-  private lost = 0;
+  private readonly losses: Tries;
+  private readonly collisions: Tries;
   private analyzed = false;
 
   constructor(private readonly context: StageContext) {
-    const { options, stop } = context;
-    this.steering = { paused: false, ...options, maxLag: options.maxLag, maxActive: options.maxActive };
+    const { options, stop, emit } = context;
+    this.steering = { paused: false, ...options };
     this.pace = new Pace({
       least: Math.min(RANGE_KEYS, options.batchSize),
       most: options.batchSize,
@@ -61,13 +61,19 @@ class Copier {
     });
     this.throttle = new Throttle({
       look: () => this.look(),
-      onChange: (reason) => {
-        context.progress.waiting(reason);
+      onChange: (wait) => {
+        emit({ kind: 'waiting', wait });
       },
       everyMs: LOOK_EVERY_MS,
-      now: () => performance.now(),
-      sleep: (ms) => sleep(ms),
       stop,
+    });
+    this.collisions = new Tries({ policy: 'batch', stop });
+    this.losses = new Tries({
+      policy: 'connection',
+      stop,
+      onRetry: (error) => {
+        emit(connectionLoss(error));
+      },
     });
   }
 
@@ -80,14 +86,16 @@ class Copier {
     });
   }
 
-  /** Somebody else holds what is left: a batch of another run, or a writer that has not committed. */
+  /** What is left is locked by a batch of another run, or by a writer that has not committed. */
   async waitForOthers(): Promise<void> {
-    this.context.progress.waiting({
-      kind: 'ranges',
-      text: 'the last ranges are held by another run or by a session that changed keys and has not committed',
+    this.context.emit({
+      kind: 'waiting',
+      wait: {
+        kind: 'ranges',
+        text: 'the last ranges are held by another run or by a session that changed keys and has not committed',
+      },
     });
-    await sleep(LOOK_EVERY_MS);
-    this.context.stop.throwIfAborted();
+    await pause(LOOK_EVERY_MS, this.context.stop);
   }
 
   private async look(): Promise<Reason> {
@@ -97,14 +105,14 @@ class Copier {
       this.pace.tune({ batchSeconds: this.steering.batchSeconds });
       return await reasonToWait(database, schema, this.steering);
     } catch (error) {
-      if (!(await this.survives(error))) throw error;
+      await this.losses.next(error);
       return { kind: 'connection', text: 'the database did not answer' };
     }
   }
 
-  /** One batch; false when nothing was free. A failed one is dealt with and counts as work. */
+  /** One batch; false when no range was free. A failed batch counts as work. */
   private async batch(): Promise<boolean> {
-    const { database, schema, run, options, progress } = this.context;
+    const { database, schema, run, options, emit } = this.context;
     let claimed: readonly ClaimedRange[] = [];
     try {
       const report = await runBatch(database, schema, {
@@ -115,77 +123,49 @@ class Copier {
           claimed = ranges;
         },
       });
-      this.lost = 0;
+      this.losses.succeeded();
       if (report === null) return false;
       this.pace.finished(report);
-      progress.batch(report);
+      emit({ kind: 'batch', report });
       await this.analyzeOnce();
-      return true;
     } catch (error) {
-      return this.afterFailure(error, claimed);
+      await this.afterFailure(error, claimed);
     }
+    return true;
   }
 
-  /** Sessions that planned their lookups on the empty table plan anew: nothing else tells them that it grew. */
+  /** Sessions that planned their lookups on the empty table plan again: nothing else shows them that it grew. */
   private async analyzeOnce(): Promise<void> {
     if (this.analyzed) return;
     this.analyzed = true;
     await analyzeTarget(this.context);
   }
 
-  private async afterFailure(error: unknown, ranges: readonly ClaimedRange[]): Promise<boolean> {
-    const { database, schema, progress } = this.context;
+  /** Prepares the next try. The feed makes it, with whichever ranges are open then. @throws where none is worthwhile */
+  private async afterFailure(error: unknown, ranges: readonly ClaimedRange[]): Promise<void> {
+    const { database, schema, emit, stop } = this.context;
+    const consequence = consequenceOf(error);
+    if (consequence === 'reconnect' || consequence === 'give_up') return this.losses.next(error);
+    // The operator's second signal cancels statements, which is no fault of the range.
+    stop.throwIfAborted();
     const sqlstate = sqlStateOf(error);
-    switch (consequenceOf(error)) {
-      case 'smaller':
-        // The operator's second Ctrl-C cancels statements, which says nothing against the range.
-        this.context.stop.throwIfAborted();
-        progress.retry({
-          text: `a batch took too long and is tried again in ${ranges.length > 1 ? 'smaller parts' : 'halves'}`,
-          reason: 'smaller',
-          sqlstate,
-          ranges,
-        });
-        break;
-      case 'again':
-        progress.retry({
-          text: 'waiting: another session holds a lock that a batch needs',
-          reason: 'again',
-          sqlstate,
-          ranges,
-        });
-        await sleep(pauseBefore((ranges[0]?.tries ?? 0) + 1, { baseMs: 500, maxMs: 4_000 }));
-        break;
-      case 'reconnect':
-        if (await this.survives(error)) return true;
-        throw error;
-      default:
-        throw error;
-    }
+    emit({ kind: 'retry', text: textOf(consequence, ranges), reason: consequence, sqlstate, ranges });
+    if (consequence === 'again') await this.collisions.next(error);
     this.pace.failed();
-    const givenUp = await noteFailure(database, schema, { ranges, error });
-    if (givenUp !== undefined) progress.givenUp(givenUp, sqlstate);
-    return true;
+    const range = await noteFailure(database, schema, { ranges, error });
+    if (range !== undefined) emit({ kind: 'given_up', range, sqlstate });
   }
+}
 
-  /** A lost connection is waited out for a while; every answer since starts the count anew. */
-  private async survives(error: unknown): Promise<boolean> {
-    if (consequenceOf(error) !== 'reconnect' || this.lost >= RECONNECT.tries || this.context.stop.aborted) return false;
-    this.lost += 1;
-    this.context.progress.retry({
-      text: 'waiting: the connection was lost; trying again',
-      reason: 'reconnect',
-      sqlstate: sqlStateOf((error as Error).cause),
-    });
-    await sleep(pauseBefore(this.lost, RECONNECT));
-    return true;
-  }
+function textOf(consequence: 'smaller' | 'again', ranges: readonly ClaimedRange[]): string {
+  if (consequence === 'again') return 'waiting: another session holds a lock that a batch needs';
+  return `a batch took too long and is tried again in ${ranges.length > 1 ? 'smaller parts' : 'halves'}`;
 }
 
 /** Fresh statistics, if they can be had at once: nothing waits for them, so they must not wait for anybody. */
 export async function analyzeTarget({ database, schema }: StageContext): Promise<void> {
   await database
-    .transaction((s) => s.query(`ANALYZE ${schema.legacy.target}`), { lockTimeoutMs: 500, tries: 1 })
+    .transaction((s) => s.query(`ANALYZE ${schema.legacy.target}`), { lockTimeoutMs: 500, retry: 'none' })
     .catch(() => undefined);
 }
 

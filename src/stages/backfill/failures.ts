@@ -1,20 +1,20 @@
 import type { Database } from '../../database/connect.js';
-import { isLoss } from '../../database/failures.js';
-import { isRetryable, isTimeout, sqlStateOf } from '../../database/sqlstate.js';
+import { isWorthRetrying, POLICIES } from '../../database/retry.js';
+import { isTimeout, sqlStateOf } from '../../database/sqlstate.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
-import type { ClaimedRange } from './claim.js';
+import type { ClaimedRange } from '../../run/events.js';
 
-/** A range that failed this often is left for a person, and the rest goes on. */
-export const MAX_TRIES = 3;
+/** A range that failed this often is left for another run. */
+export const MAX_TRIES = POLICIES.range.tries;
 
 /** What a failed batch calls for. */
 export type Consequence = 'smaller' | 'again' | 'reconnect' | 'give_up';
 
 /** A timeout asks for less at once, a lock or a serialization failure for another try, a lost connection for a new one. */
 export function consequenceOf(error: unknown): Consequence {
-  if (isTimeout(error)) return 'smaller';
-  if (isRetryable(error)) return 'again';
-  if (isLoss(error)) return 'reconnect';
+  if (isWorthRetrying('range', error)) return 'smaller';
+  if (isWorthRetrying('batch', error)) return 'again';
+  if (isWorthRetrying('connection', error)) return 'reconnect';
   return 'give_up';
 }
 
@@ -29,8 +29,8 @@ export async function noteFailure(
   schema: MappedSchema,
   { ranges, error }: { ranges: readonly ClaimedRange[]; error: unknown },
 ): Promise<ClaimedRange | undefined> {
-  // A lock is somebody else's business and passes; it says nothing against the range.
-  if (ranges.length !== 1 || isRetryable(error)) return undefined;
+  // The lock of another session is no fault of the range.
+  if (ranges.length !== 1 || isWorthRetrying('batch', error)) return undefined;
   const [range] = ranges;
   const tries = range!.tries + 1;
   const noted = await database.transaction(async (session) => {

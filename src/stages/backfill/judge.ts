@@ -1,6 +1,5 @@
 import { fewAtOnce } from '../../database/together.js';
-import { underLoad } from '../../database/under-load.js';
-import type { StageContext } from '../context.js';
+import type { StageContext } from '../../run/context.js';
 import { judgePage, LOCK_LINES, takePage } from './statements.js';
 
 /** Judged together: many enough that the look at the tables is shared, few enough that nobody waits long for a row. */
@@ -11,26 +10,28 @@ export const PAGE_KEYS = 5_000;
  * so that two pages at once seldom want the same row.
  */
 export async function judgeListed(context: StageContext): Promise<void> {
-  const { database, options, progress, stop } = context;
+  const { database, options, emit } = context;
   const { rows: pages } = await database.readOnly((s) =>
     s.query<{ page: number }>('SELECT DISTINCT page FROM keylift.to_judge ORDER BY page'),
   );
   await fewAtOnce(pages, options.concurrency, async ({ page }) => {
-    stop.throwIfAborted();
     const keys = await judge(context, page);
-    progress.note(`judged ${String(keys)} keys that share their token, or whose account is missing`, keys);
+    emit({
+      kind: 'step',
+      text: `judged ${String(keys)} keys that share their token, or whose account is missing`,
+      rows: keys,
+    });
   });
 }
 
-async function judge({ database, schema: { legacy: l }, progress, stop }: StageContext, page: number): Promise<number> {
-  return underLoad(
-    database,
+async function judge({ database, schema: { legacy: l } }: StageContext, page: number): Promise<number> {
+  return database.transaction(
     async (session) => {
       const { keys } = await session.one<{ keys: string }>(judgePage(l), [page]);
       await session.query(LOCK_LINES);
       await session.query(takePage(l), [page]);
       return Number(keys);
     },
-    { stop, onWait: progress.waiting },
+    { retry: 'underLoad' },
   );
 }

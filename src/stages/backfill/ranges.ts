@@ -1,6 +1,5 @@
 import { fewAtOnce } from '../../database/together.js';
-import type { StageContext } from '../context.js';
-import { underLoad } from '../../database/under-load.js';
+import type { StageContext } from '../../run/context.js';
 import { RETRY_FAILED } from './failures.js';
 import { PAGE_KEYS } from './judge.js';
 import { cutRanges, listOrphans, listRepeated, REMOVE_UNCUT } from './statements.js';
@@ -27,17 +26,16 @@ async function cutAndSearch(context: StageContext, { searched }: { searched: boo
   if (!searched) await search(context, listOrphans);
 }
 
-async function cut({ database, schema, options, progress, stop }: StageContext): Promise<void> {
+async function cut({ database, schema, options }: StageContext): Promise<void> {
   const keys = Math.min(options.batchSize, RANGE_KEYS);
-  await underLoad(
-    database,
+  await database.transaction(
     async (session) => {
       const { rowCount } = await session.query(`SELECT FROM keylift.batches WHERE state = 'uncut'`);
       if (rowCount === 0) return;
       await session.query(cutRanges(schema.legacy), [keys]);
       await session.query(REMOVE_UNCUT);
     },
-    { stop, onWait: progress.waiting },
+    { retry: 'underLoad' },
   );
 }
 

@@ -4,8 +4,7 @@ import { copiedColumns } from '../../mapping/copy.js';
 import type { LegacyFragments } from '../../mapping/fragments.js';
 import { heldByName, settledByItself } from '../../mapping/rules/verdicts.js';
 import { countedEnds } from '../../ledger/counted.js';
-import type { StageContext } from '../context.js';
-import { underLoad } from '../../database/under-load.js';
+import type { StageContext } from '../../run/context.js';
 
 const PAGE = 10_000;
 
@@ -87,14 +86,13 @@ export async function judgeAgain(context: StageContext): Promise<void> {
  * @returns keys settled.
  */
 export async function sweep(context: StageContext): Promise<number> {
-  const { schema, progress, stop } = context;
+  const { schema, emit } = context;
   let settled = 0;
   for (let round = 1; ; round += 1) {
-    stop.throwIfAborted();
     if (await isAllAccountedFor(context)) return settled;
     if (round > 20) throw new Error('the sweep does not come to an end: keys stay unaccounted for');
     const found = await settleAll(context, unaccounted(schema.legacy));
-    progress.note(`swept ${String(found)} keys that were written past the mirror`, found);
+    emit({ kind: 'step', text: `swept ${String(found)} keys that were written past the mirror`, rows: found });
     settled += found;
   }
 }
@@ -123,12 +121,11 @@ async function settleAll(context: StageContext, statement: string): Promise<numb
 }
 
 /** Judges these keys anew, with all that share their tokens, page by page. */
-export async function settleKeys({ database, schema, stop, progress }: StageContext, ids: string[]): Promise<void> {
+export async function settleKeys({ database, schema }: StageContext, ids: string[]): Promise<void> {
   for (let at = 0; at < ids.length; at += PAGE) {
-    await underLoad(
-      database,
+    await database.transaction(
       (session) => session.query(settlePage(schema.legacy, schema.types.id), [ids.slice(at, at + PAGE)]),
-      { stop, onWait: progress.waiting },
+      { retry: 'underLoad' },
     );
   }
 }

@@ -7,11 +7,10 @@ import type { MappedSchema } from '../../mapping/inspect.js';
 import { recordEvent } from '../../ledger/events.js';
 import { requireAllowed } from '../../ledger/allowed.js';
 import { moveTo, readState, type LedgerState } from '../../ledger/migration.js';
-import type { StageContext } from '../context.js';
+import type { StageContext } from '../../run/context.js';
 import { proveOrStop } from '../migrate.js';
-import { SQLSTATE, sqlStateOf } from '../../database/sqlstate.js';
+import { retry } from '../../database/retry.js';
 import { BY_INDEX } from '../../database/by-index.js';
-import { underLoad } from '../../database/under-load.js';
 import { anythingPointsAt, pointingForeignKeys, type PointingForeignKey } from './foreign-keys.js';
 
 const PAGE = 20_000;
@@ -28,7 +27,7 @@ export interface FinalizeReport {
  * @throws `not_switched`, `foreign_keys_point`, `proof_failed`.
  */
 export async function finalize(context: StageContext): Promise<FinalizeReport> {
-  const { database, schema, ddl, run, progress } = context;
+  const { database, schema, ddl, run, emit } = context;
   const state = requireAllowed('finalize', await database.readOnly(readState));
   if (state.state === 'finalized' || state.state === 'purged')
     return { state: state.state, archived: await countArchived(database, state) };
@@ -40,7 +39,7 @@ export async function finalize(context: StageContext): Promise<FinalizeReport> {
       await recordEvent(session, { kind: 'finalize_started', runId: run.runId });
     });
   }
-  progress.stage('finalize');
+  emit({ kind: 'stage', stage: 'finalize' });
   const started = performance.now();
   await ddl.up(STEPS.finalize.slice(0, 1));
   await archiveAll(context);
@@ -53,34 +52,30 @@ export async function finalize(context: StageContext): Promise<FinalizeReport> {
   return { state: 'finalized', archived: await countArchived(database, { ...state, state: 'finalized' }) };
 }
 
-/** A key that got its account key behind its page leaves in that step, too, before anybody can change it without the mirror. */
+/** A key that moved after its page leaves in this step, too, before a writer can change it without the mirror. */
 async function takeMirrorAway(context: StageContext): Promise<void> {
-  const { ddl } = context;
-  const steps = STEPS.finalize.slice(1);
-  try {
-    await ddl.up(steps);
-  } catch (error) {
-    if (sqlStateOf(error) !== SQLSTATE.foreignKeyViolation) throw error;
-    await archiveAll(context); // says which rows of which table point at it
-    await ddl.up(steps);
-  }
+  const { ddl, stop } = context;
+  await retry(() => ddl.up(STEPS.finalize.slice(1)), {
+    policy: 'lateReference',
+    stop,
+    onRetry: () => archiveAll(context), // names the rows of other tables that point at the key
+  });
 }
 
 /** Deletes the archive: the only step without a way back. @throws `not_finalized` */
-export async function purge({ database, run, stop, progress }: StageContext): Promise<FinalizeReport> {
+export async function purge({ database, run }: StageContext): Promise<FinalizeReport> {
   const state = requireAllowed('finalize --purge', await database.readOnly(readState));
   if (state.state === 'purged') return { state: 'purged', archived: 0 };
   const archived = await countArchived(database, state);
   // TRUNCATE wants the archive for itself: nobody may queue behind us for long.
-  await underLoad(
-    database,
+  await database.transaction(
     async (session) => {
       await session.query(`TRUNCATE ${ARCHIVE}`);
       await session.query(`UPDATE keylift.outcomes SET source = NULL WHERE source IS NOT NULL`);
       await moveTo(session, { state: 'purged' });
       await recordEvent(session, { kind: 'purged', runId: run.runId, facts: { archived } });
     },
-    { stop, onWait: progress.waiting, wholeTable: true },
+    { retry: 'underLoad', wholeTable: true },
   );
   return { state: 'purged', archived };
 }
@@ -103,18 +98,16 @@ const foreignKeysPoint = (pointing: PointingForeignKey[]): KeyliftError =>
 
 /** Pages by id; a page's rows leave their table and enter the archive in one transaction. */
 async function archiveAll(context: StageContext): Promise<void> {
-  const { database, schema, stop, progress } = context;
+  const { database, schema, emit } = context;
   let after: string | null = null;
   let archived = 0;
   for (;;) {
-    stop.throwIfAborted();
-    const page: Page = await underLoad(
-      database,
+    const page: Page = await database.transaction(
       (session, attempt) => archivePage(session, schema, { after, attempt }),
-      { stop, onWait: progress.waiting },
+      { retry: 'underLoad' },
     );
     archived += page.moved;
-    if (page.moved > 0) progress.note(`archived ${String(archived)} per-API rows`, archived);
+    if (page.moved > 0) emit({ kind: 'step', text: `archived ${String(archived)} per-API rows`, rows: archived });
     if (page.last === null) return;
     after = page.last;
   }

@@ -1,11 +1,10 @@
 import type { Migration } from '../../../migrations/context.js';
 import { STEPS } from '../../../migrations/index.js';
+import { retry } from '../../database/retry.js';
 import { SQLSTATE, sqlStateOf } from '../../database/sqlstate.js';
-import type { StageContext } from '../context.js';
+import type { StageContext } from '../../run/context.js';
 import { settleKeys, sweep } from '../backfill/sweep.js';
 import { refuseUnfit } from './unfit.js';
-
-const MAX_TRIES = 5;
 
 /** Indexes, constraints and their validation; the resolver learns to answer switched accounts. */
 export async function harden(context: StageContext): Promise<void> {
@@ -17,32 +16,17 @@ export async function harden(context: StageContext): Promise<void> {
 export const hardenEarly = (context: StageContext): Promise<void> => runStep(context, STEPS.harden[0]);
 
 async function runStep(context: StageContext, step: Migration): Promise<void> {
-  context.stop.throwIfAborted();
-  context.progress.note(step.name.replace(/^\d+_/, '').replaceAll('_', ' '));
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      await context.ddl.up([step]);
-      return;
-    } catch (error) {
-      if (attempt >= MAX_TRIES || !(await mended(context, error))) throw error;
-    }
-  }
+  const { ddl, emit, stop } = context;
+  emit({ kind: 'step', text: step.name.replace(/^\d+_/, '').replaceAll('_', ' ') });
+  await retry(() => ddl.up([step]), { policy: 'refusedRows', stop, onRetry: (error) => repairRows(context, error) });
 }
 
-/** Two sessions that inserted one token at one moment saw nothing of each other; an account may have gone meanwhile. */
-async function mended(context: StageContext, error: unknown): Promise<boolean> {
-  const state = sqlStateOf(error);
-  if (state === SQLSTATE.uniqueViolation) {
-    await settleDoubleTokens(context);
-    return true;
-  }
-  if (state === SQLSTATE.foreignKeyViolation || state === SQLSTATE.checkViolation) {
-    await settleOrphans(context);
-    await sweep(context);
-    await context.database.readOnly((session) => refuseUnfit(session, context.schema.legacy));
-    return true;
-  }
-  return false;
+/** Two sessions may have inserted one token at the same time, and an account may have been deleted since the copy. */
+async function repairRows(context: StageContext, error: unknown): Promise<void> {
+  if (sqlStateOf(error) === SQLSTATE.uniqueViolation) return settleDoubleTokens(context);
+  await settleOrphans(context);
+  await sweep(context);
+  await context.database.readOnly((session) => refuseUnfit(session, context.schema.legacy));
 }
 
 async function settleDoubleTokens(context: StageContext): Promise<void> {

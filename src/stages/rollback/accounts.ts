@@ -4,7 +4,7 @@ import { holdByRollback } from '../../ledger/holds.js';
 import { readState } from '../../ledger/migration.js';
 import { catchUpAll } from '../last-use.js';
 import { settleKeys } from '../backfill/sweep.js';
-import type { StageContext } from '../context.js';
+import type { StageContext } from '../../run/context.js';
 import { bornKeys, canRollBack, nothingToRollBack, type RollbackReport } from './rollback.js';
 
 /**

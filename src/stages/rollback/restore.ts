@@ -3,25 +3,24 @@ import type { WriteSession } from '../../database/session.js';
 import { ARCHIVE, archivedColumns, hasArchive } from '../../mapping/archive.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
 import { moveTo } from '../../ledger/migration.js';
-import type { StageContext } from '../context.js';
+import type { StageContext } from '../../run/context.js';
 import { BY_INDEX } from '../../database/by-index.js';
 import { lockAccountKeys } from '../finalize/finalize.js';
-import { underLoad } from '../../database/under-load.js';
 import { inPages, type Page } from './pages.js';
 
 const PAGE = 20_000;
 
 /** Brings archived rows back into the legacy table, as they stand after all that was done in Settings since. */
 export async function restoreArchive(context: StageContext): Promise<void> {
-  const { database, schema, ddl, progress } = context;
+  const { database, schema, ddl, emit } = context;
   if (!(await database.readOnly(hasArchive))) return;
   await database.transaction((session) => moveTo(session, { state: 'restoring' }));
   // The mirror goes on first, so that a restored row follows its account key from its first moment.
   await ddl.down(STEPS.finalize.slice(1));
   await inPages(
-    (after) => underLoad(database, (session) => restorePage(session, schema, after), { onWait: progress.waiting }),
+    (after) => database.transaction((session) => restorePage(session, schema, after), { retry: 'underLoad' }),
     (restored) => {
-      progress.note(`restored ${String(restored)} per-API rows`, restored);
+      emit({ kind: 'step', text: `restored ${String(restored)} per-API rows`, rows: restored });
     },
   );
   await ddl.down(STEPS.finalize.slice(0, 1));

@@ -8,9 +8,8 @@ import { moveTo, readState, type LedgerState } from '../../ledger/migration.js';
 import { fingerprintOf } from '../../mapping/fingerprint.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
 import { catchUpAll } from '../last-use.js';
-import type { StageContext } from '../context.js';
+import type { StageContext } from '../../run/context.js';
 import { BY_INDEX } from '../../database/by-index.js';
-import { underLoad } from '../../database/under-load.js';
 import { applySwitch } from '../switch/rule.js';
 import { foreignKeysToTakeBack } from '../finalize/foreign-keys.js';
 import { inPages, type Page } from './pages.js';
@@ -53,10 +52,10 @@ export const nothingToRollBack = async (database: Database, schema: MappedSchema
  * stands in the legacy table already, as the mirror carried it. Safe to run again at any point.
  */
 export async function rollBack(context: StageContext): Promise<RollbackReport> {
-  const { database, schema, ddl, run, progress } = context;
+  const { database, schema, ddl, run, emit } = context;
   const state = requireAllowed('rollback', await database.readOnly(readState));
   if (!canRollBack(state)) return nothingToRollBack(database, schema);
-  progress.stage('rollback');
+  emit({ kind: 'stage', stage: 'rollback' });
   await restoreArchive(context);
   await checkForeignKeys(context);
   await database.transaction(async (session) => {
@@ -65,7 +64,7 @@ export async function rollBack(context: StageContext): Promise<RollbackReport> {
   });
   const steps = await ddl.completed();
   await database.transaction((session) => applySwitch(session, schema, { scope: { kind: 'all' }, back: true }));
-  progress.note('every account is answered by its per-API keys');
+  emit({ kind: 'step', text: 'every account is answered by its per-API keys' });
   // A rollback from half an expand finds no table to empty.
   const removed = steps.has('05_mirror') ? await emptyTarget(context) : 0;
   await ddl.down(STEPS.harden);
@@ -108,19 +107,18 @@ async function emptyTarget(context: StageContext): Promise<number> {
 }
 
 /** Moved rows leave in pages by id; the mirror stays on until the last, so that no revocation falls between. */
-async function removeMoved({ database, schema, progress }: StageContext): Promise<number> {
+async function removeMoved({ database, schema, emit }: StageContext): Promise<number> {
   return inPages(
     (after) =>
-      underLoad(
-        database,
+      database.transaction(
         async (session) => {
           await session.query(`SET LOCAL keylift.writer = 'keylift'; ${BY_INDEX}`);
           return session.one<Page>(removePage(schema), [after, PAGE]);
         },
-        { asynchronousCommit: true, onWait: progress.waiting },
+        { asynchronousCommit: true, retry: 'underLoad' },
       ),
     (removed) => {
-      progress.note(`took ${String(removed)} account keys back`, removed);
+      emit({ kind: 'step', text: `took ${String(removed)} account keys back`, rows: removed });
     },
   );
 }

@@ -15,7 +15,10 @@ const keepQuiet = (processId: number): string => `
   END $do$`;
 
 /** For each new connection, before anything else is asked on it. `timeoutMs` bounds the wait for the answer. */
-export async function quieten(client: pg.ClientBase, { timeoutMs }: { timeoutMs?: number } = {}): Promise<void> {
+export async function suppressRowLogging(
+  client: pg.ClientBase,
+  { timeoutMs }: { timeoutMs?: number } = {},
+): Promise<void> {
   const { processID } = client as pg.ClientBase & { processID: number | null };
   try {
     await client.query({

@@ -1,5 +1,5 @@
 import type { Where } from './address.js';
-import { beside } from './beside.js';
+import { withSeparateConnection } from './separate-connection.js';
 import { databaseSilent, sessionForgotten } from './failures.js';
 import type { Line, Server } from './session.js';
 import { isDatabaseError } from './sqlstate.js';
@@ -39,7 +39,7 @@ interface Quiet {
  *
  * Beats are counted and not seconds: a process that was stopped and woken has not listened, and asks again.
  */
-export function takePulse(options: PulseOptions): { beat: () => void; end: () => void } {
+export function startConnectionMonitor(options: PulseOptions): { beat: () => void; end: () => void } {
   const quiet = new Map<Line, Quiet>();
   const beatMs = options.beatMs ?? BEAT_MS;
   let unanswered = 0;
@@ -114,7 +114,7 @@ export async function askServer(
 ): Promise<Pulse | undefined> {
   let letIn = false;
   try {
-    return await beside(url, { application: 'keylift-pulse', timeoutMs }, async (client) => {
+    return await withSeparateConnection(url, { application: 'keylift-pulse', timeoutMs }, async (client) => {
       letIn = true;
       const {
         rows: [row],

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { openDatabase, type Database } from '../../src/database/connect.js';
-import { patient } from '../../src/database/patient.js';
+import { withRetry } from '../../src/database/with-retry.js';
+import { NEVER } from '../../src/timing.js';
 import { useTestDatabase } from '../support/database.js';
 
 /** Refuses rows at their commit, so many times; what a sequence counts is not rolled back. */
@@ -14,7 +15,7 @@ const refuse = (state: string, times: number): string => `
     return null; end $$;
   create constraint trigger refuse after insert on t deferrable initially deferred for each row execute function refuse()`;
 
-describe('a patient database', () => {
+describe('a database with retries', () => {
   const test = useTestDatabase({ schema: 'none' });
   let database: Database;
   beforeEach(async () => {
@@ -22,9 +23,9 @@ describe('a patient database', () => {
   });
   afterEach(() => database.close());
 
-  const insert = (on: Database, tries?: number): Promise<unknown> =>
+  const insert = (on: Database, retry: 'transaction' | 'underLoad' | 'none' = 'transaction'): Promise<unknown> =>
     on
-      .transaction((session) => session.query('insert into t values (1)'), tries === undefined ? {} : { tries })
+      .transaction((session) => session.query('insert into t values (1)'), { retry })
       .then(
         () => 'done',
         (error: unknown) => error,
@@ -36,24 +37,25 @@ describe('a patient database', () => {
   for (const state of ['40001', '40P01', '55P03']) {
     it(`does a transaction over that ends with ${state} at its commit, and tells of each further try`, async () => {
       await test().query(refuse(state, 2));
-      const told: string[] = [];
-      expect(await insert(patient(database, { onWait: (reason) => told.push(reason) }))).to.equal('done');
-      expect([await met(), await rows(), told.length]).to.deep.equal([3, 1, 2]);
+      const waits: (string | undefined)[] = [];
+      const retried = withRetry(database, { stop: NEVER, onWait: (wait) => waits.push(wait?.sqlstate) });
+      expect(await insert(retried)).to.equal('done');
+      expect([await met(), await rows(), waits]).to.deep.equal([3, 1, [state, state, undefined]]);
     });
   }
 
   it('throws the error when five tries were refused', async () => {
     await test().query(refuse('40001', 100));
-    expect(await insert(patient(database))).to.have.property('code', '40001');
+    expect(await insert(withRetry(database, { stop: NEVER }))).to.have.property('code', '40001');
     expect([await met(), await rows()]).to.deep.equal([5, 0]);
   });
 
   it('throws at once what no further try would mend, and where there is to be none', async () => {
     await test().query(refuse('53200', 100));
-    expect(await insert(patient(database))).to.have.property('code', '53200');
+    expect(await insert(withRetry(database, { stop: NEVER }))).to.have.property('code', '53200');
     expect(await met()).to.equal(1);
     await test().query(refuse('40001', 100));
-    expect(await insert(patient(database), 1)).to.have.property('code', '40001');
+    expect(await insert(withRetry(database, { stop: NEVER }), 'none')).to.have.property('code', '40001');
     expect(await met()).to.equal(1);
   });
 
@@ -61,7 +63,7 @@ describe('a patient database', () => {
     await test().query(refuse('40001', 100));
     const stop = new AbortController();
     const error = await insert(
-      patient(database, {
+      withRetry(database, {
         stop: stop.signal,
         onWait: () => {
           stop.abort(new Error('stopped'));

@@ -1,0 +1,138 @@
+import { STEPS } from '../../migrations/index.js';
+import { version } from '../config/package-root.js';
+import type { Database } from '../database/connect.js';
+import { withRetry } from '../database/with-retry.js';
+import { withStop } from '../database/with-stop.js';
+import { EXIT, type ExitCode } from '../errors/exit-codes.js';
+import type { RunFacts } from '../ledger/runs.js';
+import type { StageName } from '../ledger/states.js';
+import type { MappedSchema } from '../mapping/inspect.js';
+import { retryOnConnectionLoss } from './connection-loss.js';
+import { DEFAULT_PACE, type StageContext, type StageOptions } from './context.js';
+import { DdlRunner } from './ddl.js';
+import { connectionLoss, toAll, waitsTo, type RunListener } from './events.js';
+import { requireLease, withFence } from './fence.js';
+import { underLease, type Leased } from './lease.js';
+import { Waits } from './waits.js';
+
+/** Where a run works, who can stop it, and who hears of it. */
+export interface RunSettings {
+  database: Database;
+  /** For the connections of the DDL runner. */
+  url: string;
+  schema: MappedSchema;
+  stop: AbortSignal;
+  listeners: readonly RunListener[];
+}
+
+interface RunFrame {
+  /** As the ledger records it. */
+  command: string;
+  /** The last stage, for a command that goes through stages. */
+  until?: StageName;
+  options?: Partial<StageOptions>;
+}
+
+/** What a run does. */
+export interface RunOrder<T> extends RunFrame {
+  /** Is called again after a lost connection, so it must continue from what the ledger says. */
+  work: (context: StageContext) => Promise<T>;
+  /** The exit code that the ledger records. Default: 0. */
+  exitCode?: (result: T) => ExitCode;
+  /** One turn of help for another run that leads; without it this run is refused meanwhile. */
+  assist?: (context: StageContext) => Promise<void>;
+}
+
+/**
+ * Every command that changes a migration runs here: with the lease and its heartbeat, the check of the lease in each
+ * transaction, retries, a new connection after a lost one, the DDL runner, the waits in the ledger, and the operator's
+ * stop between two transactions.
+ */
+export async function withRun<T>(settings: RunSettings, order: RunOrder<T>): Promise<T> {
+  const { database, stop, listeners } = settings;
+  const { command, work, exitCode = () => EXIT.done, assist } = order;
+  const emit = toAll(listeners);
+  return underLease(
+    database,
+    {
+      facts: factsOf(order),
+      stop,
+      onEntered: ({ runId }) => {
+        emit({ kind: 'run', runId, command });
+      },
+      assist: assist && ((leased) => inContext(settings, { order, leased }, assist)),
+    },
+    async (leased) => {
+      const result = await inContext(settings, { order, leased }, (context) =>
+        retryOnConnectionLoss(() => work(context), {
+          stop: context.stop,
+          onLoss: (error) => {
+            emit(connectionLoss(error));
+          },
+        }),
+      );
+      return { exitCode: exitCode(result), result };
+    },
+  );
+}
+
+/** Gives `fn` the context of a run that has its lease, and ends what belongs to it. */
+async function inContext<T>(
+  settings: RunSettings,
+  { order, leased: { run, lost, assisted } }: { order: RunFrame; leased: Leased },
+  fn: (context: StageContext) => Promise<T>,
+): Promise<T> {
+  const { schema } = settings;
+  const waits = new Waits({ database: withFence(settings.database, run), run });
+  const emit = toAll([...settings.listeners, waits.listen]);
+  const stop = AbortSignal.any([settings.stop, lost]);
+  const database = withRetry(withStop(settings.database, stop), { stop, onWait: waitsTo(emit) });
+  const guard = (): Promise<void> => database.readOnly((session) => requireLease(session, run));
+  return withDdl({ ...settings, stop, emit, guard }, (ddl) =>
+    waits.during(() =>
+      fn({ database: withFence(database, run), schema, ddl, run, assisted, options: optionsOf(order), emit, stop }),
+    ),
+  );
+}
+
+/** Installs the ledger where it is missing. A lease needs the ledger, so this alone runs without one. */
+export async function installLedger({ listeners, ...settings }: RunSettings): Promise<void> {
+  const { present } = await settings.database.readOnly((session) =>
+    session.one<{ present: boolean }>(`SELECT to_regclass('keylift.events') IS NOT NULL AS present`),
+  );
+  if (!present)
+    await withDdl({ ...settings, emit: toAll(listeners) }, (ddl) => ddl.up(STEPS.expandForGood.slice(0, 1)));
+}
+
+interface DdlSettings {
+  url: string;
+  schema: MappedSchema;
+  stop: AbortSignal;
+  emit: RunListener;
+  guard?: () => Promise<void>;
+}
+
+async function withDdl<T>({ emit, ...settings }: DdlSettings, fn: (ddl: DdlRunner) => Promise<T>): Promise<T> {
+  const ddl = new DdlRunner({
+    ...settings,
+    onWait: (wait) => {
+      emit({ kind: 'waiting', wait });
+    },
+  });
+  try {
+    return await fn(ddl);
+  } finally {
+    await ddl.close();
+  }
+}
+
+const optionsOf = ({ options }: RunFrame): StageOptions => ({ ...DEFAULT_PACE, ...options });
+
+function factsOf(order: RunFrame): RunFacts {
+  const { concurrency, batchSeconds, maxLag } = optionsOf(order);
+  return {
+    command: order.command,
+    version: version(),
+    pace: { until: order.until ?? null, concurrency, batch_time: batchSeconds, max_lag: maxLag },
+  };
+}
