@@ -2,6 +2,7 @@
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import v8 from 'node:v8';
+import { Answers } from './commands/answers.js';
 import type { Call } from './commands/command.js';
 import { RUNNABLE } from './commands/commands.js';
 import { GROUPS } from './commands/definitions/all.js';
@@ -36,11 +37,12 @@ export async function main(
     }
     return await dispatch({ definition: invocation.definition, call: around(invocation.call), io });
   } catch (error) {
-    const { text, exitCode } = await describeError(error, {
+    const { text, document, exitCode } = await describeError(error, {
       debug: false,
       secrets: secretsIn([...argv, io.env.DATABASE_URL ?? '']),
     });
     io.stderr.write(text);
+    if (argv.includes('--json')) new Answers(io.stdout).printError(document);
     return exitCode;
   }
 }

@@ -3,10 +3,11 @@ import { secretsIn } from '../config/redact.js';
 import type { Database } from '../database/connect.js';
 import { type ExitCode } from '../errors/exit-codes.js';
 import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
-import { forJson, forTerminalLines } from '../escaping.js';
+import { forTerminalLines } from '../escaping.js';
 import type { Log } from '../logging/log.js';
 import type { Terminal } from '../console/terminal.js';
 import { whenAborted } from '../timing.js';
+import { Answers } from './answers.js';
 import type { Call } from './command.js';
 import type { CommandContext } from './context.js';
 import type { CommandDefinition } from './definition.js';
@@ -45,19 +46,21 @@ export async function dispatch(task: Task): Promise<ExitCode> {
   said = (text) => {
     terminal.stderr.write(text);
   };
+  const answers = new Answers(io.stdout);
   let log: Log | undefined;
   let ends: LogEnds | undefined;
   try {
     const { openLog } = await import('../logging/log.js');
     log = openLog({ stderr: terminal.stderr, level: globals.logLevel ?? 'info', file: globals.logFile, secrets });
     ends = new LogEnds(log.fileOnly, task.definition.name);
-    const exitCode = await runCommand(task, { log, signals, terminal });
+    const exitCode = await runCommand(task, { log, signals, terminal, answers });
     ends.ended(exitCode);
     return exitCode;
   } catch (thrown) {
     const error = signals.stopNow.aborted ? await afterStopNow(thrown) : thrown;
     const told = await describeError(error, { debug: globals.logLevel === 'debug', secrets, logFile: globals.logFile });
     terminal.stderr.write(told.text);
+    if (globals.json) answers.printError(told.document);
     await ends?.failed(told);
     return told.exitCode;
   } finally {
@@ -66,9 +69,16 @@ export async function dispatch(task: Task): Promise<ExitCode> {
   }
 }
 
+interface Surroundings {
+  log: Log;
+  signals: ReturnType<typeof listenForStop>;
+  terminal: Terminal;
+  answers: Answers;
+}
+
 async function runCommand(
   { definition, call, io }: Task,
-  { log, signals, terminal }: { log: Log; signals: ReturnType<typeof listenForStop>; terminal: Terminal },
+  { log, signals, terminal, answers }: Surroundings,
 ): Promise<ExitCode> {
   const { globals } = call;
   const { loadConfiguration, unreadConfiguration } = await import('../config/load.js');
@@ -79,7 +89,7 @@ async function runCommand(
   const context: CommandContext = {
     io,
     ...configuration,
-    ...outputs(io, globals),
+    ...outputs(io, globals, answers),
     logger: log.logger,
     fileLogger: log.fileOnly,
     quiet: ['warn', 'error'].includes(globals.logLevel ?? ''),
@@ -127,18 +137,15 @@ function opener(
   };
 }
 
-function outputs(io: Io, { json }: Globals): Pick<CommandContext, 'json' | 'printAnswer' | 'write'> {
-  let answered = false;
+function outputs(io: Io, { json }: Globals, answers: Answers): Pick<CommandContext, 'json' | 'printAnswer' | 'write'> {
   return {
     json,
     write: (text) => {
       (json ? io.stderr : io.stdout).write(forTerminalLines(text));
     },
     printAnswer: (document) => {
-      if (!json || answered)
-        throw new Error(json ? 'a command answered twice under --json' : 'a document was answered without --json');
-      answered = true;
-      io.stdout.write(`${forJson(document, 2)}\n`);
+      if (!json) throw new Error('a document was answered without --json');
+      answers.print(document);
     },
   };
 }

@@ -1,14 +1,20 @@
-import { redactText } from '../config/redact.js';
+import { redactText, redactValue } from '../config/redact.js';
 import { type ExitCode } from '../errors/exit-codes.js';
 import { BugError, keyliftError, KeyliftError } from '../errors/keylift-error.js';
 import { runOf } from '../errors/run-of.js';
 import { forTerminal, forTerminalLines } from '../escaping.js';
 import type { LogFields } from '../logging/events.js';
 
+/** What a failing command prints to stdout with --json: schemas/error.schema.json. */
+export interface ErrorDocument {
+  error: { code: string; message: string; hint: string; facts: Record<string, unknown>; exit_code: ExitCode };
+}
+
 export interface ErrorText {
   text: string;
   exitCode: ExitCode;
   error: KeyliftError;
+  document: ErrorDocument;
   /** What the log file keeps of it beside its sentence; a bug's stack is there. */
   logged: LogFields;
 }
@@ -22,8 +28,8 @@ export interface Telling {
 }
 
 /**
- * Any thrown value as what a person reads on stderr, and the exit code it means. What keylift foresaw comes without
- * a stack; a bug says that it is one, names its run, and shows its stack at debug level alone.
+ * Any thrown value as the text for stderr, the document for --json, and the exit code. Only a bug has a stack, and
+ * only at debug level.
  */
 export async function describeError(error: unknown, telling: Telling): Promise<ErrorText> {
   const known = await classify(error);
@@ -34,6 +40,7 @@ export async function describeError(error: unknown, telling: Telling): Promise<E
     text: redactText(`keylift: ${lines.join('\n')}\n`, telling.secrets),
     exitCode: known.exitCode,
     error: known,
+    document: redactValue(documentOf(known, run), telling.secrets) as ErrorDocument,
     logged: {
       code: known.code,
       exit_code: known.exitCode,
@@ -43,6 +50,13 @@ export async function describeError(error: unknown, telling: Telling): Promise<E
     },
   };
 }
+
+const documentOf = (
+  { code, message, hint, facts, exitCode }: KeyliftError,
+  run: string | undefined,
+): ErrorDocument => ({
+  error: { code, message, hint, facts: run === undefined ? facts : { ...facts, run_id: run }, exit_code: exitCode },
+});
 
 const stackOf = ({ cause }: BugError): string | undefined => (cause instanceof Error ? cause.stack : undefined);
 

@@ -44,6 +44,20 @@ export function redactText(text: string, secrets: readonly string[]): string {
     .reduce((masked, secret) => masked.replaceAll(secret, MASK), text);
 }
 
+/**
+ * A copy of a value that is to be printed as JSON, with every secret masked. It masks before rendering, because a quote
+ * inside a password looks different in JSON.
+ */
+export function redactValue(value: unknown, secrets: readonly string[]): unknown {
+  if (typeof value === 'string') return redactText(value, secrets);
+  if (typeof value === 'bigint') return String(value);
+  if (Array.isArray(value)) return value.map((item) => redactValue(item, secrets));
+  // An error's own fields may quote rows, as a server error's detail does. Its message is enough here.
+  if (value instanceof Error) return redactText(value.message, secrets);
+  if (typeof value !== 'object' || value === null || value instanceof Date) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, redactValue(item, secrets)]));
+}
+
 function parse(url: string): URL | undefined {
   return URL.canParse(url) ? new URL(url) : undefined;
 }

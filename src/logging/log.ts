@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createWriteStream, fchmodSync, fstatSync, openSync, type WriteStream } from 'node:fs';
 import { createRequire } from 'node:module';
 import type winston from 'winston';
-import { redactText } from '../config/redact.js';
+import { redactValue } from '../config/redact.js';
 import { keyliftError } from '../errors/keylift-error.js';
 import { forJson, forTerminal } from '../escaping.js';
 import type { LogEvent, LogFields } from './events.js';
@@ -150,18 +150,7 @@ function masked(
   info: winston.Logform.TransformableInfo,
   secrets: readonly string[],
 ): winston.Logform.TransformableInfo {
-  info.message = maskedValue(info.message, secrets);
-  info.fields = maskedValue(info.fields, secrets);
+  info.message = redactValue(info.message, secrets);
+  info.fields = redactValue(info.fields, secrets);
   return info;
-}
-
-/** Masks before rendering: a quote inside a password looks different once it is JSON. */
-function maskedValue(value: unknown, secrets: readonly string[]): unknown {
-  if (typeof value === 'string') return redactText(value, secrets);
-  if (typeof value === 'bigint') return String(value);
-  if (Array.isArray(value)) return value.map((item) => maskedValue(item, secrets));
-  // An error's own fields may quote rows (a server error's detail does); its sentence is enough here.
-  if (value instanceof Error) return redactText(value.message, secrets);
-  if (typeof value !== 'object' || value === null || value instanceof Date) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, maskedValue(item, secrets)]));
 }

@@ -54,12 +54,14 @@ describe('bad input', () => {
     });
   }
 
-  function judge({ exit, says, answers = false }: Row, { exitCode, stdout, stderr }: Outcome): void {
+  function judge({ line, exit, says, answers = false }: Row, { exitCode, stdout, stderr }: Outcome): void {
     const told = answers ? stdout : stderr;
     expect(exitCode, stdout + stderr).to.equal(exit);
     const found = typeof says === 'string' ? told.includes(says) : says.test(told);
     expect(found, `it should say ${String(says)}, and says:\n${told}`).to.equal(true);
-    if (!answers) expect(stdout, 'an answer beside a refusal').to.equal('');
+    const document = line.includes('--json') ? (JSON.parse(stdout) as object) : undefined;
+    if (!answers && document === undefined) expect(stdout, 'an answer with a refusal').to.equal('');
+    if (!answers && document !== undefined) expect(document).to.have.all.keys('error');
     if (!answers) expect(stderr).to.match(/^keylift: /);
     expect(stdout + stderr, 'a stack trace').not.to.match(/^\s+at .+[:(]\d+|node_modules|\.[jt]s:\d+/m);
     expect(stderr, 'a bug').not.to.include('unexpected error');

@@ -108,7 +108,8 @@ describe('dispatch', () => {
         return 0;
       },
     });
-    expect(outcome).to.include({ exitCode: 5, stdout: '' });
+    expect(outcome.exitCode).to.equal(5);
+    expect(outcome.stdout).to.include('"code": "database_unreachable"').and.not.include('hunter2');
     expect(outcome.stderr).to.include('no server listens there').and.not.include('hunter2');
   });
 

@@ -134,7 +134,10 @@ describe('the command line', () => {
     ['rollback --all', 'keylift: unknown flag --all\n  See keylift rollback --help.\n'],
   ] as const) {
     it(`refuses keylift ${line}`, async () => {
-      expect(await keylift(line)).to.deep.equal({ exitCode: 2, stdout: '', stderr: `${message}${SEE}` });
+      const { stdout, ...ended } = await keylift(line);
+      expect(ended).to.deep.equal({ exitCode: 2, stderr: `${message}${SEE}` });
+      if (line.split(' ').includes('--json')) expect(JSON.parse(stdout)).to.have.nested.property('error.code', 'usage');
+      else expect(stdout).to.equal('');
     });
   }
 

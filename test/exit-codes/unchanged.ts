@@ -33,7 +33,8 @@ export async function digest(database: TestDatabase): Promise<string> {
 export async function refused(database: TestDatabase, line: string, call: Call = {}): Promise<Outcome> {
   const before = await digest(database);
   const outcome = await keylift(line, { ...call, env: { DATABASE_URL: database.url, ...call.env } });
-  expect(outcome.stdout, 'stdout').to.equal('');
+  if (line.includes('--json')) expect(JSON.parse(outcome.stdout), 'stdout').to.have.all.keys('error');
+  else expect(outcome.stdout, 'stdout').to.equal('');
   expect(outcome.stderr).to.match(/^keylift: /);
   expect(outcome.stderr, 'a stack trace').not.to.match(/^\s+at .+[:(]\d+|node_modules|\.[jt]s:\d+/m);
   expect(outcome.stderr, 'a bug').not.to.include('unexpected error');

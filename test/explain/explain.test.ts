@@ -8,6 +8,7 @@ import { tokenOf } from '../support/seed.js';
 import { STATIONS } from '../support/stations.js';
 import { gateAt, until } from '../support/waiting.js';
 import { explain, storyOf, withStories } from './stories.js';
+import { errorCodeOf } from '../support/error-document.js';
 
 const fingerprint = (token: string): string => createHash('sha256').update(token).digest('hex').slice(0, 12);
 
@@ -144,7 +145,8 @@ describe('explain', () => {
   ]) {
     it(`knows no key ${word}`, async () => {
       const { exitCode, stdout, stderr } = await scenario.run(['explain', word, '--json']);
-      expect([exitCode, stdout]).to.deep.equal([2, '']);
+      expect([exitCode, errorCodeOf(stdout)]).to.deep.equal([2, 'key_unknown']);
+      expect(stdout).not.to.include(word);
       expect(stderr).to.include('no key has this id or fingerprint').and.not.include(word);
     });
   }

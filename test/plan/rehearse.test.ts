@@ -4,6 +4,7 @@ import { catalogDigest, createReader } from '../support/reader.js';
 import { Scenario } from '../support/scenario.js';
 import { plantMany } from '../support/seed.js';
 import { schemaOf } from '../schemas/answers.js';
+import { errorCodeOf } from '../support/error-document.js';
 
 interface Rehearsal {
   rows: number;
@@ -98,7 +99,7 @@ describe('plan --rehearse', () => {
       await scenario.must(command, 0, 6);
       const before = await traces();
       const { exitCode, stdout, stderr } = await scenario.run('plan --rehearse --json');
-      expect([exitCode, stdout], stderr).to.deep.equal([3, '']);
+      expect([exitCode, errorCodeOf(stdout)], stderr).to.deep.equal([3, 'rehearsal_too_late']);
       expect(stderr).to.include('nothing to rehearse');
       expect(await traces()).to.deep.equal(before);
     }

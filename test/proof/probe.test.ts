@@ -9,6 +9,7 @@ import { Scenario } from '../support/scenario.js';
 import type { Seed } from '../support/seed.js';
 import { keylift, type Outcome } from '../cli/harness.js';
 import { checkVerification, type Evidence } from './replays.js';
+import { errorCodeOf } from '../support/error-document.js';
 
 const INVOICE = '0f1e2d3c4b5a-invoice';
 const HELD = '0f1e2d3c4b5a-held';
@@ -213,7 +214,7 @@ describe('verify --probe', () => {
         { ca: 'ca.pem', baseUrl: secure.url.replace('localhost', '127.0.0.1') },
       ]) {
         const { exitCode, stderr, stdout } = await probe(settings(more));
-        expect([exitCode, stdout], stderr).to.deep.equal([2, '']);
+        expect([exitCode, errorCodeOf(stdout)], stderr).to.deep.equal([2, 'gateway_tls_refused']);
         expect(stderr).to.include('is not accepted').and.include('runbook.md#probe');
       }
       expect(secure.answered).to.have.length(1);
@@ -402,7 +403,7 @@ describe('verify --probe', () => {
         },
         { env: { ...TOKENS, BROKEN: 'two\nlines' }, url: AWAY },
       );
-      expect([exitCode, stdout]).to.deep.equal([2, '']);
+      expect([exitCode, errorCodeOf(stdout)]).to.deep.equal([2, 'probe_invalid']);
       const told = stderr
         .split('\n')
         .filter((line) => line.startsWith('  ') && line.includes(': '))

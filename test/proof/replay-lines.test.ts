@@ -6,6 +6,7 @@ import { Scenario } from '../support/scenario.js';
 import { plantMany } from '../support/seed.js';
 import { useDirectories } from '../cases/case-directory.js';
 import { replayed, verified } from './replays.js';
+import { errorCodeOf } from '../support/error-document.js';
 
 const TYPES = { id: 'bigint', token: 'text', tokenIsBytes: false };
 const good = '{"token":"t","api":"invoices","allowed":true}';
@@ -157,7 +158,7 @@ describe('verify --replay FILE', () => {
         '--replay',
         path.join(folder, name),
       ]);
-      expect([exitCode, stdout], name).to.deep.equal([2, '']);
+      expect([exitCode, errorCodeOf(stdout)], name).to.deep.equal([2, 'replay_unreadable']);
       expect(stderr).to.include('runbook.md#replay');
     }
     expect(await proofs()).to.have.length(before);

@@ -20,6 +20,7 @@ export const ANSWERS = [
   'init',
   'check',
   'snapshot-check',
+  'error',
 ] as const;
 export type Answer = (typeof ANSWERS)[number];
 

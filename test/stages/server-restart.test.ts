@@ -6,6 +6,7 @@ import { databaseOf } from '../support/own-server.js';
 import { Scenario } from '../support/scenario.js';
 import { plantMany } from '../support/seed.js';
 import { until } from '../support/waiting.js';
+import { errorCodeOf } from '../support/error-document.js';
 
 describe('migrate through a restart of the server', () => {
   let server: EmbeddedServer;
@@ -44,7 +45,8 @@ describe('migrate through a restart of the server', () => {
     await away.stop();
     for (const line of ['status --json', 'plan', 'migrate --yes', 'verify', 'rollback --yes']) {
       const { exitCode, stdout, stderr } = await keylift(line, { env });
-      expect([exitCode, stdout], line).to.deep.equal([5, '']);
+      const said = line.includes('--json') ? errorCodeOf(stdout) : stdout;
+      expect([exitCode, said], line).to.deep.equal([5, line.includes('--json') ? 'database_unreachable' : '']);
       expect(stderr).to.include('cannot reach the database').and.not.include(new URL(env.DATABASE_URL).password);
     }
   });
