@@ -1,14 +1,21 @@
 import type { Database } from '../database/connect.js';
 import type { ReadSession } from '../database/session.js';
+import { sql } from '../database/sql.js';
 import { chunkEnd, chunksBetween, type Chunk } from '../mapping/chunks.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 
 /** Where the batches of this attempt have counted $1 keys more. */
-const COUNTED_ENDS = `
-  SELECT upto_id::text AS upto FROM (
-    SELECT upto_id, sum(rows) OVER (ORDER BY upto_id) / $1::bigint AS after_it, (sum(rows) OVER (ORDER BY upto_id) - rows) / $1::bigint AS before_it
-    FROM keylift.batches WHERE state = 'done' AND attempt = (SELECT attempt FROM keylift.migration)) line
-  WHERE floor(after_it) > floor(before_it) ORDER BY upto_id`;
+const COUNTED_ENDS = sql`
+  SELECT upto_id::text AS upto
+  FROM (
+    SELECT upto_id,
+      sum(rows) OVER (ORDER BY upto_id) / $1::bigint AS after_it,
+      (sum(rows) OVER (ORDER BY upto_id) - rows) / $1::bigint AS before_it
+    FROM keylift.batches
+    WHERE state = 'done' AND attempt = (SELECT attempt FROM keylift.migration)
+  ) line
+  WHERE floor(after_it) > floor(before_it)
+  ORDER BY upto_id`;
 
 /**
  * Ids, as text, that cut the keys which batches have copied into chunks of about so many: where the ledger has counted

@@ -7,6 +7,7 @@ const column = (name: string, type: string, more: Partial<KeyColumn> = {}): KeyC
   name,
   quoted: name,
   computed: false,
+  generated: false,
   virtual: false,
   default: null,
   sequence: null,

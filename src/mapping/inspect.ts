@@ -1,7 +1,7 @@
 import type { ReadSession } from '../database/session.js';
 import { quoteIdentifier } from '../config/identifiers.js';
 import type { Settings } from '../config/settings.js';
-import { keyColumns, partitionsOf, type KeyColumn, type Partition } from './columns.js';
+import { keyColumns, partitionsOf, type KeyColumn, type Partition, type TableColumn } from './columns.js';
 import { onCatalogAlone, searchPathOf } from './search-path.js';
 import { keyIsUnique, type UniqueKey } from './unique-key.js';
 import { carriedUniques, type CarriedUnique } from './uniques.js';
@@ -55,6 +55,8 @@ export interface MappedSchema {
   types: LegacyTypes;
   carried: CarriedColumn[];
   uniques: CarriedUnique[];
+  /** All columns of the legacy key table, which the archive gets, too. */
+  columns: readonly TableColumn[];
   /** Of a partitioned key table; writers may name a partition, which then runs its own triggers alone. */
   partitions: Partition[];
   searchPath: string;
@@ -105,6 +107,7 @@ export function mappedSchema(settings: Settings, facts: LegacyFacts): MappedSche
       .map((name) => columns.find((c) => c.name === name)!)
       .map((c) => ({ name: quoteIdentifier(c.name), default: c.default, computed: c.computed })),
     uniques,
+    columns: columns.map((c) => ({ name: c.quoted, generated: c.generated })),
     partitions,
     types: typesOf(settings, facts),
   };

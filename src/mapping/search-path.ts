@@ -1,6 +1,7 @@
 import type { Expression, Settings } from '../config/settings.js';
 import { CATALOG_ALONE } from '../database/with-search-path.js';
 import type { ReadSession } from '../database/session.js';
+import { commaList, sql, type Statement } from '../database/sql.js';
 import { sqlStateOf } from '../database/sqlstate.js';
 import type { LegacyFragments } from './fragments.js';
 
@@ -66,6 +67,16 @@ async function hasForeignTypes(session: ReadSession, l: LegacyFragments): Promis
 
 /** Whether every expression can be read with the names of pg_catalog. */
 async function readsAlone(session: ReadSession, l: LegacyFragments): Promise<boolean> {
+  try {
+    await onCatalogAlone(session, () => session.query(expressionsInCatalog(l).text));
+    return true;
+  } catch (error) {
+    if (MEANS_NOTHING.test(sqlStateOf(error) ?? '')) return false;
+    throw error;
+  }
+}
+
+export function expressionsInCatalog(l: LegacyFragments): Statement {
   const values = [
     l.id(),
     l.token(),
@@ -81,15 +92,15 @@ async function readsAlone(session: ReadSession, l: LegacyFragments): Promise<boo
     l.hasToken(),
     l.alive(),
   ];
-  try {
-    await onCatalogAlone(session, () =>
-      session.query(
-        `SELECT ${values.join(', ')} FROM ${l.from} WHERE false; SELECT ${l.slug()}, ${l.accountName()} FROM ${l.apis} a, ${l.accounts} o WHERE false`,
-      ),
-    );
-    return true;
-  } catch (error) {
-    if (MEANS_NOTHING.test(sqlStateOf(error) ?? '')) return false;
-    throw error;
-  }
+  return {
+    title: 'try the expressions with the names of pg_catalog alone',
+    text: sql`
+      SELECT ${commaList(values)}
+      FROM
+        ${l.from}
+      WHERE false;
+      SELECT ${l.slug()}, ${l.accountName()}
+      FROM ${l.apis} a, ${l.accounts} o
+      WHERE false`,
+  };
 }

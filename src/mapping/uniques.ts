@@ -1,6 +1,7 @@
 import { parseTableName, quoteIdentifier } from '../config/identifiers.js';
 import type { Settings } from '../config/settings.js';
 import type { ReadSession } from '../database/session.js';
+import { sql } from '../database/sql.js';
 import { REGCLASS } from './columns.js';
 
 /** Values that must not come twice among keys: a unique index of the legacy table over what is carried. */
@@ -20,15 +21,26 @@ interface FoundIndex {
   nulls_not_distinct: boolean;
 }
 
-const UNIQUES = `
-  SELECT i.indexrelid::regclass::text AS index, i.indpred IS NULL AND i.indexprs IS NULL AS whole,
+const UNIQUES = sql`
+  SELECT
+    i.indexrelid::regclass::text AS index,
+    i.indpred IS NULL AND i.indexprs IS NULL AS whole,
     coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false) AS nulls_not_distinct,
-    (SELECT array_agg(a.attname::text ORDER BY n) FROM unnest(i.indkey[0:i.indnkeyatts - 1]) WITH ORDINALITY AS given (attnum, n)
-      JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = given.attnum) AS columns,
-    ARRAY(SELECT a.attname::text FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
-      WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid AND d.refobjid = i.indrelid AND d.refobjsubid > 0) AS mentions
+    (
+      SELECT array_agg(a.attname::text ORDER BY n)
+      FROM unnest(i.indkey[0:i.indnkeyatts - 1]) WITH ORDINALITY AS given (attnum, n)
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = given.attnum
+    ) AS columns,
+    ARRAY(
+      SELECT a.attname::text
+      FROM pg_catalog.pg_depend d
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+      WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
+        AND d.refobjid = i.indrelid AND d.refobjsubid > 0
+    ) AS mentions
   FROM pg_catalog.pg_index i
-  WHERE i.indrelid = ${REGCLASS('$1', '$2')} AND i.indisunique AND i.indisvalid ORDER BY i.indexrelid`;
+  WHERE i.indrelid = ${REGCLASS('$1', '$2')} AND i.indisunique AND i.indisvalid
+  ORDER BY i.indexrelid`;
 
 /** Unique indexes over carried columns: those the new table gets as well, and names of those it cannot have. */
 export async function carriedUniques(

@@ -9,7 +9,7 @@ import { accountKeysTable } from '../mapping/account-keys.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import type { Holds } from '../plan/holds.js';
 import { preflight } from '../preflight/preflight.js';
-import { copyRange, type RangeCounts } from './backfill/statements.js';
+import { copyRange, type RangeCounts } from './backfill/copy-statements.js';
 
 /** Keys of the one batch: enough to tell a pace, few enough to be gone in a second. */
 export const REHEARSED_KEYS = 20_000;

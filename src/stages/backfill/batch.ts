@@ -6,7 +6,8 @@ import { requireLease } from '../../run/fence.js';
 import type { Run } from '../../ledger/runs.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
 import { stretches, type Stretch } from './claim.js';
-import { CLAIM, copyRange, FINISH_BATCH, lookAtRange, type RangeCounts, type RangeFacts } from './statements.js';
+import { copyRange, lookAtRange, type RangeCounts, type RangeFacts } from './copy-statements.js';
+import { CLAIM_RANGES, FINISH_BATCH, JOIN_RANGES } from './range-statements.js';
 
 export interface BatchOptions {
   run: Run;
@@ -39,7 +40,7 @@ export async function runBatch(
   return database.transaction(async (session) => {
     const started = performance.now();
     await session.query(`SET LOCAL keylift.writer = 'keylift'; SET LOCAL work_mem = '32MB'`);
-    const { rows: claimed } = await session.query<ClaimedRange>(CLAIM, [options.ranges]);
+    const { rows: claimed } = await session.query<ClaimedRange>(CLAIM_RANGES, [options.ranges]);
     if (claimed.length === 0) return null;
     options.onClaim?.(claimed);
     await requireLease(session, options.run);
@@ -104,11 +105,7 @@ async function writeLedgerLine(
   const [, ...others] = stretch.ranges;
   const last = others.at(-1);
   if (last !== undefined) {
-    await session.query(
-      `WITH gone AS (DELETE FROM keylift.batches WHERE batch_no = ANY ($2) RETURNING batch_no, upto_id)
-       UPDATE keylift.batches b SET upto_id = gone.upto_id FROM gone WHERE b.batch_no = $1 AND gone.batch_no = $3`,
-      [line.batchNo, others.map((r) => r.batch_no), last.batch_no],
-    );
+    await session.query(JOIN_RANGES, [line.batchNo, others.map((r) => r.batch_no), last.batch_no]);
   }
   await session.query(FINISH_BATCH, [
     line.batchNo,

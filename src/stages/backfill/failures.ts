@@ -3,6 +3,7 @@ import { isWorthRetrying, POLICIES } from '../../database/retry.js';
 import { isTimeout, sqlStateOf } from '../../database/sqlstate.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
 import type { ClaimedRange } from '../../run/events.js';
+import { NOTE_FAILURE, splitRange } from './range-statements.js';
 
 /** A range that failed this often is left for another run. */
 export const MAX_TRIES = POLICIES.range.tries;
@@ -34,29 +35,15 @@ export async function noteFailure(
   const [range] = ranges;
   const tries = range!.tries + 1;
   const noted = await database.transaction(async (session) => {
-    const { rowCount } = await session.query(
-      `UPDATE keylift.batches SET tries = $2::integer, sqlstate = $3::text, state = CASE WHEN $2::integer >= $4::integer THEN 'failed' ELSE state END WHERE batch_no = $1 AND state = 'pending'`,
-      [range!.batch_no, tries, sqlStateOf(error) ?? null, MAX_TRIES],
-    );
-    if (isTimeout(error) && tries < MAX_TRIES) await session.query(splitRange(schema), [range!.batch_no]);
+    const { rowCount } = await session.query(NOTE_FAILURE, [
+      range!.batch_no,
+      tries,
+      sqlStateOf(error) ?? null,
+      MAX_TRIES,
+    ]);
+    if (isTimeout(error) && tries < MAX_TRIES) await session.query(splitRange(schema.legacy), [range!.batch_no]);
     return rowCount === 1;
   });
   // Another batch may have claimed the range meanwhile, and given it up.
   return noted && tries >= MAX_TRIES ? { ...range!, tries } : undefined;
 }
-
-/** Cuts one range at its middle key; both halves keep the count of tries. A range of one key stays whole. */
-const splitRange = ({ legacy: l }: MappedSchema): string => `
-  /* splitting a range */
-  WITH whole AS (SELECT * FROM keylift.batches WHERE batch_no = $1 AND state = 'pending' FOR UPDATE),
-  keys AS (
-    SELECT ${l.id()} AS id, row_number() OVER (ORDER BY ${l.id()}) AS place, count(*) OVER () AS total
-    FROM ${l.keys} k, whole w WHERE (w.after_id IS NULL OR ${l.id()} > w.after_id) AND ${l.id()} <= w.upto_id),
-  middle AS (SELECT id FROM keys WHERE total > 1 AND place = total / 2),
-  lower AS (
-    INSERT INTO keylift.batches (attempt, after_id, upto_id, tries)
-    SELECT w.attempt, w.after_id, m.id, w.tries FROM whole w, middle m RETURNING upto_id)
-  UPDATE keylift.batches b SET after_id = lower.upto_id FROM lower WHERE b.batch_no = $1`;
-
-/** A new run tries what an earlier one had to leave. */
-export const RETRY_FAILED = `UPDATE keylift.batches SET state = 'pending', tries = 0 WHERE state = 'failed'`;

@@ -1,6 +1,6 @@
 import { fewAtOnce } from '../../database/together.js';
 import type { StageContext } from '../../run/context.js';
-import { judgePage, LOCK_LINES, takePage } from './statements.js';
+import { LOCK_LINES, settleListed, takeListed } from './listed-statements.js';
 
 /** Judged together: many enough that the look at the tables is shared, few enough that nobody waits long for a row. */
 export const PAGE_KEYS = 5_000;
@@ -27,9 +27,9 @@ export async function judgeListed(context: StageContext): Promise<void> {
 async function judge({ database, schema: { legacy: l } }: StageContext, page: number): Promise<number> {
   return database.transaction(
     async (session) => {
-      const { keys } = await session.one<{ keys: string }>(judgePage(l), [page]);
+      const { keys } = await session.one<{ keys: string }>(settleListed(l), [page]);
       await session.query(LOCK_LINES);
-      await session.query(takePage(l), [page]);
+      await session.query(takeListed(l), [page]);
       return Number(keys);
     },
     { retry: 'underLoad' },

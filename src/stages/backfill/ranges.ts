@@ -1,8 +1,8 @@
 import { fewAtOnce } from '../../database/together.js';
 import type { StageContext } from '../../run/context.js';
-import { RETRY_FAILED } from './failures.js';
 import { PAGE_KEYS } from './judge.js';
-import { cutRanges, listOrphans, listRepeated, REMOVE_UNCUT } from './statements.js';
+import { listOrphans, listRepeated } from './listed-statements.js';
+import { cutRanges, REMOVE_UNCUT, RETRY_FAILED } from './range-statements.js';
 
 /** Keys per range of the ledger; a batch claims as many ranges as its size asks for. */
 export const RANGE_KEYS = 5_000;

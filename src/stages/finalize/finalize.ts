@@ -2,7 +2,7 @@ import { STEPS } from '../../../migrations/index.js';
 import { keyliftError, type KeyliftError } from '../../errors/keylift-error.js';
 import type { Database } from '../../database/connect.js';
 import type { WriteSession } from '../../database/session.js';
-import { ARCHIVE, archivedColumns } from '../../mapping/archive.js';
+import { archivedColumns } from '../../mapping/archive.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
 import { recordEvent } from '../../ledger/events.js';
 import { requireAllowed } from '../../ledger/allowed.js';
@@ -12,8 +12,17 @@ import { proveOrStop } from '../migrate.js';
 import { retry } from '../../database/retry.js';
 import { BY_INDEX } from '../../database/by-index.js';
 import { anythingPointsAt, pointingForeignKeys, type PointingForeignKey } from './foreign-keys.js';
-
-const PAGE = 20_000;
+import {
+  archiveRows,
+  COUNT_ARCHIVED,
+  EMPTY_ARCHIVE,
+  FORGET_MERGED_ROWS,
+  lockAccountKeys,
+  lockRows,
+  PAGE,
+  readLeaving,
+  readPage,
+} from './statements.js';
 
 export interface FinalizeReport {
   state: 'finalized' | 'purged';
@@ -70,8 +79,8 @@ export async function purge({ database, run }: StageContext): Promise<FinalizeRe
   // TRUNCATE wants the archive for itself: nobody may queue behind us for long.
   await database.transaction(
     async (session) => {
-      await session.query(`TRUNCATE ${ARCHIVE}`);
-      await session.query(`UPDATE keylift.outcomes SET source = NULL WHERE source IS NOT NULL`);
+      await session.query(EMPTY_ARCHIVE);
+      await session.query(FORGET_MERGED_ROWS);
       await moveTo(session, { state: 'purged' });
       await recordEvent(session, { kind: 'purged', runId: run.runId, facts: { archived } });
     },
@@ -123,64 +132,26 @@ async function archivePage(
   schema: MappedSchema,
   { after, attempt }: { after: string | null; attempt: number },
 ): Promise<Page> {
-  const { legacy: l, types } = schema;
   await session.query(`SET LOCAL keylift.writer = 'keylift'; ${BY_INDEX}`);
-  const { rows } = await session.query<{ id: string; account_key_id: string }>(
-    `SELECT ${l.id()}::text AS id, coalesce(t.id, x.account_key_id)::text AS account_key_id
-     FROM ${l.keys} k LEFT JOIN ${l.target} t ON t.id = ${l.id()} AND t.origin_api_id IS NOT NULL
-       LEFT JOIN keylift.outcomes x ON x.key_id = ${l.id()} AND x.outcome = 'merge'
-     WHERE ($1::${types.id} IS NULL OR ${l.id()} > $1::${types.id}) AND (t.id IS NOT NULL OR x.key_id IS NOT NULL)
-     ORDER BY ${l.id()} LIMIT ${String(PAGE)}`,
-    [after],
-  );
+  const { rows } = await session.query<{ id: string; account_key_id: string }>(readPage(schema), [after]);
   if (rows.length === 0) return { moved: 0, last: null };
   const accountKeys = [...new Set(rows.map((r) => r.account_key_id))];
-  // All rows of a token leave together: half of them would be judged as if they were all.
-  const stillMoved = `${l.id()} IN (
-      SELECT t.id FROM ${l.target} t WHERE t.id = ANY ($1::text[]::${types.id}[]) AND t.origin_api_id IS NOT NULL
-      UNION ALL SELECT x.key_id FROM keylift.outcomes x WHERE x.outcome = 'merge' AND x.account_key_id = ANY ($1::text[]::${types.id}[]))`;
-  const lockRows = () =>
-    session.query(`SELECT FROM ${l.keys} k WHERE ${stillMoved} ORDER BY ${l.id()} FOR UPDATE`, [accountKeys]);
-  // A row that the old release writes without a pause is met in its own order every second time: its writers take it
-  // first, those of Settings take the account key first.
-  if (attempt % 2 === 0) await lockRows();
-  await lockAccountKeys(session, schema, accountKeys);
-  await lockRows();
-  // With both locked nothing changes any more; what changed before that is no longer among them.
-  const { rows: leaving } = await session.query<{ id: string }>(
-    `SELECT ${l.id()}::text AS id FROM ${l.keys} k WHERE ${stillMoved}`,
-    [accountKeys],
-  );
+  // The platform's writers take a per-API row first, those of Settings the account key first: every second attempt takes
+  // the rows first, so that it gets through where the platform writes one of them without a pause.
+  if (attempt % 2 === 0) await session.query(lockRows(schema), [accountKeys]);
+  await session.query(lockAccountKeys(schema), [accountKeys]);
+  await session.query(lockRows(schema), [accountKeys]);
+  // With both locked nothing changes any more; what changed before is no longer among the rows that leave.
+  const { rows: leaving } = await session.query<{ id: string }>(readLeaving(schema), [accountKeys]);
   const ids = leaving.map((r) => r.id);
   await refusePointing(session, schema, ids);
   const columns = (await archivedColumns(session, schema)).map((c) => c.name);
-  const { rowCount } = await session.query(
-    `/* archiving a page of rows */ WITH gone AS (DELETE FROM ${l.keys} k WHERE ${l.id()} = ANY ($1::text[]::${types.id}[]) RETURNING ${columns.map((c) => `k.${c}`).join(', ')})
-     INSERT INTO ${ARCHIVE} (${columns.join(', ')}) SELECT * FROM gone`,
-    [ids],
-  );
+  const { rowCount } = await session.query(archiveRows(schema, columns), [ids]);
   return { moved: rowCount, last: rows.length < PAGE ? null : rows.at(-1)!.id };
-}
-
-/**
- * While rows change their place, a change made in Settings waits: its triggers then find the row where it went.
- * Without this a revocation could look for the row in both tables and find it in neither.
- */
-export async function lockAccountKeys(
-  session: WriteSession,
-  { legacy: l, types }: MappedSchema,
-  ids: string[],
-): Promise<void> {
-  await session.query(
-    `SELECT FROM ${l.target} t WHERE t.id = ANY ($1::text[]::${types.id}[]) ORDER BY t.id FOR SHARE`,
-    [ids],
-  );
 }
 
 async function countArchived(database: Database, state: LedgerState): Promise<number> {
   if (state.state === 'purged') return 0;
-  const { archived } = await database.readOnly((s) =>
-    s.one<{ archived: string }>(`SELECT count(*) AS archived FROM ${ARCHIVE}`),
-  );
+  const { archived } = await database.readOnly((s) => s.one<{ archived: string }>(COUNT_ARCHIVED));
   return Number(archived);
 }

@@ -4,6 +4,7 @@ import { retry } from '../../database/retry.js';
 import { SQLSTATE, sqlStateOf } from '../../database/sqlstate.js';
 import type { StageContext } from '../../run/context.js';
 import { settleKeys, sweep } from '../backfill/sweep.js';
+import { keysWithoutAccount, tokensOfSeveral } from './statements.js';
 import { refuseUnfit } from './unfit.js';
 
 /** Indexes, constraints and their validation; the resolver learns to answer switched accounts. */
@@ -30,21 +31,11 @@ async function repairRows(context: StageContext, error: unknown): Promise<void> 
 }
 
 async function settleDoubleTokens(context: StageContext): Promise<void> {
-  const { target } = context.schema.legacy;
-  await settleThose(
-    context,
-    `SELECT t.id::text AS key_id FROM ${target} t WHERE t.token IN (SELECT token FROM ${target} GROUP BY token HAVING count(*) > 1)`,
-  );
+  await settleThose(context, tokensOfSeveral(context.schema.legacy));
 }
 
 async function settleOrphans(context: StageContext): Promise<void> {
-  const { legacy: l } = context.schema;
-  await settleThose(
-    context,
-    `
-    SELECT t.id::text AS key_id FROM ${l.target} t
-    WHERE t.origin_api_id IS NOT NULL AND NOT EXISTS (SELECT FROM ${l.accounts} o WHERE ${l.accountId()} = t.account_id)`,
-  );
+  await settleThose(context, keysWithoutAccount(context.schema.legacy));
 }
 
 async function settleThose(context: StageContext, keys: string): Promise<void> {

@@ -6,6 +6,7 @@ import { catchUpAll } from '../last-use.js';
 import { settleKeys } from '../backfill/sweep.js';
 import type { StageContext } from '../../run/context.js';
 import { bornKeys, canRollBack, nothingToRollBack, type RollbackReport } from './rollback.js';
+import { accountKeysOf, perApiKeysOf } from './statements.js';
 
 /**
  * Takes some accounts back: their keys leave the new table and answer as per-API keys, held until the next migrate.
@@ -16,9 +17,7 @@ export async function rollBackAccounts(context: StageContext, accountIds: string
   const { database, schema, run } = context;
   const state = requireAllowed('rollback --accounts', await database.readOnly(readState));
   if (!canRollBack(state)) return nothingToRollBack(database, schema);
-  const { legacy: l, types } = schema;
-  const moved = `SELECT t.id::text AS key_id FROM ${l.target} t WHERE t.origin_api_id IS NOT NULL AND t.account_id = ANY ($1::text[]::${types.account}[])`;
-  const before = await database.readOnly((s) => s.query<{ key_id: string }>(moved, [accountIds]));
+  const before = await database.readOnly((s) => s.query<{ key_id: string }>(accountKeysOf(schema), [accountIds]));
   await catchUpAll(database, schema);
   await database.transaction(async (session) => {
     await holdByRollback(session, schema, accountIds);
@@ -28,17 +27,12 @@ export async function rollBackAccounts(context: StageContext, accountIds: string
       facts: { accounts: accountIds.length },
     });
   });
-  const keys = await database.readOnly((s) =>
-    s.query<{ key_id: string }>(
-      `SELECT ${l.id()}::text AS key_id FROM ${l.from} WHERE ${l.account()} = ANY ($1::text[]::${types.account}[])`,
-      [accountIds],
-    ),
-  );
+  const keys = await database.readOnly((s) => s.query<{ key_id: string }>(perApiKeysOf(schema), [accountIds]));
   await settleKeys(
     context,
     keys.rows.map((row) => row.key_id),
   );
-  const left = await database.readOnly((s) => s.query(moved, [accountIds]));
+  const left = await database.readOnly((s) => s.query(accountKeysOf(schema), [accountIds]));
   const born = await bornKeys(database, schema);
   const listed = new Set(accountIds);
   return {

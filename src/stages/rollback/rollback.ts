@@ -5,7 +5,6 @@ import { forgetSteering } from '../../ledger/control.js';
 import { recordEvent } from '../../ledger/events.js';
 import { requireAllowed } from '../../ledger/allowed.js';
 import { moveTo, readState, type LedgerState } from '../../ledger/migration.js';
-import { fingerprintOf } from '../../mapping/fingerprint.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
 import { catchUpAll } from '../last-use.js';
 import type { StageContext } from '../../run/context.js';
@@ -14,8 +13,7 @@ import { applySwitch } from '../switch/rule.js';
 import { foreignKeysToTakeBack } from '../finalize/foreign-keys.js';
 import { inPages, type Page } from './pages.js';
 import { restoreArchive } from './restore.js';
-
-const PAGE = 20_000;
+import { FORGET_MIGRATION, nativeKeys, PAGE, removePage } from './statements.js';
 
 /** A key born in Settings: it has no per-API home, so it is listed, kept, and goes on opening the store. */
 export interface BornKey {
@@ -70,11 +68,7 @@ export async function rollBack(context: StageContext): Promise<RollbackReport> {
   await ddl.down(STEPS.harden);
   await ddl.down(STEPS.expand);
   await database.transaction(async (session) => {
-    await session.query('DELETE FROM keylift.outcomes');
-    await session.query('DELETE FROM keylift.overlaps');
-    await session.query('DELETE FROM keylift.to_judge');
-    await session.query(`DELETE FROM keylift.batches WHERE open`);
-    await session.query(`UPDATE keylift.batches SET state = 'taken_back' WHERE state = 'done'`);
+    for (const statement of FORGET_MIGRATION) await session.query(statement);
     await forgetSteering(session);
     await moveTo(session, { state: 'rolled_back', stage: null });
     await recordEvent(session, { kind: 'rolled_back', runId: run.runId, facts: { removed } });
@@ -123,26 +117,14 @@ async function removeMoved({ database, schema, emit }: StageContext): Promise<nu
   );
 }
 
-const removePage = ({ legacy: l, types }: MappedSchema): string => `
-  /* taking account keys out of the new table */
-  WITH page AS MATERIALIZED (
-    SELECT t.id FROM ${l.target} t WHERE ($1::${types.id} IS NULL OR t.id > $1::${types.id}) AND t.origin_api_id IS NOT NULL ORDER BY t.id LIMIT $2
-  ), gone AS (
-    DELETE FROM ${l.target} t WHERE t.id IN (SELECT page.id FROM page) RETURNING 1
-  )
-  SELECT (SELECT count(*) FROM gone)::int AS keys, (SELECT page.id::text FROM page ORDER BY page.id DESC LIMIT 1) AS last`;
-
 /** Keys born in Settings, for the operator's list. Tokens are shown by fingerprint alone. */
-export async function bornKeys(database: Database, { legacy: l, types }: MappedSchema): Promise<BornKey[]> {
+export async function bornKeys(database: Database, schema: MappedSchema): Promise<BornKey[]> {
   return database.readOnly(async (session) => {
     const { present } = await session.one<{ present: boolean }>('SELECT to_regclass($1) IS NOT NULL AS present', [
-      l.target,
+      schema.legacy.target,
     ]);
     if (!present) return [];
-    const { rows } = await session.query<BornKey>(
-      `SELECT t.id::text AS key_id, t.account_id::text AS account_id, t.name, ${fingerprintOf('t.token', types)} AS fingerprint
-       FROM ${l.target} t WHERE t.origin_api_id IS NULL ORDER BY t.id`,
-    );
+    const { rows } = await session.query<BornKey>(nativeKeys(schema));
     return rows;
   });
 }

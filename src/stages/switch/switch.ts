@@ -3,10 +3,10 @@ import { recordEvent } from '../../ledger/events.js';
 import { requireAllowed } from '../../ledger/allowed.js';
 import { moveTo, readState } from '../../ledger/migration.js';
 import type { Run } from '../../ledger/runs.js';
-import { isSwitched } from '../../resolver/cohort.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
 import { catchUpAll } from '../last-use.js';
 import { applySwitch, type SwitchMode, type SwitchOrder } from './rule.js';
+import { countSwitchedAccounts } from './statements.js';
 
 export interface SwitchReport {
   mode: SwitchMode;
@@ -44,13 +44,8 @@ export async function switchAccounts({ database, schema, run, order }: SwitchOpt
   return { mode, accounts: await countSwitched(database, schema) };
 }
 
-async function countSwitched(database: Database, { legacy: l }: MappedSchema): Promise<SwitchReport['accounts']> {
-  const row = await database.readOnly((s) =>
-    s.one<{ switched: string; total: string }>(
-      `SELECT count(*) FILTER (WHERE ${isSwitched(l.accountId(), '(SELECT cohorts FROM keylift.switch_rule)')}) AS switched, count(*) AS total
-       FROM ${l.accounts} o`,
-    ),
-  );
+async function countSwitched(database: Database, schema: MappedSchema): Promise<SwitchReport['accounts']> {
+  const row = await database.readOnly((s) => s.one<{ switched: string; total: string }>(countSwitchedAccounts(schema)));
   return { switched: Number(row.switched), total: Number(row.total) };
 }
 

@@ -1,0 +1,80 @@
+import { commaList, sql } from '../../database/sql.js';
+import { ARCHIVE } from '../../mapping/archive.js';
+import { fingerprintOf } from '../../mapping/fingerprint.js';
+import type { MappedSchema } from '../../mapping/inspect.js';
+
+/** Rows of a page. */
+export const PAGE = 20_000;
+
+/** The next page of archived rows behind id $1, with their account keys. */
+export const readArchived = ({ legacy: l, types }: MappedSchema): string => sql`
+  SELECT ${l.id()}::text AS id, coalesce(x.account_key_id, ${l.id()})::text AS account_key_id
+  FROM ${ARCHIVE} k
+    LEFT JOIN keylift.outcomes x ON x.key_id = ${l.id()} AND x.outcome = 'merge'
+  WHERE $1::${types.id} IS NULL OR ${l.id()} > $1::${types.id}
+  ORDER BY ${l.id()}
+  LIMIT ${PAGE}`;
+
+/** Restores the rows $1 and all rows behind the account keys $2. `columns` are those the legacy table does not compute. */
+export const restoreRows = ({ legacy: l, types }: MappedSchema, columns: readonly string[]): string => sql`
+  /* bringing back a page of the archive */
+  WITH gone AS (
+    DELETE FROM ${ARCHIVE} k
+    WHERE ${l.id()} IN (
+      SELECT unnest($1::text[]::${types.id}[] || $2::text[]::${types.id}[])
+      UNION
+      SELECT x.key_id
+      FROM keylift.outcomes x
+      WHERE x.outcome = 'merge' AND x.account_key_id = ANY ($2::text[]::${types.id}[])
+    )
+    RETURNING ${commaList(columns.map((column) => `k.${column}`))}
+  )
+  INSERT INTO ${l.keys} (${commaList(columns)})
+  OVERRIDING SYSTEM VALUE
+  SELECT * FROM gone`;
+
+/** Takes the next $2 account keys behind id $1 out of the new table. */
+export const removePage = ({ legacy: l, types }: MappedSchema): string => sql`
+  /* taking account keys out of the new table */
+  WITH page AS MATERIALIZED (
+    SELECT t.id
+    FROM ${l.target} t
+    WHERE ($1::${types.id} IS NULL OR t.id > $1::${types.id}) AND t.origin_api_id IS NOT NULL
+    ORDER BY t.id
+    LIMIT $2
+  ), gone AS (
+    DELETE FROM ${l.target} t WHERE t.id IN (SELECT page.id FROM page) RETURNING 1
+  )
+  SELECT
+    (SELECT count(*) FROM gone)::int AS keys,
+    (SELECT page.id::text FROM page ORDER BY page.id DESC LIMIT 1) AS last`;
+
+/** What the ledger knows of the keys. The batches stay, for the history. */
+export const FORGET_MIGRATION = [
+  'DELETE FROM keylift.outcomes',
+  'DELETE FROM keylift.overlaps',
+  'DELETE FROM keylift.to_judge',
+  'DELETE FROM keylift.batches WHERE open',
+  `UPDATE keylift.batches SET state = 'taken_back' WHERE state = 'done'`,
+];
+
+/** Account keys of the accounts $1. */
+export const accountKeysOf = ({ legacy: l, types }: MappedSchema): string => sql`
+  SELECT t.id::text AS key_id
+  FROM ${l.target} t
+  WHERE t.origin_api_id IS NOT NULL AND t.account_id = ANY ($1::text[]::${types.account}[])`;
+
+/** Per-API keys of the accounts $1. */
+export const perApiKeysOf = ({ legacy: l, types }: MappedSchema): string => sql`
+  SELECT ${l.id()}::text AS key_id
+  FROM
+    ${l.from}
+  WHERE ${l.account()} = ANY ($1::text[]::${types.account}[])`;
+
+/** Native keys, for the operator's list. Tokens are shown by fingerprint alone. */
+export const nativeKeys = ({ legacy: l, types }: MappedSchema): string => sql`
+  SELECT t.id::text AS key_id, t.account_id::text AS account_id, t.name,
+    ${fingerprintOf('t.token', types)} AS fingerprint
+  FROM ${l.target} t
+  WHERE t.origin_api_id IS NULL
+  ORDER BY t.id`;
