@@ -4,8 +4,10 @@ import { openDatabase, type Database, type OpenAt } from '../database/connect.js
 import { withRetry } from '../database/with-retry.js';
 import { CATALOG_ALONE, withSearchPath } from '../database/with-search-path.js';
 import { withStop } from '../database/with-stop.js';
+import { NO_HOLDS, type Holds } from '../ledger/holds.js';
+import { readInstalled } from '../ledger/installed.js';
 import { inspectLegacy } from '../mapping/inspect.js';
-import { NO_HOLDS, readHolds, type Holds } from '../plan/holds.js';
+import { readHolds } from '../plan/holds.js';
 import { planMove, type Plan } from '../plan/plan.js';
 import type { Proof } from '../proof/document.js';
 import { toAll, waitsTo, type RunListener } from '../run/events.js';
@@ -61,9 +63,13 @@ function moveOn(settings: RunSettings): Move {
     database,
     plan: async (holdsFile) => {
       const holds = holdsFile === undefined ? NO_HOLDS : await holdsOf(holdsFile);
-      return database.readOnly((session) => planMove(session, schema, { holds, batchSize: BATCH_SIZE }), {
-        isolation: 'repeatable read',
-      });
+      return database.readOnly(
+        async (session) => {
+          const installed = await readInstalled(session, schema.settings);
+          return planMove(session, schema, { holds, installed, batchSize: BATCH_SIZE });
+        },
+        { isolation: 'repeatable read' },
+      );
     },
     migrate: async (holdsFile) => {
       const holds = holdsFile === undefined ? undefined : await holdsOf(holdsFile);

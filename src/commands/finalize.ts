@@ -1,5 +1,5 @@
 import { EXIT } from '../errors/exit-codes.js';
-import { requireAllowed } from '../ledger/allowed.js';
+import { requireBegun } from '../ledger/allowed.js';
 import { finalizeText } from '../console/finalize-text.js';
 import { finalize, purge } from '../stages/finalize/finalize.js';
 import { confirm } from './confirm.js';
@@ -10,7 +10,7 @@ import { startRun } from './start-run.js';
 
 export const run: Run<typeof finalizeCommand> = async (context, args) => {
   const opened = await openMigration(context);
-  requireAllowed(args.purge ? 'finalize --purge' : 'finalize', opened.state);
+  requireBegun(args.purge ? 'finalize --purge' : 'finalize', opened.installed.state);
   const place = placeOf(opened.database);
   await confirm(context, {
     question: args.purge ? `Delete the archive of ${place} for good?` : `Archive the moved per-API rows of ${place}?`,

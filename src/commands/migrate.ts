@@ -1,12 +1,13 @@
 import { hiddenSessions, hiddenText } from '../database/hidden-sessions.js';
 import { openSameSnapshot } from '../database/same-snapshot.js';
 import { EXIT, type ExitCode } from '../errors/exit-codes.js';
-import { holdsOfLedger, readHolds } from '../plan/holds.js';
+import { holdsOfLedger } from '../ledger/holds.js';
+import { readHolds } from '../plan/holds.js';
 import { planMove } from '../plan/plan.js';
 import { planText } from '../console/plan-text.js';
 import { migrationText } from '../console/migration-text.js';
-import { requireAllowed } from '../ledger/allowed.js';
 import type { LedgerState } from '../ledger/migration.js';
+import { isBegun } from '../ledger/states.js';
 import { preflight } from '../preflight/preflight.js';
 import { assistBackfill } from '../stages/backfill/assist.js';
 import { installLedger } from '../run/run.js';
@@ -30,7 +31,6 @@ export const run: Run<typeof migrateCommand> = async (context, args) => {
     args.holds === undefined
       ? undefined
       : await opened.database.readOnly((s) => readHolds(s, args.holds!, opened.schema));
-  requireAllowed('migrate', opened.state);
   await checkGates(context, opened);
   await ask(context, opened, args);
   await installLedger(settingsOf(context, opened));
@@ -59,10 +59,10 @@ export const run: Run<typeof migrateCommand> = async (context, args) => {
 const exitCodeOf = ({ exceptions }: MigrationReport): ExitCode => (exceptions > 0 ? EXIT.exceptions : EXIT.done);
 
 /** Gates are for the first write: a migration under way has its triggers and its table. */
-async function checkGates({ logger }: CommandContext, { database, schema, state }: OpenedMigration): Promise<void> {
-  if (state !== null && state.state !== 'rolled_back') return;
+async function checkGates({ logger }: CommandContext, { database, schema, installed }: OpenedMigration): Promise<void> {
+  if (isBegun(installed.state)) return;
   await database.readOnly(async (session) => {
-    await preflight({ session, schema, host: database.where.host, afterRollback: state !== null });
+    await preflight({ session, schema, host: database.where.host, installed });
     const hidden = await hiddenSessions(session);
     if (hidden > 0) logger.warn('doubt', hiddenText(hidden));
   });
@@ -71,7 +71,7 @@ async function checkGates({ logger }: CommandContext, { database, schema, state 
 /** Where a person can answer, the plan's numbers come first; --yes has seen them already. */
 async function ask(
   context: CommandContext,
-  { database, schema, state }: OpenedMigration,
+  { database, schema, installed }: OpenedMigration,
   args: Arguments<typeof migrateCommand>,
 ): Promise<void> {
   const question = `Migrate ${placeOf(database)} as ${database.where.user}${args.until === undefined ? '' : `, up to ${args.until}`}?`;
@@ -82,9 +82,12 @@ async function ask(
   const plan = await database.readOnly(
     async (session) => {
       const holds =
-        args.holds === undefined ? await holdsOfLedger(session) : await readHolds(session, args.holds, schema);
+        args.holds === undefined
+          ? await holdsOfLedger(session, installed)
+          : await readHolds(session, args.holds, schema);
       return planMove(session, schema, {
         holds,
+        installed,
         batchSize: args.batchSize ?? DEFAULT_PACE.batchSize,
         listed: 0,
         inSameSnapshot: await openSameSnapshot(database, session),
@@ -94,7 +97,7 @@ async function ask(
   );
   const lines = [
     planText(plan, { brief: true }),
-    ...begunText(state),
+    ...begunText(installed.state),
     'Irreversible: nothing, until finalize --purge. keylift rollback takes it back.',
   ];
   await confirm(context, { question, yes: false, lines });

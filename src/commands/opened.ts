@@ -1,6 +1,7 @@
 import type { Database, OpenAt } from '../database/connect.js';
 import { withSearchPath } from '../database/with-search-path.js';
-import { readState, requireSettings, type LedgerState } from '../ledger/migration.js';
+import { readInstalled, type Installed } from '../ledger/installed.js';
+import { requireSettings } from '../ledger/migration.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { inspectMapping } from '../mapping/fit.js';
 import type { CommandContext } from './context.js';
@@ -24,17 +25,17 @@ export async function openMapped(context: CommandContext): Promise<Opened> {
   return { database: withSearchPath(database, schema.searchPath), schema };
 }
 
-/** The operator's database, and what its ledger says; null: there is no ledger. */
+/** The operator's database, and what keylift had installed there when the command began. */
 export interface OpenedMigration extends Opened {
-  state: LedgerState | null;
+  installed: Installed;
 }
 
 /** Like `openMapped`, for commands that work on a migration: it must be this configuration's, also after a rollback. */
 export async function openMigration(context: CommandContext): Promise<OpenedMigration> {
   const opened = await openMapped(context);
-  const state = await opened.database.readOnly(readState);
-  if (state !== null) requireSettings(state, context.settings);
-  return { ...opened, state };
+  const installed = await opened.database.readOnly((session) => readInstalled(session, context.settings));
+  if (installed.state !== null) requireSettings(installed.state, context.settings);
+  return { ...opened, installed };
 }
 
 /** `shop on db.example:5432`. */

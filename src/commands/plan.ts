@@ -1,6 +1,8 @@
 import { openSameSnapshot } from '../database/same-snapshot.js';
 import { EXIT } from '../errors/exit-codes.js';
-import { holdsOfLedger, readHolds } from '../plan/holds.js';
+import { holdsOfLedger } from '../ledger/holds.js';
+import { readInstalled } from '../ledger/installed.js';
+import { readHolds } from '../plan/holds.js';
 import { planMove } from '../plan/plan.js';
 import { EXCEPTIONS_SHOWN, planText } from '../console/plan-text.js';
 import { DEFAULT_PACE } from '../run/context.js';
@@ -14,10 +16,14 @@ export const run: Run<typeof planCommand> = async (context, args) => {
   // One snapshot, so that the exceptions listed are the exceptions counted, and the customers told the keys counted.
   const { holds, plan, notice } = await database.readOnly(
     async (session) => {
+      const installed = await readInstalled(session, schema.settings, { visibleOnly: true });
       const holds =
-        args.holds === undefined ? await holdsOfLedger(session) : await readHolds(session, args.holds, schema);
+        args.holds === undefined
+          ? await holdsOfLedger(session, installed)
+          : await readHolds(session, args.holds, schema);
       const plan = await planMove(session, schema, {
         holds,
+        installed,
         batchSize: DEFAULT_PACE.batchSize,
         ...(!context.json && { listed: EXCEPTIONS_SHOWN }),
         inSameSnapshot: await openSameSnapshot(database, session),
@@ -25,7 +31,9 @@ export const run: Run<typeof planCommand> = async (context, args) => {
       const notice =
         args.notice === undefined
           ? undefined
-          : await (await import('../plan/notice.js')).writeNotice(session, schema, { file: args.notice, holds, stop });
+          : await (
+              await import('../plan/notice.js')
+            ).writeNotice(session, schema, { file: args.notice, holds, installed, stop });
       return { holds, plan, notice };
     },
     { isolation: 'repeatable read' },

@@ -1,7 +1,7 @@
 import { EXIT } from '../errors/exit-codes.js';
-import { requireAllowed } from '../ledger/allowed.js';
+import { isBegun } from '../ledger/states.js';
 import { rollBackAccounts } from '../stages/rollback/accounts.js';
-import { canRollBack, nothingToRollBack, rollBack, type RollbackReport } from '../stages/rollback/rollback.js';
+import { nothingToRollBack, rollBack, type RollbackReport } from '../stages/rollback/rollback.js';
 import { rollbackText } from '../console/rollback-text.js';
 import { confirm } from './confirm.js';
 import type { Run } from './command.js';
@@ -27,8 +27,7 @@ async function takeBack(
 ): Promise<RollbackReport> {
   const { database, schema } = opened;
   const accounts = args.accounts === undefined ? undefined : await readAccounts(opened, args.accounts);
-  const state = requireAllowed(accounts === undefined ? 'rollback' : 'rollback --accounts', opened.state);
-  if (!canRollBack(state)) return nothingToRollBack(database, schema);
+  if (!isBegun(opened.installed.state)) return nothingToRollBack(database, schema);
   await confirm(context, {
     question: `Take ${accounts === undefined ? 'the migration' : `${String(accounts.length)} accounts`} of ${placeOf(database)} back?`,
     lines: [

@@ -1,7 +1,9 @@
 import { withRetry } from '../database/with-retry.js';
 import { EXIT, type ExitCode } from '../errors/exit-codes.js';
+import { requireAllowed } from '../ledger/allowed.js';
 import { steer, type Control } from '../ledger/control.js';
 import { recordEvent } from '../ledger/events.js';
+import { readInstalled } from '../ledger/installed.js';
 import { changesOf, steeringText, type SteeringWords } from '../console/steering-text.js';
 import type { CommandContext } from './context.js';
 
@@ -12,6 +14,8 @@ export async function changeSteering(
 ): Promise<ExitCode> {
   const database = await context.openDatabase();
   const steered = await withRetry(database, context).transaction(async (session) => {
+    const { state } = await readInstalled(session, context.settings);
+    requireAllowed('pause, resume, tune', state);
     const outcome = await steer(session, change);
     await recordEvent(session, { kind, facts: change });
     return outcome;

@@ -1,5 +1,5 @@
 import { EXIT } from '../errors/exit-codes.js';
-import { requireAllowed } from '../ledger/allowed.js';
+import { requireBegun } from '../ledger/allowed.js';
 import { switchText } from '../console/switch-text.js';
 import type { SwitchScope } from '../stages/switch/rule.js';
 import { switchAccounts } from '../stages/switch/switch.js';
@@ -14,7 +14,7 @@ import { startRun } from './start-run.js';
 export const run: Run<typeof switchCommand> = async (context, args) => {
   const opened = await openMigration(context);
   const scope = await scopeOf(opened, args);
-  requireAllowed(args.back ? 'switch --back' : 'switch', opened.state);
+  requireBegun(args.back ? 'switch --back' : 'switch', opened.installed.state);
   const place = placeOf(opened.database);
   const who =
     args.cohort?.text ?? (scope.kind === 'accounts' ? `${String(scope.ids.length)} accounts` : 'every account');

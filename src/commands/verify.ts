@@ -1,15 +1,15 @@
 import { withRetry } from '../database/with-retry.js';
 import { EXIT, type ExitCode } from '../errors/exit-codes.js';
 import { requireAllowed } from '../ledger/allowed.js';
-import { readState, requireSettings, type LedgerState } from '../ledger/migration.js';
-import { reached } from '../ledger/states.js';
+import { readInstalled } from '../ledger/installed.js';
+import { requireSettings } from '../ledger/migration.js';
+import { isBegun, reached } from '../ledger/states.js';
 import type { Proof } from '../proof/document.js';
 import type { Probe } from '../proof/probe/document.js';
 import type { ProbePlan } from '../proof/probe/plan.js';
 import { probe } from '../proof/probe/probe.js';
 import { readProbe } from '../proof/probe/settings.js';
 import type { Replay } from '../proof/replay/document.js';
-import { ledgerOf } from '../proof/replay/ground.js';
 import { checkReplayFile } from '../proof/replay/lines.js';
 import { replay } from '../proof/replay/replay.js';
 import { proveAndKeep } from '../stages/verify/prove.js';
@@ -55,10 +55,10 @@ async function proveWhatIsThere(
   args: Arguments<typeof verifyCommand>,
 ): Promise<Evidence['proof']> {
   const others = args.replay !== undefined || args.probe !== undefined;
-  const state: LedgerState | null = await database.readOnly(others ? ledgerOf : readState);
+  const { state } = await database.readOnly((s) => readInstalled(s, context.settings, { visibleOnly: others }));
   if (state !== null) requireSettings(state, context.settings);
-  if (others && (state === null || state.state === 'rolled_back')) return 'nothing_migrated';
-  if (others && state !== null && !reached(state.stage, 'backfill')) return 'backfill_unfinished';
+  if (others && !isBegun(state)) return 'nothing_migrated';
+  if (others && !reached(state!.stage, 'backfill')) return 'backfill_unfinished';
   requireAllowed('verify', state);
   const { stop } = context;
   const emit = logRun(context);

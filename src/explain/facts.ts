@@ -1,4 +1,5 @@
 import type { ReadSession } from '../database/session.js';
+import { isBegun } from '../ledger/states.js';
 import type { Outcome } from '../plan/plan.js';
 import type { CoveringBatch } from './document.js';
 import { datesOf, happenings, type HappeningRow } from './happenings.js';
@@ -142,7 +143,7 @@ async function ledgerFacts(
     account === null ? undefined : await session.first<{ switched: boolean }>(switchedAccount(scene), [account]);
   return {
     batch: (await session.first<CoveringBatch>(coveringBatch(scene), [id])) ?? null,
-    switched: scene.ledger.state === 'rolled_back' ? false : (rule?.switched ?? false),
+    switched: isBegun(scene.ledger) && (rule?.switched ?? false),
     happened: (await session.query<HappeningRow>(happenings(scene), [id, account, moves])).rows,
   };
 }

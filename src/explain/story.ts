@@ -1,4 +1,4 @@
-import { reached } from '../ledger/states.js';
+import { isBegun, reached } from '../ledger/states.js';
 import type { AccountKeyRow, ApiName, KeyStory, Opens, Partner, SourceRow } from './document.js';
 import { standing, type AccountKeyFacts, type ApiFacts, type Facts, type SourceFacts, type Standing } from './facts.js';
 import { happeningText, why } from './reasons.js';
@@ -15,8 +15,7 @@ export function tellStory(
   const source = facts.sources.get(id);
   const key = facts.accountKeys.get(stands.accountKeyId ?? id);
   const shown = source ?? key;
-  const looked =
-    ledger !== null && ledger.state !== 'rolled_back' && (reached(ledger.stage, 'backfill') || batch?.state === 'done');
+  const looked = isBegun(ledger) && (reached(ledger.stage, 'backfill') || batch?.state === 'done');
   const verdict = facts.verdicts.get(id);
   // After finalize what was set aside stays as it is, whatever is mended: no migrate looks again.
   const over = ledger !== null && reached(ledger.stage, 'finalize');

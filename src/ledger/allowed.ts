@@ -12,7 +12,7 @@ import {
   rollbackUnfinished,
   type Refuse,
 } from './refusals.js';
-import { reached, type MigrationState, type Position, type StageName } from './states.js';
+import { isBegun, reached, type MigrationState, type Position, type StageName } from './states.js';
 
 /** A command runs in a state, or is refused; with `before`, it is refused until that stage is completed. */
 type Cell = 'runs' | Refuse | { readonly before: StageName; readonly refuse: Refuse };
@@ -174,4 +174,14 @@ export function requireAllowed<At extends Position>(command: Command, at: At | n
   const refusal = refusalOf(command, at);
   if (refusal !== null) throw refusal;
   return at;
+}
+
+/**
+ * The check before a command takes the lease: it refuses only where no migration has begun. All other refusals wait for
+ * the lease, as the position can change while another run is active.
+ *
+ * @throws with the code of the table.
+ */
+export function requireBegun(command: NeedsMigration, at: Position | null): void {
+  if (!isBegun(at)) requireAllowed(command, at);
 }

@@ -1,6 +1,23 @@
-import type { WriteSession } from '../database/session.js';
+import type { ReadSession, WriteSession } from '../database/session.js';
 import type { MappedSchema } from '../mapping/inspect.js';
-import type { Holds } from '../plan/holds.js';
+import type { Installed } from './installed.js';
+
+/** Keys that the operator holds (rule 9). Ids as text, as written in the file. */
+export interface Holds {
+  keyIds: string[];
+  accountIds: string[];
+}
+
+export const NO_HOLDS: Holds = { keyIds: [], accountIds: [] };
+
+/** Holds that an earlier `migrate` stored; none where this role can read no ledger. */
+export async function holdsOfLedger(session: ReadSession, { holds }: Installed): Promise<Holds> {
+  if (!holds) return NO_HOLDS;
+  const { rows } = await session.query<{ key_id: string | null; account_id: string | null }>(
+    'SELECT key_id::text AS key_id, account_id::text AS account_id FROM keylift.holds',
+  );
+  return { keyIds: rows.flatMap((r) => r.key_id ?? []), accountIds: rows.flatMap((r) => r.account_id ?? []) };
+}
 
 /** Replaces the holds in force. What the change means for keys that moved already is the sweep's work. */
 export async function storeHolds(session: WriteSession, { types }: MappedSchema, holds: Holds): Promise<void> {

@@ -10,12 +10,8 @@ export interface LedgerState extends Position {
   readonly seconds: number;
 }
 
-/** The ledger's state, or null where keylift was never installed. Reads only what exists; writes nothing. */
+/** What the ledger says; null where no migration has begun. The ledger must exist: `readInstalled` asks first. */
 export async function readState(session: ReadSession): Promise<LedgerState | null> {
-  const { present } = await session.one<{ present: boolean }>(
-    `SELECT to_regclass('keylift.migration') IS NOT NULL AS present`,
-  );
-  if (!present) return null;
   const row = await session.first<LedgerState>(
     'SELECT attempt, stage, state, settings, seconds FROM keylift.migration',
   );

@@ -21,6 +21,9 @@ export interface Position {
   readonly stage: StageName | null;
 }
 
+/** Has a migration begun that was not rolled back since? */
+export const isBegun = <At extends Position>(at: At | null): at is At => at !== null && at.state !== 'rolled_back';
+
 /** Is stage `a` the same as `b`, or later? No stage at all is before every other. */
 export const reached = (a: StageName | null, b: StageName): boolean =>
   a !== null && STAGES.indexOf(a) >= STAGES.indexOf(b);

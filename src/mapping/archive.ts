@@ -18,16 +18,17 @@ const ARCHIVED_COLUMNS = sql`
   WHERE a.attrelid = $1::regclass AND a.attnum > 0 AND NOT a.attisdropped
   ORDER BY a.attnum`;
 
-export const hasArchive = async (session: ReadSession): Promise<boolean> =>
-  (await session.one<{ present: boolean }>('SELECT to_regclass($1) IS NOT NULL AS present', [ARCHIVE])).present;
-
 /** Columns of the archive, in its order. */
 export const archivedColumns = async (session: ReadSession, { legacy }: MappedSchema): Promise<TableColumn[]> =>
   (await session.query<TableColumn>(ARCHIVED_COLUMNS, [ARCHIVE, legacy.keys])).rows;
 
-/** After finalize the source of the account keys is the legacy table and the archive together. */
-export async function withArchive(session: ReadSession, schema: MappedSchema): Promise<MappedSchema> {
-  if (!(await hasArchive(session))) return schema;
+/** Where there is an archive, the source of the account keys is the legacy table and the archive together. */
+export async function withArchive(
+  session: ReadSession,
+  schema: MappedSchema,
+  { archive }: { archive: boolean },
+): Promise<MappedSchema> {
+  if (!archive) return schema;
   return overArchive(schema, await archivedColumns(session, schema));
 }
 

@@ -7,7 +7,9 @@ import { outcomeOfSingleRow } from '../mapping/rules/single-row.js';
 import { verdicts, type HoldsSource } from '../mapping/rules/verdicts.js';
 import { forCsv } from '../escaping.js';
 import { replaceFile } from '../files/replace-file.js';
-import { holdsToBind, type Holds } from './holds.js';
+import type { Holds } from '../ledger/holds.js';
+import type { Installed } from '../ledger/installed.js';
+import { holdsToBind } from './holds.js';
 import { nativeKeysTable, takenByNativeKey } from './native-keys.js';
 
 /** Columns of the notice. API slugs are separated by spaces. */
@@ -23,6 +25,7 @@ export interface Notice {
 export interface NoticeOptions {
   file: string;
   holds: Holds;
+  installed: Installed;
   stop: AbortSignal;
 }
 
@@ -37,10 +40,10 @@ export interface NoticeOptions {
 export async function writeNotice(
   session: ReadSession,
   schema: MappedSchema,
-  { file, holds, stop }: NoticeOptions,
+  { file, holds, installed, stop }: NoticeOptions,
 ): Promise<Notice> {
   const { source, values } = holdsToBind(schema, holds);
-  const nativeKeysIn = await nativeKeysTable(session, schema);
+  const nativeKeysIn = nativeKeysTable(schema, installed);
   // All rows are fetched, so a plan that returns the first rows early has no advantage.
   await session.query('SET LOCAL cursor_tuple_fraction = 1');
   await session.query(

@@ -2,10 +2,12 @@ import { inOneSession, type InSameSnapshot } from '../database/same-snapshot.js'
 import type { ReadSession } from '../database/session.js';
 import { allDone } from '../database/together.js';
 import type { MappedSchema } from '../mapping/inspect.js';
+import type { Holds } from '../ledger/holds.js';
+import type { Installed } from '../ledger/installed.js';
 import { addClasses } from './classes.js';
 import { countDuplicates, type Duplicates } from './duplicates.js';
 import { MAX_EXCEPTIONS_LISTED, mergeExceptions, REASONS, type ExceptionKey } from './exceptions.js';
-import { holdsToBind, type Holds } from './holds.js';
+import { holdsToBind } from './holds.js';
 import { nativeKeysTable } from './native-keys.js';
 import { countSingleRows, type SingleRows } from './single-rows.js';
 
@@ -28,6 +30,7 @@ const ROWS_PER_SECOND = 60_000;
 
 export interface PlanOptions {
   holds: Holds;
+  installed: Installed;
   /** Rows a batch, for the number of batches. */
   batchSize: number;
   /** Exceptions to list at most, by key id; 10,000 by default. */
@@ -75,11 +78,11 @@ export async function planMove(session: ReadSession, schema: MappedSchema, optio
 async function countAll(
   session: ReadSession,
   schema: MappedSchema,
-  { holds, listed, inSameSnapshot = inOneSession(session) }: PlanOptions & { listed: number },
+  { holds, installed, listed, inSameSnapshot = inOneSession(session) }: PlanOptions & { listed: number },
 ): Promise<{ singleRows: SingleRows; duplicates: Duplicates }> {
   const { legacy: l, types } = schema;
   const { source, values } = holdsToBind(schema, holds);
-  const nativeKeysIn = await nativeKeysTable(session, schema);
+  const nativeKeysIn = nativeKeysTable(schema, installed);
   const count = async <T>(counting: ReadSession, statement: string): Promise<T> => {
     await counting.query(`SET LOCAL work_mem = '64MB'`);
     return counting.one<T>(statement, values);

@@ -1,4 +1,5 @@
 import type { ReadSession } from '../database/session.js';
+import type { Installed } from '../ledger/installed.js';
 import type { LegacyFragments } from '../mapping/fragments.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import type { Settings } from '../config/settings.js';
@@ -22,8 +23,8 @@ export interface GateWorld extends NamesWorld {
   schema: MappedSchema;
   /** Names of the server as this process reaches it, to know whether its disk is ours. */
   host: string;
-  /** After a rollback the new table is ours and stays. */
-  afterRollback: boolean;
+  /** After a rollback the new table is keylift's, and stays. */
+  installed: Installed;
 }
 
 export type Gate = (world: GateWorld) => Promise<Refusal[]>;

@@ -48,27 +48,23 @@ export const rights = async ({ session, schema: { legacy: l, settings } }: Names
 };
 
 /** What an earlier migration, or somebody else, left in the way. */
-export const leftovers: Gate = async ({ session, schema: { legacy: l }, afterRollback }) => {
-  const { rows: triggers } = await session.query<{ name: string }>(
-    `SELECT tgname AS name FROM pg_catalog.pg_trigger WHERE tgrelid = $1::regclass AND NOT tgisinternal AND tgname LIKE 'keylift\\_%'`,
-    [l.keys],
-  );
-  const { rows: targets } = await session.query(`SELECT WHERE to_regclass($1) IS NOT NULL`, [l.target]);
+export const leftovers: Gate = async ({ session, schema: { legacy: l }, installed }) => {
+  const { state, target, targetNameTaken, triggers } = installed;
   const { rows: indexes } = await session.query<{ name: string }>(
     `SELECT i.indexrelid::regclass::text AS name FROM pg_catalog.pg_index i WHERE i.indrelid = $1::regclass AND NOT i.indisvalid`,
     [l.keys],
   );
   return [
-    ...triggers.map(({ name }) => ({
+    ...triggers.map((name) => ({
       gate: 'triggers',
       problem: `a trigger ${name} is already on ${l.keys}`,
       wayOut: `look where it comes from; DROP TRIGGER ${name} ON ${l.keys}`,
     })),
-    ...(afterRollback ? [] : targets).map(() => ({
+    ...refuseIf(state === null && (target || targetNameTaken), {
       gate: 'target',
       problem: `${l.target} is already there and is not keylift's`,
       wayOut: 'name another target table in the configuration, or move that one away',
-    })),
+    }),
     ...indexes.map(({ name }) => ({
       gate: 'invalid_indexes',
       problem: `the index ${name} is invalid`,

@@ -1,6 +1,5 @@
-import type { ReadSession } from '../database/session.js';
-import { hasArchive, LEFT_BEHIND } from '../mapping/archive.js';
-import { readState } from '../ledger/migration.js';
+import { LEFT_BEHIND } from '../mapping/archive.js';
+import type { Installed } from '../ledger/installed.js';
 
 /** What finalize made final. Without it every row is judged by what it is now, as the mirror judges it. */
 export interface Finality {
@@ -12,9 +11,8 @@ export interface Finality {
 
 export const NOTHING_FINAL: Finality = { leftBehind: 'false', purged: false };
 
-/** Final is what the mirror carries no more: while rows are archived or restored, it is on. */
-export async function readFinality(session: ReadSession): Promise<Finality> {
-  const state = (await readState(session))?.state;
-  if ((state !== 'finalized' && state !== 'purged') || !(await hasArchive(session))) return NOTHING_FINAL;
-  return { leftBehind: LEFT_BEHIND, purged: state === 'purged' };
+/** After finalize the mirror is removed. While rows are archived or restored, it still carries changes. */
+export function finalityOf({ state, archive }: Installed): Finality {
+  const isFinal = state?.state === 'finalized' || state?.state === 'purged';
+  return isFinal && archive ? { leftBehind: LEFT_BEHIND, purged: state.state === 'purged' } : NOTHING_FINAL;
 }

@@ -3,6 +3,7 @@ import type { ReadSession, WriteSession } from '../database/session.js';
 import { POLICIES, pauseBefore } from '../database/retry.js';
 import { pause } from '../timing.js';
 import { cutIntoChunks } from '../ledger/counted.js';
+import { readInstalled } from '../ledger/installed.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { withArchive } from '../mapping/archive.js';
 import type { Chunk } from '../mapping/chunks.js';
@@ -18,7 +19,7 @@ import {
   type Doubt,
   type Proof,
 } from './document.js';
-import { readFinality, type Finality } from './finality.js';
+import { finalityOf, type Finality } from './finality.js';
 import { accountsAreGuaranteed, plainRowsOf } from './plain.js';
 import { judgeTwins, proveChunk } from './statements.js';
 
@@ -46,8 +47,10 @@ export interface VerifyOptions {
  */
 export async function prove(database: Database, mapped: MappedSchema, options: VerifyOptions): Promise<Proof> {
   const started = performance.now();
-  const schema = await database.readOnly((s) => withArchive(s, mapped));
-  const finality = await database.readOnly(readFinality);
+  const { schema, finality } = await database.readOnly(async (session) => {
+    const installed = await readInstalled(session, mapped.settings);
+    return { schema: await withArchive(session, mapped, installed), finality: finalityOf(installed) };
+  });
   // The search for repeated tokens is one session's work; what does not need its answer is done beside it.
   const [ranges, , answers] = await allDone([
     cutIntoChunks(database, schema, CHUNK_ROWS),

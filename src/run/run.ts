@@ -4,6 +4,7 @@ import type { Database } from '../database/connect.js';
 import { withRetry } from '../database/with-retry.js';
 import { withStop } from '../database/with-stop.js';
 import { EXIT, type ExitCode } from '../errors/exit-codes.js';
+import { readInstalled } from '../ledger/installed.js';
 import type { RunFacts } from '../ledger/runs.js';
 import type { StageName } from '../ledger/states.js';
 import type { MappedSchema } from '../mapping/inspect.js';
@@ -97,11 +98,8 @@ async function inContext<T>(
 
 /** Installs the ledger where it is missing. A lease needs the ledger, so this alone runs without one. */
 export async function installLedger({ listeners, ...settings }: RunSettings): Promise<void> {
-  const { present } = await settings.database.readOnly((session) =>
-    session.one<{ present: boolean }>(`SELECT to_regclass('keylift.events') IS NOT NULL AS present`),
-  );
-  if (!present)
-    await withDdl({ ...settings, emit: toAll(listeners) }, (ddl) => ddl.up(STEPS.expandForGood.slice(0, 1)));
+  const { ledger } = await settings.database.readOnly((session) => readInstalled(session, settings.schema.settings));
+  if (!ledger) await withDdl({ ...settings, emit: toAll(listeners) }, (ddl) => ddl.up(STEPS.expandForGood.slice(0, 1)));
 }
 
 interface DdlSettings {

@@ -4,7 +4,7 @@ import type { Database } from '../database/connect.js';
 import type { Place } from '../database/place.js';
 import { isPermission } from '../database/sqlstate.js';
 import type { ReadSession } from '../database/session.js';
-import { readState } from '../ledger/migration.js';
+import { readInstalled } from '../ledger/installed.js';
 import { legacyFragments } from '../mapping/fragments.js';
 import { inspectLegacy } from '../mapping/inspect.js';
 import { mappingFaults } from '../mapping/mapping-faults.js';
@@ -159,9 +159,10 @@ async function ofTheWhole(session: ReadSession, settings: Settings): Promise<{ f
   try {
     const schema = await inspectLegacy(session, settings);
     await session.query(`SET LOCAL search_path = ${schema.searchPath}`);
-    const world = { session, schema, host: '', afterRollback: false };
+    const installed = await readInstalled(session, settings);
+    const world = { session, schema, host: '', installed };
     // Under a migration the new table and the triggers are keylift's own.
-    const fresh = (await readState(session)) === null;
+    const fresh = installed.state === null;
     const faults = [...(await accountType(world)), ...(fresh ? await leftovers(world) : [])];
     return {
       faults: faults.map((refusal) =>

@@ -1,6 +1,7 @@
 import { BY_INDEX } from '../database/by-index.js';
 import type { Database } from '../database/connect.js';
 import { cutIntoChunks } from '../ledger/counted.js';
+import { readInstalled } from '../ledger/installed.js';
 import { ARCHIVE, withArchive } from '../mapping/archive.js';
 import type { Chunk } from '../mapping/chunks.js';
 import { overSource } from '../mapping/fragments.js';
@@ -15,9 +16,12 @@ const CHUNK_ROWS = 250_000;
  * Last use is not mirrored row by row; bring both tables to the later of the two. In pages, one table a transaction:
  * a revocation must not wait for more than a page.
  */
-async function catchUpLastUse(database: Database, mapped: MappedSchema, [after, upto]: Chunk): Promise<void> {
+async function catchUpLastUse(
+  database: Database,
+  mapped: MappedSchema,
+  { chunk: [after, upto], schema }: { chunk: Chunk; schema: MappedSchema },
+): Promise<void> {
   const { legacy, types } = mapped;
-  const schema = await database.readOnly((s) => withArchive(s, mapped));
   const tables = [legacy.keys, ...(schema === mapped ? [] : [ARCHIVE])];
   const statements = [
     syncAccountKeys(schema.legacy, types.id),
@@ -53,12 +57,14 @@ export async function catchUpChunk(
     await session.query(`SET LOCAL work_mem = '64MB'`);
     return session.one<{ found: boolean }>(findLag(schema.legacy, schema.types.id), chunk);
   });
-  if (found) await catchUpLastUse(database, mapped, chunk);
+  if (found) await catchUpLastUse(database, mapped, { chunk, schema });
 }
 
 /** The same for all keys, before many of them are answered otherwise. */
 export async function catchUpAll(database: Database, mapped: MappedSchema): Promise<void> {
-  const schema = await database.readOnly((s) => withArchive(s, mapped));
+  const schema = await database.readOnly(async (session) =>
+    withArchive(session, mapped, await readInstalled(session, mapped.settings)),
+  );
   for (const chunk of await cutIntoChunks(database, schema, CHUNK_ROWS))
     await catchUpChunk(database, mapped, { chunk, schema });
 }

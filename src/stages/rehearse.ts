@@ -2,12 +2,11 @@ import type { Database } from '../database/connect.js';
 import { beginStatement } from '../database/scopes.js';
 import type { WriteSession } from '../database/session.js';
 import { requireAllowed } from '../ledger/allowed.js';
-import { storeHolds } from '../ledger/holds.js';
-import { readState } from '../ledger/migration.js';
+import { storeHolds, type Holds } from '../ledger/holds.js';
+import { readInstalled } from '../ledger/installed.js';
 import { ledgerTables } from '../ledger/tables.js';
 import { accountKeysTable } from '../mapping/account-keys.js';
 import type { MappedSchema } from '../mapping/inspect.js';
-import type { Holds } from '../plan/holds.js';
 import { preflight } from '../preflight/preflight.js';
 import { copyRange, type RangeCounts } from './backfill/copy-statements.js';
 
@@ -47,8 +46,9 @@ export async function rehearse(
   { holds, total, stop }: RehearseOptions,
 ): Promise<Rehearsal> {
   await database.readOnly(async (session) => {
-    requireAllowed('plan --rehearse', await readState(session));
-    await preflight({ session, schema, host: database.where.host, afterRollback: false });
+    const installed = await readInstalled(session, schema.settings);
+    requireAllowed('plan --rehearse', installed.state);
+    await preflight({ session, schema, host: database.where.host, installed });
   });
   stop.throwIfAborted();
   const { rows, moved, seconds } = await rolledBack(database, schema, (session) =>

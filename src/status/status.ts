@@ -1,6 +1,7 @@
 import type { ReadSession } from '../database/session.js';
-import { readState, type LedgerState } from '../ledger/migration.js';
-import type { StageName } from '../ledger/states.js';
+import { readInstalled, type Installed } from '../ledger/installed.js';
+import type { LedgerState } from '../ledger/migration.js';
+import { isBegun, type StageName } from '../ledger/states.js';
 import { withArchive } from '../mapping/archive.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { readFacts, type Facts } from './facts.js';
@@ -49,10 +50,11 @@ export interface Status {
 }
 
 /** Reads the ledger; writes nothing and creates nothing, also where keylift was never installed. */
-export async function readStatus(session: ReadSession, schema: MappedSchema): Promise<Status> {
-  const state = await readState(session);
+export async function readStatus(session: ReadSession, schema: MappedSchema, known?: Installed): Promise<Status> {
+  const installed = known ?? (await readInstalled(session, schema.settings));
+  const { state } = installed;
   const { legacy: l } = schema;
-  if (state === null || state.state === 'rolled_back') {
+  if (!isBegun(state)) {
     const { total } = await session.one<{ total: string }>(
       `SELECT count(*) AS total FROM ${l.keys} k WHERE ${l.isPerApiKey()}`,
     );
@@ -65,7 +67,7 @@ export async function readStatus(session: ReadSession, schema: MappedSchema): Pr
   }
   const facts = await readFacts(session);
   const surroundings = facts.run_id === null ? NOBODY : await readSurroundings(session, l.target);
-  return describe({ state, facts, surroundings, counts: await countKeys(session, schema, facts) });
+  return describe({ state, facts, surroundings, counts: await countKeys(session, schema, { facts, installed }) });
 }
 
 const NOTHING: Status = {
@@ -94,10 +96,10 @@ const NOBODY: Surroundings = { lag: null, building: null };
 async function countKeys(
   session: ReadSession,
   mapped: MappedSchema,
-  facts: Facts,
+  { facts, installed }: { facts: Facts; installed: Installed },
 ): Promise<{ moved: number; total: number }> {
   // Finalized rows count as what they were: per-API keys that moved.
-  const { legacy: l } = await withArchive(session, mapped);
+  const { legacy: l } = await withArchive(session, mapped, installed);
   // While batches run their ledger lines are exact and cheap; at rest the tables themselves are asked.
   if (Number(facts.open) > 0) {
     const { total } = await session.one<{ total: string }>(
@@ -105,12 +107,8 @@ async function countKeys(
     );
     return { moved: Number(facts.done_moved), total: Number(total) };
   }
-  // Half an expand has no table yet.
-  const { present } = await session.one<{ present: boolean }>('SELECT to_regclass($1) IS NOT NULL AS present', [
-    l.target,
-  ]);
   const row = await session.one<{ moved: string; total: string }>(
-    `SELECT ${present ? `(SELECT count(*) FROM ${l.target} WHERE origin_api_id IS NOT NULL)` : '0'} AS moved, (SELECT count(*) FROM ${l.keys} k WHERE ${l.isPerApiKey()}) AS total`,
+    `SELECT ${installed.target ? `(SELECT count(*) FROM ${l.target} WHERE origin_api_id IS NOT NULL)` : '0'} AS moved, (SELECT count(*) FROM ${l.keys} k WHERE ${l.isPerApiKey()}) AS total`,
   );
   return { moved: Number(row.moved), total: Number(row.total) };
 }

@@ -1,6 +1,7 @@
 import { DEFAULT_SETTINGS } from '../../src/config/defaults.js';
 import { openDatabase } from '../../src/database/connect.js';
 import type { ReadSession } from '../../src/database/session.js';
+import { NOTHING_INSTALLED } from '../../src/ledger/installed.js';
 import { inspectLegacy } from '../../src/mapping/inspect.js';
 import { askGates } from '../../src/preflight/preflight.js';
 
@@ -28,7 +29,7 @@ export async function askGatesOf(
         query: (sql: string, values: unknown[] = []) => changed('query', sql, values),
         one: (sql: string, values: unknown[] = []) => changed('one', sql, values),
       } as unknown as ReadSession;
-      return (await askGates({ session: listening, schema, host, afterRollback: false })).map(
+      return (await askGates({ session: listening, schema, host, installed: NOTHING_INSTALLED })).map(
         ({ gate, problem, wayOut }) => ({ gate, text: `${problem}; ${wayOut}` }),
       );
     });

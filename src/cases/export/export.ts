@@ -7,9 +7,10 @@ import { withArchive } from '../../mapping/archive.js';
 import { overSource } from '../../mapping/fragments.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
 import { verdicts } from '../../mapping/rules/verdicts.js';
-import { holdsOfLedger, planParameters } from '../../plan/holds.js';
+import { holdsOfLedger } from '../../ledger/holds.js';
+import { readInstalled } from '../../ledger/installed.js';
+import { planParameters } from '../../plan/holds.js';
 import type { Outcome } from '../../plan/plan.js';
-import { ledgerOf } from '../../proof/replay/ground.js';
 import { HOLDS_FILE, LEGACY_FILE } from '../fixture.js';
 import { escapeUnseen } from '../store.js';
 import { accountsFor, keysFor, type Source } from './choose.js';
@@ -65,9 +66,9 @@ async function takeSample(
   mapped: MappedSchema,
   count: number,
 ): Promise<Pick<Exported, 'outcomes' | 'exceptions_by_reason'> & { rows: DisguisedRows }> {
-  const holds = await holdsOfLedger(session);
-  // A planner's role may not even ask whether there is an archive.
-  const schema = (await ledgerOf(session)) === null ? mapped : await withArchive(session, mapped);
+  const installed = await readInstalled(session, mapped.settings, { visibleOnly: true });
+  const holds = await holdsOfLedger(session, installed);
+  const schema = await withArchive(session, mapped, installed);
   const { source: held, values } = planParameters(schema, holds);
   const source: Source = { schema, holds: held, values };
   await session.query(`SET LOCAL work_mem = '64MB'`);

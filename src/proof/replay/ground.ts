@@ -1,8 +1,9 @@
 import type { ReadSession } from '../../database/session.js';
 import { withArchive } from '../../mapping/archive.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
-import { readState, requireSettings, type LedgerState } from '../../ledger/migration.js';
-import { reached } from '../../ledger/states.js';
+import { readInstalled } from '../../ledger/installed.js';
+import { requireSettings } from '../../ledger/migration.js';
+import { isBegun, reached } from '../../ledger/states.js';
 
 /** What there is to judge requests by: less before a migration, and less after a purge. */
 export interface Ground {
@@ -24,18 +25,14 @@ export interface Ground {
 
 /** Looks what exists, also for a role that may read the legacy tables alone. @throws `settings_changed` */
 export async function findGround(session: ReadSession, mapped: MappedSchema): Promise<Ground> {
-  const state = await ledgerOf(session);
+  const installed = await readInstalled(session, mapped.settings, { visibleOnly: true });
+  const { state, target, authorize } = installed;
   if (state === null) return withoutLedger(mapped);
   requireSettings(state, mapped.settings);
-  const { target, authorize } = await session.one<{ target: boolean; authorize: boolean }>(
-    `SELECT coalesce(has_table_privilege(to_regclass($1), 'SELECT'), false) AS target,
-       coalesce(has_function_privilege(to_regproc('keylift.authorize')::oid, 'EXECUTE'), false) AS authorize`,
-    [mapped.legacy.target],
-  );
   // Rows on their way back are in neither table as the rules have it.
   const returning = state.state === 'rolling_back' || state.state === 'restoring';
-  const schema = await withArchive(session, mapped);
-  const accountKeys = target && !returning && state.state !== 'rolled_back' && reached(state.stage, 'backfill');
+  const schema = await withArchive(session, mapped, installed);
+  const accountKeys = target && !returning && isBegun(state) && reached(state.stage, 'backfill');
   return {
     schema,
     ledger: true,
@@ -61,16 +58,3 @@ const withoutLedger = (schema: MappedSchema): Ground => ({
   authorize: false,
   indexed: { perApi: schema.types.tokenIndexed, account: false },
 });
-
-/** The ledger's state, or null where there is none that this role may read: half a ledger is none. */
-export async function ledgerOf(session: ReadSession): Promise<LedgerState | null> {
-  // Naming a table in a schema without USAGE would end the transaction.
-  const { usable } = await session.one<{ usable: boolean }>(
-    `SELECT coalesce(has_schema_privilege(to_regnamespace('keylift'), 'USAGE'), false) AS usable`,
-  );
-  if (!usable) return null;
-  const { readable } = await session.one<{ readable: boolean }>(
-    `SELECT coalesce(has_table_privilege(to_regclass('keylift.events'), 'SELECT'), false) AS readable`,
-  );
-  return readable ? readState(session) : null;
-}

@@ -4,7 +4,7 @@ import { sql } from '../../database/sql.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
 import { moment } from '../../ledger/moment.js';
 import { requireAllowed } from '../../ledger/allowed.js';
-import { readState } from '../../ledger/migration.js';
+import { readInstalled } from '../../ledger/installed.js';
 import { readStatus } from '../../status/status.js';
 import type { MigrationFacts, ReportFacts } from './document.js';
 import { readHistory } from './history.js';
@@ -23,8 +23,10 @@ import { readTimeline } from './timeline.js';
 export async function readReportFacts(database: Database, schema: MappedSchema, version: string): Promise<ReportFacts> {
   return database.readOnly(
     async (session) => {
+      const installed = await readInstalled(session, schema.settings);
+      requireAllowed('report', installed.state);
       const migration = await readMigration(session);
-      const sources = await sourcesOf(session, schema, migration.attempt);
+      const sources = await sourcesOf(session, schema, { installed, attempt: migration.attempt });
       const { now, server_version } = await session.one<{ now: string; server_version: string }>(
         `SELECT ${moment('now()')} AS now, current_setting('server_version') AS server_version`,
       );
@@ -34,7 +36,7 @@ export async function readReportFacts(database: Database, schema: MappedSchema, 
         version,
         database: { name, host, port, server_version, keys: schema.legacy.keys, target: schema.legacy.target },
         migration,
-        status: await readStatus(session, schema),
+        status: await readStatus(session, schema, installed),
         accounts: await countAccounts(session, sources),
         ...(await readOutcomes(session, sources)),
         ...(await readListedKeys(session, sources)),
@@ -47,7 +49,6 @@ export async function readReportFacts(database: Database, schema: MappedSchema, 
 }
 
 async function readMigration(session: ReadSession): Promise<MigrationFacts> {
-  requireAllowed('report', await readState(session));
   return session.one<MigrationFacts>(sql`
     SELECT attempt, stage, state, ${moment('started_at')} AS started_at, ${moment('changed_at')} AS changed_at, seconds
     FROM keylift.migration`);

@@ -1,5 +1,6 @@
 import type { ReadSession } from '../../database/session.js';
 import { sql } from '../../database/sql.js';
+import type { Installed } from '../../ledger/installed.js';
 import { withArchive } from '../../mapping/archive.js';
 import { isSwitched } from '../../resolver/cohort.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
@@ -14,11 +15,12 @@ export interface Sources {
 }
 
 /** Finds out what a report of this attempt can read. */
-export async function sourcesOf(session: ReadSession, mapped: MappedSchema, attempt: number): Promise<Sources> {
-  const { target } = await session.one<{ target: boolean }>('SELECT to_regclass($1) IS NOT NULL AS target', [
-    mapped.legacy.target,
-  ]);
-  return { schema: await withArchive(session, mapped), target, attempt };
+export async function sourcesOf(
+  session: ReadSession,
+  mapped: MappedSchema,
+  { installed, attempt }: { installed: Installed; attempt: number },
+): Promise<Sources> {
+  return { schema: await withArchive(session, mapped, installed), target: installed.target, attempt };
 }
 
 /** All accounts, and those that are answered from Settings. */

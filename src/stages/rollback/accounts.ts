@@ -2,10 +2,11 @@ import { recordEvent } from '../../ledger/events.js';
 import { requireAllowed } from '../../ledger/allowed.js';
 import { holdByRollback } from '../../ledger/holds.js';
 import { readState } from '../../ledger/migration.js';
+import { isBegun } from '../../ledger/states.js';
 import { catchUpAll } from '../last-use.js';
 import { settleKeys } from '../backfill/sweep.js';
 import type { StageContext } from '../../run/context.js';
-import { bornKeys, canRollBack, nothingToRollBack, type RollbackReport } from './rollback.js';
+import { bornKeys, nothingToRollBack, type RollbackReport } from './rollback.js';
 import { accountKeysOf, perApiKeysOf } from './statements.js';
 
 /**
@@ -16,7 +17,7 @@ import { accountKeysOf, perApiKeysOf } from './statements.js';
 export async function rollBackAccounts(context: StageContext, accountIds: string[]): Promise<RollbackReport> {
   const { database, schema, run } = context;
   const state = requireAllowed('rollback --accounts', await database.readOnly(readState));
-  if (!canRollBack(state)) return nothingToRollBack(database, schema);
+  if (!isBegun(state)) return nothingToRollBack(database, schema);
   const before = await database.readOnly((s) => s.query<{ key_id: string }>(accountKeysOf(schema), [accountIds]));
   await catchUpAll(database, schema);
   await database.transaction(async (session) => {

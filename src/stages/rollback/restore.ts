@@ -1,7 +1,8 @@
 import { STEPS } from '../../../migrations/index.js';
 import type { WriteSession } from '../../database/session.js';
-import { archivedColumns, hasArchive } from '../../mapping/archive.js';
+import { archivedColumns } from '../../mapping/archive.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
+import { readInstalled } from '../../ledger/installed.js';
 import { moveTo } from '../../ledger/migration.js';
 import type { StageContext } from '../../run/context.js';
 import { BY_INDEX } from '../../database/by-index.js';
@@ -12,7 +13,8 @@ import { readArchived, restoreRows } from './statements.js';
 /** Brings archived rows back into the legacy table, as they stand after all that was done in Settings since. */
 export async function restoreArchive(context: StageContext): Promise<void> {
   const { database, schema, ddl, emit } = context;
-  if (!(await database.readOnly(hasArchive))) return;
+  const { archive } = await database.readOnly((session) => readInstalled(session, schema.settings));
+  if (!archive) return;
   await database.transaction((session) => moveTo(session, { state: 'restoring' }));
   // The mirror goes on first, so that a restored row follows its account key from its first moment.
   await ddl.down(STEPS.finalize.slice(1));

@@ -4,7 +4,9 @@ import type { Database } from '../../database/connect.js';
 import { forgetSteering } from '../../ledger/control.js';
 import { recordEvent } from '../../ledger/events.js';
 import { requireAllowed } from '../../ledger/allowed.js';
-import { moveTo, readState, type LedgerState } from '../../ledger/migration.js';
+import { readInstalled } from '../../ledger/installed.js';
+import { moveTo, readState } from '../../ledger/migration.js';
+import { isBegun } from '../../ledger/states.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
 import { catchUpAll } from '../last-use.js';
 import type { StageContext } from '../../run/context.js';
@@ -33,10 +35,6 @@ export interface RollbackReport {
   born_in_settings: BornKey[];
 }
 
-/** Is there anything to roll back? Also true for a rollback that was interrupted. */
-export const canRollBack = (state: LedgerState | null): state is LedgerState =>
-  state !== null && state.state !== 'rolled_back';
-
 /** The answer where there is no migration, or where it was rolled back before. */
 export const nothingToRollBack = async (database: Database, schema: MappedSchema): Promise<RollbackReport> => ({
   rolled_back: false,
@@ -52,7 +50,7 @@ export const nothingToRollBack = async (database: Database, schema: MappedSchema
 export async function rollBack(context: StageContext): Promise<RollbackReport> {
   const { database, schema, ddl, run, emit } = context;
   const state = requireAllowed('rollback', await database.readOnly(readState));
-  if (!canRollBack(state)) return nothingToRollBack(database, schema);
+  if (!isBegun(state)) return nothingToRollBack(database, schema);
   emit({ kind: 'stage', stage: 'rollback' });
   await restoreArchive(context);
   await checkForeignKeys(context);
@@ -79,10 +77,8 @@ export async function rollBack(context: StageContext): Promise<RollbackReport> {
 /** Rows of other tables that were repointed for finalize: a cascade would take them along with the account keys. */
 async function checkForeignKeys({ database, schema }: StageContext): Promise<void> {
   const pointing = await database.readOnly(async (session) => {
-    const { present } = await session.one<{ present: boolean }>('SELECT to_regclass($1) IS NOT NULL AS present', [
-      schema.legacy.target,
-    ]);
-    return present ? foreignKeysToTakeBack(session, schema) : [];
+    const { target } = await readInstalled(session, schema.settings);
+    return target ? foreignKeysToTakeBack(session, schema) : [];
   });
   if (pointing.length === 0) return;
   throw keyliftError('foreign_keys_point_back', {
@@ -120,10 +116,8 @@ async function removeMoved({ database, schema, emit }: StageContext): Promise<nu
 /** Keys born in Settings, for the operator's list. Tokens are shown by fingerprint alone. */
 export async function bornKeys(database: Database, schema: MappedSchema): Promise<BornKey[]> {
   return database.readOnly(async (session) => {
-    const { present } = await session.one<{ present: boolean }>('SELECT to_regclass($1) IS NOT NULL AS present', [
-      schema.legacy.target,
-    ]);
-    if (!present) return [];
+    const { target } = await readInstalled(session, schema.settings);
+    if (!target) return [];
     const { rows } = await session.query<BornKey>(nativeKeys(schema));
     return rows;
   });
