@@ -2,7 +2,7 @@ import { invalidList, readIdList } from '../files/id-list.js';
 import { unknownIds } from '../files/known-ids.js';
 import type { Opened } from './opened.js';
 
-/** Ids of an accounts file, each known to the database. @throws `list_invalid` */
+/** The ids of an accounts file, all of which must exist. @throws `list_invalid` */
 export async function readAccounts(
   { database, schema: { legacy: l, types } }: Opened,
   file: string,

@@ -2,15 +2,15 @@ import { didYouMean } from '../config/did-you-mean.js';
 import type { CommandDefinition } from './definition.js';
 import { GLOBAL_FLAGS, isValued, type Flag } from './flags.js';
 
-interface Words {
+interface Split {
   flags: string[];
-  /** Sentences about flags without the value they need, or with one they do not take. */
+  /** Sentences about flags without a required value, or with a value they do not take. */
   misused: string[];
-  /** What is neither a flag nor a flag's value. */
+  /** All that is neither a flag nor a flag's value. */
   words: string[];
 }
 
-/** All that is wrong with a command line's form, each a sentence, with what was probably meant. */
+/** Every fault in the form of a command line, as sentences with suggestions. */
 export function commandLineFaults(argv: readonly string[], commands: readonly CommandDefinition[]): string[] {
   const {
     flags,
@@ -42,11 +42,11 @@ export function commandLineFaults(argv: readonly string[], commands: readonly Co
   ];
 }
 
-function split(argv: readonly string[], commands: readonly CommandDefinition[]): Words {
+function split(argv: readonly string[], commands: readonly CommandDefinition[]): Split {
   const known = new Map<string, Flag>(
     [...commands.map(({ flags }) => flags), GLOBAL_FLAGS].flatMap((flags) => Object.entries(flags)),
   );
-  const found: Words = { flags: [], misused: [], words: [] };
+  const found: Split = { flags: [], misused: [], words: [] };
   const rest = [...argv];
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
     const flag = /^-{1,2}[^=\d-][^=]*/.exec(word)?.[0];
@@ -57,8 +57,8 @@ function split(argv: readonly string[], commands: readonly CommandDefinition[]):
   return found;
 }
 
-/** Behind `--` stand words alone, but yargs has no way to keep a dash in one. */
-function takeRest(rest: readonly string[], found: Words): void {
+/** After `--` there are no flags. yargs cannot keep an argument there that starts with a dash. */
+function takeRest(rest: readonly string[], found: Split): void {
   found.words.push(...rest);
   const dashed = rest.filter((word) => word.startsWith('-'));
   found.misused.push(
@@ -72,7 +72,7 @@ function takeRest(rest: readonly string[], found: Words): void {
 function takeFlag(
   flag: string,
   hasValue: boolean,
-  found: Words,
+  found: Split,
   { rest, definition }: { rest: string[]; definition: Flag | undefined },
 ): void {
   found.flags.push(flag);

@@ -5,8 +5,8 @@ export const SHELLS = ['bash', 'zsh'] as const;
 export type Shell = (typeof SHELLS)[number];
 
 /**
- * A script that completes a command line in the shell that sources it. All it knows stands in it, so that a press of
- * Tab starts no process; bash 3.2 and zsh read the same function.
+ * A script that completes a command line in the shell that sources it. It contains all it needs, so that a press of Tab
+ * starts no process. bash 3.2 and zsh read the same function.
  */
 export function completionScript(shell: Shell, commands: readonly CommandDefinition[]): string {
   return `# made by keylift completion ${shell}
@@ -15,9 +15,9 @@ complete -F _keylift keylift
 `;
 }
 
-/** Written without arrays' slices and other things that the two shells take differently. */
+/** Uses nothing that the two shells treat differently, such as slices of arrays. */
 const functionText = (commands: readonly CommandDefinition[]): string => `_keylift() {
-  local current="\${COMP_WORDS[COMP_CWORD]}" before='' command='' place=0 at=1 word
+  local current="\${COMP_WORDS[COMP_CWORD]}" before='' command='' position=0 at=1 word
   COMPREPLY=()
   # bash makes three words of --flag=value
   if [ "$current" = '=' ]; then current=''; fi
@@ -28,18 +28,18 @@ const functionText = (commands: readonly CommandDefinition[]): string => `_keyli
     case "$before" in ${withValue(commands)}) before=''; continue ;; esac
     before="$word"
     case "$word" in -*) continue ;; esac
-    if [ -z "$command" ]; then command="$word"; else place=$((place + 1)); fi
+    if [ -z "$command" ]; then command="$word"; else position=$((position + 1)); fi
   done
   case "$command:$before" in
 ${valueCases(commands)}
   esac
-  case "$command $place $current" in
+  case "$command $position $current" in
     *' -'*) ;;
     ' 0 '*) _keylift_words '${commands.map(({ name }) => name).join(' ')}'; return ;;
-${commands.flatMap(placeCases).join('\n')}
+${commands.flatMap(positionCases).join('\n')}
   esac
   case "$command" in
-${commands.map(({ name, flags }) => `    ${name}) _keylift_words '${spelled(flags)}' ;;`).join('\n')}
+${commands.map(({ name, flags }) => `    ${name}) _keylift_words '${flagWords(flags)}' ;;`).join('\n')}
     *) _keylift_words '--help --version' ;;
   esac
 }
@@ -59,10 +59,10 @@ const valued = (commands: readonly CommandDefinition[]): (readonly [string, Valu
 const withValue = (commands: readonly CommandDefinition[]): string =>
   [...new Set(valued(commands).map(([name]) => name.replace(/^.*:/, '')))].join('|');
 
-const spelled = (flags: Record<string, Flag>): string =>
+const flagWords = (flags: Record<string, Flag>): string =>
   [...Object.keys(flags), ...Object.keys(GLOBAL_FLAGS), 'help'].map((name) => `--${name}`).join(' ');
 
-/** Flags that are offered the same share a line. */
+/** Flags with the same offer share a line. */
 function valueCases(commands: readonly CommandDefinition[]): string {
   const flags = valued(commands);
   const offers = new Set(flags.map(([, flag]) => offer(flag)));
@@ -74,12 +74,12 @@ function valueCases(commands: readonly CommandDefinition[]): string {
   return [...offers].map((offered) => `    ${patterns(offered)}) ${offered}return ;;`).join('\n');
 }
 
-const placeCases = ({ name, positionals = {} }: CommandDefinition): string[] =>
+const positionCases = ({ name, positionals = {} }: CommandDefinition): string[] =>
   Object.values(positionals).map(
-    (positional, place) => `    '${name} ${String(place)} '*) ${offer(positional)}return ;;`,
+    (positional, position) => `    '${name} ${String(position)} '*) ${offer(positional)}return ;;`,
   );
 
-/** What can be said before it is typed: one of some words, or a file; of a number or an id, nothing. */
+/** The shell command that offers values: some words, or files. Nothing for numbers and ids. */
 function offer({ read, value }: Valued): string {
   if (read.words !== undefined) return `_keylift_words '${read.words.join(' ')}'; `;
   return ['FILE', 'DIR'].includes(value) ? '_keylift_files; ' : '';

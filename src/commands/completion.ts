@@ -12,7 +12,7 @@ export const run: Run<typeof completionCommand> = (context, { shell = shellOf(co
   return Promise.resolve(EXIT.done);
 };
 
-/** The shell whose user asks; bash for one that is neither. */
+/** The user's login shell; bash if that is another one. */
 function shellOf(program: string | undefined): Shell {
   return SHELLS.find((name) => name === path.basename(program ?? '')) ?? 'bash';
 }

@@ -7,13 +7,13 @@ export interface Question {
   question: string;
   /** What will happen, one line each, shown above the question. */
   lines?: readonly string[];
-  /** --yes: the answer is known. */
+  /** --yes was given: there is no question. */
   yes: boolean;
 }
 
 /**
- * Asks before something is written. Throws `confirmation_missing` where nobody can answer,
- * `not_confirmed` when the answer is not yes, and `interrupted` when a signal comes first.
+ * Asks before a command writes. Throws `confirmation_missing` where no person can answer, `not_confirmed` when the
+ * answer is not yes, and `interrupted` when a signal comes first.
  */
 export async function confirm(
   { io, stop }: Pick<CommandContext, 'io' | 'stop'>,
@@ -35,7 +35,7 @@ export async function confirm(
 /** The next line, or nothing at the end of input. */
 function nextLine(stdin: NodeJS.ReadableStream, stop: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
-    // terminal: false leaves ^C a signal, which the program's own handler turns into `stop`.
+    // With terminal: false ^C stays a signal, which the program's handler turns into `stop`.
     const reader = createInterface({ input: stdin, terminal: false });
     const onStop = () => {
       reject(

@@ -4,31 +4,31 @@ import type { Logger } from '../logging/logger.js';
 import type { Terminal } from '../console/terminal.js';
 import type { Io } from './io.js';
 
-/** What every command's `run` gets beside its own arguments. */
+/** What every command gets in addition to its arguments. */
 export interface CommandContext {
   io: Io;
   settings: Settings;
   configFile: string | undefined;
   databaseUrl: string | undefined;
   /**
-   * The database of --database-url or DATABASE_URL, or that of `url`. It begins no scope after a stop; the second signal
-   * cancels its statements; it is closed when the command has ended. Throws `database_url_missing` without a URL.
+   * Connects to --database-url or DATABASE_URL, or to `url`. The database starts no scope after a stop, its statements
+   * are cancelled by the second signal, and it is closed when the command ends. @throws `database_url_missing`
    */
   openDatabase(options?: OpenOptions & { url?: string }): Promise<Database>;
   logger: Logger;
-  /** For --log-file alone: what the terminal shows as a picture. */
+  /** Logs to --log-file only: for what the terminal shows as a picture. */
   fileLogger: Logger;
-  /** --log-level asks for warnings at most: no picture either. */
+  /** True if --log-level allows warnings and errors only: then there is no picture. */
   quiet: boolean;
   terminal: Terminal;
-  /** stdout is one JSON document, printed by printAnswer. */
+  /** True if stdout is one JSON document, printed by printAnswer. */
   json: boolean;
-  /** The answer under --json: once, as one document. */
+  /** Prints the answer under --json. Each command calls it once. */
   printAnswer(document: unknown): void;
-  /** Text of the answer; with --json it goes to stderr, because stdout is the document's alone. */
+  /** Writes text of the answer. Under --json it goes to stderr, because stdout is for the document. */
   write(text: string): void;
-  /** Aborts at the first SIGINT or SIGTERM: finish what is begun, begin nothing, throw `interrupted`. */
+  /** Aborts at the first SIGINT or SIGTERM: finish the current step, start no other, throw `interrupted`. */
   stop: AbortSignal;
-  /** Aborts at the second one: leave at once. */
+  /** Aborts at the second signal: end at once. */
   stopNow: AbortSignal;
 }

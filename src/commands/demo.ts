@@ -13,7 +13,7 @@ const DATABASE = 'keylift_demo';
 
 export const run: Run<typeof demoCommand> = async (context) => {
   const { stop, write, json } = context;
-  write('keylift demo: a real PostgreSQL, started for this and gone afterwards\n');
+  write('keylift demo: starts a PostgreSQL server, and removes it at the end\n');
   try {
     const story = await withDemoServer(context, (url) =>
       tellStory({ url, open: openWith(context), tell: write, stop }),

@@ -1,6 +1,6 @@
 import { EXIT } from '../errors/exit-codes.js';
 import { requireBegun } from '../ledger/allowed.js';
-import { finalizeText } from '../console/finalize-text.js';
+import { finalizeText } from '../console/result-text.js';
 import { finalize, purge } from '../stages/finalize/finalize.js';
 import { confirm } from './confirm.js';
 import type { Run } from './command.js';
@@ -13,10 +13,10 @@ export const run: Run<typeof finalizeCommand> = async (context, args) => {
   requireBegun(args.purge ? 'finalize --purge' : 'finalize', opened.installed.state);
   const place = placeOf(opened.database);
   await confirm(context, {
-    question: args.purge ? `Delete the archive of ${place} for good?` : `Archive the moved per-API rows of ${place}?`,
+    question: args.purge ? `Delete the archive of ${place}?` : `Archive the moved per-API rows of ${place}?`,
     lines: args.purge
-      ? ['THERE IS NO WAY BACK FROM HERE: after this, keylift rollback cannot restore the per-API keys.']
-      : ['From here on the database refuses a new per-API key for a store API. keylift rollback takes it back.'],
+      ? ['THIS CANNOT BE UNDONE: after it, keylift rollback cannot restore the per-API keys.']
+      : ['From here on the database refuses a new per-API key for a store API. keylift rollback undoes this.'],
     yes: args.yes,
   });
   const report = await startRun(context, opened, {

@@ -1,5 +1,5 @@
 import { EXIT } from '../errors/exit-codes.js';
-import { draftText, notesText } from '../console/init-text.js';
+import { draftText, notesText } from '../console/setup-text.js';
 import { fileText, notesBeside, refuseExisting, writeFiles } from '../setup/files.js';
 import { draftConfiguration } from '../setup/init.js';
 import type { Run } from './command.js';

@@ -1,4 +1,4 @@
-/** The world outside a command, passed in, so that tests run the whole program in their own process. */
+/** The surroundings of the program. Passed in, so that tests can run the whole program in their own process. */
 export interface Io {
   stdout: NodeJS.WritableStream;
   stderr: NodeJS.WritableStream;

@@ -2,7 +2,7 @@ import type { ExitCode } from '../errors/exit-codes.js';
 import type { Logger } from '../logging/logger.js';
 import type { ErrorText } from './print-error.js';
 
-/** How a command began and ended, for the log file: the terminal shows it anyhow. */
+/** Logs the start and the end of a command to the log file only. */
 export class LogEnds {
   private readonly began: number;
 
@@ -33,7 +33,7 @@ export class LogEnds {
   }
 }
 
-/** The server's word on it, wherever in the chain of causes it stands. */
+/** The SQLSTATE of the first server error in the chain of causes. */
 async function sqlStateIn(error: unknown): Promise<string | undefined> {
   const { sqlStateOf } = await import('../database/sqlstate.js');
   for (let at = error; at instanceof Error; at = at.cause) {

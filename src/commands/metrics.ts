@@ -4,7 +4,11 @@ import { readMetrics } from '../metrics/facts.js';
 import { withMetricsFile } from '../metrics/file.js';
 import type { CommandContext } from './context.js';
 
-/** Does `work` with `--metrics-file` kept up to date, where it was asked for. @throws `metrics_unwritable` */
+/**
+ * Does `work` and keeps the file of `--metrics-file` up to date. Without a file it only does `work`.
+ *
+ * @throws `metrics_unwritable`
+ */
 export async function keepingMetrics<T>(
   { logger }: Pick<CommandContext, 'logger'>,
   { database, schema, file }: { database: Database; schema: MappedSchema; file: string | undefined },
@@ -17,7 +21,7 @@ export async function keepingMetrics<T>(
       database: database.where.database,
       read: () => database.readOnly((session) => readMetrics(session, schema), { afterStop: true }),
       onFailure: (error) => {
-        logger.warn('metrics', `${(error as Error).message}; the run goes on`);
+        logger.warn('metrics', `${(error as Error).message}; the run continues`);
       },
     },
     work,

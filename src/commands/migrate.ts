@@ -5,7 +5,7 @@ import { holdsOfLedger } from '../ledger/holds.js';
 import { readHolds } from '../plan/holds.js';
 import { planMove } from '../plan/plan.js';
 import { planText } from '../console/plan-text.js';
-import { migrationText } from '../console/migration-text.js';
+import { migrationText } from '../console/result-text.js';
 import type { LedgerState } from '../ledger/migration.js';
 import { isBegun } from '../ledger/states.js';
 import { preflight } from '../preflight/preflight.js';
@@ -58,7 +58,7 @@ export const run: Run<typeof migrateCommand> = async (context, args) => {
 
 const exitCodeOf = ({ exceptions }: MigrationReport): ExitCode => (exceptions > 0 ? EXIT.exceptions : EXIT.done);
 
-/** Gates are for the first write: a migration under way has its triggers and its table. */
+/** Gates come before the first write only: they would refuse the triggers and the table of an active migration. */
 async function checkGates({ logger }: CommandContext, { database, schema, installed }: OpenedMigration): Promise<void> {
   if (isBegun(installed.state)) return;
   await database.readOnly(async (session) => {
@@ -68,13 +68,14 @@ async function checkGates({ logger }: CommandContext, { database, schema, instal
   });
 }
 
-/** Where a person can answer, the plan's numbers come first; --yes has seen them already. */
+/** Where a person can answer, the question shows the numbers of the plan. */
 async function ask(
   context: CommandContext,
   { database, schema, installed }: OpenedMigration,
   args: Arguments<typeof migrateCommand>,
 ): Promise<void> {
-  const question = `Migrate ${placeOf(database)} as ${database.where.user}${args.until === undefined ? '' : `, up to ${args.until}`}?`;
+  const until = args.until === undefined ? '' : `, up to ${args.until}`;
+  const question = `Migrate ${placeOf(database)} as ${database.where.user}${until}?`;
   if (args.yes || !context.io.isTTY.stdin) {
     await confirm(context, { question, yes: args.yes });
     return;
@@ -97,12 +98,12 @@ async function ask(
   );
   const lines = [
     planText(plan, { brief: true }),
-    ...begunText(installed.state),
-    'Irreversible: nothing, until finalize --purge. keylift rollback takes it back.',
+    ...resumeText(installed.state),
+    'A rollback is possible until finalize --purge: keylift rollback.',
   ];
   await confirm(context, { question, yes: false, lines });
 }
 
 /** A migration that has begun continues where it stopped. */
-const begunText = (state: LedgerState | null): string[] =>
-  state?.stage == null || state.state !== 'active' ? [] : [`Begun already: it continues after ${state.stage}.`];
+const resumeText = (state: LedgerState | null): string[] =>
+  state?.stage == null || state.state !== 'active' ? [] : [`Already started: it continues after ${state.stage}.`];

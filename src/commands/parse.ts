@@ -13,19 +13,20 @@ export interface ParseWorld {
   overview: string;
 }
 
-/** What a command line asks for: a text (help, version), or a command with its arguments. */
+/** The meaning of a command line: a text (help, version), or a command with its arguments. */
 export type Invocation =
   { kind: 'text'; text: string } | { kind: 'command'; definition: CommandDefinition; call: Call };
 
 const EVERY = 'Flags of every command:';
 
-/** yargs' own sentence about a wrong command line. */
+/** A message of yargs about a wrong command line. */
 class ParserFault extends Error {}
 
 /**
- * Reads a command line without running anything; its form is judged here first, because yargs stops at its first
- * fault, lets anything pass behind `--` and takes `--json=no` for a value.
- * Throws `usage`, with every fault it can name.
+ * Reads a command line without running anything. keylift checks its form before yargs does: yargs reports one fault
+ * only, accepts anything after `--` and takes `--json=no` for a value.
+ *
+ * @throws `usage` with every fault
  */
 export function parseInvocation(given: readonly string[], world: ParseWorld): Invocation {
   const argv = given[0] === 'help' ? [...given.slice(1), '--help'] : given;
@@ -58,7 +59,7 @@ export function parseInvocation(given: readonly string[], world: ParseWorld): In
   return { kind: 'command', definition: command.definition, call };
 }
 
-/** Only flags, and help among them. */
+/** True for a line of flags only, with --help. */
 const asksForOverview = (argv: readonly string[], definitions: readonly CommandDefinition[]): boolean =>
   argv.includes('--help') && !argv.includes('--version') && !definitions.some(({ name }) => argv.includes(name));
 
@@ -79,11 +80,11 @@ function buildParser(world: ParseWorld, choose: Choose): Argv {
   const parser = yargs([])
     .scriptName('keylift')
     .usage('keylift <command>')
-    // A translated help would be another help than the documented one.
+    // A translated help would differ from the documented one.
     .locale('en')
     .wrap(80)
     .parserConfiguration({
-      'parse-numbers': false, // a key's id may be larger than a number holds
+      'parse-numbers': false, // an id may be larger than a number can hold
       'parse-positional-numbers': false,
       'camel-case-expansion': false,
       'boolean-negation': false,
@@ -137,7 +138,7 @@ function addFlag(command: Argv, name: string, flag: Flag, group: string): void {
   );
 }
 
-/** A line each, uncut: they are there to be copied. */
+/** Not wrapped, so that a person can copy them. */
 const exampleLines = ({ examples }: CommandDefinition): string =>
   examples.map(([line, does]) => `  keylift ${line}\n      ${does}`).join('\n');
 

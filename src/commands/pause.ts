@@ -6,8 +6,8 @@ export const run: Run<typeof pauseCommand> = (context) =>
   changeSteering(context, {
     kind: 'paused',
     change: { paused: true },
-    words: {
-      done: 'Paused: batches under way are finished, no new one begins until keylift resume.',
-      unchanged: 'Paused already: nothing changed.',
+    lines: {
+      done: 'Paused: the run finishes its batches and starts no new one until keylift resume.',
+      unchanged: 'Already paused: nothing changed.',
     },
   });

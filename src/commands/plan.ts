@@ -13,7 +13,7 @@ import { openMapped } from './opened.js';
 export const run: Run<typeof planCommand> = async (context, args) => {
   const { database, schema } = await openMapped(context);
   const { stop } = context;
-  // One snapshot, so that the exceptions listed are the exceptions counted, and the customers told the keys counted.
+  // One snapshot, so that the counts agree with the listed exceptions and with the notice.
   const { holds, plan, notice } = await database.readOnly(
     async (session) => {
       const installed = await readInstalled(session, schema.settings, { visibleOnly: true });

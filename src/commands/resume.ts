@@ -6,5 +6,5 @@ export const run: Run<typeof resumeCommand> = (context) =>
   changeSteering(context, {
     kind: 'resumed',
     change: { paused: false },
-    words: { done: 'Resumed: batches go on.', unchanged: 'Not paused: nothing changed.' },
+    lines: { done: 'Resumed: batches continue.', unchanged: 'Not paused: nothing changed.' },
   });

@@ -2,7 +2,7 @@ import { EXIT } from '../errors/exit-codes.js';
 import { isBegun } from '../ledger/states.js';
 import { rollBackAccounts } from '../stages/rollback/accounts.js';
 import { nothingToRollBack, rollBack, type RollbackReport } from '../stages/rollback/rollback.js';
-import { rollbackText } from '../console/rollback-text.js';
+import { rollbackText } from '../console/result-text.js';
 import { confirm } from './confirm.js';
 import type { Run } from './command.js';
 import type { CommandContext } from './context.js';
@@ -14,13 +14,13 @@ import { startRun } from './start-run.js';
 
 export const run: Run<typeof rollbackCommand> = async (context, args) => {
   const opened = await openMigration(context);
-  const report = await takeBack(context, opened, args);
+  const report = await rollBackAll(context, opened, args);
   if (context.json) context.printAnswer(report);
   else context.write(rollbackText(report));
   return EXIT.done;
 };
 
-async function takeBack(
+async function rollBackAll(
   context: CommandContext,
   opened: OpenedMigration,
   args: Arguments<typeof rollbackCommand>,
@@ -28,11 +28,13 @@ async function takeBack(
   const { database, schema } = opened;
   const accounts = args.accounts === undefined ? undefined : await readAccounts(opened, args.accounts);
   if (!isBegun(opened.installed.state)) return nothingToRollBack(database, schema);
+  const [what, who] =
+    accounts === undefined
+      ? ['the migration', 'Every account']
+      : [`${String(accounts.length)} accounts`, 'Each of them'];
   await confirm(context, {
-    question: `Take ${accounts === undefined ? 'the migration' : `${String(accounts.length)} accounts`} of ${placeOf(database)} back?`,
-    lines: [
-      `${accounts === undefined ? 'Every account' : 'Each of them'} is answered by its per-API keys again; what people did since is kept.`,
-    ],
+    question: `Roll back ${what} of ${placeOf(database)}?`,
+    lines: [`${who} will be answered by its per-API keys again. Changes made since then are kept.`],
     yes: args.yes,
   });
   return startRun(context, opened, {

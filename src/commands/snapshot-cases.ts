@@ -9,11 +9,11 @@ import { openWith } from './opened.js';
 export interface CasesOptions {
   action: 'check' | 'update';
   directory: string;
-  /** Where scratch databases are made; undefined for an embedded server. */
+  /** The server for scratch databases; undefined for an embedded server. */
   databaseUrl: string | undefined;
 }
 
-/** Runs the cases of a folder, each in a scratch database of its own. @throws `interrupted` */
+/** Runs the cases of a folder, each in its own scratch database. @throws `interrupted` */
 export async function runCases(
   context: CommandContext,
   { action, directory, databaseUrl }: CasesOptions,
@@ -40,7 +40,7 @@ export async function runCases(
     if (!stop.aborted) throw error;
     throw keyliftError('interrupted', {
       message: 'the command was stopped on request; the scratch database was dropped',
-      hint: 'Run the same command again: cases that ended before have their snapshots.',
+      hint: 'Run the same command again: finished cases have their snapshots.',
       cause: error,
     });
   }

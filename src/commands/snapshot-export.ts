@@ -13,7 +13,7 @@ const ACCOUNTS = 20;
 
 /**
  * `snapshot export`: reads the operator's database, writes the case, and runs it once in an embedded server for its
- * snapshots. Nothing is written, and no scratch database made, where the sample comes from.
+ * snapshots. It writes nothing to the operator's database and creates no scratch database there.
  */
 export async function exportSample(
   context: CommandContext,
@@ -33,7 +33,7 @@ export async function exportSample(
   return EXIT.done;
 }
 
-/** @throws `export_differs`: a rule does not bite in the case as it did where it comes from */
+/** @throws `export_differs` when a rule decides differently in the case than in its origin */
 async function compareOutcomes({ directory, outcomes, exceptions_by_reason: reasons }: Exported): Promise<void> {
   const planned = await readPlannedOutcomes(directory);
   if (planned === null) throw new Error(`the case in ${directory} has no plan among its snapshots`);

@@ -17,12 +17,13 @@ import { exportSample } from './snapshot-export.js';
 
 export const run: Run<typeof snapshotCommand> = async (context, args) => {
   const { action, dir, junit } = args;
-  refuseStrayFlags(args);
+  refuseUnusedFlags(args);
   if (action === 'export') return exportSample(context, args);
   if (junit !== undefined) await requireWritable(junit);
   const results = await runCases(context, { action, directory: dir, databaseUrl: context.databaseUrl });
   const failures = new Map<CaseResult, ErrorText>();
-  for (const result of results) if (result.error !== undefined) failures.set(result, await told(context, result.error));
+  for (const result of results)
+    if (result.error !== undefined) failures.set(result, await failureText(context, result.error));
   if (junit !== undefined) {
     await replaceFile({ file: junit, kind: 'JUnit' }, (append) =>
       append(junitXml(results, { failures: texts(failures) })),
@@ -37,8 +38,8 @@ export const run: Run<typeof snapshotCommand> = async (context, args) => {
   return failure?.exitCode ?? exitOf(results, action);
 };
 
-/** A flag that does nothing here was meant for something. */
-function refuseStrayFlags({ action, junit, accounts }: Arguments<typeof snapshotCommand>): void {
+/** Refuses a flag that the action does not use. */
+function refuseUnusedFlags({ action, junit, accounts }: Arguments<typeof snapshotCommand>): void {
   const stray = [
     ...(junit !== undefined && action !== 'check' ? ['--junit belongs to snapshot check'] : []),
     ...(accounts !== undefined && action !== 'export' ? ['--accounts belongs to snapshot export'] : []),
@@ -47,14 +48,14 @@ function refuseStrayFlags({ action, junit, accounts }: Arguments<typeof snapshot
     throw keyliftError('usage', { message: stray.join('\n'), hint: 'See keylift snapshot --help.' });
 }
 
-/** Asked before the cases run, which may take minutes. */
+/** Called before the cases run, which may take minutes. */
 async function requireWritable(file: string): Promise<void> {
   await access(path.dirname(file), constants.W_OK).catch((error: unknown) => {
     throw cannotWrite({ file, kind: 'JUnit' }, error);
   });
 }
 
-async function told(context: CommandContext, error: unknown): Promise<ErrorText> {
+async function failureText(context: CommandContext, error: unknown): Promise<ErrorText> {
   const text = await describeError(error, { debug: false, secrets: secretsIn([context.databaseUrl ?? '']) });
   context.fileLogger.error('failed', text.error.message, text.logged);
   return text;
@@ -63,7 +64,7 @@ async function told(context: CommandContext, error: unknown): Promise<ErrorText>
 const texts = (failures: ReadonlyMap<CaseResult, ErrorText>): Map<CaseResult, string> =>
   new Map([...failures].map(([result, { text }]) => [result, text.trimEnd()]));
 
-/** schemas/snapshot-check.schema.json. `ok` is about what was found, for an update about what it replaced. */
+/** schemas/snapshot-check.schema.json. For an update, `ok` compares with the replaced snapshots. */
 function documentOf(results: readonly CaseResult[], failures: ReadonlyMap<CaseResult, ErrorText>): unknown {
   return {
     ok: results.every(({ ok }) => ok),
@@ -79,7 +80,7 @@ function documentOf(results: readonly CaseResult[], failures: ReadonlyMap<CaseRe
   };
 }
 
-/** An update is done when it has written; a check only when there was nothing to write. */
+/** An update is done when it has written. A check is done when nothing differs. */
 function exitOf(results: readonly CaseResult[], action: CasesOptions['action']): ExitCode {
   return action === 'update' || results.every(({ ok }) => ok) ? EXIT.done : EXIT.differences;
 }

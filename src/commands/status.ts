@@ -1,6 +1,6 @@
 import { EXIT } from '../errors/exit-codes.js';
 import { pictureText } from '../console/picture.js';
-import { pictureOf } from '../console/scene.js';
+import { pictureOf } from '../console/status-picture.js';
 import { statusEssence, statusLine, statusText } from '../console/status-text.js';
 import { readStatus, type Status } from '../status/status.js';
 import { watch } from '../status/watch.js';
@@ -29,7 +29,7 @@ export const run: Run<typeof statusCommand> = async (context, args) => {
   return EXIT.done;
 };
 
-/** A picture where a terminal can show one; elsewhere a line when something changed. */
+/** A picture where a terminal can show one, else a line for each change. */
 function shower({ terminal, write }: CommandContext, place: string): (status: Status) => void {
   const region = terminal.begin('stdout');
   if (region !== undefined) {
@@ -38,10 +38,10 @@ function shower({ terminal, write }: CommandContext, place: string): (status: St
       region.paint((columns) => pictureText(picture, { ...terminal.style, columns }));
     };
   }
-  let told = '';
+  let shown = '';
   return (status) => {
     const essence = statusEssence(status);
-    if (essence !== told) write(statusLine(status));
-    told = essence;
+    if (essence !== shown) write(statusLine(status));
+    shown = essence;
   };
 }

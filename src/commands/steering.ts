@@ -4,13 +4,13 @@ import { requireAllowed } from '../ledger/allowed.js';
 import { steer, type Control } from '../ledger/control.js';
 import { recordEvent } from '../ledger/events.js';
 import { readInstalled } from '../ledger/installed.js';
-import { changesOf, steeringText, type SteeringWords } from '../console/steering-text.js';
+import { changesOf, steeringText, type SteeringLines } from '../console/steering-text.js';
 import type { CommandContext } from './context.js';
 
-/** Changes a run's steering and answers with what was changed and what holds now: schemas/steering.schema.json. */
+/** Changes the controls of a run and prints the old and new values: schemas/steering.schema.json. */
 export async function changeSteering(
   context: CommandContext,
-  { kind, change, words }: { kind: string; change: Partial<Control>; words: SteeringWords },
+  { kind, change, lines }: { kind: string; change: Partial<Control>; lines: SteeringLines },
 ): Promise<ExitCode> {
   const database = await context.openDatabase();
   const steered = await withRetry(database, context).transaction(async (session) => {
@@ -21,6 +21,6 @@ export async function changeSteering(
     return outcome;
   });
   if (context.json) context.printAnswer({ ...steered.after, changed: changesOf(steered) });
-  else context.write(steeringText(steered, words));
+  else context.write(steeringText(steered, lines));
   return EXIT.done;
 }

@@ -1,6 +1,6 @@
 import { EXIT } from '../errors/exit-codes.js';
 import { requireBegun } from '../ledger/allowed.js';
-import { switchText } from '../console/switch-text.js';
+import { switchText } from '../console/result-text.js';
 import type { SwitchScope } from '../stages/switch/rule.js';
 import { switchAccounts } from '../stages/switch/switch.js';
 import { readAccounts } from './accounts.js';
@@ -22,7 +22,7 @@ export const run: Run<typeof switchCommand> = async (context, args) => {
     question: args.back
       ? `Answer ${who} of ${place} by per-API keys again?`
       : `Answer ${who} of ${place} from Settings?`,
-    lines: args.back ? [] : ['From this moment on their keys open every store API. switch --back takes it back.'],
+    lines: args.back ? [] : ['From this moment on their keys open every store API. keylift switch --back undoes this.'],
     yes: args.yes,
   });
   const report = await startRun(context, opened, {

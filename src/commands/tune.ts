@@ -12,9 +12,9 @@ export const run: Run<typeof tuneCommand> = (context, args) => {
   return changeSteering(context, {
     kind: 'tuned',
     change,
-    words: {
-      done: 'Tuned: a run takes it up before its next batch.',
-      unchanged: 'Tuned like this already: nothing changed.',
+    lines: {
+      done: 'Tuned: the run uses the new values from its next batch.',
+      unchanged: 'These values are set already: nothing changed.',
     },
   });
 };

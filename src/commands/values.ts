@@ -1,12 +1,12 @@
 import path from 'node:path';
 
-/** A flag's value that cannot be used; the message goes on after the flag's name. */
+/** A value that cannot be used. The message follows the name of the flag. */
 export class ValueFault extends Error {}
 
-/** Turns a flag's text into what the command gets. Throws ValueFault. */
+/** Converts the text of a flag into the value for the command. @throws ValueFault */
 export interface ReadValue<T> {
   (text: string, world: { cwd: string }): T;
-  /** The only texts it takes, where they can be told beforehand. */
+  /** All valid texts, where there is a fixed list. */
   words?: readonly string[];
 }
 
@@ -59,7 +59,7 @@ export function oneOf<const Words extends readonly string[]>(words: Words): Read
   return Object.assign(read, { words });
 }
 
-/** Gives a choice back to the run: the command gets null. */
+/** Accepts `own`, which returns the choice to the run: the command gets null. */
 export function orOwn<T>(read: ReadValue<T>): ReadValue<T | null> {
   return (text, world) => (text === 'own' ? null : read(text, world));
 }

@@ -13,8 +13,7 @@ import type { Replay } from '../proof/replay/document.js';
 import { checkReplayFile } from '../proof/replay/lines.js';
 import { replay } from '../proof/replay/replay.js';
 import { proveAndKeep } from '../stages/verify/prove.js';
-import { probeText } from '../console/probe-text.js';
-import { proofText, unprovenText } from '../console/proof-text.js';
+import { probeText, proofText, unprovenText } from '../console/proof-text.js';
 import { replayText } from '../console/replay-text.js';
 import { waitsTo } from '../run/events.js';
 import type { Run } from './command.js';
@@ -34,12 +33,12 @@ interface Evidence {
 }
 
 export const run: Run<typeof verifyCommand> = async (context, args) => {
-  // Both files first: their faults must not come after minutes of proof.
+  // Both files first, so that their faults are reported before a proof of minutes.
   if (args.replay !== undefined) await checkReplayFile(args.replay);
   const plan = args.probe === undefined ? undefined : await readProbe(args.probe, context.io.env);
   const opened = await openMapped(context);
   const evidence: Evidence = {
-    proof: await proveWhatIsThere(context, opened, args),
+    proof: await proveIfPossible(context, opened, args),
     replay: args.replay === undefined ? undefined : await replayFile(context, opened, args.replay),
     probe: plan === undefined ? undefined : await sendRequests(context, opened, plan),
   };
@@ -48,8 +47,8 @@ export const run: Run<typeof verifyCommand> = async (context, args) => {
   return exitOf(evidence);
 };
 
-/** A replay or a probe tells something before there is anything to prove; the proof alone is refused then. */
-async function proveWhatIsThere(
+/** Before the backfill is done there is nothing to prove: `verify` alone is refused, replay and probe still run. */
+async function proveIfPossible(
   context: CommandContext,
   { database, schema }: Opened,
   args: Arguments<typeof verifyCommand>,
@@ -84,7 +83,7 @@ const sendRequests = (context: CommandContext, { database, schema }: Opened, pla
     },
   });
 
-/** schemas/verify.schema.json. Counts of what was not compared are 0, and `unproven` says why. */
+/** schemas/verify.schema.json. Without a proof the counts are 0, and `unproven` has the reason. */
 function documentOf({ proof, replay: replayed, probe: probed }: Evidence): unknown {
   const ok = (typeof proof === 'string' || proof.ok) && replayed?.ok !== false && probed?.ok !== false;
   return {
@@ -121,7 +120,7 @@ function textOf({ proof, replay: replayed, probe: probed }: Evidence): string {
   ].join('');
 }
 
-/** A difference says more than a gateway that could not be reached, and that more than a file without decisions. */
+/** A difference comes first, then a gateway that could not be reached, then a file without decisions. */
 function exitOf({ proof, replay: replayed, probe: probed }: Evidence): ExitCode {
   const differs =
     (typeof proof !== 'string' && !proof.ok) || (replayed?.unexplained ?? 0) > 0 || (probed?.different ?? 0) > 0;

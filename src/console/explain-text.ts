@@ -1,58 +1,38 @@
 import { forTerminal } from '../escaping.js';
-import type { AccountKeyRow, ApiName, Explanation, KeyStory, Partner } from '../explain/document.js';
+import type { AccountKeyRow, ApiName, Explanation, KeyExplanation, SharingKey } from '../explain/document.js';
 import { grouped } from '../format.js';
 import { wrap } from './layout.js';
 
-const SHOWN = 20;
+const SHARING_SHOWN = 20;
 
-/** Keys' stories as a person reads them, a paragraph each. */
+/** Everything about some keys, a paragraph each. */
 export function explanationText({ keys, more }: Explanation): string {
-  const stories = keys.map(storyText);
   const head =
     keys.length > 1 ? [`${grouped(keys.length)} keys have this fingerprint${more ? ', at least' : ''}:\n`] : [];
-  return [...head, ...stories].join('\n');
+  return [...head, ...keys.map(keyText)].join('\n');
 }
 
-function storyText(story: KeyStory): string {
-  const { source, account_key: key } = story;
+function keyText(key: KeyExplanation): string {
+  const { source, account_key: accountKey, next, batch, opens } = key;
   return `${[
-    wrap(
-      `key ${named(story.key_id, story.name)}${story.fingerprint === null ? '' : `, fingerprint ${story.fingerprint}`}`,
-      { rest: '  ' },
-    ),
-    field(
-      'account',
-      story.account_id === null ? 'none' : `${named(story.account_id, story.account)}${switchedText(story)}`,
-    ),
-    ...(source === null
-      ? []
-      : [
-          field(
-            'made in',
-            `${apiText(source.api)}${source.stored_in === 'archive' ? '; the row is in the archive' : ''}`,
-          ),
-        ]),
-    ...dateLines(source ?? key),
-    field('outcome', outcomeText(story)),
-    ...(story.next === null
-      ? []
-      : [field('today', `the rules now say ${reasoned(story.next)}; the next migrate looks again`)]),
-    ...(key === null ? [] : [field('account key', accountKeyText(key))]),
-    ...(story.batch === null ? [] : [field('batch', batchText(story.batch))]),
-    ...partnerLines(story.shares_token_with),
-    field('opened', slugsText(story.opens.before)),
-    field('will open', slugsText(story.opens.after)),
-    ...(story.opens.now === null ? [] : [field('opens now', slugsText(story.opens.now))]),
-    ...(story.since.length === 0
-      ? []
-      : [
-          '  since',
-          ...story.since.map(({ at, text }) =>
-            wrap(text, { first: `    ${at.padEnd(DATE)}  `, rest: ' '.repeat(DATE + 6) }),
-          ),
-        ]),
+    titleLine(key),
+    field('account', key.account_id === null ? 'none' : `${named(key.account_id, key.account)}${switchText(key)}`),
+    ...(source === null ? [] : [field('created in', `${apiText(source.api)}${ARCHIVED[source.stored_in]}`)]),
+    ...dateLines(source ?? accountKey),
+    field('outcome', `${reasoned(key)}${key.settled ? '' : ' (planned)'}: ${key.why}`),
+    ...(next === null ? [] : [field('today', `by the rules: ${reasoned(next)}; the next migrate decides again`)]),
+    ...(accountKey === null ? [] : [field('account key', accountKeyText(accountKey))]),
+    ...(batch === null ? [] : [field('batch', batchText(batch))]),
+    ...sharingLines(key.shares_token_with),
+    field('opened', slugsText(opens.before)),
+    field('will open', slugsText(opens.after)),
+    ...(opens.now === null ? [] : [field('opens now', slugsText(opens.now))]),
+    ...sinceLines(key),
   ].join('\n')}\n`;
 }
+
+const titleLine = ({ key_id: id, name, fingerprint }: KeyExplanation): string =>
+  wrap(`key ${named(id, name)}${fingerprint === null ? '' : `, fingerprint ${fingerprint}`}`, { rest: '  ' });
 
 const LABEL = 15;
 /** `2026-01-02 03:04:05.678901+00`. */
@@ -62,16 +42,18 @@ const field = (label: string, text: string): string =>
 
 const named = (id: string, name: string | null): string => (name === null ? id : `${id} "${forTerminal(name)}"`);
 
-function switchedText({ switched, outcome }: KeyStory): string {
+const ARCHIVED = { legacy: '', archive: '; the row is in the archive' };
+
+function switchText({ switched, outcome }: KeyExplanation): string {
   if (switched === null || outcome === 'born') return '';
   if (!switched) return ', answered by its per-API keys';
   return outcome === 'move' || outcome === 'merge'
     ? ', answered from Settings'
-    : ', switched; this key answers for itself';
+    : ', switched; this per-API key still answers';
 }
 
 const apiText = (api: ApiName | null): string =>
-  api === null ? 'no API' : (api.slug ?? `API ${api.id}, which is not there`);
+  api === null ? 'no API' : (api.slug ?? `API ${api.id}, which is missing`);
 
 type Dated = Pick<AccountKeyRow, 'last_used_at' | 'revoked_at' | 'expires_at' | 'alive'> & {
   created_at: string | null;
@@ -89,39 +71,40 @@ function dateLines(row: Dated | null): string[] {
 }
 
 const reasoned = ({ outcome, reason }: { outcome: string | null; reason: string | null }): string =>
-  `${outcome ?? 'unknown'}${reason === null ? '' : ` ${reason}`}`;
+  `${outcome === 'born' ? 'native' : (outcome ?? 'unknown')}${reason === null ? '' : ` ${reason}`}`;
 
-const outcomeText = (story: KeyStory): string => `${reasoned(story)}${story.settled ? '' : ' (planned)'}: ${story.why}`;
-
-const accountKeyText = (key: AccountKeyRow): string =>
-  `${named(key.key_id, key.name)}, ${key.origin_api === null ? 'born in Settings' : `made in ${apiText(key.origin_api)}`}${key.alive ? '' : ', dead'}`;
-
-function batchText({
-  batch_no: no,
-  after_id: after,
-  upto_id: upto,
-  state,
-  finished_at: finished,
-}: NonNullable<KeyStory['batch']>): string {
-  return `${no} (ids ${after === null ? '' : `above ${after} `}up to ${upto}), ${state.replace('_', ' ')}${finished === null ? '' : ` ${finished}`}`;
+function accountKeyText({ key_id: id, name, origin_api: origin, alive }: AccountKeyRow): string {
+  return `${named(id, name)}, created in ${origin === null ? 'Settings' : apiText(origin)}${alive ? '' : ', dead'}`;
 }
 
-function partnerLines(partners: readonly Partner[]): string[] {
-  if (partners.length === 0) return [];
-  const left = partners.length - SHOWN;
+function batchText(batch: NonNullable<KeyExplanation['batch']>): string {
+  const { batch_no: no, after_id: after, upto_id: upto, state, finished_at: finished } = batch;
+  const range = `ids ${after === null ? '' : `above ${after} `}up to ${upto}`;
+  return `${no} (${range}), ${state.replace('_', ' ')}${finished === null ? '' : ` ${finished}`}`;
+}
+
+function sharingLines(keys: readonly SharingKey[]): string[] {
+  if (keys.length === 0) return [];
+  const left = keys.length - SHARING_SHOWN;
   return [
     '  shares its token with',
-    ...partners
-      .slice(0, SHOWN)
-      .map((p) =>
-        wrap(
-          `key ${named(p.key_id, p.name)} of ${p.account_id === null ? 'no account' : `account ${p.account_id}`}, ${apiText(p.api)}: ${reasoned(p)}`,
-          { first: '    ', rest: '      ' },
-        ),
-      ),
+    ...keys.slice(0, SHARING_SHOWN).map((key) => wrap(sharingText(key), { first: '    ', rest: '      ' })),
     ...(left > 0 ? [`    and ${grouped(left)} more; --json lists them`] : []),
   ];
 }
+
+function sharingText(key: SharingKey): string {
+  const account = key.account_id === null ? 'no account' : `account ${key.account_id}`;
+  return `key ${named(key.key_id, key.name)} of ${account}, ${apiText(key.api)}: ${reasoned(key)}`;
+}
+
+const sinceLines = ({ since }: KeyExplanation): string[] =>
+  since.length === 0
+    ? []
+    : [
+        '  since',
+        ...since.map(({ at, text }) => wrap(text, { first: `    ${at.padEnd(DATE)}  `, rest: ' '.repeat(DATE + 6) })),
+      ];
 
 const slugsText = (slugs: readonly string[]): string =>
   slugs.length === 0 ? 'nothing' : slugs.map(forTerminal).join(' ');

@@ -1,5 +1,5 @@
 import { pictureText } from './picture.js';
-import { pictureOf, type Live } from './scene.js';
+import { pictureOf, type Live } from './status-picture.js';
 import type { RunEvent, RunListener } from '../run/events.js';
 import type { Status } from '../status/status.js';
 import { restAfter } from '../status/watch.js';

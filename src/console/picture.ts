@@ -1,5 +1,4 @@
 import { styleText } from 'node:util';
-import { bar } from './bar.js';
 import { elapsed, grouped } from '../format.js';
 import { wrap } from './layout.js';
 
@@ -13,17 +12,17 @@ export type StageMark = 'done' | 'current' | 'waiting' | 'stopped' | 'open';
 export interface StageLine {
   name: string;
   mark: StageMark;
-  /** How long it took, or has taken so far; null where nobody knows. */
+  /** How long it took, or has taken so far; null where that is unknown. */
   seconds: number | null;
-  /** Keys it has been through, and all there are; null where it does not count. */
+  /** Keys done, and all keys; null for a stage that does not count keys. */
   rows: { done: number; total: number } | null;
   /** What it is doing right now. */
   doing: string | null;
 }
 
-/** Everything a person sees of a run, whoever looks: counted, never computed. */
+/** Everything that the picture of a run shows. */
 export interface Picture {
-  /** What is at work, and where. */
+  /** The command, its state and its database. */
   title: string;
   stages: readonly StageLine[];
   /** Rows a second; null while none is measured. */
@@ -32,13 +31,13 @@ export interface Picture {
   /** How long the last batches took. */
   batchSeconds: number | null;
   concurrency: number | null;
-  /** Machines at work. */
+  /** Active runs, on one machine each. */
   runs: number;
-  /** The furthest replica; null where there is none or nobody may look. */
+  /** Lag of the slowest replica; null where there is none or this role may not see it. */
   lagSeconds: number | null;
   /** Why it waits, or what to do. */
   reason: string | null;
-  /** What is worth knowing at the end. */
+  /** Lines at the end. */
   notes: readonly string[];
 }
 
@@ -55,10 +54,10 @@ const MARKS: Record<StageMark, { unicode: string; plain: string; colour: Paramet
 };
 const NAME_COLUMNS = 9;
 const WIDEST_BAR = 40;
-/** Below this the bar and its numbers take a line each. */
+/** In fewer columns the bar and its numbers have a line each. */
 const NARROW = 60;
 
-/** The picture of a run as lines no wider than asked for, each ended by a newline. */
+/** The picture of a run as lines of at most `columns`. */
 export function pictureText(picture: Picture, options: PictureOptions): string {
   const lines = [
     ...wrapped(picture.title, '', options).map((line) => paint(line, 'bold', options)),
@@ -88,21 +87,24 @@ function stageLines(stage: StageLine, picture: Picture, options: PictureOptions)
 }
 
 function barLines({ done, total }: { done: number; total: number }, indent: string, options: PictureOptions): string[] {
-  const counted = `${grouped(done)} of ${grouped(total)} keys`;
+  const numbers = `${grouped(done)} of ${grouped(total)} keys`;
   const narrow = options.columns < NARROW;
-  const room = options.columns - indent.length - (narrow ? 5 : counted.length + 7);
+  const available = options.columns - indent.length - (narrow ? 5 : numbers.length + 7);
   const percent = `${String(total === 0 ? 0 : Math.floor((Math.min(done, total) / total) * 100)).padStart(3)}%`;
   const drawn = paint(
-    bar(done, total, { columns: Math.max(4, Math.min(WIDEST_BAR, room)), unicode: options.unicode }),
+    bar(done, total, { columns: Math.max(4, Math.min(WIDEST_BAR, available)), unicode: options.unicode }),
     'cyan',
     options,
   );
   return narrow
-    ? [`${indent}${drawn} ${percent}`, ...wrapped(counted, indent, options)]
-    : [`${indent}${drawn} ${percent}  ${counted}`];
+    ? [`${indent}${drawn} ${percent}`, ...wrapped(numbers, indent, options)]
+    : [`${indent}${drawn} ${percent}  ${numbers}`];
 }
 
-/** While a run waits its pace fades and tells nothing. Pieces that belong together stay on one line: their blanks are hard ones until the line is laid out. */
+/**
+ * Without rate and time left while a run waits, because they mean nothing then. Each piece stays on one line: its
+ * spaces are hard until the line is laid out.
+ */
 function paceText(
   { rate, secondsLeft, batchSeconds, concurrency, runs, lagSeconds }: Picture,
   { mark }: StageLine,
@@ -125,6 +127,18 @@ const HARD = '\u00a0';
 function wrapped(text: string, indent: string, { columns }: PictureOptions): string[] {
   if (text === '') return [];
   return wrap(text, { first: indent, rest: indent, columns, cut: true }).replaceAll(HARD, ' ').split('\n');
+}
+
+/** Eighths of a column: a bar of 40 columns shows 320 steps. */
+const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
+
+/** The share of `total` that is done, as a bar of exactly so many columns. */
+export function bar(done: number, total: number, { columns, unicode }: { columns: number; unicode: boolean }): string {
+  const share = total <= 0 ? 0 : Math.min(1, Math.max(0, done / total));
+  const steps = Math.floor(share * columns * (unicode ? EIGHTHS.length : 1));
+  if (!unicode) return `${'#'.repeat(steps)}${'-'.repeat(columns - steps)}`;
+  const full = '█'.repeat(Math.floor(steps / EIGHTHS.length)) + (EIGHTHS[steps % EIGHTHS.length] ?? '');
+  return full + '░'.repeat(columns - full.length);
 }
 
 function paint(text: string, colour: Parameters<typeof styleText>[0], { colour: coloured }: PictureStyle): string {

@@ -1,70 +1,73 @@
+import { counted, grouped } from '../format.js';
 import type { Notice } from '../plan/notice.js';
 import type { Plan } from '../plan/plan.js';
 import type { Rehearsal } from '../stages/rehearse.js';
-import { counted, grouped } from '../format.js';
 import { table, wrap } from './layout.js';
 
-const MEANING: Record<keyof Plan['outcomes'], string> = {
+const MEANINGS: Record<keyof Plan['outcomes'], string> = {
   move: 'become account keys',
   stay: 'belong to custom APIs and stay as they are',
   merge: 'are answered by the account key that has their token',
-  hold: 'are held back and go on as they were',
-  exception: 'wait for a person and go on as they were',
+  hold: 'are on hold and work as before',
+  exception: 'wait for a person and work as before',
 };
 
 /** Exceptions that the text of a plan lists. */
 export const EXCEPTIONS_SHOWN = 20;
 
-/** What --rehearse and --notice add. */
 export interface PlanExtras {
-  /** For a question: what is to be listed is counted only, so that all of it fits a screen. */
+  /** For a question: exceptions are counted only, so that the text fits on a screen. */
   brief?: boolean;
   rehearsal?: Rehearsal;
   notice?: Notice;
 }
 
-/** The plan as a person reads it. */
+/** The plan, with the results of `--rehearse` and `--notice`. */
 export function planText(plan: Plan, { rehearsal, notice, brief = false }: PlanExtras = {}): string {
   return [
     counted(plan.total, 'per-API key'),
-    table(
-      Object.entries(MEANING).map(([outcome, meaning]) => [
-        outcome,
-        plan.outcomes[outcome as keyof Plan['outcomes']],
-        meaning,
-      ]),
-    ),
+    outcomeTable(plan),
     '',
-    wrap(wideningText(plan), FURTHER),
-    wrap(workText(plan, rehearsal), FURTHER),
-    ...(rehearsal === undefined ? [] : [wrap(rehearsalText(rehearsal), FURTHER)]),
+    wrap(wideningText(plan), INDENTED),
+    wrap(workText(plan, rehearsal), INDENTED),
+    ...(rehearsal === undefined ? [] : [wrap(rehearsalText(rehearsal), INDENTED)]),
     ...(notice === undefined
       ? []
-      : [`Notice: ${counted(notice.keys, 'key')} to tell customers about, in ${notice.file}`]),
+      : [`Notice: ${counted(notice.keys, 'key')} to write to customers about, in ${notice.file}`]),
     ...(brief ? exceptionCounts(plan) : exceptionLines(plan)),
     '',
   ].join('\n');
 }
 
-const FURTHER = { rest: '  ' };
+const INDENTED = { rest: '  ' };
+
+const outcomeTable = ({ outcomes }: Plan): string =>
+  table(
+    Object.entries(MEANINGS).map(([outcome, meaning]) => [
+      outcome,
+      outcomes[outcome as keyof typeof outcomes],
+      meaning,
+    ]),
+  );
 
 function wideningText({ widening: w }: Plan): string {
   const apis = w.store_apis === 1 ? 'the one store API' : `all ${grouped(w.store_apis)} store APIs`;
-  return `Widening: ${counted(w.keys, 'living key')} of ${counted(w.accounts, 'account')} will open ${apis}; ${grouped(w.dormant_keys)} of them not used in 90 days.`;
+  const keys = `${counted(w.keys, 'living key')} of ${counted(w.accounts, 'account')}`;
+  return `Widening: ${keys} will open ${apis}; ${grouped(w.dormant_keys)} of them not used in 90 days.`;
 }
 
 function workText(plan: Plan, rehearsal: Rehearsal | undefined): string {
-  const batches = `${grouped(plan.batches)} ${plan.batches === 1 ? 'batch' : 'batches'}`;
   const basis =
     rehearsal === undefined
       ? 'at a usual pace (plan --rehearse measures yours)'
       : 'at the pace rehearsed, one batch at a time';
-  return `Work: ${batches}, about ${grouped(plan.seconds_expected)} s ${basis}.`;
+  return `Work: ${counted(plan.batches, 'batch', 'batches')}, about ${grouped(plan.seconds_expected)} s ${basis}.`;
 }
 
-function rehearsalText(r: Rehearsal): string {
-  if (r.rows_per_second === null) return 'Rehearsal: nothing to copy.';
-  return `Rehearsal: ${counted(r.rows, 'key')} in ${String(r.seconds)} s, ${grouped(r.moved)} of them copied, ${grouped(r.rows_per_second)} keys a second; rolled back.`;
+function rehearsalText({ rows, rows_per_second: rate, seconds, moved }: Rehearsal): string {
+  if (rate === null) return 'Rehearsal: nothing to copy.';
+  const keys = `${counted(rows, 'key')} in ${String(seconds)} s, ${grouped(moved)} of them copied`;
+  return `Rehearsal: ${keys}, ${grouped(rate)} keys a second; rolled back.`;
 }
 
 function exceptionCounts({ exceptions_by_reason: reasons, outcomes }: Plan): string[] {
@@ -72,7 +75,7 @@ function exceptionCounts({ exceptions_by_reason: reasons, outcomes }: Plan): str
   const counts = Object.entries(reasons)
     .map(([reason, count]) => `${reason} ${grouped(count)}`)
     .join(', ');
-  return [wrap(`Exceptions: ${counts}; keylift plan lists them.`, FURTHER)];
+  return [wrap(`Exceptions: ${counts}; keylift plan lists them.`, INDENTED)];
 }
 
 function exceptionLines(plan: Plan): string[] {

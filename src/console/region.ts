@@ -1,18 +1,18 @@
 import { stripVTControlCharacters } from 'node:util';
 import { createLogUpdate } from 'log-update';
 
-/** What a terminal's stream tells about itself, and when that changes. */
+/** The stream of a terminal. */
 export interface TerminalStream extends NodeJS.WritableStream {
   columns?: number;
   rows?: number;
 }
 
-/** A picture for this many columns: lines, none wider than that. */
+/** Draws a picture as lines of at most so many columns. */
 export type Frame = (columns: number) => string;
 
 const FALLBACK_COLUMNS = 80;
 
-/** The part of a terminal that is painted over: the picture of a run, always the last thing on the screen. */
+/** The last lines of a terminal, which a picture overwrites again and again. */
 export class Region {
   private readonly update;
   private frame: Frame | undefined;
@@ -22,8 +22,8 @@ export class Region {
   };
 
   constructor(private readonly stream: TerminalStream) {
-    // 6.1 erases the whole picture before it paints; the patches of 7.2 lose lines when a picture grows.
-    // The cursor stays visible: a process that is killed could not bring it back.
+    // Version 6.1 of log-update erases the whole picture first; version 7.2 loses lines when a picture grows.
+    // The cursor stays visible, because a killed process could not show it again.
     this.update = createLogUpdate(stream, { showCursor: true });
     stream.on('resize', this.onResize);
   }
@@ -34,25 +34,25 @@ export class Region {
     this.update(this.painted.replace(/\n$/, ''));
   }
 
-  /** Takes the picture away while something else is written, then puts it below that. */
+  /** Removes the picture, lets the caller write, then draws the picture below. */
   around(write: () => void): void {
     this.update.clear();
     write();
     if (this.frame !== undefined) this.paint(this.frame);
   }
 
-  /** Leaves the last picture standing; what is written from now on goes below it. */
+  /** Leaves the last picture on the screen; later output goes below it. */
   end(): void {
     this.stream.off('resize', this.onResize);
     this.update.done();
   }
 
-  /** One column stays free: some terminals wrap when the last one is written. */
+  /** One column stays free, because some terminals wrap when the last one is written. */
   private get columns(): number {
     return Math.max(1, (this.stream.columns ?? FALLBACK_COLUMNS) - 1);
   }
 
-  /** The terminal has laid the lines out anew by now: they take more rows, or fewer, than were written. */
+  /** The terminal has wrapped the lines again, so they now take more or fewer rows than before. */
   private repaintReflowed(): void {
     if (this.frame === undefined) return;
     this.stream.write(`\u001b[${String(rowsOf(this.painted, this.stream.columns ?? FALLBACK_COLUMNS))}A\r\u001b[J`);

@@ -3,7 +3,7 @@ import type { Status } from '../status/status.js';
 import { elapsed, grouped } from '../format.js';
 import { wrap } from './layout.js';
 
-/** Where the migration stands, as a person reads it. */
+/** The state of the migration. */
 export function statusText(s: Status): string {
   return [
     `${s.state.replace('_', ' ')}; last stage completed: ${s.stage ?? 'none'}`,
@@ -13,7 +13,8 @@ export function statusText(s: Status): string {
       ? []
       : [
           wrap(
-            `run ${s.run.id}: ${s.run.command} on ${s.run.host}, process ${String(s.run.pid)}, since ${s.run.started_at}`,
+            `run ${s.run.id}: ${s.run.command} on ${s.run.host}, process ${String(s.run.pid)}, ` +
+              `since ${s.run.started_at}`,
             INDENTED,
           ),
         ]),
@@ -29,7 +30,7 @@ function paceText({ rows_per_second: rate, seconds_left: left }: Status): string
   return `, ${grouped(rate)} rows/s${left === null ? '' : `, about ${elapsed(left)} left`}`;
 }
 
-/** The same in one line, for a log that follows a run. */
+/** The same in one line, for `status --watch` without a terminal. */
 export function statusLine(s: Status): string {
   const parts = [
     s.state.replace('_', ' '),
@@ -42,6 +43,6 @@ export function statusLine(s: Status): string {
   return `${forTerminal(parts.join('; '))}\n`;
 }
 
-/** What makes two statuses worth two lines: not the pace, which is another one every second. */
+/** The part of a status whose change is worth a new line. The pace is not: it changes every second. */
 export const statusEssence = (s: Status): string =>
   JSON.stringify([s.state, s.stage, s.moved, s.total, s.switched, s.exceptions, s.reason, s.run?.id]);

@@ -2,25 +2,25 @@ import type { Control, Steered } from '../ledger/control.js';
 import type { RunPace } from '../ledger/runs.js';
 import { table } from './layout.js';
 
-/** What a steering command says when it changed something, and when that was so before. */
-export interface SteeringWords {
+/** First line of the answer: after a change, and without one. */
+export interface SteeringLines {
   done: string;
   unchanged: string;
 }
 
-/** What was changed, from what to what, and what holds beside it. */
-export function steeringText({ before, after, run }: Steered, { done, unchanged }: SteeringWords): string {
+/** The values before and after a change, and the values that stay. */
+export function steeringText({ before, after, run }: Steered, { done, unchanged }: SteeringLines): string {
   const pace = run?.pace ?? null;
   const same = Object.keys(changesOf({ before, after })).length === 0;
   return [
     same ? unchanged : done,
     table(LINES.map(({ label, show }) => [label, fromTo(show(before, pace), show(after, pace))])),
-    ...(run === null ? ['  No run is at work; the next one begins with this.'] : []),
+    ...(run === null ? ['  No run is active; the next run starts with this.'] : []),
     '',
   ].join('\n');
 }
 
-/** The values that another one took the place of, under the names of `--json`. */
+/** The changed values, under the names of `--json`. */
 export function changesOf({
   before,
   after,
@@ -48,7 +48,7 @@ const LINES: readonly Line[] = [
 
 const seconds = (value: number): string => `${String(value)} s`;
 
-/** `own` is what the run's command line asked for: undefined where no run is at work, null where it set no limit. */
+/** `own` is the value on the command line of the run: undefined where no run is active, null where it set no limit. */
 function value(set: number | null, own: number | null | undefined, show: (value: number) => string): string {
   if (set !== null) return show(set);
   if (own === undefined) return "the run's own";

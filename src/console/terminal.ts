@@ -13,13 +13,13 @@ export interface TerminalWorld {
 export interface TerminalOptions {
   /** --no-color. */
   noColour: boolean;
-  /** What paints; without it, as where nobody watches, there are lines alone. */
+  /** Draws pictures. Without it, as where there is no terminal, there are only lines. */
   regions?: typeof Region | undefined;
 }
 
-/** The operator's terminal: a picture may stand at its end, and everything else is written above it. */
+/** The operator's terminal. At its end it may show a picture; everything else is written above the picture. */
 export class Terminal {
-  /** stderr for everybody else: what is written here does not garble the picture. */
+  /** stderr for all other writers, which keeps the picture intact. */
   readonly stderr: NodeJS.WritableStream;
   readonly style: PictureStyle;
   private region: Region | undefined;
@@ -41,7 +41,7 @@ export class Terminal {
     });
   }
 
-  /** Begins a picture on this stream; undefined where only lines can be shown. One picture at a time. */
+  /** Starts a picture on this stream; undefined where only lines can be shown. There is one picture at a time. */
   begin(name: 'stdout' | 'stderr'): Region | undefined {
     if (this.regions === undefined || !this.world.isTTY[name] || this.world.env.TERM === 'dumb') return undefined;
     const region = new this.regions(this.world[name] as TerminalStream);
@@ -49,7 +49,7 @@ export class Terminal {
     return region;
   }
 
-  /** The picture stays where it is and is painted no more. */
+  /** Ends the picture: it stays on the screen and does not change any more. */
   end(): void {
     this.region?.end();
     this.region = undefined;
@@ -64,7 +64,7 @@ export class Terminal {
   }
 }
 
-/** https://no-color.org: set and not empty. It asks for no colour, not for no picture. */
+/** https://no-color.org: set and not empty means no colour. It does not switch the picture off. */
 const wantsColour = (env: TerminalWorld['env']): boolean => (env.NO_COLOR ?? '') === '';
 
 function speaksUnicode(env: TerminalWorld['env']): boolean {

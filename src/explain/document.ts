@@ -1,12 +1,12 @@
 import type { Outcome } from '../plan/plan.js';
 
-/** An API as a key's story names it; `slug` is null when the API is gone. */
+/** An API; `slug` is null when the API is missing. */
 export interface ApiName {
   id: string;
   slug: string | null;
 }
 
-/** The per-API key as its table has it, or the archive. Dates are PostgreSQL's text. */
+/** The per-API key's row in its table or in the archive. Dates are PostgreSQL's text. */
 export interface SourceRow {
   stored_in: 'legacy' | 'archive';
   account_id: string | null;
@@ -20,7 +20,7 @@ export interface SourceRow {
   expires_at: string | null;
 }
 
-/** The account key that answers for the key, its own or the one it was merged into. */
+/** The account key that answers for the key: its own, or the one it was merged into. */
 export interface AccountKeyRow {
   key_id: string;
   account_id: string;
@@ -28,7 +28,7 @@ export interface AccountKeyRow {
   name: string | null;
   fingerprint: string | null;
   scope: string;
-  /** The API it was made in; null for a key born in Settings. */
+  /** The API it was created in; null for a native key. */
   origin_api: ApiName | null;
   alive: boolean;
   created_at: string;
@@ -48,7 +48,7 @@ export interface CoveringBatch {
 }
 
 /** Another key with the same token. */
-export interface Partner {
+export interface SharingKey {
   key_id: string;
   account_id: string | null;
   api: ApiName | null;
@@ -57,50 +57,50 @@ export interface Partner {
   reason: string | null;
 }
 
-/** Slugs of the APIs that let the key in, by the old rule, by the new one, and as `keylift.authorize` answers now. */
+/** Slugs of the APIs that the key opens by the old rule, by the new rule, and by `keylift.authorize` now. */
 export interface Opens {
   before: string[];
   after: string[];
-  /** Null where `authorize` is not installed, or may not be asked. */
+  /** Null where `authorize` is not installed, or this role may not call it. */
   now: string[] | null;
 }
 
-/** Something that happened to the key: when, a word for programs, a sentence for people. */
-export interface Happening {
+/** An event in the life of the key; `kind` is for programs, `text` for people. */
+export interface KeyEvent {
   at: string;
   kind: string;
   text: string;
 }
 
-/** One key's story. It never holds a token. */
-export interface KeyStory {
+/** Everything about one key. It never holds a token. */
+export interface KeyExplanation {
   key_id: string;
   fingerprint: string | null;
   name: string | null;
   account_id: string | null;
   account: string | null;
-  /** `born`: made in Settings. */
+  /** `born`: a native key. */
   outcome: Outcome | 'born';
   reason: string | null;
-  /** Does it stand, or is it what the rules say of a key that nothing has looked at yet? */
+  /** False while the outcome comes from the rules alone, because no batch has processed the key yet. */
   settled: boolean;
   /** The rule behind the outcome, one sentence. */
   why: string;
-  /** What the rules say of the row as it is today, where that differs and the next `migrate` looks again. */
+  /** The outcome by the rules today, where it differs and the next `migrate` decides again. */
   next: { outcome: Outcome; reason: string | null } | null;
   source: SourceRow | null;
   account_key: AccountKeyRow | null;
   batch: CoveringBatch | null;
-  shares_token_with: Partner[];
+  shares_token_with: SharingKey[];
   opens: Opens;
-  /** Is the account answered from Settings? Null where there is no migration. */
+  /** True if the account is answered from Settings; null where there is no migration. */
   switched: boolean | null;
-  since: Happening[];
+  since: KeyEvent[];
 }
 
 /** What `explain --json` prints. */
 export interface Explanation {
-  keys: KeyStory[];
-  /** More keys have this fingerprint than are told. */
+  keys: KeyExplanation[];
+  /** True if more keys have this fingerprint than are listed. */
   more: boolean;
 }

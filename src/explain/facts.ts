@@ -2,8 +2,8 @@ import type { ReadSession } from '../database/session.js';
 import { isBegun } from '../ledger/states.js';
 import type { Outcome } from '../plan/plan.js';
 import type { CoveringBatch } from './document.js';
-import { datesOf, happenings, type HappeningRow } from './happenings.js';
-import type { Scene } from './scene.js';
+import { keyDates, keyEvents, type KeyEventRow } from './key-events.js';
+import type { Sources } from './sources.js';
 import {
   accountKeys,
   apis,
@@ -12,10 +12,10 @@ import {
   sharingToken,
   sourceRows,
   switchedAccount,
-  verdictsOn,
+  verdictsFor,
 } from './statements.js';
 
-/** A per-API key as read; `api_id` without `slug` is an API that is gone. */
+/** A per-API key as read; an `api_id` without `slug` belongs to a missing API. */
 export interface SourceFacts {
   key_id: string;
   stored_in: 'legacy' | 'archive';
@@ -39,8 +39,8 @@ export interface AccountKeyFacts extends Omit<SourceFacts, 'stored_in' | 'accoun
   scope: string;
 }
 
-/** A word on one key: the rules' or the ledger's. */
-export interface Word {
+/** The outcome of one key, by the rules or from the ledger. */
+export interface OutcomeRow {
   key_id: string;
   outcome: Outcome;
   reason: string | null;
@@ -51,99 +51,93 @@ export interface ApiFacts {
   api_id: string;
   slug: string | null;
   in_store: boolean;
-  /** Id of the key that `authorize` answers with. */
-  answers: string | null;
+  /** The key that `authorize` answers with. */
+  answering_key: string | null;
 }
 
-/** All that is known about a key and those that share its token, by key id. */
+/** All facts about a key and the keys that share its token, by key id. */
 export interface Facts {
   id: string;
-  /** Per-API keys, in the order the old rule prefers them. */
+  /** Per-API keys, in the order in which the old rule prefers them. */
   sources: Map<string, SourceFacts>;
-  verdicts: Map<string, Word>;
+  verdicts: Map<string, OutcomeRow>;
   accountKeys: Map<string, AccountKeyFacts>;
-  recorded: Map<string, Word>;
+  recorded: Map<string, OutcomeRow>;
   apis: ApiFacts[];
   batch: CoveringBatch | null;
   switched: boolean | null;
-  happened: HappeningRow[];
+  events: KeyEventRow[];
 }
 
 const byKey = <Row extends { key_id: string }>(rows: readonly Row[]): Map<string, Row> =>
   new Map(rows.map((row) => [row.key_id, row]));
 
-/** Reads what a key's story is made of, in the caller's one snapshot. */
-export async function gatherFacts(session: ReadSession, scene: Scene, id: string): Promise<Facts> {
-  const ask = async <Row>(sql: string, values: readonly unknown[]): Promise<Row[]> =>
+/** Reads the facts about a key in the caller's snapshot. */
+export async function readFacts(session: ReadSession, sources: Sources, id: string): Promise<Facts> {
+  const query = async <Row>(sql: string, values: readonly unknown[]): Promise<Row[]> =>
     (await session.query<Row>(sql, values)).rows;
-  const sharing = (await ask<{ id: string }>(sharingToken(scene), [id])).map((row) => row.id);
-  const words = byKey(scene.ledger === null ? [] : await ask<Word>(recorded(scene), [sharing]));
-  const concerned = [
-    ...new Set([...sharing, ...words.keys(), ...[...words.values()].flatMap((word) => word.account_key_id ?? [])]),
-  ];
-  const sources = byKey(await ask<SourceFacts>(sourceRows(scene), [concerned]));
-  const keys = byKey(scene.target ? await ask<AccountKeyFacts>(accountKeys(scene), [concerned]) : []);
-  const account = sources.get(id)?.account_id ?? keys.get(words.get(id)?.account_key_id ?? id)?.account_id ?? null;
-  const verdicts = byKey(await ask<Word>(verdictsOn(scene), [concerned]));
+  const sharing = (await query<{ id: string }>(sharingToken(sources), [id])).map((row) => row.id);
+  const inLedger = byKey(sources.ledger === null ? [] : await query<OutcomeRow>(recorded(sources), [sharing]));
+  const accountKeyIds = [...inLedger.values()].flatMap((row) => row.account_key_id ?? []);
+  const ids = [...new Set([...sharing, ...inLedger.keys(), ...accountKeyIds])];
+  const rows = byKey(await query<SourceFacts>(sourceRows(sources), [ids]));
+  const keys = byKey(sources.target ? await query<AccountKeyFacts>(accountKeys(sources), [ids]) : []);
+  const account = rows.get(id)?.account_id ?? keys.get(inLedger.get(id)?.account_key_id ?? id)?.account_id ?? null;
+  const outcomes = {
+    recorded: inLedger,
+    accountKeys: keys,
+    verdicts: byKey(await query<OutcomeRow>(verdictsFor(sources), [ids])),
+  };
+  const moves = outcomeOf(outcomes, id)?.accountKeyId != null;
   return {
     id,
-    sources,
-    verdicts,
-    accountKeys: keys,
-    recorded: words,
-    apis: await ask<ApiFacts>(apis(scene), scene.authorize ? [id] : []),
-    ...(await ledgerFacts(session, scene, {
-      id,
-      account,
-      moves: standing({ recorded: words, accountKeys: keys, verdicts }, id)?.accountKeyId != null,
-    })),
+    sources: rows,
+    ...outcomes,
+    apis: await query<ApiFacts>(apis(sources), sources.authorize ? [id] : []),
+    ...(await readLedgerFacts(session, sources, { id, account, moves })),
   };
 }
 
-/** What became of a key, or will by the rules. */
-export interface Standing {
+/** The outcome of a key: the one it has, or the one that the rules would give it. */
+export interface CurrentOutcome {
   outcome: Outcome | 'born';
   reason: string | null;
-  /** The account key that answers for a moved or merged key; null for all others, a key born in Settings included. */
+  /** The account key that answers for a moved or merged key; null for all others, native keys included. */
   accountKeyId: string | null;
   /** False while only the rules say so. */
   settled: boolean;
 }
 
-/** The ledger's word and the new table come before the rules; undefined for a key nobody knows any more. */
-export function standing(
-  { recorded: words, accountKeys: keys, verdicts }: Pick<Facts, 'recorded' | 'accountKeys' | 'verdicts'>,
+/** The new table and the ledger come before the rules. Undefined for a key that none of them knows. */
+export function outcomeOf(
+  { recorded: inLedger, accountKeys: keys, verdicts }: Pick<Facts, 'recorded' | 'accountKeys' | 'verdicts'>,
   id: string,
-): Standing | undefined {
+): CurrentOutcome | undefined {
   const key = keys.get(id);
   if (key !== undefined) {
-    const born = key.api_id === null;
-    return { outcome: born ? 'born' : 'move', reason: null, accountKeyId: born ? null : id, settled: true };
+    const native = key.api_id === null;
+    return { outcome: native ? 'born' : 'move', reason: null, accountKeyId: native ? null : id, settled: true };
   }
-  const word = words.get(id) ?? verdicts.get(id);
-  if (word === undefined) return undefined;
-  const moved = word.outcome === 'move' || word.outcome === 'merge';
-  return {
-    outcome: word.outcome,
-    reason: word.reason,
-    accountKeyId: moved ? word.account_key_id : null,
-    settled: words.has(id),
-  };
+  const row = inLedger.get(id) ?? verdicts.get(id);
+  if (row === undefined) return undefined;
+  const { outcome, reason, account_key_id: accountKeyId } = row;
+  const moves = outcome === 'move' || outcome === 'merge';
+  return { outcome, reason, accountKeyId: moves ? accountKeyId : null, settled: inLedger.has(id) };
 }
 
-async function ledgerFacts(
+async function readLedgerFacts(
   session: ReadSession,
-  scene: Scene,
+  sources: Sources,
   { id, account, moves }: { id: string; account: string | null; moves: boolean },
-): Promise<Pick<Facts, 'batch' | 'switched' | 'happened'>> {
-  if (scene.ledger === null) {
-    return { batch: null, switched: null, happened: (await session.query<HappeningRow>(datesOf(scene), [id])).rows };
+): Promise<Pick<Facts, 'batch' | 'switched' | 'events'>> {
+  if (sources.ledger === null) {
+    return { batch: null, switched: null, events: (await session.query<KeyEventRow>(keyDates(sources), [id])).rows };
   }
   const rule =
-    account === null ? undefined : await session.first<{ switched: boolean }>(switchedAccount(scene), [account]);
+    account === null ? undefined : await session.first<{ switched: boolean }>(switchedAccount(sources), [account]);
   return {
-    batch: (await session.first<CoveringBatch>(coveringBatch(scene), [id])) ?? null,
-    switched: isBegun(scene.ledger) && (rule?.switched ?? false),
-    happened: (await session.query<HappeningRow>(happenings(scene), [id, account, moves])).rows,
+    batch: (await session.first<CoveringBatch>(coveringBatch(sources), [id])) ?? null,
+    switched: isBegun(sources.ledger) && (rule?.switched ?? false),
+    events: (await session.query<KeyEventRow>(keyEvents(sources), [id, account, moves])).rows,
   };
 }

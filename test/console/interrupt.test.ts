@@ -68,7 +68,7 @@ describe('migrate on a terminal', () => {
     expect(terminal.said())
       .to.include(`Migrate ${scenario.db.name} on 127.0.0.1:`)
       .and.include('become account keys')
-      .and.include('Irreversible: nothing, until finalize --purge.');
+      .and.include('A rollback is possible until finalize --purge');
     expect(await scenario.batchesDone(), 'nothing is written before the answer').to.equal(0);
     terminal.press('y\n');
     expect(await terminal.exited).to.equal(6);

@@ -1,8 +1,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import { expect } from 'chai';
-import { bar } from '../../src/console/bar.js';
-import { pictureText } from '../../src/console/picture.js';
-import { pictureOf, type Live } from '../../src/console/scene.js';
+import { bar, pictureText } from '../../src/console/picture.js';
+import { pictureOf, type Live } from '../../src/console/status-picture.js';
 import type { Status } from '../../src/status/status.js';
 
 const PLACE = 'shop on db.example:5432';

@@ -231,7 +231,7 @@ describe('bad input at the front door', () => {
   });
 
   describe('gates', () => {
-    it('asks before it writes, and refuses where nobody can answer', async () => {
+    it('asks before it writes, and refuses where no person can answer', async () => {
       const first = await refused(database(), 'migrate');
       expect(first.exitCode).to.equal(3);
       expect(first.stderr).to.include('there is no terminal to answer from').and.include('--yes');

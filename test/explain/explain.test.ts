@@ -7,7 +7,7 @@ import { Scenario } from '../support/scenario.js';
 import { tokenOf } from '../support/seed.js';
 import { STATIONS } from '../support/stations.js';
 import { gateAt, until } from '../support/waiting.js';
-import { explain, storyOf, withStories } from './stories.js';
+import { explain, explainKey, withExplanations } from './explanations.js';
 import { errorCodeOf } from '../support/error-document.js';
 
 const fingerprint = (token: string): string => createHash('sha256').update(token).digest('hex').slice(0, 12);
@@ -31,7 +31,7 @@ describe('explain', () => {
         ({ id, slug }) => [id, slug],
       ),
     );
-    const stories = await withStories(scenario, (tell) => Promise.all(world.keys.map(({ id }) => tell(id))));
+    const stories = await withExplanations(scenario, (tell) => Promise.all(world.keys.map(({ id }) => tell(id))));
     for (const [at, key] of world.keys.entries()) {
       const story = stories[at]!;
       const { outcome, ...more } = judged.get(key.id)!;
@@ -81,7 +81,7 @@ describe('explain', () => {
     const counts: Record<string, number> = { move: 0, stay: 0, merge: 0, hold: 0, exception: 0 };
     const exceptions: unknown[] = [];
     const ids = await scenario.db.query<{ id: string }>('select id::text from public.api_keys order by api_keys.id');
-    for (const story of await withStories(scenario, (tell) => Promise.all(ids.map(({ id }) => tell(id))))) {
+    for (const story of await withExplanations(scenario, (tell) => Promise.all(ids.map(({ id }) => tell(id))))) {
       const { key_id: id } = story;
       counts[story.outcome]! += 1;
       if (story.outcome === 'exception') exceptions.push({ key_id: id, reason: story.reason });
@@ -100,10 +100,10 @@ describe('explain', () => {
 
   it('answers a role that may read the legacy tables alone, also during a migration', async () => {
     const reader = await createReader(scenario.db);
-    const before = await storyOf(scenario, 20, { url: reader.url });
+    const before = await explainKey(scenario, 20, { url: reader.url });
     expect([before.outcome, before.opens.before]).to.deep.equal(['merge', ['invoices', 'receipts']]);
     await scenario.must('migrate --yes', 6);
-    expect(await storyOf(scenario, 20, { url: reader.url })).to.deep.equal(before);
+    expect(await explainKey(scenario, 20, { url: reader.url })).to.deep.equal(before);
     await reader.drop();
   });
 
@@ -153,7 +153,7 @@ describe('explain', () => {
 
   it('follows a key through its life', async () => {
     await scenario.must('migrate --yes --until backfill', 6);
-    const copied = await storyOf(scenario, 2);
+    const copied = await explainKey(scenario, 2);
     expect(copied.batch).to.include({ state: 'done', after_id: null });
     expect([copied.settled, copied.switched, copied.opens.now]).to.deep.equal([true, false, ['receipts']]);
     await scenario.must('migrate --yes', 6);
@@ -163,7 +163,7 @@ describe('explain', () => {
       `update public.account_api_keys set revoked_at = '2026-01-02 03:04:05.678901+00', name = 'renamed' where id = 2`,
     );
     await scenario.must('finalize --yes');
-    const late = await storyOf(scenario, 2);
+    const late = await explainKey(scenario, 2);
     expect(late.source).to.include({
       stored_in: 'archive',
       name: 'renamed',
@@ -175,12 +175,12 @@ describe('explain', () => {
     expect(late.since.map(({ kind }) => kind)).to.include.members(['revoked', 'batch', 'switched', 'finalized']);
     expect(late.since.filter(({ kind }) => kind === 'revoked')).to.have.length(1);
     await scenario.must('finalize --purge --yes');
-    expect(await storyOf(scenario, 2)).to.deep.include({
+    expect(await explainKey(scenario, 2)).to.deep.include({
       source: null,
       outcome: 'move',
       opens: { before: [], after: [], now: [] },
     });
-    expect(await storyOf(scenario, 20)).to.deep.include({
+    expect(await explainKey(scenario, 20)).to.deep.include({
       source: null,
       outcome: 'merge',
       fingerprint: fingerprint(tokenOf('twins')),
@@ -190,7 +190,7 @@ describe('explain', () => {
   it('tells a rolled back key as planned, and what happened', async () => {
     await scenario.must('migrate --yes', 6);
     await scenario.must('rollback --yes');
-    const story = await storyOf(scenario, 1);
+    const story = await explainKey(scenario, 1);
     expect(story).to.deep.include({ outcome: 'move', settled: false, account_key: null, switched: false });
     expect(story.batch).to.include({ state: 'taken_back' });
     expect(story.opens).to.deep.equal({
@@ -220,7 +220,7 @@ describe('explain', () => {
       opens: { before: [], after: ['invoices', 'passport', 'receipts'], now: ['invoices', 'passport', 'receipts'] },
     });
     await scenario.must('rollback --yes');
-    expect((await storyOf(scenario, born!.key_id)).opens.now).to.deep.equal(['invoices', 'passport', 'receipts']);
+    expect((await explainKey(scenario, born!.key_id)).opens.now).to.deep.equal(['invoices', 'passport', 'receipts']);
   });
 
   it('tells which keys wait while a backfill is under way', async () => {
@@ -228,8 +228,8 @@ describe('explain', () => {
     const gate = await gateAt(scenario.db, 62);
     const migration = scenario.start('migrate --yes --batch-size 3 --concurrency 1');
     await until('a batch to be done', async () => (await scenario.batchesDone()) > 0);
-    expect(await storyOf(scenario, -5)).to.include({ outcome: 'move', settled: true });
-    expect(await storyOf(scenario, '9007199254740993')).to.deep.include({
+    expect(await explainKey(scenario, -5)).to.include({ outcome: 'move', settled: true });
+    expect(await explainKey(scenario, '9007199254740993')).to.deep.include({
       outcome: 'move',
       settled: false,
       account_key: null,
@@ -242,21 +242,21 @@ describe('explain', () => {
     await scenario.must('migrate --yes', 6);
     await scenario.db.query(`begin; set local keylift.writer = 'keylift';
       update public.api_keys set revoked_at = '2022-06-01+00' where id = 27; commit`);
-    const story = await storyOf(scenario, 27);
+    const story = await explainKey(scenario, 27);
     expect([story.outcome, story.reason, story.next]).to.deep.equal([
       'exception',
       'conflicting_status',
       { outcome: 'move', reason: null },
     ]);
     await scenario.must('migrate --yes', 0, 6);
-    expect(await storyOf(scenario, 27)).to.include({ outcome: 'move', next: null });
+    expect(await explainKey(scenario, 27)).to.include({ outcome: 'move', next: null });
   });
 
   it('says after finalize what stands, since nothing looks again', async () => {
     await scenario.must('migrate --yes', 6);
     await scenario.must('finalize --yes');
     await scenario.db.query(`update public.api_keys set revoked_at = '2022-06-01+00' where id = 27`);
-    expect(await storyOf(scenario, 27)).to.deep.include({
+    expect(await explainKey(scenario, 27)).to.deep.include({
       outcome: 'exception',
       reason: 'conflicting_status',
       next: null,

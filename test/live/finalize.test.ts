@@ -172,7 +172,7 @@ describe('finalize', () => {
     const asked = await scenario.run('finalize --purge');
     expect([asked.exitCode, asked.stderr.includes('--yes')]).to.deep.equal([3, true]);
     const purged = await scenario.must('finalize --purge --yes');
-    expect(purged.stdout).to.match(/no way back/i);
+    expect(purged.stdout).to.match(/rollback is no longer possible/);
     expect(await answers()).to.deep.equal(before);
     expect((await scenario.must('finalize --purge --yes --json')).json()).to.include({ state: 'purged', archived: 0 });
     for (const command of ['rollback --yes', 'migrate --yes', 'switch --back --yes'])

@@ -18,8 +18,8 @@ describe('the plan as a person reads it', () => {
   move       3  become account keys
   stay       1  belong to custom APIs and stay as they are
   merge      0  are answered by the account key that has their token
-  hold       0  are held back and go on as they were
-  exception  0  wait for a person and go on as they were
+  hold       0  are on hold and work as before
+  exception  0  wait for a person and work as before
 
 Widening: 3 living keys of 2 accounts will open all 3 store APIs; 1 of them not
   used in 90 days.

@@ -186,7 +186,7 @@ describe('verify --probe', () => {
     });
     expect(exitCode).to.equal(4);
     expect(stdout)
-      .to.include('Probe: THE GATEWAY ANSWERS OTHERWISE.')
+      .to.include('Probe: THE GATEWAY ANSWERS DIFFERENTLY.')
       .and.include(
         'DIFFERS 2. wrong: POST /v1/products/acme/wsnine/v1/predict, key 1, before the switch: 401, expected 201',
       );

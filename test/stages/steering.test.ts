@@ -16,16 +16,16 @@ describe('pause, resume and tune', () => {
 
   it('say what they changed, from what to what, and what holds beside it', async () => {
     expect(await say('pause')).to.deep.equal([
-      'Paused: batches under way are finished, no new one begins until keylift resume.',
+      'Paused: the run finishes its batches and starts no new one until keylift resume.',
       '  paused           no → yes',
       "  batches at once  the run's own",
       "  batch time       the run's own",
       "  replica lag      the run's own",
-      '  No run is at work; the next one begins with this.',
+      '  No run is active; the next run starts with this.',
       '',
     ]);
     expect(await say('tune --concurrency 3 --batch-time 250ms --max-lag 2')).to.include.members([
-      'Tuned: a run takes it up before its next batch.',
+      'Tuned: the run uses the new values from its next batch.',
       '  paused           yes',
       "  batches at once  the run's own → 3",
       "  batch time       the run's own → 0.25 s",
@@ -34,7 +34,7 @@ describe('pause, resume and tune', () => {
     expect(await say('tune --concurrency 1'))
       .to.include('  batches at once  3 → 1')
       .and.include('  batch time       0.25 s');
-    expect(await say('resume')).to.include.members(['Resumed: batches go on.', '  paused           yes → no']);
+    expect(await say('resume')).to.include.members(['Resumed: batches continue.', '  paused           yes → no']);
   });
 
   it('say so when nothing changed', async () => {
@@ -42,10 +42,10 @@ describe('pause, resume and tune', () => {
       .to.include('Not paused: nothing changed.')
       .and.include('  paused           no');
     await say('pause');
-    expect((await say('pause'))[0]).to.equal('Paused already: nothing changed.');
+    expect((await say('pause'))[0]).to.equal('Already paused: nothing changed.');
     await say('tune --concurrency 2');
     expect(await say('tune --concurrency 2'))
-      .to.include('Tuned like this already: nothing changed.')
+      .to.include('These values are set already: nothing changed.')
       .and.include('  batches at once  2');
   });
 
@@ -79,7 +79,7 @@ describe('pause, resume and tune', () => {
     const migration = scenario.start('migrate --yes --batch-size 3 --concurrency 1 --batch-time 2');
     await until('a batch to be done', async () => (await scenario.batchesDone()) > 0);
     expect(await say('tune --concurrency 4')).to.deep.equal([
-      'Tuned: a run takes it up before its next batch.',
+      'Tuned: the run uses the new values from its next batch.',
       '  paused           no',
       "  batches at once  1 (the run's own) → 4",
       "  batch time       2 s (the run's own)",

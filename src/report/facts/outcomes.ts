@@ -24,6 +24,7 @@ function countByApi({ schema: { legacy: l }, target }: Sources): string {
       LEFT JOIN ${l.accounts} o ON ${l.accountId()} = t.account_id
     WHERE t.origin_api_id IS NOT NULL
     UNION ALL`;
+  const noAccountKey = `NOT EXISTS (SELECT FROM ${l.target} t WHERE t.id = ${l.id()} AND t.origin_api_id IS NOT NULL)`;
   const alive = target ? `CASE WHEN x.outcome = 'merge' THEN ${aliveInTarget} ELSE ${l.alive()} END` : l.alive();
   return sql`
     SELECT origin, api_id::text AS api_id, slug, outcome, reason, alive, count(*) AS keys
@@ -43,7 +44,7 @@ function countByApi({ schema: { legacy: l }, target }: Sources): string {
       FROM ${l.from}
       WHERE ${l.isPerApiKey()}
         AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = ${l.id()})
-        ${target ? `AND NOT EXISTS (SELECT FROM ${l.target} t WHERE t.id = ${l.id()} AND t.origin_api_id IS NOT NULL)` : ''}
+        ${target ? `AND ${noAccountKey}` : ''}
     ) each_key
     GROUP BY 1, each_key.api_id, 3, 4, 5, 6`;
 }

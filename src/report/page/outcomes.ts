@@ -1,4 +1,4 @@
-import { EXCEPTIONS } from '../../explain/reasons.js';
+import { EXCEPTIONS } from '../../explain/wording.js';
 import { grouped } from '../../format.js';
 import type { ApiOutcomes, ReportFacts, ReportOutcome } from '../facts/document.js';
 import { bar, stack } from './bars.js';

@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { DEFAULT_SETTINGS } from '../../src/config/defaults.js';
 import { packageRoot } from '../../src/config/package-root.js';
 import { openDatabase } from '../../src/database/connect.js';
-import type { Explanation, KeyStory } from '../../src/explain/document.js';
+import type { Explanation, KeyExplanation } from '../../src/explain/document.js';
 import { explainKeys } from '../../src/explain/explain.js';
 import { inspectLegacy } from '../../src/mapping/inspect.js';
 import type { Scenario } from '../support/scenario.js';
@@ -23,9 +23,9 @@ export async function explain(scenario: Scenario, word: string, options: { url?:
 }
 
 /** Stories of many keys, asked without a command and a connection for each; held against the schema all the same. */
-export async function withStories<T>(
+export async function withExplanations<T>(
   scenario: Scenario,
-  work: (storyOf: (id: string) => Promise<KeyStory>) => Promise<T>,
+  work: (explainKey: (id: string) => Promise<KeyExplanation>) => Promise<T>,
 ): Promise<T> {
   const database = await openDatabase(scenario.db.url);
   try {
@@ -42,11 +42,11 @@ export async function withStories<T>(
 }
 
 /** The one story behind an id. */
-export async function storyOf(
+export async function explainKey(
   scenario: Scenario,
   id: string | number,
   options: { url?: string } = {},
-): Promise<KeyStory> {
+): Promise<KeyExplanation> {
   const { keys } = await explain(scenario, String(id), options);
   expect(keys.map((key) => key.key_id)).to.deep.equal([String(id)]);
   return keys[0]!;

@@ -5,26 +5,26 @@ import type { HoldsSource } from '../mapping/rules/verdicts.js';
 import { readInstalled } from '../ledger/installed.js';
 import { requireSettings, type LedgerState } from '../ledger/migration.js';
 
-/** What there is to ask: before a migration, and for a role that may only read, less than later. */
-export interface Scene {
-  /** Its keys are the legacy table, and the archive where there is one. */
+/** What exists and may be read: less before a migration, and less for a role with few rights. */
+export interface Sources {
+  /** Its keys are the legacy table, together with the archive where there is one. */
   schema: MappedSchema;
-  /** Null where there is no ledger, or none this role may read. */
+  /** Null where there is no ledger, or none that this role may read. */
   ledger: LedgerState | null;
   holds: HoldsSource;
-  /** Is keylift's new table there? */
+  /** True if the new table exists and this role may read it. */
   target: boolean;
   archive: boolean;
-  /** Is `keylift.authorize` there, and ours to call? */
+  /** True if `keylift.authorize` exists and this role may call it. */
   authorize: boolean;
 }
 
-/** Finds out what this role can read. @throws `settings_changed` when the ledger is another configuration's. */
-export async function lookAround(session: ReadSession, schema: MappedSchema): Promise<Scene> {
+/** Finds out what exists. @throws `settings_changed` when the ledger belongs to another configuration. */
+export async function findSources(session: ReadSession, schema: MappedSchema): Promise<Sources> {
   const installed = await readInstalled(session, schema.settings, { visibleOnly: true });
   const { state, target, archive, authorize } = installed;
   if (state === null)
-    return { schema, ledger: null, holds: nobodyHeld(schema), target: false, archive: false, authorize: false };
+    return { schema, ledger: null, holds: noHolds(schema), target: false, archive: false, authorize: false };
   requireSettings(state, schema.settings);
   return {
     schema: await withArchive(session, schema, installed),
@@ -36,10 +36,10 @@ export async function lookAround(session: ReadSession, schema: MappedSchema): Pr
   };
 }
 
-/** Name of the archive, for a statement that asks where a row stands. */
-export const archiveOf = ({ archive }: Scene): string | null => (archive ? ARCHIVE : null);
+/** The archive's name, or null where there is none. */
+export const archiveOf = ({ archive }: Sources): string | null => (archive ? ARCHIVE : null);
 
-const nobodyHeld = ({ types }: MappedSchema): HoldsSource => ({
+const noHolds = ({ types }: MappedSchema): HoldsSource => ({
   from: 'parameters',
   keyIds: `'{}'::${types.id}[]`,
   accountIds: `'{}'::${types.account}[]`,

@@ -3,35 +3,30 @@ import type { Status } from '../status/status.js';
 import type { Picture, StageLine } from './picture.js';
 import { counted } from '../format.js';
 
-/** What a run knows of itself before the ledger does. */
+/** What a run knows about itself before it is in the ledger. */
 export interface Live {
   stage: string | null;
-  /** How long this stage has been under way. */
+  /** How long this stage has been active. */
   seconds: number;
   doing: string | null;
-  /** Keys a stage behind the backfill has been through; null where it does not count. */
+  /** Keys that a stage after the backfill has checked; null for a stage that does not count keys. */
   looked: number | null;
   reason: string | null;
-  /** It is over, whether it came to its end or not. */
+  /** True when the run is over, with or without success. */
   ended: boolean;
 }
 
-export interface SceneOptions {
+export interface StatusPictureOptions {
   /** The database, as the operator knows it. */
   place: string;
-  /** The run that draws its own picture; whoever watches from elsewhere has none. */
+  /** Set by a run that draws its own picture, not by `status --watch`. */
   live?: Live;
 }
 
-/** The picture of a migration, from what the ledger says and, where a run draws itself, what it knows better. */
-export function pictureOf(status: Status, { place, live }: SceneOptions): Picture {
+/** The picture of a migration from its status. A run that draws itself adds what it knows. */
+export function pictureOf(status: Status, { place, live }: StatusPictureOptions): Picture {
   const current = currentStage(status, live);
-  const reason =
-    live === undefined
-      ? status.reason
-      : live.ended
-        ? null
-        : (live.reason ?? (status.state === 'paused' ? status.reason : null));
+  const reason = reasonOf(status, live);
   return {
     title: `${titleOf(status, live)}: ${place}`,
     stages:
@@ -49,37 +44,43 @@ export function pictureOf(status: Status, { place, live }: SceneOptions): Pictur
   };
 }
 
+function reasonOf({ reason, state }: Status, live: Live | undefined): string | null {
+  if (live === undefined) return reason;
+  if (live.ended) return null;
+  return live.reason ?? (state === 'paused' ? reason : null);
+}
+
 const titleOf = ({ run, state }: Status, live: Live | undefined): string => {
   if (live !== undefined) return 'keylift migrate';
   return run === null ? `keylift, ${state.replace('_', ' ')}` : `keylift ${run.command}, ${state}`;
 };
 
-/** What comes after the last stage completed, as long as a run is to go through it. */
+/** The stage after the last completed one, if a run goes through it. */
 function currentStage({ stage, run }: Status, live: Live | undefined): string | null {
   if (live !== undefined) return live.stage;
   if (run?.until == null) return null;
-  const next = STAGES[place(stage) + 1];
-  return next !== undefined && place(next) <= place(run.until) ? next : null;
+  const next = STAGES[positionOf(stage) + 1];
+  return next !== undefined && positionOf(next) <= positionOf(run.until) ? next : null;
 }
 
-const place = (stage: string | null): number => (stage === null ? -1 : STAGES.indexOf(stage as StageName));
+const positionOf = (stage: string | null): number => (stage === null ? -1 : STAGES.indexOf(stage as StageName));
 
-/** A run is shown up to where it goes; finalize, which no migration includes, only once it happened. */
+/** The stages up to the last one of the run. `finalize`, which `migrate` does not include, only when it is done. */
 function stagesShown({ stage, run }: Status): readonly StageName[] {
   const last = stage === 'finalize' ? 'finalize' : (run?.until ?? 'switch');
-  return STAGES.slice(0, Math.max(place(last), place(stage)) + 1);
+  return STAGES.slice(0, Math.max(positionOf(last), positionOf(stage)) + 1);
 }
 
-interface StageWorld {
+interface StageInput {
   status: Status;
   current: string | null;
   live: Live | undefined;
   waits: boolean;
 }
 
-function stageLine(name: StageName, { status, current, live, waits }: StageWorld): StageLine {
+function stageLine(name: StageName, { status, current, live, waits }: StageInput): StageLine {
   const took = status.stages.find(({ stage }) => stage === name)?.seconds ?? null;
-  if (place(name) <= place(status.stage) || place(name) < place(current))
+  if (positionOf(name) <= positionOf(status.stage) || positionOf(name) < positionOf(current))
     return { name, mark: 'done', seconds: took, rows: null, doing: null };
   if (name === current) {
     return {
@@ -90,12 +91,12 @@ function stageLine(name: StageName, { status, current, live, waits }: StageWorld
       doing: status.doing ?? live?.doing ?? null,
     };
   }
-  const begun = name === 'backfill' && place(name) === place(status.stage) + 1 && status.batches.done > 0;
+  const started = name === 'backfill' && positionOf(name) === positionOf(status.stage) + 1 && status.batches.done > 0;
   return {
     name,
-    mark: begun ? 'stopped' : 'open',
+    mark: started ? 'stopped' : 'open',
     seconds: null,
-    rows: begun ? rowsOf(name, status, live) : null,
+    rows: started ? rowsOf(name, status, live) : null,
     doing: null,
   };
 }
