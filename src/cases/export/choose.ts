@@ -29,12 +29,11 @@ const kindOfKey = (outcome: string, { schema: { legacy: l } }: Source): string =
  */
 export function chooseAccounts(source: Source): string {
   const {
-    schema: { legacy: l, types },
+    schema: { legacy: l },
     holds,
   } = source;
-  const rows = types.tokenIndexed
-    ? `${l.token()} = ANY (ARRAY(SELECT token FROM repeated))`
-    : `${l.token()} IN (SELECT token FROM repeated)`;
+  // No array of these tokens: a hash index compares each row that it finds with all of them.
+  const rows = `${l.token()} IN (SELECT token FROM repeated)`;
   const outcome = `coalesce(v.reason, v.outcome, ${settledByItself(l)}, CASE WHEN ${heldByName(l, holds)} THEN 'hold' ELSE 'move' END)`;
   return `
     WITH repeated AS MATERIALIZED (
@@ -44,15 +43,16 @@ export function chooseAccounts(source: Source): string {
     ), kinds AS MATERIALIZED (
       SELECT DISTINCT ${l.account()}::text AS account, ${kindOfKey(outcome, source)} AS kind
       FROM ${l.from} LEFT JOIN together v ON v.key_id = ${l.id()} WHERE ${l.isPerApiKey()}
-    ), covering AS (
-      SELECT DISTINCT ON (kind) account FROM kinds ORDER BY kind, ${shuffled("coalesce(account, '')")}
+    ), by_account AS (
+      SELECT account, bool_or(place = 1) AS covers FROM (
+        SELECT account, row_number() OVER (PARTITION BY kind ORDER BY ${shuffled("coalesce(account, '')")}) AS place FROM kinds
+      ) ranked GROUP BY account
     ), without_keys AS (
-      SELECT ${l.accountId()}::text AS account FROM ${l.accounts} o
-      WHERE NOT EXISTS (SELECT FROM kinds WHERE kinds.account = ${l.accountId()}::text) ORDER BY ${shuffled(l.accountId())} LIMIT 1
+      -- EXCEPT and not an anti join: with LIMIT 1 the planner would search the kinds anew for each account.
+      SELECT account FROM (SELECT ${l.accountId()}::text AS account FROM ${l.accounts} o EXCEPT SELECT account FROM kinds) left_over
+      ORDER BY ${shuffled('account')} LIMIT 1
     )
-    SELECT account FROM (
-      SELECT DISTINCT account, EXISTS (SELECT FROM covering c WHERE c.account IS NOT DISTINCT FROM kinds.account) AS covers FROM kinds
-      UNION ALL SELECT account, true FROM without_keys) chosen
+    SELECT account FROM (SELECT account, covers FROM by_account UNION ALL SELECT account, true FROM without_keys) chosen
     ORDER BY covers DESC, ${shuffled("coalesce(account, '')")} LIMIT $3`;
 }
 
