@@ -203,6 +203,19 @@ describe('snapshot export', () => {
     }
   });
 
+  it('takes a sample of 100,000 keys, with statistics and without, within the time limit of a test', async () => {
+    await scenario.db.query('alter table public.api_keys set (autovacuum_enabled = off)');
+    await scenario.db.query(`
+      insert into public.accounts (id, kind, name) select n, 'user', 'account ' || n from generate_series(10001, 30000) n;
+      insert into public.api_keys (id, account_id, api_id, name, token, created_at)
+        select n, 10001 + n % 20000, 1, 'key ' || n, 'many-' || n / 2, timestamptz '2021-01-01+00' from generate_series(100001, 200000) n`);
+    const folder = path.dirname(await freshFolder());
+    const first = await exported(20, path.join(folder, 'first'));
+    await scenario.db.query('analyze');
+    expect(first.accounts).to.be.at.least(20);
+    expect(await exported(20, path.join(folder, 'second'))).to.deep.equal({ ...first, directory: `${folder}/second` });
+  });
+
   describe('by the front door', () => {
     const validate = new Ajv({ strict: true });
 
