@@ -22,7 +22,7 @@ export const targetsAt = (keys: number): Target[] => [
   },
   { what: 'floor: offline', ours: 'offline', theirs: 'knex batchInsert', be: 'at least' },
   { what: 'verify', ours: 'verify', theirs: 'full outer join', be: 'at most', value: 2 },
-  { what: 'plan', ours: 'plan', theirs: 'search and scan', be: 'at most', value: 1.5 },
+  { what: 'plan', ours: 'plan', theirs: 'search and scan', be: 'at most', value: 2 },
   {
     what: 'authorize before any switch, mean',
     ours: 'authorize, unswitched',

@@ -28,7 +28,7 @@ export const dropLedgerTables: Statement = {
   title: 'drop the ledger',
   text: sql`
     DROP TABLE IF EXISTS keylift.events, keylift.proofs, keylift.overlaps, keylift.switched_accounts,
-      keylift.switch_rule, keylift.holds, keylift.to_judge, keylift.proof_twins, keylift.outcomes, keylift.batches,
+      keylift.switch_rule, keylift.holds, keylift.to_judge, keylift.proof_duplicates, keylift.outcomes, keylift.batches,
       keylift.control, keylift.runs, keylift.migration;`,
 };
 
@@ -148,14 +148,14 @@ const outcomeTables = (schema: MappedSchema): Statement[] => {
         CREATE INDEX to_judge_page ON keylift.to_judge (page);`,
     },
     {
-      title: 'table keylift.proof_twins',
+      title: 'table keylift.proof_duplicates',
       text: sql`
         -- What a proof finds out about duplicates; each proof fills it anew, so a crash may empty it.
-        CREATE UNLOGGED TABLE keylift.proof_twins AS
+        CREATE UNLOGGED TABLE keylift.proof_duplicates AS
         SELECT ${id} AS key_id, ${id} AS keeper_id FROM ${l.keys} k WHERE false;
-        ALTER TABLE keylift.proof_twins
+        ALTER TABLE keylift.proof_duplicates
           ADD PRIMARY KEY (key_id),
-          ADD COLUMN expected text NOT NULL,
+          ADD COLUMN expected text,
           ADD COLUMN reason text,
           ADD COLUMN opened bigint NOT NULL;`,
     },

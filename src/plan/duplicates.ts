@@ -1,7 +1,7 @@
-import { sql } from '../database/sql.js';
+import { and, sql } from '../database/sql.js';
 import { withApi, type LegacyFragments } from '../mapping/fragments.js';
 import { hasTokenIn, repeatedTokens } from '../mapping/rules/repeated-tokens.js';
-import { outcomeOfSingleRow } from '../mapping/rules/single-row.js';
+import { outcomeOfSingleRow, singleRowMoves } from '../mapping/rules/single-row.js';
 import { verdicts, type HoldsSource } from '../mapping/rules/verdicts.js';
 import { classOf, countByClass, type Classes } from './classes.js';
 import { dormant } from './dormant.js';
@@ -80,6 +80,6 @@ const widenedAccounts = (l: LegacyFragments, holds: HoldsSource): string => sql`
         ${withApi(l)}
       WHERE ${l.isPerApiKey()}
         AND ${l.alive()}
-        AND ${outcomeOfSingleRow(l, { holds, accountIsMissing: 'false' })} = 'move'
+        ${and(singleRowMoves(l, holds))}
         AND ${l.id()} NOT IN (SELECT key_id FROM duplicates)
     )`;

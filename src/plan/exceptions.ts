@@ -5,13 +5,17 @@ export interface ExceptionKey {
   reason: string;
 }
 
-/** Reasons that a row has whatever other rows have its token (rule 8), in the order of rule 9. */
-export const OWN_REASONS = ['missing_api', 'missing_account', 'missing_token', 'missing_created_at'] as const;
-
 /** Reasons that rows have because of one another (rule 7). */
 export const SHARED_REASONS = ['shared_token', 'conflicting_status'] as const;
 
-export const REASONS = [...OWN_REASONS, ...SHARED_REASONS] as const;
+/** All reasons, in the order of rule 9. A row has the first four whatever other rows have its token (rule 8). */
+export const REASONS = [
+  'missing_api',
+  'missing_account',
+  'missing_token',
+  'missing_created_at',
+  ...SHARED_REASONS,
+] as const;
 
 /** Exceptions a plan lists at most; all are counted. */
 export const MAX_EXCEPTIONS_LISTED = 10_000;

@@ -1,5 +1,5 @@
 import type { Database } from '../database/connect.js';
-import type { ReadSession, WriteSession } from '../database/session.js';
+import type { ReadSession } from '../database/session.js';
 import { POLICIES, pauseBefore } from '../database/retry.js';
 import { pause } from '../timing.js';
 import { cutIntoChunks } from '../ledger/counted.js';
@@ -7,7 +7,10 @@ import { readInstalled } from '../ledger/installed.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { withArchive } from '../mapping/archive.js';
 import type { Chunk } from '../mapping/chunks.js';
+import { replaceProofDuplicates } from '../ledger/proof-duplicates.js';
 import { checkAnswers } from './answers.js';
+import { proveChunk } from './chunk.js';
+import { expectedDuplicates } from './duplicates.js';
 import { allDone, fewAtOnce } from '../database/together.js';
 import {
   addCounters,
@@ -21,7 +24,6 @@ import {
 } from './document.js';
 import { finalityOf, type Finality } from './finality.js';
 import { accountsAreGuaranteed, plainRowsOf } from './plain.js';
-import { judgeTwins, proveChunk } from './statements.js';
 
 const CHUNK_ROWS = 250_000;
 /** Each is one session's work; the server's cores are the platform's. */
@@ -54,7 +56,7 @@ export async function prove(database: Database, mapped: MappedSchema, options: V
   // The search for repeated tokens is one session's work; what does not need its answer is done beside it.
   const [ranges, , answers] = await allDone([
     cutIntoChunks(database, schema, CHUNK_ROWS),
-    database.transaction((session) => listTwins(session, schema, finality)),
+    replaceProofDuplicates(database, expectedDuplicates(schema.legacy, finality)),
     database.readOnly((s) => checkAnswers(s, schema, finality)),
   ]);
   const total = noCounters();
@@ -103,11 +105,6 @@ const isClean = (keys: Proof['keys'], a: Proof['authorization']): boolean =>
   keys.missing + keys.extra + keys.different + a.lost + a.gained_custom + a.gained_foreign + a.revived === 0 &&
   a.gained_store === a.predicted_gained_store;
 
-async function listTwins(session: WriteSession, { legacy }: MappedSchema, finality: Finality): Promise<void> {
-  await session.query('DELETE FROM keylift.proof_twins');
-  await session.query(judgeTwins(legacy, finality));
-}
-
 /** A chunk in two looks: the plain rows are counted, and only what is left is judged in full. */
 async function judgeRange(
   session: ReadSession,
@@ -154,7 +151,7 @@ async function lookAgain(
   let seen = doubts;
   for (let look = 0; look < POLICIES.doubt.tries && seen.length > 0; look += 1) {
     if (look > 0) await pause(pauseBefore(look, POLICIES.doubt), stop);
-    await database.transaction((session) => listTwins(session, schema, finality));
+    await replaceProofDuplicates(database, expectedDuplicates(schema.legacy, finality));
     const ids = seen.map((d) => d.key_id);
     const now = await database.readOnly((s) => runChunk(s, schema, { rows: 'ids', values: [ids], finality }));
     for (const { counts } of seen) for (const name of COUNTERS) total[name] -= counts[name] ?? 0;

@@ -30,7 +30,7 @@ describe('migrate, on a bad network', () => {
   for (const [what, statement] of [
     ['copies keys', /INSERT INTO "public"."account_api_keys"/],
     ['adds constraints', /NOT VALID/],
-    ['proves', /DELETE FROM keylift\.proof_twins/],
+    ['proves', /DELETE FROM keylift\.proof_duplicates/],
     ['switches', /FROM keylift\.switch_rule FOR UPDATE/],
   ] as const) {
     it(`goes on by itself when its connection is reset while it ${what}`, async () => {

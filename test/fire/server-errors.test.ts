@@ -59,7 +59,7 @@ const FAULTS: Record<string, Fault> = {
   'the proof': {
     before: ['migrate --yes --until harden'],
     command: 'migrate --yes',
-    table: 'keylift.proof_twins',
+    table: 'keylift.proof_duplicates',
     event: 'delete',
   },
   'the switch': {

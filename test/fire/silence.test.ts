@@ -13,7 +13,7 @@ const CASES = path.join(import.meta.dirname, '../../fixtures');
 const COMMANDS = [
   ['plan', /FROM "public"\."api_keys"/],
   ['status', /keylift\.runs/],
-  ['verify', /keylift\.proof_twins/],
+  ['verify', /keylift\.proof_duplicates/],
   ['explain 1', /FROM "public"\."api_keys"/],
   [`report ${path.join(os.tmpdir(), 'keylift-silence.html')}`, /keylift\.batches/],
   ['pause', /keylift\.control/],

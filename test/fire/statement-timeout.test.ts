@@ -15,7 +15,7 @@ const SLOWED: readonly (readonly [table: string, event: string])[] = [
   ['public.account_api_keys', 'insert or update or delete'],
   ['public.api_keys', 'delete'],
   ['keylift.batches', 'update or delete'],
-  ['keylift.proof_twins', 'insert or delete'],
+  ['keylift.proof_duplicates', 'insert or delete'],
   ['keylift.outcomes', 'insert or delete'],
   ['keylift.switch_rule', 'update'],
   ['keylift.proofs', 'insert'],

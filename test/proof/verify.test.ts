@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { MOTLEY, MOTLEY_HOLDS } from '../support/motley.js';
 import { predictedGain, readWorld } from '../support/rules.js';
 import { Scenario } from '../support/scenario.js';
+import { tokenOf } from '../support/seed.js';
 
 interface Proof {
   ok: boolean;
@@ -369,6 +370,26 @@ describe('verify without anything to prove', () => {
   it('proves a copy that has no indexes yet', async () => {
     await scenario.must('migrate --yes --until backfill', 6);
     expect((await scenario.must('verify --json')).json<Proof>().ok).to.equal(true);
+  });
+});
+
+describe('verify after an API is gone', () => {
+  it('keeps duplicates together when the API of the key they share is gone', async () => {
+    const token = tokenOf('duplicates');
+    const keys = [
+      { id: 1, account: 'acme', api: 'invoices', token },
+      { id: 2, account: 'acme', api: 'receipts', token },
+    ];
+    const scenario = await Scenario.of({ accounts: ['acme'], apis: { invoices: 'store', receipts: 'store' }, keys });
+    try {
+      await scenario.must('migrate --yes');
+      await scenario.db.query(`delete from public.apis where slug = 'invoices'`);
+      expect((await scenario.must('verify --json')).json<Proof>().differences).to.deep.equal([]);
+      await scenario.must('migrate --yes');
+      await scenario.must('verify');
+    } finally {
+      await scenario.close();
+    }
   });
 });
 

@@ -39,7 +39,7 @@ export async function probe(
   { plan, stop, onAnswer }: ProbeOptions,
 ): Promise<Probe> {
   const started = performance.now();
-  const sides = await database.transaction((session) => sidesOf(session, schema, plan.requests));
+  const sides = await sidesOf(database, schema, plan.requests);
   refuseUnknown(plan, sides);
   const over = new AbortController();
   const until = stop === undefined ? over.signal : AbortSignal.any([stop, over.signal]);
@@ -94,7 +94,7 @@ async function ask(
   const answer = await send(request, bench);
   if (answer.status !== null && answer.status !== expected && request.before !== request.after) {
     // Somebody may have switched the account meanwhile; what holds now is asked for anew.
-    const [now] = await database.transaction((session) => sidesOf(session, schema, [request]));
+    const [now] = await sidesOf(database, schema, [request]);
     if (now != null && now.switched !== side?.switched) return ask(request, { at, side: now, bench });
   }
   const hide = (text: string): string =>

@@ -1,21 +1,21 @@
 import type { Database } from '../../database/connect.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
+import { compareDecisions } from './compare.js';
+import { withDecisions } from './decisions-table.js';
 import { MOST_LISTED, type Replay, type ReplayDifference, type ReplayKind } from './document.js';
-import { findGround, type Ground } from './ground.js';
 import { KIND_NAMES, KINDS, type KindName } from './kinds.js';
 import { readPages, type Page } from './lines.js';
-import { fillSheet } from './sheet.js';
-import { judgeSheet } from './statements.js';
+import { findSources, type Sources } from './sources.js';
 
 export interface ReplayOptions {
   file: string;
-  /** Called after each sheet with the lines read so far. */
+  /** Called after each portion of the file with the lines read so far. */
   onProgress?: (lines: number) => void;
   stop?: AbortSignal;
 }
 
-/** One sheet, judged. Counts are PostgreSQL's text. */
-interface Judged {
+/** What `compareDecisions` answers. Counts are PostgreSQL's text. */
+interface Compared {
   same: string;
   unknown_keys: string;
   unknown_apis: string;
@@ -26,10 +26,10 @@ interface Judged {
 }
 
 /**
- * Runs recorded decisions through the old rule and the new one, sheet by sheet, in memory that does not grow with the
- * file. Changes nothing, and works before a migration, too: on the mapping and the rules alone.
+ * Runs recorded decisions through the old rule and the new one, some thousand at a time, in memory that does not grow with
+ * the file. Changes nothing. Before a migration it reads the mapping and the rules alone.
  *
- * @throws `replay_unreadable`; `settings_changed`, `temporary_tables`
+ * @throws `replay_unreadable`, `settings_changed`, `temporary_tables`
  */
 export async function replay(
   database: Database,
@@ -42,7 +42,7 @@ export async function replay(
   try {
     for (let before = -1; found.lines > before;) {
       before = found.lines;
-      await judgeNext(database, schema, { found, pages, stop });
+      await compareNext(database, schema, { found, pages, stop });
       if (found.lines > before) onProgress?.(found.lines);
     }
   } finally {
@@ -51,36 +51,30 @@ export async function replay(
   return finished(found, started);
 }
 
-async function judgeNext(
+async function compareNext(
   database: Database,
   schema: MappedSchema,
   { found, pages, stop }: { found: Replay; pages: AsyncIterator<Page>; stop: AbortSignal | undefined },
 ): Promise<void> {
-  await database.transaction(
-    async (session) => {
-      const decisions = await fillSheet(session, pages, (page) => {
-        stop?.throwIfAborted();
-        takeFaults(found, page);
-      });
-      if (decisions === 0) return;
-      // A stage may end between two sheets.
-      const ground = await findGround(session, schema);
-      // Sheet after sheet is hashed against the same tables; the server's own work_mem comes back with the transaction's end.
-      await session.query(`SET LOCAL work_mem = '32MB'`);
-      const judged = await session.one<Judged>(judgeSheet(ground));
-      found.decisions += decisions;
-      takeJudged(found, judged, ground);
-    },
-    { isolation: 'repeatable read' },
-  );
+  const onPage = (page: Page): void => {
+    stop?.throwIfAborted();
+    takeFaults(found, page);
+  };
+  found.decisions += await withDecisions(database, { pages, onPage }, async (session) => {
+    // A stage may have ended since the last decisions.
+    const sources = await findSources(session, schema);
+    // The same tables are hashed for each portion of the file; the transaction's end restores the server's work_mem.
+    await session.query(`SET LOCAL work_mem = '32MB'`);
+    takeCompared(found, await session.one<Compared>(compareDecisions(sources)), sources);
+  });
 }
 
-function takeJudged(found: Replay, judged: Judged, ground: Ground): void {
-  found.judged_by = ground.accountKeys ? 'account_keys' : 'rules';
-  if (ground.authorize) found.asked += Number(judged.pairs);
+function takeCompared(found: Replay, compared: Compared, sources: Sources): void {
+  found.judged_by = sources.accountKeys ? 'account_keys' : 'rules';
+  if (sources.authorize) found.asked += Number(compared.pairs);
   for (const name of ['same', 'unknown_keys', 'unknown_apis', 'ambiguous_apis'] as const)
-    found[name] += Number(judged[name]);
-  takeDifferences(found, judged);
+    found[name] += Number(compared[name]);
+  takeDifferences(found, compared);
 }
 
 function nothing(): Replay {
@@ -108,7 +102,7 @@ function takeFaults(found: Replay, { lines, faults }: Page): void {
   found.bad_lines.first.push(...faults.slice(0, MOST_LISTED - found.bad_lines.first.length));
 }
 
-function takeDifferences(found: Replay, { kinds, differences }: Judged): void {
+function takeDifferences(found: Replay, { kinds, differences }: Compared): void {
   for (const kind of found.kinds) {
     const decisions = kinds[kind.kind] ?? 0;
     kind.decisions += decisions;
@@ -117,7 +111,7 @@ function takeDifferences(found: Replay, { kinds, differences }: Judged): void {
   }
 }
 
-/** A request that is listed already was seen on an earlier sheet, too. */
+/** A request that is listed already was in an earlier portion of the file, too. */
 function list(listed: ReplayDifference[], difference: ReplayDifference): void {
   const again = listed.find(
     (other) =>

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { DEFAULT_SETTINGS } from '../../../src/config/defaults.js';
 import { legacyFragments } from '../../../src/mapping/fragments.js';
 import { hasTokenIn, repeatedTokens } from '../../../src/mapping/rules/repeated-tokens.js';
-import { outcomeOfSingleRow } from '../../../src/mapping/rules/single-row.js';
+import { outcomeOfSingleRow, singleRowMoves } from '../../../src/mapping/rules/single-row.js';
 import {
   staysByItself,
   verdictAlone,
@@ -116,6 +116,18 @@ describe('a faster reading of the rules', () => {
         await differences(
           `SELECT key_id, coalesce(reason, outcome) FROM (${expected}) v`,
           `SELECT ${l.id()}, ${outcomeOfSingleRow(l, options)} FROM ${l.from} WHERE ${tokenIsUnique}`,
+        ),
+      ).to.deep.equal([]);
+    });
+  });
+
+  it('knows by conditions which rows of existing accounts move', async () => {
+    await holds(async (drawn) => {
+      const options = { holds: heldBy(drawn) };
+      expect(
+        await differences(
+          `SELECT key_id FROM (${reference(options)}) v WHERE outcome = 'move' AND key_id IN (SELECT ${l.id()} FROM ${l.keys} k WHERE ${tokenIsUnique})`,
+          `SELECT ${l.id()} FROM ${l.from} WHERE ${[l.accountId() + ' IS NOT NULL', tokenIsUnique, ...singleRowMoves(l, options.holds)].join(' AND ')}`,
         ),
       ).to.deep.equal([]);
     });

@@ -4,32 +4,32 @@ import type { MappedSchema } from '../../mapping/inspect.js';
 import { readInstalled } from '../../ledger/installed.js';
 import { requireSettings } from '../../ledger/migration.js';
 import { isBegun, reached } from '../../ledger/states.js';
+import { finalityOf, NOTHING_FINAL, type Finality } from '../finality.js';
 
-/** What there is to judge requests by: less before a migration, and less after a purge. */
-export interface Ground {
-  /** Its keys are the legacy table, and the archive where there is one. */
+/** What a replay can read: less before a migration, and less after a purge. */
+export interface Sources {
+  /** Its keys are the legacy table, with the archive where that exists. */
   schema: MappedSchema;
-  /** Are holds, outcomes and switch rules there? */
+  /** Holds, outcomes and the switch rule exist. */
   ledger: boolean;
-  /** Is the new table there? */
+  /** The table of the account keys exists. */
   target: boolean;
-  /** Do account keys stand for the moved keys, or do only the rules say what will become of them? */
+  /** Moved keys have their account keys; otherwise only the rules say what becomes of them. */
   accountKeys: boolean;
-  /** The rows of moved keys are gone for good; their account keys tell where they were made. */
-  purged: boolean;
-  /** Is `keylift.authorize` there, and ours to ask? */
+  finality: Finality;
+  /** `keylift.authorize` exists, and this role may call it. */
   authorize: boolean;
-  /** Are there indexes that find per-API keys, and account keys, by their token? */
+  /** Indexes find per-API keys, and account keys, by their token. */
   indexed: { perApi: boolean; account: boolean };
 }
 
-/** Looks what exists, also for a role that may read the legacy tables alone. @throws `settings_changed` */
-export async function findGround(session: ReadSession, mapped: MappedSchema): Promise<Ground> {
+/** Finds out what exists, also for a role that may read nothing but the legacy tables. @throws `settings_changed` */
+export async function findSources(session: ReadSession, mapped: MappedSchema): Promise<Sources> {
   const installed = await readInstalled(session, mapped.settings, { visibleOnly: true });
   const { state, target, authorize } = installed;
   if (state === null) return withoutLedger(mapped);
   requireSettings(state, mapped.settings);
-  // Rows on their way back are in neither table as the rules have it.
+  // While a rollback takes keys out or restores rows, neither table has them as the rules say.
   const returning = state.state === 'rolling_back' || state.state === 'restoring';
   const schema = await withArchive(session, mapped, installed);
   const accountKeys = target && !returning && isBegun(state) && reached(state.stage, 'backfill');
@@ -38,23 +38,23 @@ export async function findGround(session: ReadSession, mapped: MappedSchema): Pr
     ledger: true,
     target,
     accountKeys,
-    purged: state.state === 'purged',
+    finality: finalityOf(installed),
     authorize: authorize && !returning,
     indexed: {
-      // The archive's own index is the last step of finalize.
+      // The last step of finalize makes the archive's own index.
       perApi: mapped.types.tokenIndexed && (schema === mapped || reached(state.stage, 'finalize')),
-      // Of keys born in Settings there is one from the start, of all of them from harden on.
+      // Native keys have an index from the start, all account keys from harden on.
       account: !accountKeys || reached(state.stage, 'harden'),
     },
   };
 }
 
-const withoutLedger = (schema: MappedSchema): Ground => ({
+const withoutLedger = (schema: MappedSchema): Sources => ({
   schema,
   ledger: false,
   target: false,
   accountKeys: false,
-  purged: false,
+  finality: NOTHING_FINAL,
   authorize: false,
   indexed: { perApi: schema.types.tokenIndexed, account: false },
 });
