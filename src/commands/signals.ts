@@ -14,7 +14,7 @@ export interface StopOptions extends Pick<Io, 'onSignal'> {
   say: (text: string) => void;
 }
 
-/** The first SIGINT or SIGTERM asks the command to stop, the second one to leave at once. A third one ends the process. */
+/** The first SIGINT or SIGTERM asks the command to stop, the second one to leave at once; a third ends the process. */
 export function listenForStop({ onSignal, say }: StopOptions): StopSignals {
   const stop = new AbortController();
   const stopNow = new AbortController();

@@ -15,11 +15,6 @@ export const PASSED_OVER: readonly (readonly [RegExp, string])[] = [
     'comes every two seconds, which no story lasts; it prolongs a lease and does nothing else',
   ],
   [/^run\/waits\.ts write/, 'writes down why a run waits, for status; no story waits'],
-  [/^proof\/verify\.ts lookAgain/, 'a second look at what live writes made doubtful: the same statements as the first'],
-  [
-    /^proof\/(probe|replay)\//,
-    'what it was given to look at goes into a table that ends with its transaction; nothing of it stays',
-  ],
   [/^0[123]_\w+ down/, 'only npx knex migrate:rollback takes these steps back'],
 ];
 

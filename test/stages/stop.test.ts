@@ -18,7 +18,7 @@ const USED_IN_SETTINGS = `update public.account_api_keys set last_used_at = '203
 const ROW_1 = 'select from public.api_keys where id = 1 for update';
 const KEY_1 = 'select from public.account_api_keys where id = 1 for update';
 const RULE = 'select from keylift.switch_rule for update';
-const PROOF = 'lock keylift.proof_twins in access exclusive mode';
+const PROOF = 'lock keylift.proof_duplicates in access exclusive mode';
 
 interface Stopped {
   what: string;
