@@ -7,11 +7,12 @@ import type { TerminalStream } from '../../src/console/region.js';
 export class Screen {
   readonly stream: TerminalStream;
   readonly #terminal: Terminal;
+  readonly #writable: Writable;
   readonly #written = new EventEmitter();
 
   constructor({ columns, rows = 24 }: { columns: number; rows?: number }) {
     this.#terminal = new Terminal({ cols: columns, rows, allowProposedApi: true, convertEol: true });
-    const writable = new Writable({
+    this.#writable = new Writable({
       decodeStrings: false,
       write: (text: string | Buffer, _encoding, done) => {
         this.#terminal.write(text, () => {
@@ -20,7 +21,7 @@ export class Screen {
         });
       },
     });
-    this.stream = Object.assign(writable, { columns, rows });
+    this.stream = Object.assign(this.#writable, { columns, rows });
   }
 
   /** The window gets another width: the terminal lays its lines out anew, then tells the program. */
@@ -35,7 +36,7 @@ export class Screen {
   /** Resolves when everything written so far stands on the screen. */
   settle(): Promise<void> {
     return new Promise((resolve) => {
-      this.#terminal.write('', () => {
+      this.#writable.write('', () => {
         resolve();
       });
     });
