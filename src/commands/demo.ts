@@ -2,38 +2,34 @@ import { tellStory } from '../demo/story.js';
 import { chapter } from '../demo/text.js';
 import { startEmbeddedServer } from '../embedded/server.js';
 import { EXIT } from '../errors/exit-codes.js';
-import { hasExit, keyliftError } from '../errors/keylift-error.js';
 import { SCRATCH_SETTINGS } from '../cases/server.js';
 import type { Run } from './command.js';
 import type { CommandContext } from './context.js';
 import type { demoCommand } from './definitions/prepare.js';
 import { openWith } from './opened.js';
+import { whenStopped } from './signals.js';
 
 const DATABASE = 'keylift_demo';
 
 export const run: Run<typeof demoCommand> = async (context) => {
   const { stop, write, json } = context;
   write('keylift demo: starts a PostgreSQL server, and removes it at the end\n');
-  try {
-    const story = await withDemoServer(context, (url) =>
-      tellStory({ url, open: openWith(context), tell: write, stop }),
-    );
-    if (json) context.printAnswer(story);
-    const wrong = story.checks.filter(({ ok }) => !ok).length;
-    write(
-      wrong === 0
-        ? '\nNo client changed a line.\n'
-        : chapter(`${String(wrong)} of ${String(story.checks.length)} checks FAILED`),
-    );
-    return story.ok ? EXIT.done : EXIT.differences;
-  } catch (error) {
-    if (!stop.aborted || hasExit(error, EXIT.interrupted)) throw error;
-    throw keyliftError('interrupted', {
-      message: 'the command was stopped on request; the demo removed what it created',
-      hint: 'Run keylift demo again to see all of it.',
-      cause: error,
-    });
-  }
+  const story = await whenStopped(stop, LEFT, () =>
+    withDemoServer(context, (url) => tellStory({ url, open: openWith(context), tell: write, stop })),
+  );
+  if (json) context.printAnswer(story);
+  const wrong = story.checks.filter(({ ok }) => !ok).length;
+  write(
+    wrong === 0
+      ? '\nNo client changed a line.\n'
+      : chapter(`${String(wrong)} of ${String(story.checks.length)} checks FAILED`),
+  );
+  return story.ok ? EXIT.done : EXIT.differences;
+};
+
+const LEFT = {
+  message: 'the command was stopped on request; the demo removed what it created',
+  hint: 'Run keylift demo again to see all of it.',
 };
 
 async function withDemoServer<T>({ stop, logger }: CommandContext, use: (url: string) => Promise<T>): Promise<T> {

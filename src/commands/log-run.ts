@@ -13,7 +13,7 @@ export interface Logs {
   fileLogger: Logger;
 }
 
-/** The events of a run as lines of the log: each stage and each wait, now and then the count of rows, in the file every batch. */
+/** The events of a run as log lines: stages, waits, now and then the count of rows; in the file, every batch. */
 export function logRun({ logger, fileLogger }: Logs, now: () => number = () => performance.now()): RunListener {
   const stage = { began: now(), rows: 0, moved: 0, shown: now() };
   let retried = '';
@@ -105,7 +105,7 @@ function logGivenUp(log: Logger, range: ClaimedRange, sqlstate: string | undefin
   const { from, to } = rangeOf(range);
   log.warn(
     'given_up',
-    `the range after ${from ?? 'the start'} up to ${to} failed ${String(range.tries)} times and is left for another run`,
+    `the range after ${from ?? 'the start'} up to ${to} failed ${String(range.tries)} times and is left for later`,
     { batch: Number(range.batch_no), from, to, tries: range.tries, ...stateField(sqlstate) },
   );
 }

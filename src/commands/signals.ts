@@ -1,3 +1,5 @@
+import { EXIT } from '../errors/exit-codes.js';
+import { hasExit, keyliftError, type ErrorDetails } from '../errors/keylift-error.js';
 import type { Io } from './io.js';
 
 export interface StopSignals {
@@ -8,11 +10,11 @@ export interface StopSignals {
 }
 
 export interface StopOptions extends Pick<Io, 'onSignal'> {
-  /** Answers the person who asked. */
+  /** Answers the operator. */
   say: (text: string) => void;
 }
 
-/** The first SIGINT or SIGTERM asks to stop, the second to leave at once; a third one finds nobody listening. */
+/** The first SIGINT or SIGTERM asks the command to stop, the second one to leave at once; a third ends the process. */
 export function listenForStop({ onSignal, say }: StopOptions): StopSignals {
   const stop = new AbortController();
   const stopNow = new AbortController();
@@ -27,4 +29,18 @@ export function listenForStop({ onSignal, say }: StopOptions): StopSignals {
     close();
   });
   return { stop: stop.signal, stopNow: stopNow.signal, close };
+}
+
+/** Does `work`. If it is stopped, the error says what the command left, and how to continue. */
+export async function whenStopped<T>(
+  stop: AbortSignal,
+  left: Pick<ErrorDetails, 'message' | 'hint'>,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (!stop.aborted || hasExit(cause, EXIT.interrupted)) throw cause;
+    throw keyliftError('interrupted', { ...left, cause });
+  }
 }

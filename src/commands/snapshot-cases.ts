@@ -1,10 +1,10 @@
-import { keyliftError } from '../errors/keylift-error.js';
-import { checkSnapshots, updateSnapshots, type CaseResult, type SnapshotOptions } from '../cases/check.js';
+import { checkSnapshots, updateSnapshots, type CaseResult } from '../cases/check.js';
 import { withScratchDatabase } from '../cases/scratch.js';
 import { withServer } from '../cases/server.js';
 import { stepsOf } from '../cases/run.js';
 import type { CommandContext } from './context.js';
 import { openWith } from './opened.js';
+import { whenStopped } from './signals.js';
 
 export interface CasesOptions {
   action: 'check' | 'update';
@@ -20,9 +20,9 @@ export async function runCases(
 ): Promise<CaseResult[]> {
   const { stop } = context;
   const act = action === 'check' ? checkSnapshots : updateSnapshots;
-  try {
-    return await withServer({ given: databaseUrl, stop }, async (server) => {
-      const options: SnapshotOptions = {
+  return whenStopped(stop, LEFT, async () => {
+    const results = await withServer({ given: databaseUrl, stop }, (server) =>
+      act({
         directory,
         stepsFor: (settings) => stepsOf({ open: openWith(context), settings, stop }),
         settings: context.settings,
@@ -33,15 +33,15 @@ export async function runCases(
         onCase: (result) => {
           context.logger.debug('case', `case ${result.case}`, { case: result.case, ok: result.ok });
         },
-      };
-      return act(options);
-    });
-  } catch (error) {
-    if (!stop.aborted) throw error;
-    throw keyliftError('interrupted', {
-      message: 'the command was stopped on request; the scratch database was dropped',
-      hint: 'Run the same command again: finished cases have their snapshots.',
-      cause: error,
-    });
-  }
+      }),
+    );
+    // The second signal cancels statements, which is no result of a case.
+    if (results.some(({ error }) => error !== undefined)) stop.throwIfAborted();
+    return results;
+  });
 }
+
+const LEFT = {
+  message: 'the command was stopped on request; the scratch database was dropped',
+  hint: 'Run the same command again: cases that ended before have their snapshots.',
+};

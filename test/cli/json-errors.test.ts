@@ -65,7 +65,8 @@ describe('an error with --json', () => {
     it('exit 3, a refusal, with its facts', async () => {
       await own.must('migrate --yes --until expand');
       const error = errorOf(await own.run('switch --all --yes --json'));
-      expect(error).to.deep.include({ code: 'not_verified', exit_code: 3, facts: { stage: 'expand' } });
+      expect(error).to.include({ code: 'not_verified', exit_code: 3 });
+      expect(error.facts).to.include({ stage: 'expand' });
     });
 
     it('exit 4, a proof that fails', async () => {

@@ -80,21 +80,23 @@ describe('errors of the database', () => {
     const { exitCode, stderr } = await scenario.run('migrate --yes --until harden');
     expect(exitCode, stderr).to.equal(1);
     expect(stderr)
-      .to.include('\n  sqlstate: XX000\n  statement: the step 06_token_index\n')
+      .to.include('\n  sqlstate: XX000\n  statement: the step 07_indexes\n')
       .and.match(/\n {2}function: (public\.)?no_index\(\)\n/)
       .and.include('(code database_error)');
   });
 
   it('tell the sentence of a statement that Knex ran apart from the statement', async () => {
-    await scenario.db.query(`alter database ${scenario.db.name} set default_transaction_read_only = on`);
+    await scenario.db
+      .query(`create function public.looks_up() returns event_trigger language plpgsql as $$ begin perform from public.gone; end $$;
+      create event trigger looks_up on ddl_command_start when tag in ('CREATE SCHEMA') execute function public.looks_up()`);
     const { exitCode, stderr } = await scenario.run('migrate --yes');
     expect([exitCode, stderr.slice(stderr.indexOf('keylift: '))]).to.deep.equal([
-      3,
-      `keylift: the database is read-only: cannot execute CREATE SCHEMA in a read-only transaction
-  sqlstate: 25006
+      2,
+      `keylift: the database lacks an object: relation "public.gone" does not exist
+  sqlstate: 42P01
   statement: CREATE SCHEMA IF NOT EXISTS keylift
-  Connect to the primary, with a role that may write.
-  see runbook.md#database (code database_read_only)
+  Compare the tables and columns in keylift.config.json with the database: keylift check names all that are missing. If an object in the schema keylift was dropped, restore it.
+  see runbook.md#mapping (code object_missing)
 `,
     ]);
   });

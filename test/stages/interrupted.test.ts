@@ -168,12 +168,17 @@ describe('migrate, interrupted', () => {
     });
   }
 
-  it("writes nothing once its lease is another's, and says so", async () => {
-    const { gate, migration } = await halfway();
+  /** Another run takes the lead, as it may when the lease of this one has ended. */
+  const takeOver = async (): Promise<void> => {
     await scenario.endLease();
     await scenario.db.query(`
       with other as (insert into keylift.runs (command, host, pid, version, lease_until) values ('migrate', 'elsewhere', 1, '0', clock_timestamp() + interval '1 hour') returning run_id)
       update keylift.control set owner = other.run_id, fence = fence + 1, owned_until = clock_timestamp() + interval '1 hour' from other`);
+  };
+
+  it("writes nothing once its lease is another's, and says so", async () => {
+    const { gate, migration } = await halfway();
+    await takeOver();
     const before = await scenario.batchesDone();
     await gate.open();
     const { exitCode, stderr } = await migration.ended;
@@ -181,6 +186,24 @@ describe('migrate, interrupted', () => {
     expect(stderr).to.include('lease');
     expect((await scenario.batchesDone()) - before).to.be.at.most(2); // those that were past their check
     await gate.remove();
+    await scenario.endLease();
+    await endsWell();
+  });
+
+  it('runs no step of DDL that got its lock after the lease was lost', async () => {
+    await scenario.must('migrate --yes --until backfill', 6);
+    const steps = () => scenario.db.query('select name from keylift.knex_migrations order by id');
+    const writer = await scenario.db.connect();
+    await writer.query('begin; lock public.accounts in row exclusive mode');
+    const migration = scenario.start('migrate --yes');
+    await until('a step to wait', () => migration.stderrSoFar().includes('a lock that step'));
+    const before = await steps();
+    await takeOver();
+    await writer.query('rollback');
+    const { exitCode, stderr } = await migration.ended;
+    expect(exitCode, stderr).to.equal(3);
+    expect(stderr).to.include('lease');
+    expect(await steps()).to.deep.equal(before);
     await scenario.endLease();
     await endsWell();
   });
