@@ -8,6 +8,7 @@ import { migrationText } from '../console/migration-text.js';
 import { requireAllowed } from '../ledger/allowed.js';
 import type { LedgerState } from '../ledger/migration.js';
 import { preflight } from '../preflight/preflight.js';
+import { concerns } from '../surroundings/findings.js';
 import { assistBackfill } from '../stages/backfill/assist.js';
 import { ensureLedger, migrate } from '../stages/migrate.js';
 import { confirm } from './confirm.js';
@@ -75,21 +76,22 @@ async function ask(
     await confirm(context, { question, yes: args.yes });
     return;
   }
-  const plan = await database.readOnly(
+  const { plan, surroundings } = await database.readOnly(
     async (session) => {
       const holds =
         args.holds === undefined ? await holdsOfLedger(session) : await readHolds(session, args.holds, schema);
-      return planMove(session, schema, {
+      const plan = await planMove(session, schema, {
         holds,
         batchSize: args.batchSize ?? DEFAULT_PACE.batchSize,
         listed: 0,
         beside: await besideInSnapshot(database, session),
       });
+      return { plan, surroundings: await concerns(session, schema.settings) };
     },
     { isolation: 'repeatable read' },
   );
   const lines = [
-    planText(plan, { brief: true }),
+    planText(plan, { brief: true, surroundings }),
     ...begunText(state),
     'Irreversible: nothing, until finalize --purge. keylift rollback takes it back.',
   ];

@@ -1,5 +1,8 @@
+import { ALL_STEPS } from '../../migrations/index.js';
 import type { Database } from '../database/connect.js';
 import { pinned } from '../database/pinned.js';
+import { version } from '../config/package-root.js';
+import { refuseLaterVersion } from '../ledger/later-version.js';
 import { readState, requireSettings, type LedgerState } from '../ledger/migration.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { inspectMapping } from '../mapping/fit.js';
@@ -21,10 +24,13 @@ export interface Opened {
   schema: MappedSchema;
 }
 
-/** Connects and reads the mapped schema. @throws `mapping_missing` where a mapped table or column is not there. */
+/** Connects and reads the mapped schema. @throws `ledger_newer`; `mapping_missing` where a mapped table or column is not there. */
 export async function openMapped(context: CommandContext): Promise<Opened> {
   const database = await context.openDatabase();
-  const schema = await database.readOnly((session) => inspectMapping(session, context));
+  const schema = await database.readOnly(async (session) => {
+    await refuseLaterVersion(session, { version: version(), steps: ALL_STEPS });
+    return inspectMapping(session, context);
+  });
   return { database: pinned(database, schema.searchPath), schema };
 }
 

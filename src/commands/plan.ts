@@ -3,6 +3,7 @@ import { EXIT } from '../errors/exit-codes.js';
 import { holdsOfLedger, readHolds } from '../plan/holds.js';
 import { planMove } from '../plan/plan.js';
 import { EXCEPTIONS_SHOWN, planText } from '../console/plan-text.js';
+import { concerns } from '../surroundings/findings.js';
 import type { Run } from './command.js';
 import type { planCommand } from './definitions/prepare.js';
 import { DEFAULT_PACE, openMapped } from './opened.js';
@@ -11,7 +12,7 @@ export const run: Run<typeof planCommand> = async (context, args) => {
   const { database, schema } = await openMapped(context);
   const { stop } = context;
   // One snapshot, so that the exceptions listed are the exceptions counted, and the customers told the keys counted.
-  const { holds, plan, notice } = await database.readOnly(
+  const { holds, plan, notice, surroundings } = await database.readOnly(
     async (session) => {
       const holds =
         args.holds === undefined ? await holdsOfLedger(session) : await readHolds(session, args.holds, schema);
@@ -25,7 +26,7 @@ export const run: Run<typeof planCommand> = async (context, args) => {
         args.notice === undefined
           ? undefined
           : await (await import('../plan/notice.js')).writeNotice(session, schema, { file: args.notice, holds, stop });
-      return { holds, plan, notice };
+      return { holds, plan, notice, surroundings: await concerns(session, schema.settings) };
     },
     { isolation: 'repeatable read' },
   );
@@ -34,7 +35,7 @@ export const run: Run<typeof planCommand> = async (context, args) => {
     : undefined;
   const measured = rehearsal === undefined ? plan : { ...plan, seconds_expected: rehearsal.seconds_expected };
   const sql = args.showSql ? (await import('../stages/show-sql.js')).planStatements(schema) : undefined;
-  const further = { ...(rehearsal && { rehearsal }), ...(notice && { notice }) };
+  const further = { surroundings, ...(rehearsal && { rehearsal }), ...(notice && { notice }) };
   if (context.json) context.printAnswer({ ...measured, ...further, ...(sql && { sql }) });
   else {
     context.write(planText(measured, further));

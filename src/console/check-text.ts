@@ -3,15 +3,17 @@ import { caretLines } from '../database/place.js';
 import type { CheckFault, CheckReport } from '../setup/check.js';
 import { counted } from '../format.js';
 import { wrap } from './layout.js';
+import { surroundingsText } from './surroundings-text.js';
 
-/** Every fault with its key and its way out, then what is no fault and good to know. */
-export function checkText({ ok, config, faults, notes }: CheckReport): string {
+/** Every fault with its key and its way out, what is good to know, then all that meets the tables. */
+export function checkText({ ok, config, faults, notes, surroundings }: CheckReport): string {
   const what = forTerminal(config ?? 'the default configuration');
   const item = (line: string): string => wrap(line, { first: '  ', rest: '    ' });
   return [
     ok ? `${what} fits this database` : `${what} does not fit this database: ${counted(faults.length, 'fault')}`,
     ...faults.flatMap((fault) => [item(lineOf(fault)), ...placeOf(fault)]),
     ...(notes.length === 0 ? [] : ['', 'Good to know:', ...notes.map(({ at, note }) => item(`${at}: ${note}`))]),
+    ...surroundingsText(surroundings),
     '',
   ].join('\n');
 }

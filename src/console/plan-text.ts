@@ -2,7 +2,9 @@ import type { Notice } from '../plan/notice.js';
 import type { Plan } from '../plan/plan.js';
 import type { Rehearsal } from '../stages/rehearse.js';
 import { counted, grouped } from '../format.js';
+import type { Finding } from '../surroundings/finding.js';
 import { table, wrap } from './layout.js';
+import { surroundingsCount, surroundingsLines } from './surroundings-text.js';
 
 const MEANING: Record<keyof Plan['outcomes'], string> = {
   move: 'become account keys',
@@ -21,10 +23,12 @@ export interface PlanExtras {
   brief?: boolean;
   rehearsal?: Rehearsal;
   notice?: Notice;
+  /** What meets the tables: gates and warnings. */
+  surroundings?: readonly Finding[];
 }
 
 /** The plan as a person reads it. */
-export function planText(plan: Plan, { rehearsal, notice, brief = false }: PlanExtras = {}): string {
+export function planText(plan: Plan, { rehearsal, notice, surroundings = [], brief = false }: PlanExtras = {}): string {
   return [
     counted(plan.total, 'per-API key'),
     table(
@@ -42,6 +46,7 @@ export function planText(plan: Plan, { rehearsal, notice, brief = false }: PlanE
       ? []
       : [`Notice: ${counted(notice.keys, 'key')} to tell customers about, in ${notice.file}`]),
     ...(brief ? exceptionCounts(plan) : exceptionLines(plan)),
+    ...(brief ? surroundingsCounts(surroundings) : surroundingsLines(surroundings)),
     '',
   ].join('\n');
 }
@@ -74,6 +79,9 @@ function exceptionCounts({ exceptions_by_reason: reasons, outcomes }: Plan): str
     .join(', ');
   return [wrap(`Exceptions: ${counts}; keylift plan lists them.`, FURTHER)];
 }
+
+const surroundingsCounts = (surroundings: readonly Finding[]): string[] =>
+  surroundings.length === 0 ? [] : [wrap(surroundingsCount(surroundings), FURTHER)];
 
 function exceptionLines(plan: Plan): string[] {
   if (plan.outcomes.exception === 0) return [];

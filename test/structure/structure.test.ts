@@ -17,6 +17,7 @@ const LAYERS = [
   'embedded',
   'files',
   'mapping',
+  'surroundings',
   'resolver',
   'mirror',
   'preflight',

@@ -8,6 +8,12 @@ export const MIGRATION_CODES = entries({
     meaning: 'One or more gates refuse. The message names each gate and what to do. Nothing was changed.',
     hint: 'Nothing was changed. Clear the gates above and run the command again.',
   },
+  ledger_newer: {
+    exit: 'refused',
+    section: 'later-version',
+    meaning: 'A later version of keylift has worked on this ledger. This version does not know what it changed.',
+    hint: 'Use that version, or a later one, for every command of this migration.',
+  },
   another_run: {
     exit: 'refused',
     section: 'another-run',

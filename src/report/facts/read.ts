@@ -6,6 +6,8 @@ import { moment } from '../../ledger/moment.js';
 import { requireAllowed } from '../../ledger/allowed.js';
 import { readState } from '../../ledger/migration.js';
 import { readStatus } from '../../status/status.js';
+import { findingsOf } from '../../surroundings/findings.js';
+import { readSurroundings } from '../../surroundings/read.js';
 import type { MigrationFacts, ReportFacts } from './document.js';
 import { readHistory } from './history.js';
 import { readListedKeys } from './listed-keys.js';
@@ -40,6 +42,7 @@ export async function readReportFacts(database: Database, schema: MappedSchema, 
         ...(await readListedKeys(session, sources)),
         timeline: await readTimeline(session, sources),
         ...(await readHistory(session, sources)),
+        surroundings: findingsOf(await readSurroundings(session, schema.settings), schema.settings),
       };
     },
     { isolation: 'repeatable read' },

@@ -2,6 +2,7 @@ import { STEPS } from '../../../migrations/index.js';
 import { keyliftError } from '../../errors/keylift-error.js';
 import type { Database } from '../../database/connect.js';
 import { forgetSteering } from '../../ledger/control.js';
+import { surroundingsGate } from '../../preflight/surroundings.js';
 import { recordEvent } from '../../ledger/events.js';
 import { requireAllowed } from '../../ledger/allowed.js';
 import { moveTo, readState, type LedgerState } from '../../ledger/migration.js';
@@ -56,6 +57,7 @@ export async function rollBack(context: StageContext): Promise<RollbackReport> {
   const { database, schema, ddl, run, progress } = context;
   const state = requireAllowed('rollback', await database.readOnly(readState));
   if (!canRollBack(state)) return nothingToRollBack(database, schema);
+  await database.readOnly((s) => surroundingsGate(s, schema, 'rollback'));
   progress.stage('rollback');
   await restoreArchive(context);
   await checkForeignKeys(context);
