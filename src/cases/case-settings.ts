@@ -2,15 +2,14 @@ import path from 'node:path';
 import { CONFIG_FILE } from '../config/load.js';
 import { parseSettings } from '../config/parse.js';
 import type { Settings } from '../config/settings.js';
-
 import type { FixtureFault } from './faults.js';
 import { readUtf8 } from './files.js';
 import { EXIT } from '../errors/exit-codes.js';
 import { hasExit } from '../errors/keylift-error.js';
 
 /**
- * The configuration beside a case, or, for tables of the operator's own, beside the folder of cases it is in; null where
- * there is none.
+ * The configuration in the folder of a case or, for a case with its own tables, in the folder above; null where there
+ * is none.
  */
 export async function readCaseSettings(
   directory: string,

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { decodeUtf8 } from '../config/utf8.js';
 
-/** A text file read, or a sentence on why not. */
+/** The text of a file, or the fault that prevents reading it. */
 export type TextReading = { text: string; fault: undefined } | { text: undefined; fault: string };
 
-/** Reads strict UTF-8; a byte order mark, as some editors leave it, is not part of the text. */
+/** Reads strict UTF-8 and removes a byte order mark. */
 export async function readUtf8(file: string): Promise<TextReading> {
   let bytes: Buffer;
   try {

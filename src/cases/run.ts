@@ -12,7 +12,9 @@ import { withMove, type MoveOptions } from './move.js';
 import { normalize } from './normalize.js';
 import type { Captured } from './store.js';
 
-/** keylift's commands as a case runs them: each opens the database at `url`, as a command does, and returns its JSON. */
+/**
+ * keylift's commands as a case runs them: each opens the database at `url`, as a command does, and returns its JSON.
+ */
 export interface SnapshotSteps {
   plan(url: string, holdsFile?: string): Promise<unknown>;
   migrate(url: string, holdsFile?: string): Promise<unknown>;

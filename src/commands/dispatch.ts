@@ -23,7 +23,7 @@ export interface Task {
   io: Io;
 }
 
-/** Runs one command from configuration to its exit code; whatever it opened is closed, whatever it throws is told. */
+/** Runs one command from its configuration to its exit code. Closes all that it opened and reports what it throws. */
 export async function dispatch(task: Task): Promise<ExitCode> {
   const {
     call: { globals },

@@ -1,7 +1,7 @@
 import { EXIT } from '../errors/exit-codes.js';
 import { draftText, notesText } from '../console/setup-text.js';
-import { fileText, notesBeside, refuseExisting, writeFiles } from '../setup/files.js';
-import { draftConfiguration } from '../setup/init.js';
+import { fileText, notesBeside, refuseExisting, writeFiles } from '../setup/init/files.js';
+import { draftConfiguration } from '../setup/init/init.js';
 import type { Run } from './command.js';
 import type { initCommand } from './definitions/prepare.js';
 

@@ -5,8 +5,9 @@ import { decodeUtf8 } from './utf8.js';
 const MAX_BYTES = 1024 * 1024;
 
 /**
- * A config file's text. Throws `config_unreadable` when it is missing, a folder, larger than 1 MiB or no
- * UTF-8. A byte order mark is taken off.
+ * Reads the text of a config file, without its byte order mark.
+ *
+ * @throws `config_unreadable` when it is missing, a folder, larger than 1 MiB or not UTF-8
  */
 export async function readConfigFile(file: string, { givenBy }: { givenBy: string }): Promise<string> {
   const bytes = await readBytes(file).catch((error: unknown) => {
@@ -18,7 +19,7 @@ export async function readConfigFile(file: string, { givenBy }: { givenBy: strin
   return text;
 }
 
-/** Reads one byte more than allowed at most, so that neither /dev/zero nor a growing file is read to its end. */
+/** Reads at most one byte more than allowed, so that it also ends for /dev/zero and a growing file. */
 async function readBytes(file: string): Promise<Buffer> {
   const handle: FileHandle = await open(file, 'r');
   try {
@@ -40,7 +41,7 @@ const REASONS: Record<string, string> = {
   ENOTDIR: 'does not exist',
   EISDIR: 'is a folder, not a file',
   EACCES: 'may not be read by this user',
-  ELOOP: 'is a symbolic link that leads back to itself',
+  ELOOP: 'is a symbolic link to itself',
   ENAMETOOLONG: 'has a name that is too long',
 };
 

@@ -1,3 +1,4 @@
+import { sql } from '../database/sql.js';
 import type { ReadSession } from '../database/session.js';
 import { readInstalled, type Installed } from '../ledger/installed.js';
 import type { LedgerState } from '../ledger/migration.js';
@@ -5,39 +6,39 @@ import { isBegun, type StageName } from '../ledger/states.js';
 import { withArchive } from '../mapping/archive.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { readFacts, type Facts } from './facts.js';
-import { readSurroundings, type Surroundings } from './surroundings.js';
+import { readServerActivity, type ServerActivity } from './server.js';
 import { rateOf, secondsLeft } from './time-left.js';
 
 export type RunState = 'idle' | 'running' | 'paused' | 'waiting' | 'done' | 'rolled_back';
 
-/** What `status --json` prints. Seconds and rates are null until they mean something. */
+/** What `status --json` prints. Seconds and rates are null until they are meaningful. */
 export interface Status {
   stage: string | null;
   state: RunState;
   /** Keys moved so far, and per-API keys in all. */
   moved: number;
   total: number;
-  /** Keys that batches have accounted for, moved or not. */
+  /** Keys that batches have processed, moved or not. */
   looked_at: number;
-  /** Why nothing moves, or what to do next; null while all is well. */
+  /** Why no key moves, or what to do next; null while all is well. */
   reason: string | null;
   rows_per_second: number | null;
-  /** Null until batches enough have run at a steady pace. */
+  /** Null until enough batches have run at a steady rate. */
   seconds_left: number | null;
-  /** What the last batches took on average. */
+  /** Average duration of the last batches. */
   batch_seconds: number | null;
   /** Batches at once, for each run. */
   concurrency: number | null;
-  /** How far the furthest replica is behind; null where there is none, or this role may not look. */
+  /** Lag of the slowest replica; null where there is none, or this role may not see it. */
   lag_seconds: number | null;
-  /** What the run is at beside batches: an index that is built. */
+  /** What the run does besides batches: the index that it builds. */
   doing: string | null;
   batches: { done: number; open: number; failed: number };
-  /** Stages completed, and what they took. */
+  /** Completed stages with their duration. */
   stages: { stage: StageName; seconds: number }[];
   switched: 'none' | 'some' | 'all';
   exceptions: number;
-  /** The run that leads; `runs` counts those that help it, too. */
+  /** The leading run. `runs` includes those that help it. */
   run: {
     id: string;
     command: string;
@@ -49,7 +50,7 @@ export interface Status {
   } | null;
 }
 
-/** Reads the ledger; writes nothing and creates nothing, also where keylift was never installed. */
+/** Reads the ledger. Writes and creates nothing, even where keylift was never installed. */
 export async function readStatus(session: ReadSession, schema: MappedSchema, known?: Installed): Promise<Status> {
   const installed = known ?? (await readInstalled(session, schema.settings));
   const { state } = installed;
@@ -62,12 +63,12 @@ export async function readStatus(session: ReadSession, schema: MappedSchema, kno
       ...NOTHING,
       total: Number(total),
       state: state === null ? 'idle' : 'rolled_back',
-      reason: state === null ? 'nothing was migrated yet' : 'taken back; migrate starts afresh',
+      reason: state === null ? 'there is no migration yet' : 'rolled back; keylift migrate starts a new attempt',
     };
   }
   const facts = await readFacts(session);
-  const surroundings = facts.run_id === null ? NOBODY : await readSurroundings(session, l.target);
-  return describe({ state, facts, surroundings, counts: await countKeys(session, schema, { facts, installed }) });
+  const activity = facts.run_id === null ? NO_RUN : await readServerActivity(session, l.target);
+  return describe({ state, facts, activity, counts: await countKeys(session, schema, { facts, installed }) });
 }
 
 const NOTHING: Status = {
@@ -90,8 +91,8 @@ const NOTHING: Status = {
   run: null,
 };
 
-/** At rest nobody waits for a replica or an index. */
-const NOBODY: Surroundings = { lag: null, building: null };
+/** Without an active run there is no lag and no index build to report. */
+const NO_RUN: ServerActivity = { lag: null, building: null };
 
 async function countKeys(
   session: ReadSession,
@@ -107,20 +108,22 @@ async function countKeys(
     );
     return { moved: Number(facts.done_moved), total: Number(total) };
   }
+  const moved = installed.target ? `(SELECT count(*) FROM ${l.target} WHERE origin_api_id IS NOT NULL)` : '0';
   const row = await session.one<{ moved: string; total: string }>(
-    `SELECT ${installed.target ? `(SELECT count(*) FROM ${l.target} WHERE origin_api_id IS NOT NULL)` : '0'} AS moved, (SELECT count(*) FROM ${l.keys} k WHERE ${l.isPerApiKey()}) AS total`,
+    sql`
+      SELECT ${moved} AS moved, (SELECT count(*) FROM ${l.keys} k WHERE ${l.isPerApiKey()}) AS total`,
   );
   return { moved: Number(row.moved), total: Number(row.total) };
 }
 
-interface World {
+interface StatusInput {
   state: LedgerState;
   facts: Facts;
-  surroundings: Surroundings;
+  activity: ServerActivity;
   counts: { moved: number; total: number };
 }
 
-function describe({ state, facts, surroundings, counts }: World): Status {
+function describe({ state, facts, activity, counts }: StatusInput): Status {
   return {
     ...counts,
     ...(facts.run_id === null
@@ -130,8 +133,8 @@ function describe({ state, facts, surroundings, counts }: World): Status {
     stage: state.stage,
     state: stateOf(state, facts),
     reason: reasonOf(state, facts),
-    lag_seconds: surroundings.lag,
-    doing: surroundings.building,
+    lag_seconds: activity.lag,
+    doing: activity.building,
     batches: {
       done: Number(facts.done),
       open: Number(facts.open) - Number(facts.failed),
@@ -179,7 +182,7 @@ function stateOf(state: LedgerState, facts: Facts): RunState {
 }
 
 function reasonOf(state: LedgerState, facts: Facts): string | null {
-  if (facts.paused) return 'paused by an operator; keylift resume goes on';
+  if (facts.paused) return 'paused by an operator; to continue: keylift resume';
   if (facts.run_id !== null) return facts.waiting_for;
   if (state.state === 'finalizing')
     return 'a finalize was interrupted; run keylift finalize again, or keylift rollback';
@@ -187,8 +190,8 @@ function reasonOf(state: LedgerState, facts: Facts): string | null {
     return 'a rollback was interrupted; run keylift rollback again';
   if (Number(facts.failed) > 0) return `${facts.failed} batches failed; run keylift migrate again`;
   if (state.stage === 'switch' || state.stage === 'finalize') return null;
-  // What goes on from here would switch everybody: whoever goes by cohorts must not be led there.
+  // `migrate` would switch all accounts, so an operator who switches cohorts needs both commands here.
   if (state.stage === 'verify')
-    return 'no run is at work; proven: keylift switch widens the scope, keylift migrate for every account';
-  return 'no run is at work; keylift migrate goes on';
+    return 'no run is active; proven; next: keylift switch for some accounts, keylift migrate for all';
+  return 'no run is active; to continue: keylift migrate';
 }

@@ -105,7 +105,7 @@ export const CASES: readonly Row[] = [
     'keylift.config.json': '{"legcy": {}}',
   }),
   own('own tables without their DDL', { 'public.api_keys': [] }, 'schema.sql: no such file', {}),
-  own('SQL for a table', { [`public.api_keys"; DROP TABLE x; --`]: [{ id: 1 }] }, "not a table's name as SQL has it"),
+  own('SQL for a table', { [`public.api_keys"; DROP TABLE x; --`]: [{ id: 1 }] }, 'not a table name in SQL'),
   own('rows that are no rows', { 'public.api_keys': [7] }, 'not object'),
   own(
     'a number past 2^53 in an own table',
@@ -133,7 +133,8 @@ export const CASES_ON_A_SERVER: readonly Row[] = (
     own(
       'a value of another type',
       { 'public.api_keys': [{ id: 'hunter2-secret' }] },
-      '"public"."api_keys" cannot be loaded: a value does not have the form that its type or a function requires (SQLSTATE 22P02)',
+      '"public"."api_keys" cannot be loaded: a value does ' +
+        'not have the form that its type or a function requires (SQLSTATE 22P02)',
     ),
     own(
       'DDL that is no SQL',

@@ -76,7 +76,8 @@ describe('snapshot/check', () => {
     expect(result?.ok).to.equal(false);
     expect(result?.differences.map(describeDifference)).to.deep.equal([
       'settings[id=1].keys[id=1].name: expected "two", got "one"',
-      'verify (snapshots/verify.json: line 1, column 1: expected a value, found "<"): expected nothing, got {"ok":true}',
+      'verify (snapshots/verify.json: line 1, column 1: ' +
+        'expected a value, found "<"): expected nothing, got {"ok":true}',
     ]);
     expect(await readFile(file, 'utf8')).to.equal(changed);
   });

@@ -148,10 +148,10 @@ db.example:5432
 
   it('shows where a run stopped', () => {
     expect(draw(COPYING, { live: { ...LIVE, ended: true } })).to.include('  ■ backfill');
-    expect(draw({ ...COPYING, run: null, state: 'idle', reason: 'no run is at work; keylift migrate goes on' }))
+    expect(draw({ ...COPYING, run: null, state: 'idle', reason: 'no run is active; to continue: keylift migrate' }))
       .to.include('keylift, idle:')
       .and.include('  ■ backfill\n')
-      .and.include('  no run is at work; keylift migrate goes on\n');
+      .and.include('  no run is active; to continue: keylift migrate\n');
   });
 
   it('shows a run up to its own last stage', () => {

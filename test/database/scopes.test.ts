@@ -67,7 +67,8 @@ describe('database scopes', () => {
     await database.withSession((session) => session.query(`set datestyle = 'German'`));
     const row = await database.readOnly((session) =>
       session.one(
-        `select '2020-01-02 03:04:05.123456'::timestamp t, array['2020-01-02 03:04:05.123456'::timestamp] a, '2020-01-02'::date d`,
+        `select '2020-01-02 03:04:05.123456'::timestamp t, array['2020-01-02 03:04:05.123456'::timestamp] a,
+          '2020-01-02'::date d`,
       ),
     );
     expect(row).to.deep.equal({ t: '2020-01-02 03:04:05.123456', a: ['2020-01-02 03:04:05.123456'], d: '2020-01-02' });

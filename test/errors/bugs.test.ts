@@ -73,8 +73,8 @@ describe('what keylift did not foresee', () => {
   });
 
   it('from the server is told with what keylift was doing, the function that said it and the run', async () => {
-    await scenario.db
-      .query(`create function public.never() returns trigger language plpgsql as $$ begin raise 'no: %', new.token using errcode = 'XX000'; end $$;
+    await scenario.db.query(`create function public.never() returns trigger language plpgsql as $$
+        begin raise 'no: %', new.token using errcode = 'XX000'; end $$;
       create trigger never before insert on public.account_api_keys for each row execute function public.never()`);
     const { exitCode, stderr } = await scenario.run(['migrate', '--yes', '--until', 'backfill', '--log-file', logFile]);
     const run = await lastRun();

@@ -15,7 +15,10 @@ export interface Compiled {
   remove(): void;
 }
 
-/** Strips the types off everything the program consists of, into a folder beside the sources. Checks nothing: that is the type check's work. */
+/**
+ * Strips the types off everything the program consists of, into a folder beside the sources. Checks nothing: that is
+ * the type check's work.
+ */
 export function compileProgram(): Compiled {
   mkdirSync(path.join(ROOT, '.keylift'), { recursive: true });
   const folder = mkdtempSync(path.join(ROOT, '.keylift', 'fire-'));

@@ -20,7 +20,10 @@ const RECORD = /^(insert into|delete from) "keylift"\."knex_migrations"/i;
 /** Whose statements these are: a site's transaction, a step of DDL. */
 const whose = new AsyncLocalStorage<{ name: string; step: boolean } | undefined>();
 
-/** Tries a transaction again, and is called by its site only the first time: a stack does not lead back over a promise that was handed on. */
+/**
+ * Tries a transaction again, and is called by its site only the first time: a stack does not lead back over a promise
+ * that was handed on.
+ */
 const AGAIN = 'src/database/with-retry.js:';
 const firstTry = new AsyncLocalStorage<string | undefined>();
 

@@ -84,6 +84,7 @@ export async function untilBuilding(db: TestDatabase, { backend }: Met, failpoin
   expect(backend, 'the server process that builds').to.be.a('number');
   const building = failpoint.includes(' up:')
     ? `select from pg_stat_progress_create_index p where p.pid = $1 and p.phase like 'waiting for writers%'`
-    : `select from pg_stat_activity a where a.pid = $1 and a.wait_event_type = 'Lock' and a.query like '%INDEX CONCURRENTLY%'`;
+    : `select from pg_stat_activity a where a.pid = $1 and a.wait_event_type = 'Lock'
+      and a.query like '%INDEX CONCURRENTLY%'`;
   await until('an index to be half built', async () => (await db.query(building, [backend])).length > 0);
 }

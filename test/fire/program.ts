@@ -5,8 +5,8 @@ import { placeFailpoints, type Sites } from './failpoints.js';
 
 /*
  * keylift with failpoints around it, for the tests of crashes: `program.js <sites> <failpoint> <which time>
- * <arguments…>`. It tells its parent of every failpoint, and at the one that was asked for it waits for the parent's word. Nothing of
- * this is in the package: the program in dist/ cannot be armed.
+ * <arguments…>`. It tells its parent of every failpoint, and at the one that was asked for it waits for the parent's
+ * word. Nothing of this is in the package: the program in dist/ cannot be armed.
  */
 const [sites, wanted, time, ...argv] = process.argv.slice(2);
 const times = new Map<string, number>();

@@ -35,7 +35,8 @@ describe('a sample of the crash matrix', function () {
       expect(tally).to.include({ cells: 2, crashes: 1 });
       expect(tally.written, 'rows written by live writers').to.be.greaterThan(0);
       process.stdout.write(
-        `      ${String(tally.crashes)} crash, ${String(tally.cells)} cells, ${String(tally.written)} rows written by live writers, ${String(tally.pairs)} answers compared\n`,
+        `      ${String(tally.crashes)} crash, ${String(tally.cells)} ` +
+          `cells, ${String(tally.written)} rows written by live writers, ${String(tally.pairs)} answers compared\n`,
       );
     });
   }
@@ -45,7 +46,8 @@ describe('a sample of the crash matrix', function () {
     const { db } = scenario;
     const platform = await db.connect();
     // All that is judged in pages: repeated tokens, and keys without an account.
-    await platform.query(`begin; select from public.api_keys k where (select count(*) from public.api_keys o where o.token = k.token) > 1
+    await platform.query(`begin; select from public.api_keys k where (select count(*) from public.api_keys o
+      where o.token = k.token) > 1
       or not exists (select from public.accounts a where a.id = k.account_id) for update`);
     const victim = startVictim(compiled, {
       words: lane.words('migrate --yes --until backfill'),
@@ -73,7 +75,9 @@ describe('failpoints', () => {
   });
 
   it('come by themselves with a new transaction', () => {
-    const text = `export async function fresh(database) {\n  await database.transaction((s) => s.query('x'));\n  await database.transaction(work, { retry: 'underLoad' });\n  await database.readOnly(look);\n}`;
+    const text =
+      `export async function fresh(database) {\n  await database.transaction((s) => s.query('x'));\n` +
+      `  await database.transaction(work, { retry: 'underLoad' });\n  await database.readOnly(look);\n}`;
     expect(sitesOf([{ name: 'src/stages/new.ts', text, imports: [] }])).to.deep.equal([
       { name: 'stages/new.ts fresh (1)', kind: 'transaction', file: 'src/stages/new.ts', line: 2 },
       { name: 'stages/new.ts fresh (2)', kind: 'transaction', file: 'src/stages/new.ts', line: 3 },

@@ -11,7 +11,10 @@ export interface Site {
   line: number;
 }
 
-/** Folders and files whose scopes are no part of a migration: the scopes themselves, and what works on scratch databases. */
+/**
+ * Folders and files whose scopes are no part of a migration: the scopes themselves, and what works on scratch
+ * databases.
+ */
 const ELSEWHERE = /^src\/(database\/|cases\/|demo\/|run\/fence\.ts|stages\/rehearse\.ts)/;
 const OPENERS: Record<string, Site['kind']> = { transaction: 'transaction', withSession: 'session' };
 

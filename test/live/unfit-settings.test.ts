@@ -3,7 +3,8 @@ import { MOTLEY } from '../support/motley.js';
 import { Scenario } from '../support/scenario.js';
 import { tokenOf } from '../support/seed.js';
 
-const BORN = `insert into public.account_api_keys (id, account_id, name, token) values (7001, $1, 'made in Settings', $2)`;
+const BORN = `insert into public.account_api_keys (id, account_id, name, token) values (7001, $1, 'made in Settings',
+  $2)`;
 
 interface Unfit {
   means: string;
@@ -11,7 +12,9 @@ interface Unfit {
   mend: string;
 }
 
-/** Keys born in Settings while nothing but a person could tell what they should be: before harden the table takes them. */
+/**
+ * Keys born in Settings while nothing but a person could tell what they should be: before harden the table takes them.
+ */
 const UNFIT: Record<string, Unfit> = {
   'without a token': {
     means: 'no token',
@@ -26,7 +29,8 @@ const UNFIT: Record<string, Unfit> = {
     means: 'a scope other than store_apis',
     make: ({ db }) =>
       db.query(
-        `insert into public.account_api_keys (id, account_id, name, token, scope) values (7001, 1, 'made in Settings', '${tokenOf('born')}', 'all')`,
+        `insert into public.account_api_keys (id, account_id, name, token, scope) values (7001, 1, 'made in Settings',
+          '${tokenOf('born')}', 'all')`,
       ),
     mend: 'update public.account_api_keys set scope = default where id = 7001',
   },

@@ -83,7 +83,8 @@ describe('--metrics-file', () => {
     await scenario.db.query(`
       create function public.test_poison() returns trigger language plpgsql as $$
       begin raise exception 'canceling statement due to statement timeout' using errcode = 'query_canceled'; end $$;
-      create trigger aa_test_poison before insert on public.account_api_keys for each row when (new.id = 1) execute function public.test_poison()`);
+      create trigger aa_test_poison before insert on public.account_api_keys for each row when (new.id = 1)
+        execute function public.test_poison()`);
     await scenario.must(`migrate --yes --metrics-file ${file}`, 5);
     const read = await metrics();
     expect(value(read, 'batches', 'state="failed"')).to.be.greaterThan(0);

@@ -135,7 +135,7 @@ describe('status --watch', () => {
 
   it('answers once where nothing runs', async () => {
     expect((await scenario.must('status --watch')).stdout).to.equal(
-      `idle; stage none; 0 of ${String(MOTLEY.keys.length)} keys; switched: none; nothing was migrated yet\n`,
+      `idle; stage none; 0 of ${String(MOTLEY.keys.length)} keys; switched: none; there is no migration yet\n`,
     );
   });
 

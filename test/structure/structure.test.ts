@@ -148,7 +148,8 @@ describe('the rules of the structure', () => {
       'src/low/bottom.ts': `import path from 'node:path';\nexport const bottom = path.sep;\n`,
       'src/low/one.ts': `import type { Two } from './two.js';\nexport type One = Two;\n`,
       'src/low/two.ts': `export { three as Two } from './deep/three.js';\n`,
-      'src/low/deep/three.ts': `export const three = async () => import('../one.js');\n// import '../../high/top.js' is a remark\n`,
+      'src/low/deep/three.ts':
+        `export const three = async () => import('../one.js');\n` + `// import '../../high/top.js' is a remark\n`,
       'src/high/top.ts': `import { bottom } from '../low/bottom.js';\nexport const top = bottom;\n`,
       'src/low/riser.ts': `import { top } from '../high/top.js';\nexport const riser = top;\n`,
     };

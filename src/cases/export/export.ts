@@ -1,6 +1,7 @@
 import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Database } from '../../database/connect.js';
+import { sql } from '../../database/sql.js';
 import type { ReadSession } from '../../database/session.js';
 import { keyliftError, type KeyliftError } from '../../errors/keylift-error.js';
 import { withArchive } from '../../mapping/archive.js';
@@ -17,7 +18,7 @@ import { accountsFor, keysFor, type Source } from './choose.js';
 import { disguise, type DisguisedRows } from './disguise.js';
 import { nameLike } from './names.js';
 
-/** What was taken, and what the plan says of it where it comes from. */
+/** The contents of a sample, and its outcomes by the rules in the original database. */
 export interface Exported {
   directory: string;
   accounts: number;
@@ -29,14 +30,14 @@ export interface Exported {
 }
 
 export interface ExportOptions {
-  /** A folder that does not exist, or is empty. */
+  /** A folder that does not exist or is empty. */
   directory: string;
   accounts: number;
 }
 
 /**
- * Writes a sample of a database as a fixture case in the default tables: tokens, names and ids replaced inside
- * PostgreSQL, so that nothing secret leaves it, and every rule still bites as it did.
+ * Writes a sample of a database as a fixture case in the default tables. Tokens, names and ids are replaced inside
+ * PostgreSQL, so that no secret leaves it. Every rule decides as in the original.
  *
  * @throws `export_not_empty`, `export_unwritable`
  */
@@ -73,7 +74,7 @@ async function takeSample(
   const source: Source = { schema, holds: held, values };
   await session.query(`SET LOCAL work_mem = '64MB'`);
   const { timeZone } = schema.settings.legacy.keys;
-  // Dates without a zone leave as the moments they mean.
+  // Exports dates without a zone as the times they mean.
   if (timeZone !== undefined) await session.query(`SELECT set_config('timezone', $1, true)`, [timeZone]);
   const chosen = await accountsFor(session, source, count);
   const keys = await keysFor(session, source, chosen);
@@ -85,7 +86,7 @@ async function takeSample(
   return { rows, ...(await outcomesOf(session, source, keys)) };
 }
 
-/** The rules over the sample alone, where it comes from: what the case must come to, too. */
+/** The outcomes of the sample by the rules in the original database. The case must have the same. */
 async function outcomesOf(
   session: ReadSession,
   { schema: { legacy: l, types }, holds, values }: Source,
@@ -93,7 +94,11 @@ async function outcomesOf(
 ): Promise<Pick<Exported, 'outcomes' | 'exceptions_by_reason'>> {
   const sample = overSource(l, `(SELECT k.* FROM ${l.keys} k WHERE ${l.id()} = ANY ($3::text[]::${types.id}[]))`);
   const { rows } = await session.query<{ outcome: Outcome; reason: string | null; keys: string }>(
-    `SELECT outcome, reason, count(*) AS keys FROM (${verdicts(sample, { holds, rows: 'true' })}) v GROUP BY outcome, reason`,
+    sql`
+      SELECT outcome, reason, count(*) AS keys
+      FROM (
+        ${verdicts(sample, { holds, rows: 'true' })}) v
+      GROUP BY outcome, reason`,
     [...values, keys],
   );
   const found: Pick<Exported, 'outcomes' | 'exceptions_by_reason'> = {
@@ -121,11 +126,11 @@ async function requireEmpty(directory: string): Promise<void> {
 
 async function write(directory: string, { accounts, apis, keys, held }: DisguisedRows): Promise<void> {
   const about =
-    `A sample of a real database: ${String(keys.length)} keys. Tokens, names, slugs and ids are made up; what the rules see in them is kept. ` +
-    'Dates to come, and last uses of the last 90 days, are two hundred years ahead.';
+    `A sample of a real database: ${String(keys.length)} keys. Tokens, names, slugs and ids are replaced; the rules ` +
+    'decide as before. Future dates, and last uses within the last 90 days, are two hundred years later.';
   try {
     await mkdir(directory, { recursive: true });
-    // Disguised or not, whose rows they were is to look at them first.
+    // The owner of the data should look at the sample first, so no other user may read it.
     await chmod(directory, 0o700);
     const own = { mode: 0o600 };
     await writeFile(
@@ -139,7 +144,7 @@ async function write(directory: string, { accounts, apis, keys, held }: Disguise
   }
 }
 
-/** A row a line, NULL left out, as people write fixtures. */
+/** One row a line, without NULL, as people write fixtures. */
 function legacyText({ about, ...tables }: Record<string, unknown> & { about: string }): string {
   const parts = Object.entries(tables).map(([name, rows]) => {
     const lines = (rows as Record<string, unknown>[]).map((row) => {

@@ -28,7 +28,8 @@ async function lockOutcomes({ db }: Scenario, mode: string): Promise<() => Promi
 const sessionOfBatches = async ({ db }: Scenario): Promise<number | undefined> =>
   (
     await db.query<{ pid: number }>(
-      `select pid from pg_stat_activity where datname = current_database() and application_name = 'keylift-batches' and wait_event_type = 'Lock'`,
+      `select pid from pg_stat_activity where datname = current_database() and application_name = 'keylift-batches'
+        and wait_event_type = 'Lock'`,
     )
   )[0]?.pid;
 
@@ -93,8 +94,10 @@ describe('races: a writer and a batch of the backfill', () => {
       it(`${what}, its row changed and its trigger not yet run, while a whole batch passes; then ${end}`, async () => {
         // Fires before the mirror's triggers, by its name.
         await scenario.db.query(`
-          create function public.test_halt() returns trigger language plpgsql as $$ begin perform pg_advisory_xact_lock(77); return null; end $$;
-          create trigger aa_halt after update or delete on public.api_keys for each statement execute function public.test_halt()`);
+          create function public.test_halt() returns trigger language plpgsql as $$
+            begin perform pg_advisory_xact_lock(77); return null; end $$;
+          create trigger aa_halt after update or delete on public.api_keys for each statement
+            execute function public.test_halt()`);
         const holder = await Session.open(scenario.db);
         await holder.run('select pg_advisory_lock(77)');
         const writer = await Session.open(scenario.db);
@@ -136,7 +139,8 @@ describe('races: a writer and a batch of the backfill', () => {
     await batches.close();
     scenario = await starts.expanded();
     await scenario.db.query(
-      `insert into public.api_keys (id, account_id, api_id, name, token) values (35, 3, 2, 'early', '${tokenOf('early')}')`,
+      `insert into public.api_keys (id, account_id, api_id, name, token)
+        values (35, 3, 2, 'early', '${tokenOf('early')}')`,
     );
     batches = await Batches.prepare(scenario.db);
     await scenario.db.query(
@@ -168,10 +172,12 @@ describe('races: a writer and a batch of the backfill', () => {
     await batchWaits(scenario);
     const writer = await Session.open(scenario.db);
     const change = await writer.startBlocked(
-      `insert into public.api_keys (id, account_id, api_id, name, token) values (35, 1, 2, 'first', '${tokenOf('late twins')}')`,
+      `insert into public.api_keys (id, account_id, api_id, name, token)
+        values (35, 1, 2, 'first', '${tokenOf('late twins')}')`,
     );
     await scenario.db.query(
-      `insert into public.api_keys (id, account_id, api_id, name, token) values (1000, 1, 2, 'second', '${tokenOf('late twins')}')`,
+      `insert into public.api_keys (id, account_id, api_id, name, token) values (1000, 1, 2, 'second',
+        '${tokenOf('late twins')}')`,
     );
     await gate.open();
     await batch;

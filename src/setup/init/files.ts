@@ -1,20 +1,20 @@
 import { access, chmod, writeFile } from 'node:fs/promises';
-import type { Settings } from '../config/settings.js';
-import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
+import type { Settings } from '../../config/settings.js';
+import { keyliftError, type KeyliftError } from '../../errors/keylift-error.js';
 
-/** Where the configuration and its notes stand. */
+/** The file of the configuration, and the file of its notes. */
 export interface Files {
   config: string;
   notes: string;
 }
 
-/** `keylift.config.json` has its notes in `keylift.config.notes.md`. */
+/** The notes on `keylift.config.json` are in `keylift.config.notes.md`. */
 export const notesBeside = (config: string): string => `${config.replace(/\.json$/i, '')}.notes.md`;
 
-/** The configuration as a file has it. */
+/** The text of a configuration file. */
 export const fileText = (settings: Settings): string => `${JSON.stringify(settings, null, 2)}\n`;
 
-/** @throws `config_exists`: what somebody wrote is not overwritten unasked */
+/** Refuses to overwrite files without --force. @throws `config_exists` */
 export async function refuseExisting({ config, notes }: Files): Promise<void> {
   for (const file of [config, notes])
     if (
@@ -26,7 +26,7 @@ export async function refuseExisting({ config, notes }: Files): Promise<void> {
       throw exists(file);
 }
 
-/** @throws `config_exists`; `config_unwritable` */
+/** Writes both files. @throws `config_exists`; `config_unwritable` */
 export async function writeFiles(files: Files, texts: Files, { force }: { force: boolean }): Promise<void> {
   for (const which of ['config', 'notes'] as const) {
     await write(files[which], { text: texts[which], mode: MODES[which], force }).catch((error: unknown) => {
@@ -41,10 +41,12 @@ export async function writeFiles(files: Files, texts: Files, { force }: { force:
   }
 }
 
-/** The configuration belongs in a repository; its notes tell what somebody saw in a database. */
+/**
+ * The configuration belongs in a repository. Its notes quote values of the database, so only their owner may read them.
+ */
 const MODES = { config: 0o666, notes: 0o600 };
 
-/** A file that is there already keeps its mode unless that is wider than it should be. */
+/** An existing file keeps its mode, unless others may read it and should not. */
 async function write(
   file: string,
   { text, mode, force }: { text: string; mode: number; force: boolean },
