@@ -2,16 +2,18 @@ import { COMMANDS, GROUPS } from '../src/commands/definitions/all.js';
 import { EXIT_MEANINGS, type CommandDefinition } from '../src/commands/definition.js';
 import { GLOBAL_FLAGS, isValued, type Flag } from '../src/commands/flags.js';
 import { overview } from '../src/commands/overview.js';
+import { withFailpoints } from './failpoints.js';
 import { messagesPage } from './messages.js';
 import { statesPage } from './states-page.js';
 
 const BEGIN = '<!-- usage: generated from --help -->';
 const END = '<!-- /usage -->';
 
-/** Every generated file, by its path: a page for each command, README's usage, the states of a migration, and every error. */
+/** Every generated file, by its path: from the commands, the states of a migration, the errors and the failpoints. */
 export function generated(read: (file: string) => string): Record<string, string> {
   return {
     'README.md': withUsage(read('README.md')),
+    'docs/failpoints.md': withFailpoints(read('docs/failpoints.md')),
     'docs/messages.md': messagesPage(),
     'docs/states.md': statesPage(),
     ...Object.fromEntries(COMMANDS.map((definition) => [pageOf(definition), page(definition)])),

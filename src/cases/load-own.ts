@@ -15,15 +15,21 @@ import { SCHEMA_SQL, type OwnTable, type OwnTables } from './own-tables.js';
 export async function loadOwnTables(url: string, { schemaSql, tables }: OwnTables): Promise<void> {
   const database = await openDatabase(url, { applicationName: 'keylift snapshot', maxConnections: 1 });
   try {
-    await database.withSession((session) => asFixture(SCHEMA_SQL, () => session.query(withoutMetaCommands(schemaSql))));
+    await database.withSession(
+      (session) => asFixture(SCHEMA_SQL, () => session.query(withoutMetaCommands(schemaSql))),
+      { name: 'fixture: create the tables' },
+    );
   } finally {
     await database.close();
   }
   const filling = await openDatabase(url, { applicationName: 'keylift snapshot', maxConnections: 1 });
   try {
-    await filling.transaction(async (session) => {
-      for (const table of tables) await asFixture(table.table, () => fill(session, table));
-    });
+    await filling.transaction(
+      async (session) => {
+        for (const table of tables) await asFixture(table.table, () => fill(session, table));
+      },
+      { name: 'fixture: fill the tables' },
+    );
   } finally {
     await filling.close();
   }

@@ -61,10 +61,13 @@ export async function runCase({ caseDirectory, url, stepsFor, settings: given }:
 
 /** The default legacy tables with a fixture's rows, in a database that has neither yet. */
 export async function loadFixture(database: Database, rows: LegacyRows): Promise<void> {
-  await database.transaction(async (session) => {
-    await createLegacyTables(session);
-    await loadRows(session, rows);
-  });
+  await database.transaction(
+    async (session) => {
+      await createLegacyTables(session);
+      await loadRows(session, rows);
+    },
+    { name: 'fixture: load the rows' },
+  );
 }
 
 /** Plans, migrates and verifies a loaded database and returns the four captures. Also after a rollback. */

@@ -40,7 +40,7 @@ const notAllowed = ({ where }: Database, cause: unknown): KeyliftError =>
 
 /** Runs a statement that is not allowed in a transaction. The database name has letters and digits only. */
 async function run(server: Database, statement: string): Promise<void> {
-  await server.withSession((session) => session.query(statement));
+  await server.withSession((session) => session.query(statement), { name: 'scratch database: run a statement' });
 }
 
 function withDatabaseName(serverUrl: string, name: string): string {

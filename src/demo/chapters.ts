@@ -95,8 +95,9 @@ export async function tellGrowth(
       'One row in the table of APIs. No key is touched: no list of APIs is stored.',
     ]),
   );
-  await database.transaction((s) =>
-    s.query(`INSERT INTO public.apis (slug, name, kind) VALUES ('bank_check', 'Bank checks', 'store')`),
+  await database.transaction(
+    (s) => s.query(`INSERT INTO public.apis (slug, name, kind) VALUES ('bank_check', 'Bank checks', 'store')`),
+    { name: 'demo: add an API' },
   );
   const doors = await database.readOnly((s) => askDoors(s, 'new'));
   say(matrix(doors, before));
@@ -111,8 +112,9 @@ export async function tellWayBack({ move, say }: Teller): Promise<Answers['rolle
     ]),
   );
   // What a gateway notes after a call; this one is answered from Settings.
-  await move.database.transaction((s) =>
-    s.query('UPDATE public.account_api_keys SET last_used_at = now() WHERE id = 12'),
+  await move.database.transaction(
+    (s) => s.query('UPDATE public.account_api_keys SET last_used_at = now() WHERE id = 12'),
+    { name: 'demo: use a key' },
   );
   await move.rollBack();
   const back = await move.database.readOnly(async (s) => ({

@@ -63,10 +63,12 @@ async function load(url: string): Promise<void> {
   try {
     await loadFixture(database, rows);
     // The shipped dates are fixed; a living platform has keys that were used today.
-    await database.transaction((session) =>
-      session.query(
-        `UPDATE public.api_keys SET last_used_at = now() - CASE id WHEN 11 THEN interval '3 minutes' ELSE interval '2 hours' END WHERE id IN (11, 12)`,
-      ),
+    await database.transaction(
+      (session) =>
+        session.query(
+          `UPDATE public.api_keys SET last_used_at = now() - CASE id WHEN 11 THEN interval '3 minutes' ELSE interval '2 hours' END WHERE id IN (11, 12)`,
+        ),
+      { name: 'demo: set the last use' },
     );
   } finally {
     await database.close();

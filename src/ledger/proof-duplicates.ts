@@ -6,13 +6,16 @@ export const PROOF_DUPLICATES = 'keylift.proof_duplicates';
 
 /** Replaces them by what `select` answers: (key_id, keeper_id, expected, reason, opened). */
 export async function replaceProofDuplicates(database: Database, select: string): Promise<void> {
-  await database.transaction(async (session) => {
-    await session.query(`DELETE FROM ${PROOF_DUPLICATES}`);
-    await session.query(sql`
+  await database.transaction(
+    async (session) => {
+      await session.query(`DELETE FROM ${PROOF_DUPLICATES}`);
+      await session.query(sql`
       /* listing the duplicates for a proof */
       INSERT INTO ${PROOF_DUPLICATES} (key_id, keeper_id, expected, reason, opened)
       ${select}
       -- An id that is in the legacy table and in the archive: the chunks report it.
       ON CONFLICT DO NOTHING`);
-  });
+    },
+    { name: 'verify: list the duplicates' },
+  );
 }

@@ -8,6 +8,7 @@ export const LOG_EVENTS = [
   'step',
   'progress',
   'batch',
+  'transaction',
   'retry',
   'given_up',
   'waiting',
@@ -52,6 +53,8 @@ export interface LogFields extends Partial<LoggedRange> {
   kind?: string;
   reason?: string;
   sqlstate?: string;
+  /** The name of a transaction. */
+  transaction?: string;
   case?: string;
   ok?: boolean;
   code?: string;

@@ -39,7 +39,7 @@ async function catchUpLastUse(
           await session.query(`SET LOCAL keylift.writer = 'keylift'; ${BY_INDEX}`);
           await session.query(statement, [from, end ?? upto]);
         },
-        { retry: 'underLoad' },
+        { name: 'last use: synchronise a page', retry: 'underLoad' },
       );
     }
     if (end === null) return;

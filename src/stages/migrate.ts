@@ -38,7 +38,9 @@ export interface MigrateOptions {
  */
 export async function migrate(context: StageContext, options: MigrateOptions): Promise<MigrationReport> {
   const { database, schema } = context;
-  const state = await database.transaction((session) => beginAttempt(session, schema.settings, context.run.runId));
+  const state = await database.transaction((session) => beginAttempt(session, schema.settings, context.run.runId), {
+    name: 'migrate: begin an attempt',
+  });
   await takeHolds(context, options.holds);
   const before = state.stage;
   if (reached(before, 'backfill') && !(context.assisted && reached(before, options.until)))
@@ -54,7 +56,7 @@ export async function migrate(context: StageContext, options: MigrateOptions): P
         await moveTo(session, { stage }, { seconds });
         await recordEvent(session, { kind: 'stage_completed', runId: context.run.runId, facts: { stage, seconds } });
       },
-      { afterStop: true },
+      { name: 'migrate: complete a stage', afterStop: true },
     );
     context.emit({ kind: 'stage_done', stage, seconds });
   }
@@ -71,7 +73,9 @@ const RUN_STAGE: Record<MigrateOptions['until'], (context: StageContext, options
     // Statistics of the finished table: nobody reads it before, and the proof's own reading need not wait for them.
     verify: (context) => allDone([analyzeTarget(context), proveOrStop(context)]),
     switch: ({ database, schema }) =>
-      database.transaction((session) => applySwitch(session, schema, { scope: { kind: 'all' }, back: false })),
+      database.transaction((session) => applySwitch(session, schema, { scope: { kind: 'all' }, back: false }), {
+        name: 'migrate: switch all accounts',
+      }),
   };
 
 /**
@@ -100,18 +104,21 @@ export async function proveOrStop(context: StageContext): Promise<Proof> {
 }
 
 async function takeHolds({ database, schema, run }: StageContext, holds: Holds | undefined): Promise<void> {
-  await database.transaction(async (session) => {
-    const released = await releaseRolledBack(session);
-    if (released > 0)
-      await recordEvent(session, { kind: 'accounts_released', runId: run.runId, facts: { accounts: released } });
-    if (holds === undefined) return;
-    await storeHolds(session, schema, holds);
-    await recordEvent(session, {
-      kind: 'holds',
-      runId: run.runId,
-      facts: { keys: holds.keyIds.length, accounts: holds.accountIds.length },
-    });
-  });
+  await database.transaction(
+    async (session) => {
+      const released = await releaseRolledBack(session);
+      if (released > 0)
+        await recordEvent(session, { kind: 'accounts_released', runId: run.runId, facts: { accounts: released } });
+      if (holds === undefined) return;
+      await storeHolds(session, schema, holds);
+      await recordEvent(session, {
+        kind: 'holds',
+        runId: run.runId,
+        facts: { keys: holds.keyIds.length, accounts: holds.accountIds.length },
+      });
+    },
+    { name: 'migrate: take the holds' },
+  );
 }
 
 async function reportOf(session: ReadSession, { schema: { legacy: l } }: StageContext): Promise<MigrationReport> {

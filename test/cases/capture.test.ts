@@ -28,10 +28,13 @@ describe('snapshot/capture', () => {
   afterEach(() => database.close());
 
   async function load(keys: FixtureKey[]): Promise<void> {
-    await database.transaction(async (session) => {
-      await createLegacyTables(session);
-      await loadRows(session, { accounts: ACCOUNTS, apis: APIS, keys });
-    });
+    await database.transaction(
+      async (session) => {
+        await createLegacyTables(session);
+        await loadRows(session, { accounts: ACCOUNTS, apis: APIS, keys });
+      },
+      { name: 'test' },
+    );
   }
 
   async function oldAnswers(key: Partial<FixtureKey>): Promise<(string | null)[]> {

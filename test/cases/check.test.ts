@@ -23,7 +23,7 @@ const steps: SnapshotSteps = {
   plan: (_url, holdsFile) => Promise.resolve({ total: 1, seconds: Math.random(), holds: holdsFile !== undefined }),
   migrate: async (url) => {
     const database = await openDatabase(url);
-    await database.withSession((session) => session.query(MOVE));
+    await database.withSession((session) => session.query(MOVE), { name: 'test' });
     await database.close();
   },
   verify: () => Promise.resolve({ ok: true }),

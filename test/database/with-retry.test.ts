@@ -26,7 +26,7 @@ describe('a database with retries', () => {
 
   const insert = (on: Database, retry: 'transaction' | 'underLoad' | 'none' = 'transaction'): Promise<unknown> =>
     on
-      .transaction((session) => session.query('insert into t values (1)'), { retry })
+      .transaction((session) => session.query('insert into t values (1)'), { name: 'test', retry })
       .then(
         () => 'done',
         (error: unknown) => error,

@@ -83,6 +83,7 @@ describe('what keylift did not foresee', () => {
       .equal(`keylift: unexpected error: the database reported: a function raised an exception; keylift withholds its text, which may quote a row
   this is a bug in keylift or an event that it did not foresee, not a mistake of yours
   sqlstate: XX000
+  transaction: backfill: copy a batch
   statement: copying a batch
   function: public.never()
   run: ${run.run_id}
@@ -94,6 +95,7 @@ describe('what keylift did not foresee', () => {
     expect(facts).to.include({
       code: 'database_error',
       sqlstate: 'XX000',
+      transaction: 'backfill: copy a batch',
       statement: 'copying a batch',
       run_id: run.run_id,
     });

@@ -66,7 +66,7 @@ describe('errors of the database', () => {
     expect(exitCode, stderr).to.equal(1);
     expect(stderr)
       .to.include('violates check constraint "short_names"')
-      .and.include('  sqlstate: 23514\n  statement: copying a batch\n')
+      .and.include('  sqlstate: 23514\n  transaction: backfill: copy a batch\n  statement: copying a batch\n')
       .and.include('\n  table: account_api_keys\n')
       .and.include('\n  constraint: short_names\n')
       .and.not.include('Failing row');
@@ -110,7 +110,9 @@ describe('errors of the database', () => {
     await scenario.db.query('alter table keylift.switch_rule rename column cohorts to squads');
     const { exitCode, stderr } = await scenario.run('switch --cohort 10% --yes');
     expect(exitCode, stderr).to.equal(2);
-    expect(stderr).to.match(/\n {2}sqlstate: 42703\n {2}statement: .+\n {2}place:\n {4}.*cohorts.*\n {4} *\^\n/);
+    expect(stderr).to.match(
+      /\n {2}sqlstate: 42703\n {2}transaction: switch: change the rule\n {2}statement: .+\n {2}place:\n {4}.*cohorts.*\n {4} *\^\n/,
+    );
   });
 
   it('name the table that may not be read, and the way out', async () => {

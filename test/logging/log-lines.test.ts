@@ -90,6 +90,21 @@ describe('the log file', () => {
     expect(told.filter(({ rows }) => rows !== 0).sort((a, b) => Number(a.batch) - Number(b.batch))).to.deep.equal(kept);
   });
 
+  it('names each transaction at debug level alone, and says whether it is committed', async () => {
+    await scenario.must(`migrate --yes --until expand --log-file ${log}`);
+    expect(of(await read(), 'transaction')).to.deep.equal([]);
+    await scenario.db.query(`
+      create function public.test_once() returns trigger language plpgsql as $$
+      begin raise exception 'not now' using errcode = 'XX000'; end $$;
+      create trigger aa_test_once before insert on public.account_api_keys for each row when (new.id = ${String(POISON)}) execute function public.test_once()`);
+    await scenario.must(`migrate --yes --until backfill --log-level debug --log-file ${log}`, 1);
+    const told = of(await read(), 'transaction');
+    const ends = (name: string) => told.filter(({ transaction }) => transaction === name).map(({ ok }) => ok);
+    expect(ends('run: enter the ledger')).to.deep.equal([true]);
+    expect(ends('backfill: copy a batch')).to.include(false);
+    expect(told.find(({ ok }) => ok === false)!.message).to.match(/^backfill: copy a batch: rolled back after \d+ ms$/);
+  });
+
   it('tells why a run waited and for how long, also for a step of DDL', async () => {
     const reader = await scenario.db.connect();
     await reader.query('begin; lock table public.api_keys in row exclusive mode');

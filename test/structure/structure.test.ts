@@ -8,7 +8,6 @@ import { circles, layerOf, sourcesBelow, sourcesOf, upwards, type Source } from 
 /** Each may import what stands before it. A new folder finds its place here first. */
 const LAYERS = [
   'errors',
-  'errors.ts',
   'timing.ts',
   'escaping.ts',
   'format.ts',

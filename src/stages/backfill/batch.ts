@@ -37,41 +37,44 @@ export async function runBatch(
     asynchronousCommit: true,
     retry: 'none',
   } as const;
-  return database.transaction(async (session) => {
-    const started = performance.now();
-    await session.query(`SET LOCAL keylift.writer = 'keylift'; SET LOCAL work_mem = '32MB'`);
-    const { rows: claimed } = await session.query<ClaimedRange>(CLAIM_RANGES, [options.ranges]);
-    if (claimed.length === 0) return null;
-    options.onClaim?.(claimed);
-    await requireLease(session, options.run);
-    const total: BatchReport = {
-      rows: 0,
-      moved: 0,
-      stayed: 0,
-      setAside: 0,
-      seconds: 0,
-      ranges: claimed.length,
-      lines: [],
-    };
-    for (const stretch of stretches(claimed)) {
-      const done = await copyStretch(session, schema, stretch);
-      const line = {
-        ...done,
-        batchNo: stretch.ranges[0]!.batch_no,
-        after: stretch.after,
-        upto: stretch.upto,
-        seconds: (performance.now() - started) / 1000,
+  return database.transaction(
+    async (session) => {
+      const started = performance.now();
+      await session.query(`SET LOCAL keylift.writer = 'keylift'; SET LOCAL work_mem = '32MB'`);
+      const { rows: claimed } = await session.query<ClaimedRange>(CLAIM_RANGES, [options.ranges]);
+      if (claimed.length === 0) return null;
+      options.onClaim?.(claimed);
+      await requireLease(session, options.run);
+      const total: BatchReport = {
+        rows: 0,
+        moved: 0,
+        stayed: 0,
+        setAside: 0,
+        seconds: 0,
+        ranges: claimed.length,
+        lines: [],
       };
-      await writeLedgerLine(session, { stretch, line, run: options.run });
-      total.lines.push(line);
-      total.rows += done.rows;
-      total.moved += done.moved;
-      total.stayed += done.stayed;
-      total.setAside += done.setAside;
-    }
-    total.seconds = (performance.now() - started) / 1000;
-    return total;
-  }, limits);
+      for (const stretch of stretches(claimed)) {
+        const done = await copyStretch(session, schema, stretch);
+        const line = {
+          ...done,
+          batchNo: stretch.ranges[0]!.batch_no,
+          after: stretch.after,
+          upto: stretch.upto,
+          seconds: (performance.now() - started) / 1000,
+        };
+        await writeLedgerLine(session, { stretch, line, run: options.run });
+        total.lines.push(line);
+        total.rows += done.rows;
+        total.moved += done.moved;
+        total.stayed += done.stayed;
+        total.setAside += done.setAside;
+      }
+      total.seconds = (performance.now() - started) / 1000;
+      return total;
+    },
+    { name: 'backfill: copy a batch', ...limits },
+  );
 }
 
 async function copyStretch(

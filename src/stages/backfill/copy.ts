@@ -165,7 +165,11 @@ function textOf(consequence: 'smaller' | 'again', ranges: readonly ClaimedRange[
 /** Fresh statistics, if they can be had at once: nothing waits for them, so they must not wait for anybody. */
 export async function analyzeTarget({ database, schema }: StageContext): Promise<void> {
   await database
-    .transaction((s) => s.query(`ANALYZE ${schema.legacy.target}`), { lockTimeoutMs: 500, retry: 'none' })
+    .transaction((s) => s.query(`ANALYZE ${schema.legacy.target}`), {
+      name: 'backfill: analyze the new table',
+      lockTimeoutMs: 500,
+      retry: 'none',
+    })
     .catch(() => undefined);
 }
 

@@ -34,16 +34,19 @@ export async function noteFailure(
   if (ranges.length !== 1 || isWorthRetrying('batch', error)) return undefined;
   const [range] = ranges;
   const tries = range!.tries + 1;
-  const noted = await database.transaction(async (session) => {
-    const { rowCount } = await session.query(NOTE_FAILURE, [
-      range!.batch_no,
-      tries,
-      sqlStateOf(error) ?? null,
-      MAX_TRIES,
-    ]);
-    if (isTimeout(error) && tries < MAX_TRIES) await session.query(splitRange(schema.legacy), [range!.batch_no]);
-    return rowCount === 1;
-  });
+  const noted = await database.transaction(
+    async (session) => {
+      const { rowCount } = await session.query(NOTE_FAILURE, [
+        range!.batch_no,
+        tries,
+        sqlStateOf(error) ?? null,
+        MAX_TRIES,
+      ]);
+      if (isTimeout(error) && tries < MAX_TRIES) await session.query(splitRange(schema.legacy), [range!.batch_no]);
+      return rowCount === 1;
+    },
+    { name: 'backfill: record a failed range' },
+  );
   // Another batch may have claimed the range meanwhile, and given it up.
   return noted && tries >= MAX_TRIES ? { ...range!, tries } : undefined;
 }

@@ -32,6 +32,6 @@ async function judge({ database, schema: { legacy: l } }: StageContext, page: nu
       await session.query(takeListed(l), [page]);
       return Number(keys);
     },
-    { retry: 'underLoad' },
+    { name: 'backfill: decide a page of listed keys', retry: 'underLoad' },
   );
 }

@@ -15,10 +15,13 @@ export async function prepareRanges(context: StageContext): Promise<void> {
   // All read the whole table and none needs the other; the search for repeated tokens takes as long as the other two.
   const tasks = [() => cutAndSearch(context, { searched }), ...(searched ? [] : [() => search(context, listRepeated)])];
   await fewAtOnce(tasks, context.options.concurrency, (task) => task());
-  await context.database.transaction(async (session) => {
-    if (!searched) await session.query('UPDATE keylift.migration SET searched = true');
-    await session.query(RETRY_FAILED);
-  });
+  await context.database.transaction(
+    async (session) => {
+      if (!searched) await session.query('UPDATE keylift.migration SET searched = true');
+      await session.query(RETRY_FAILED);
+    },
+    { name: 'backfill: open failed ranges again' },
+  );
 }
 
 async function cutAndSearch(context: StageContext, { searched }: { searched: boolean }): Promise<void> {
@@ -35,13 +38,16 @@ async function cut({ database, schema, options }: StageContext): Promise<void> {
       await session.query(cutRanges(schema.legacy), [keys]);
       await session.query(REMOVE_UNCUT);
     },
-    { retry: 'underLoad' },
+    { name: 'backfill: cut the keys into ranges', retry: 'underLoad' },
   );
 }
 
 async function search({ database, schema }: StageContext, list: typeof listRepeated): Promise<void> {
-  await database.transaction(async (session) => {
-    await session.query(`SET LOCAL work_mem = '64MB'`);
-    await session.query(list(schema.legacy), [PAGE_KEYS]);
-  });
+  await database.transaction(
+    async (session) => {
+      await session.query(`SET LOCAL work_mem = '64MB'`);
+      await session.query(list(schema.legacy), [PAGE_KEYS]);
+    },
+    { name: 'backfill: list keys for later' },
+  );
 }

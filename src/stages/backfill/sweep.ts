@@ -65,7 +65,7 @@ export async function settleKeys({ database, schema }: StageContext, ids: string
   for (let at = 0; at < ids.length; at += PAGE) {
     await database.transaction(
       (session) => session.query(settlePage(schema.legacy, schema.types.id), [ids.slice(at, at + PAGE)]),
-      { retry: 'underLoad' },
+      { name: 'sweep: decide a page of keys again', retry: 'underLoad' },
     );
   }
 }

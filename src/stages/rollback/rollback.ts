@@ -54,23 +54,31 @@ export async function rollBack(context: StageContext): Promise<RollbackReport> {
   emit({ kind: 'stage', stage: 'rollback' });
   await restoreArchive(context);
   await checkForeignKeys(context);
-  await database.transaction(async (session) => {
-    await moveTo(session, { state: 'rolling_back' });
-    await recordEvent(session, { kind: 'rollback_started', runId: run.runId, facts: { stage: state.stage } });
-  });
+  await database.transaction(
+    async (session) => {
+      await moveTo(session, { state: 'rolling_back' });
+      await recordEvent(session, { kind: 'rollback_started', runId: run.runId, facts: { stage: state.stage } });
+    },
+    { name: 'rollback: begin' },
+  );
   const steps = await ddl.completed();
-  await database.transaction((session) => applySwitch(session, schema, { scope: { kind: 'all' }, back: true }));
+  await database.transaction((session) => applySwitch(session, schema, { scope: { kind: 'all' }, back: true }), {
+    name: 'rollback: switch all accounts back',
+  });
   emit({ kind: 'step', text: 'every account is answered by its per-API keys' });
   // A rollback from half an expand finds no table to empty.
   const removed = steps.has('05_mirror') ? await emptyTarget(context) : 0;
   await ddl.down(STEPS.harden);
   await ddl.down(STEPS.expand);
-  await database.transaction(async (session) => {
-    for (const statement of FORGET_MIGRATION) await session.query(statement);
-    await forgetSteering(session);
-    await moveTo(session, { state: 'rolled_back', stage: null });
-    await recordEvent(session, { kind: 'rolled_back', runId: run.runId, facts: { removed } });
-  });
+  await database.transaction(
+    async (session) => {
+      for (const statement of FORGET_MIGRATION) await session.query(statement);
+      await forgetSteering(session);
+      await moveTo(session, { state: 'rolled_back', stage: null });
+      await recordEvent(session, { kind: 'rolled_back', runId: run.runId, facts: { removed } });
+    },
+    { name: 'rollback: complete' },
+  );
   return { rolled_back: true, accounts: null, removed, born_in_settings: await bornKeys(database, schema) };
 }
 
@@ -92,7 +100,11 @@ async function emptyTarget(context: StageContext): Promise<number> {
   await catchUpAll(database, schema);
   const removed = await removeMoved(context);
   // The step that drops the triggers looks through the table once more under a lock: leave it little to read.
-  await database.withSession((session) => session.query(`VACUUM ${schema.legacy.target}`)).catch(() => undefined);
+  await database
+    .withSession((session) => session.query(`VACUUM ${schema.legacy.target}`), {
+      name: 'rollback: vacuum the new table',
+    })
+    .catch(() => undefined);
   return removed;
 }
 
@@ -105,7 +117,7 @@ async function removeMoved({ database, schema, emit }: StageContext): Promise<nu
           await session.query(`SET LOCAL keylift.writer = 'keylift'; ${BY_INDEX}`);
           return session.one<Page>(removePage(schema), [after, PAGE]);
         },
-        { asynchronousCommit: true, retry: 'underLoad' },
+        { name: 'rollback: delete a page of account keys', asynchronousCommit: true, retry: 'underLoad' },
       ),
     (removed) => {
       emit({ kind: 'step', text: `took ${String(removed)} account keys back`, rows: removed });
