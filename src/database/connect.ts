@@ -20,7 +20,7 @@ import { after } from '../timing.js';
 import { withName, type OnTransaction } from './transaction-name.js';
 import { openLine, type Line, type ReadSession, type WriteSession } from './session.js';
 
-/** For the server to hang up when all is done. */
+/** The server must close the connections within this time at the end. */
 const LEAVE_WITHIN_MS = 2_000;
 
 export interface OpenOptions {
@@ -28,15 +28,15 @@ export interface OpenOptions {
   applicationName?: string;
   /** Default 10. Scopes beyond it wait for one to end. */
   maxConnections?: number;
-  /** How long a server may take to let us in and answer. Default 10,000. */
+  /** The time for a connection and its first answer, in milliseconds. Default 10,000. */
   connectTimeoutMs?: number;
-  /** How often connections that wait are looked at; one that says nothing is given up after six of these. Default 5,000. */
+  /** How often the connection monitor looks, in milliseconds; six beats without any answer end a connection. Default 5,000. */
   beatMs?: number;
   /** Called when a transaction with a name has ended. */
   onTransaction?: OnTransaction | undefined;
 }
 
-/** A database, used through scopes: whoever passes a function never releases anything. */
+/** A database, used through scopes: the caller passes a function and never releases anything. */
 export interface Database {
   readonly where: Where;
   /** A session outside a transaction, for what cannot run inside one (CREATE INDEX CONCURRENTLY). */
@@ -44,9 +44,9 @@ export interface Database {
   /** `fn` gets the number of the try, from 1: a database with retries calls it again. */
   transaction<T>(fn: (session: WriteSession, attempt: number) => Promise<T>, options: WriteOptions): Promise<T>;
   readOnly<T>(fn: (session: ReadSession) => Promise<T>, options?: ReadOptions): Promise<T>;
-  /** Drops every connection, whatever it is waiting for: the scopes under way end as with a lost connection. */
+  /** Drops every connection: the scopes under way end as with a lost connection. */
   abandon(): void;
-  /** Has the server cancel what open scopes are running: their statements fail with SQLSTATE 57014. Never throws. */
+  /** Cancels the statements of open scopes: they fail with SQLSTATE 57014. Never throws. */
   cancelRunning(): Promise<void>;
   /** Waits for open scopes, then closes every connection. Safe to call twice. */
   close(): Promise<void>;
@@ -56,7 +56,7 @@ export interface Database {
 export type OpenAt = (url: string, options?: OpenOptions) => Promise<Database>;
 
 /**
- * Opens a pool and checks that the server lets us in and answers.
+ * Opens a pool and checks that the server accepts a connection and answers.
  * Throws the code of what is wrong (URL, credentials, database name: exit 2) or `database_unreachable`.
  */
 export async function openDatabase(url: string, options: OpenOptions = {}): Promise<Database> {

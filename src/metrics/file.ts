@@ -24,7 +24,7 @@ export interface MetricsOptions {
 const untilAborted = (ms: number, ended: AbortSignal): Promise<void> => pause(ms, ended).catch(() => undefined);
 
 /**
- * Does `work` and writes the file before it, every few seconds, and after it.
+ * Does `work` and writes the file before it, every few seconds, and after it, also when it fails.
  *
  * @throws `metrics_unwritable` before `work` begins where the file cannot be written; all that `work` throws.
  */

@@ -14,14 +14,14 @@ export interface BatchOptions {
   /** Ranges to claim at once. */
   ranges: number;
   statementTimeoutMs: number;
-  /** Told which ranges the batch took, for whoever has to deal with its failure. */
+  /** Called with the ranges of the batch, for the case that it fails. */
   onClaim?: (ranges: readonly ClaimedRange[]) => void;
-  /** A batch gives way before PostgreSQL's deadlock detector (1 s) could choose the platform's session instead. */
+  /** Default: that of the retry policy. */
   lockTimeoutMs?: number;
 }
 
 /**
- * One batch: claims ranges, copies their keys, accounts for each and writes its ledger lines, all in one
+ * One batch: claims ranges, copies their keys, gives each key an outcome and writes its ledger lines, all in one
  * transaction. Null when no range is free.
  *
  * @throws `lease_lost` when another run took over; nothing was written then.
@@ -91,7 +91,7 @@ async function copyStretch(
     number,
     number,
   ];
-  // A trigger of the operator's may have kept a row out.
+  // A trigger of the platform may have kept a row out.
   if (rows !== moved + stayed + setAside) {
     throw new Error(
       `a batch left ${String(rows - moved - stayed - setAside)} keys unaccounted for between ${String(stretch.after)} and ${stretch.upto}`,
@@ -100,7 +100,7 @@ async function copyStretch(
   return { rows, moved, stayed, setAside };
 }
 
-/** Neighbours done together leave one line: the first range grows over the others. */
+/** Adjacent ranges of one batch become one line: the first range grows over the others. */
 async function writeLedgerLine(
   session: WriteSession,
   { stretch, line, run }: { stretch: Stretch; line: BatchLine; run: Run },

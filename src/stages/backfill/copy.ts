@@ -1,6 +1,6 @@
 import { sqlStateOf } from '../../database/sqlstate.js';
 import { keyliftError, type KeyliftError } from '../../errors/keylift-error.js';
-import { Tries } from '../../database/retry.js';
+import { POLICIES, Tries } from '../../database/retry.js';
 import type { StageContext } from '../../run/context.js';
 import { connectionLoss, type ClaimedRange } from '../../run/events.js';
 import { feed } from '../../run/feed.js';
@@ -162,12 +162,12 @@ function textOf(consequence: 'smaller' | 'again', ranges: readonly ClaimedRange[
   return `a batch took too long and is tried again in ${ranges.length > 1 ? 'smaller parts' : 'halves'}`;
 }
 
-/** Fresh statistics, if they can be had at once: nothing waits for them, so they must not wait for anybody. */
+/** Fresh statistics, if no lock is in the way: nothing depends on them. */
 export async function analyzeTarget({ database, schema }: StageContext): Promise<void> {
   await database
     .transaction((s) => s.query(`ANALYZE ${schema.legacy.target}`), {
       name: 'backfill: analyze the new table',
-      lockTimeoutMs: 500,
+      lockTimeoutMs: POLICIES.batch.lockTimeoutMs,
       retry: 'none',
     })
     .catch(() => undefined);
@@ -190,7 +190,7 @@ async function openRanges({ database }: StageContext): Promise<OpenRanges> {
   });
 }
 
-/** What a run ends with when ranges are left. */
+/** The error of a run that leaves ranges for another one. */
 export function failedRanges(failed: readonly FailedRange[]): KeyliftError {
   const ranges = failed.map(
     (r) => `after ${r.after_id ?? 'the start'} up to ${r.upto_id} (SQLSTATE ${r.sqlstate ?? 'unknown'})`,
