@@ -42,12 +42,13 @@ export const run: Run<typeof planCommand> = async (context, args) => {
     ? await (await import('../stages/rehearse.js')).rehearse(database, schema, { holds, total: plan.total, stop })
     : undefined;
   const measured = rehearsal === undefined ? plan : { ...plan, seconds_expected: rehearsal.seconds_expected };
-  const sql = args.showSql ? (await import('../stages/show-sql.js')).planStatements(schema) : undefined;
   const further = { ...(rehearsal && { rehearsal }), ...(notice && { notice }) };
-  if (context.json) context.printAnswer({ ...measured, ...further, ...(sql && { sql }) });
+  const shown = args.showSql ? await import('../stages/show-sql.js') : undefined;
+  if (context.json)
+    context.printAnswer({ ...measured, ...further, ...(shown && { sql: shown.shownStatements(schema) }) });
   else {
     context.write(planText(measured, further));
-    for (const { title, text } of sql ?? []) context.write(`\n-- ${title}\n${text.trim()};\n`);
+    if (shown !== undefined) context.write(`\n${shown.shownSql(schema)}`);
   }
   return plan.outcomes.exception > 0 ? EXIT.exceptions : EXIT.done;
 };

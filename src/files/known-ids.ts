@@ -1,4 +1,5 @@
 import type { ReadSession } from '../database/session.js';
+import { sql } from '../database/sql.js';
 import { isDatabaseError } from '../database/sqlstate.js';
 import type { ListedId } from './id-list.js';
 
@@ -35,13 +36,15 @@ export async function unknownIds(session: ReadSession, listed: readonly ListedId
   return listed.filter(({ id }) => pattern?.test(id) === false || missing.has(id)).map(fault);
 }
 
+/** Those of the ids $1 that do not exist. */
+export const idsNotIn = ({ from, id, type }: Omit<KnownIn, 'what'>): string => sql`
+  SELECT given.id
+  FROM unnest($1::text[]) AS given (id)
+  WHERE NOT EXISTS (SELECT FROM ${from} WHERE ${id} = given.id::${type})`;
+
 async function missingIds(session: ReadSession, ids: string[], known: KnownIn): Promise<Set<string>> {
   try {
-    const { rows } = await session.query<{ id: string }>(
-      `SELECT given.id FROM unnest($1::text[]) AS given (id)
-       WHERE NOT EXISTS (SELECT FROM ${known.from} WHERE ${known.id} = given.id::${known.type})`,
-      [ids],
-    );
+    const { rows } = await session.query<{ id: string }>(idsNotIn(known), [ids]);
     return new Set(rows.map((row) => row.id));
   } catch (error) {
     // A number out of range, no value of the type, or a character that the database's encoding lacks: no such id exists.

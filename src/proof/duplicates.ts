@@ -16,14 +16,21 @@ export const expectedDuplicates = (l: LegacyFragments, finality: Finality): stri
       ${l.from}
     WHERE ${l.isPerApiKey()} AND ${l.hasToken()}
       AND ${l.token()} ${isOneTable(l) ? '= ANY (ARRAY(' : 'IN ('}
-        SELECT ${l.token()} FROM ${l.keys} k WHERE ${l.isPerApiKey()} GROUP BY ${l.token()} HAVING count(*) > 1
+        SELECT ${l.token()}
+        FROM ${l.keys} k
+        WHERE ${l.isPerApiKey()}
+        GROUP BY ${l.token()}
+        HAVING count(*) > 1
         UNION ALL
         SELECT b.token FROM ${l.target} b WHERE b.origin_api_id IS NULL
       ${isOneTable(l) ? '))' : ')'}
   ),
   ${expectedOutcomes({
     finality,
-    nativeKeyHas: (token) => `EXISTS (SELECT FROM ${l.target} b WHERE b.token = ${token} AND b.origin_api_id IS NULL)`,
+    nativeKeyHas: (token) => sql`
+      EXISTS (
+        SELECT FROM ${l.target} b
+        WHERE b.token = ${token} AND b.origin_api_id IS NULL)`,
   })},
   opened AS (
     SELECT token, count(DISTINCT api_id) AS apis

@@ -2,10 +2,12 @@ import { STEPS } from '../../migrations/index.js';
 import { allDone } from '../database/together.js';
 import { keyliftError } from '../errors/keylift-error.js';
 import type { ReadSession } from '../database/session.js';
+import { sql } from '../database/sql.js';
 import { recordEvent } from '../ledger/events.js';
 import { releaseRolledBack, storeHolds, type Holds } from '../ledger/holds.js';
 import { beginAttempt, moveTo, readState } from '../ledger/migration.js';
 import { reached, STAGES, type StageName } from '../ledger/states.js';
+import type { LegacyFragments } from '../mapping/fragments.js';
 import type { Proof } from '../proof/document.js';
 import { proveAndKeep } from './verify/prove.js';
 import { backfill } from './backfill/backfill.js';
@@ -121,21 +123,23 @@ async function takeHolds({ database, schema, run }: StageContext, holds: Holds |
   );
 }
 
+/** Totals of the migration; `target` says whether the new table exists. */
+export const migrationTotals = (l: LegacyFragments, { target }: { target: boolean }): string => sql`
+  SELECT
+    ${target ? `(SELECT count(*) FROM ${l.target} WHERE origin_api_id IS NOT NULL)` : '0'} AS moved,
+    (SELECT count(*) FROM keylift.outcomes WHERE outcome = 'merge') AS merged,
+    (SELECT count(*) FROM keylift.outcomes WHERE outcome = 'exception') AS exceptions,
+    (SELECT count(*) FROM keylift.batches WHERE state = 'done') AS batches`;
+
 async function reportOf(session: ReadSession, { schema: { legacy: l } }: StageContext): Promise<MigrationReport> {
   const state = (await readState(session))!;
-  const {
-    rows: [row],
-  } = await session.query<Record<string, string>>(`
-    SELECT ${reached(state.stage, 'expand') ? `(SELECT count(*) FROM ${l.target} WHERE origin_api_id IS NOT NULL)` : '0'} AS moved,
-      (SELECT count(*) FROM keylift.outcomes WHERE outcome = 'merge') AS merged,
-      (SELECT count(*) FROM keylift.outcomes WHERE outcome = 'exception') AS exceptions,
-      (SELECT count(*) FROM keylift.batches WHERE state = 'done') AS batches`);
+  const row = await session.one<Record<string, string>>(migrationTotals(l, { target: reached(state.stage, 'expand') }));
   return {
     stage: state.stage,
-    moved: Number(row!.moved),
-    merged: Number(row!.merged),
-    exceptions: Number(row!.exceptions),
-    batches: Number(row!.batches),
+    moved: Number(row.moved),
+    merged: Number(row.merged),
+    exceptions: Number(row.exceptions),
+    batches: Number(row.batches),
     seconds: Math.round(state.seconds * 1000) / 1000,
   };
 }

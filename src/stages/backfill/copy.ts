@@ -8,6 +8,7 @@ import { Pace } from '../../run/pace.js';
 import { Throttle, type Reason } from '../../run/throttle.js';
 import { pause } from '../../timing.js';
 import { runBatch } from './batch.js';
+import { analyze } from './copy-statements.js';
 import { consequenceOf, MAX_TRIES, noteFailure } from './failures.js';
 import { RANGE_KEYS } from './ranges.js';
 import { readSteering, reasonToWait, type Steering } from './reasons.js';
@@ -165,7 +166,7 @@ function textOf(consequence: 'smaller' | 'again', ranges: readonly ClaimedRange[
 /** Fresh statistics, if no lock is in the way: nothing depends on them. */
 export async function analyzeTarget({ database, schema }: StageContext): Promise<void> {
   await database
-    .transaction((s) => s.query(`ANALYZE ${schema.legacy.target}`), {
+    .transaction((s) => s.query(analyze(schema.legacy)), {
       name: 'backfill: analyze the new table',
       lockTimeoutMs: POLICIES.batch.lockTimeoutMs,
       retry: 'none',

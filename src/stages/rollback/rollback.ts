@@ -15,7 +15,7 @@ import { applySwitch } from '../switch/rule.js';
 import { foreignKeysToTakeBack } from '../finalize/foreign-keys.js';
 import { inPages, type Page } from './pages.js';
 import { restoreArchive } from './restore.js';
-import { FORGET_MIGRATION, nativeKeys, PAGE, removePage } from './statements.js';
+import { FORGET_MIGRATION, nativeKeys, PAGE, removePage, vacuum } from './statements.js';
 
 /** A key born in Settings: it has no per-API home, so it is listed, kept, and goes on opening the store. */
 export interface BornKey {
@@ -101,9 +101,7 @@ async function emptyTarget(context: StageContext): Promise<number> {
   const removed = await removeMoved(context);
   // The step that drops the triggers looks through the table once more under a lock: leave it little to read.
   await database
-    .withSession((session) => session.query(`VACUUM ${schema.legacy.target}`), {
-      name: 'rollback: vacuum the new table',
-    })
+    .withSession((session) => session.query(vacuum(schema)), { name: 'rollback: vacuum the new table' })
     .catch(() => undefined);
   return removed;
 }
