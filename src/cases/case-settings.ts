@@ -3,6 +3,7 @@ import { CONFIG_FILE } from '../config/load.js';
 import { parseSettings } from '../config/parse.js';
 import type { Settings } from '../config/settings.js';
 import type { FixtureFault } from './faults.js';
+import { MISSING } from '../files/read.js';
 import { readUtf8 } from './files.js';
 import { EXIT } from '../errors/exit-codes.js';
 import { hasExit } from '../errors/keylift-error.js';
@@ -18,7 +19,7 @@ export async function readCaseSettings(
   for (const folder of [directory, ...(own ? [path.dirname(path.resolve(directory))] : [])]) {
     const file = path.join(folder, CONFIG_FILE);
     const { text, fault } = await readUtf8(file);
-    if (fault === 'no such file') continue;
+    if (fault === MISSING) continue;
     if (text === undefined) return { settings: null, faults: [{ file: CONFIG_FILE, path: '', message: fault }] };
     return parse(text, file);
   }

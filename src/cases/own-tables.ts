@@ -2,6 +2,7 @@ import path from 'node:path';
 import { parseTableName, quoteTable } from '../config/identifiers.js';
 import { isPostgresText } from './formats.js';
 import type { FixtureFault } from './faults.js';
+import { MISSING } from '../files/read.js';
 import { readUtf8 } from './files.js';
 import { joinPath } from './json-text.js';
 import { validateLegacy } from './schema.js';
@@ -79,7 +80,7 @@ export async function readSchemaSql(directory: string): Promise<{ text: string; 
   for (const folder of [directory, path.dirname(path.resolve(directory))]) {
     const { text, fault } = await readUtf8(path.join(folder, SCHEMA_SQL));
     if (text !== undefined) return { text, faults: [] };
-    if (fault !== 'no such file') return { text: '', faults: [{ file: SCHEMA_SQL, path: '', message: fault }] };
+    if (fault !== MISSING) return { text: '', faults: [{ file: SCHEMA_SQL, path: '', message: fault }] };
   }
   return {
     text: '',
@@ -87,7 +88,7 @@ export async function readSchemaSql(directory: string): Promise<{ text: string; 
       {
         file: SCHEMA_SQL,
         path: '',
-        message: 'no such file, neither here nor in the folder above: a case with its own tables needs their DDL',
+        message: `${MISSING}, neither here nor in the folder above: a case with its own tables needs their DDL`,
       },
     ],
   };

@@ -1,6 +1,8 @@
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { asEscapes } from '../escaping.js';
+import { failWriting, type Output } from '../files/placement.js';
+import { writeText } from '../files/write.js';
 import { compare, type Difference } from './compare.js';
 import { readUtf8 } from './files.js';
 import { SNAPSHOT_DIRECTORY } from './fixture.js';
@@ -36,7 +38,8 @@ export async function compareWithStored(directory: string, captured: Captured): 
 
 /** Writes the four snapshots. A file with the same content does not change. */
 export async function writeSnapshots(directory: string, captured: Captured): Promise<void> {
-  await mkdir(path.join(directory, SNAPSHOT_DIRECTORY), { recursive: true });
+  const folder = path.join(directory, SNAPSHOT_DIRECTORY);
+  await mkdir(folder, { recursive: true }).catch(failWriting(outputOf(folder)));
   for (const name of SNAPSHOT_NAMES) await writeWhole(snapshotFile(directory, name), formatSnapshot(captured[name]));
 }
 
@@ -66,13 +69,12 @@ async function readSnapshot(
   return { value: reading.value, fault: first && [first.path, first.message].filter((part) => part !== '').join(' ') };
 }
 
-/** Writes a second file and renames it, so that an interrupted update leaves the old snapshot. */
 async function writeWhole(file: string, text: string): Promise<void> {
   if ((await readUtf8(file)).text === text) return;
-  const unfinished = `${file}.${String(process.pid)}.new`;
-  await writeFile(unfinished, text);
-  await rename(unfinished, file);
+  await writeText(outputOf(file), text, { readers: 'repository' });
 }
+
+const outputOf = (file: string): Output => ({ file, what: 'the snapshot', code: 'snapshot_unwritable' });
 
 function snapshotFile(directory: string, name: SnapshotName): string {
   return path.join(directory, SNAPSHOT_DIRECTORY, `${name}.json`);

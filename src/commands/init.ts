@@ -7,7 +7,7 @@ import type { initCommand } from './definitions/prepare.js';
 
 export const run: Run<typeof initCommand> = async (context, { dryRun, force }) => {
   const files = { config: context.configFile!, notes: notesBeside(context.configFile!) };
-  if (!dryRun && !force) await refuseExisting(files);
+  if (!dryRun && !force) refuseExisting(files);
   const draft = await draftConfiguration(await context.openDatabase());
   if (!dryRun) await writeFiles(files, { config: fileText(draft.settings), notes: notesText(draft, files) }, { force });
   if (context.json) {

@@ -1,5 +1,6 @@
 import { openSameSnapshot } from '../database/same-snapshot.js';
 import { EXIT } from '../errors/exit-codes.js';
+import { checkOutput } from '../files/placement.js';
 import { holdsOfLedger } from '../ledger/holds.js';
 import { readInstalled } from '../ledger/installed.js';
 import { readHolds } from '../plan/holds.js';
@@ -11,6 +12,8 @@ import type { planCommand } from './definitions/prepare.js';
 import { openMapped } from './opened.js';
 
 export const run: Run<typeof planCommand> = async (context, args) => {
+  const notices = args.notice === undefined ? undefined : await import('../plan/notice.js');
+  if (args.notice !== undefined) checkOutput(notices!.noticeOutput(args.notice));
   const { database, schema } = await openMapped(context);
   const { stop } = context;
   // One snapshot, so that the counts agree with the listed exceptions and with the notice.
@@ -31,9 +34,7 @@ export const run: Run<typeof planCommand> = async (context, args) => {
       const notice =
         args.notice === undefined
           ? undefined
-          : await (
-              await import('../plan/notice.js')
-            ).writeNotice(session, schema, { file: args.notice, holds, installed, stop });
+          : await notices!.writeNotice(session, schema, { file: args.notice, holds, installed, stop });
       return { holds, plan, notice };
     },
     { isolation: 'repeatable read' },

@@ -1,7 +1,7 @@
 import { lstat } from 'node:fs/promises';
 import path from 'node:path';
+import { readText } from '../files/read.js';
 import { DEFAULT_SETTINGS } from './defaults.js';
-import { readConfigFile } from './read-file.js';
 import type { Settings } from './settings.js';
 
 export interface ConfigurationSources {
@@ -30,7 +30,7 @@ export async function loadConfiguration({ flags, env, cwd }: ConfigurationSource
   const source = await findFile({ flags, env, cwd });
   if (source === undefined) return { settings: structuredClone(DEFAULT_SETTINGS), databaseUrl, configFile: undefined };
   // Imported only where there is a file to check, so that other commands start faster.
-  const [text, { parseSettings }] = await Promise.all([readConfigFile(source.file, source), import('./parse.js')]);
+  const [text, { parseSettings }] = await Promise.all([readSource(source), import('./parse.js')]);
   return { settings: parseSettings(text, { file: source.file }), databaseUrl, configFile: source.file };
 }
 
@@ -46,11 +46,15 @@ export function unreadConfiguration({ flags, env, cwd }: ConfigurationSources): 
   };
 }
 
-async function findFile({
-  flags,
-  env,
-  cwd,
-}: ConfigurationSources): Promise<{ file: string; givenBy: string } | undefined> {
+const readSource = ({ file, givenBy }: Source): Promise<string> =>
+  readText({ file, what: 'the config file', code: 'config_unreadable', facts: { given_by: givenBy }, maxMiB: 1 });
+
+interface Source {
+  file: string;
+  givenBy: string;
+}
+
+async function findFile({ flags, env, cwd }: ConfigurationSources): Promise<Source | undefined> {
   if (flags.config !== undefined) return { file: path.resolve(cwd, flags.config), givenBy: '--config' };
   const fromEnvironment = nonEmpty(env.KEYLIFT_CONFIG);
   if (fromEnvironment !== undefined) return { file: path.resolve(cwd, fromEnvironment), givenBy: 'KEYLIFT_CONFIG' };

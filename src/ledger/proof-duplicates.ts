@@ -18,6 +18,9 @@ export const listDuplicates = (select: string): string => sql`
 export async function replaceProofDuplicates(database: Database, select: string): Promise<void> {
   await database.transaction(
     async (session) => {
+      // With less, an index scan for many tokens would keep pages instead of rows, and compare each row of them with all
+      // tokens.
+      await session.query(`SET LOCAL work_mem = '64MB'`);
       await session.query(FORGET_DUPLICATES);
       await session.query(listDuplicates(select));
     },

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
-import { createWriteStream, fchmodSync, fstatSync, openSync, type WriteStream } from 'node:fs';
+import { createWriteStream, type WriteStream } from 'node:fs';
 import { createRequire } from 'node:module';
 import type winston from 'winston';
 import { redactValue } from '../config/redact.js';
-import { keyliftError } from '../errors/keylift-error.js';
 import { forJson, forTerminal } from '../escaping.js';
+import { openToAppend } from '../files/append.js';
 import type { LogEvent, LogFields } from './events.js';
 import { LOG_LEVELS, type Logger, type LogLevel } from './logger.js';
 
@@ -84,34 +84,13 @@ export function openLog({ stderr, level = 'info', file, secrets = [], now = () =
 }
 
 function openFile(file: string, stderr: NodeJS.WritableStream): WriteStream {
-  let descriptor: number;
-  try {
-    descriptor = openSync(file, 'a', 0o600);
-  } catch (error) {
-    throw keyliftError('log_file_unwritable', {
-      message: `the log file ${file} cannot be written (${String((error as NodeJS.ErrnoException).code)})`,
-      facts: { file },
-      cause: error,
-    });
-  }
-  narrow(descriptor, { file, stderr });
+  const output = { file, what: 'the log file', code: 'log_file_unwritable' } as const;
+  const descriptor = openToAppend(output, (reason) => stderr.write(`warning: the log file ${file}: ${reason}\n`));
   const stream = createWriteStream(file, { fd: descriptor });
   // A full disk must not end the migration.
   stream.once('error', (error) => stderr.write(`the log file ${file} cannot be written any more: ${error.message}\n`));
   stream.on('error', () => undefined);
   return stream;
-}
-
-/** Only the owner may read names and ids of keys. A pipe or a terminal keeps its mode. */
-function narrow(descriptor: number, { file, stderr }: { file: string; stderr: NodeJS.WritableStream }): void {
-  const facts = fstatSync(descriptor);
-  if (!facts.isFile() || (facts.mode & 0o077) === 0) return;
-  try {
-    fchmodSync(descriptor, 0o600);
-  } catch (error) {
-    const reason = String((error as NodeJS.ErrnoException).code);
-    stderr.write(`warning: others may read the log file ${file}, and its mode cannot be changed (${reason})\n`);
-  }
 }
 
 async function close(log: winston.Logger | undefined, stream: WriteStream | undefined): Promise<void> {

@@ -45,7 +45,7 @@ export const DEFAULT_FACTS: LegacyFacts = {
       expires_at: false,
       created_at: false,
     },
-    token_indexed: true,
+    token_index: 'btree',
     path: 'public',
   },
   columns: [

@@ -22,8 +22,13 @@ export interface LegacyTypes {
   tokenIsBytes: boolean;
   /** ` COLLATE "default"` for a variable of a type that texts are ordered in: a parameter would take its argument's. */
   neutral: { id: string; token: string; apiId: string };
-  /** Has the legacy table an index, whole and valid, that begins with the token? */
+  /** True when the legacy table has an index, whole and valid, that begins with the token. */
   tokenIndexed: boolean;
+  /**
+   * True when that index is a B-tree, which finds the rows of an array of tokens. A hash index compares each row that it
+   * finds with the whole array.
+   */
+  tokensSorted: boolean;
   api: string;
   apiId: string;
   account: string;
@@ -135,7 +140,8 @@ function typesOf(settings: Settings, { values, columns, keyIs }: LegacyFacts): L
     token: argumentType(types.token),
     tokenIsBytes: types.token === 'bytea',
     neutral: { id: neutral(collated.id), token: neutral(collated.token), apiId: neutral(collated.api_id) },
-    tokenIndexed: values.token_indexed,
+    tokenIndexed: values.token_index !== null,
+    tokensSorted: values.token_index === 'btree',
     api: argumentType(types.api),
     // A number in a gateway's query is an integer, which no smallint parameter takes.
     apiId: types.api_id === 'smallint' ? 'integer' : argumentType(types.api_id),

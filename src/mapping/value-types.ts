@@ -13,8 +13,8 @@ export interface ValueTypes {
   types: Record<TypedValue, string>;
   /** Is the type ordered by a collation? */
   collated: Record<TypedValue, boolean>;
-  /** Has the legacy table an index, whole and valid, that begins with the token? */
-  token_indexed: boolean;
+  /** The access method of an index, whole and valid, that begins with the token: a B-tree before others; null: none. */
+  token_index: string | null;
   /** The operator's search path; null where it has no schema. */
   path: string | null;
 }
@@ -52,13 +52,17 @@ export function valueTypes(l: LegacyFragments, settings: Settings): Statement {
       SELECT
         pg_catalog.json_object_agg(name, pg_catalog.format_type(oid, NULL)) AS types,
         pg_catalog.json_object_agg(name, collated) AS collated,
-        EXISTS (
-          SELECT
+        (
+          SELECT m.amname
           FROM pg_catalog.pg_index i
             JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+            JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+            JOIN pg_catalog.pg_am m ON m.oid = c.relam
           WHERE i.indrelid = ${literal(l.keys)}::regclass AND i.indisvalid AND i.indpred IS NULL
             AND a.attname = ${typeof token === 'string' ? literal(token) : 'NULL'}
-        ) AS token_indexed,
+          ORDER BY m.amname <> 'btree', m.amname
+          LIMIT 1
+        )::text AS token_index,
         (
           SELECT pg_catalog.string_agg(pg_catalog.quote_ident(s), ', ')
           FROM pg_catalog.unnest(current_schemas(false)) s

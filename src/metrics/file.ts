@@ -1,4 +1,4 @@
-import { replaceFile } from '../files/replace-file.js';
+import { writeText } from '../files/write.js';
 import { restAfter } from '../status/watch.js';
 import { pause } from '../timing.js';
 import type { MetricsFacts } from './facts.js';
@@ -68,6 +68,7 @@ function writerOf({ file, database, read }: MetricsOptions, now: () => number): 
       () => false,
     );
     const text = openMetrics(familiesOf(facts, { at: now() / 1000, up }), { database });
-    await replaceFile({ file, kind: 'metrics', mode: 0o644 }, (append) => append(text));
+    // Numbers without names or ids, which the program of another user collects.
+    await writeText({ file, what: 'the metrics file', code: 'metrics_unwritable' }, text, { readers: 'collector' });
   };
 }

@@ -6,7 +6,8 @@ import { hasTokenIn, repeatedTokens } from '../mapping/rules/repeated-tokens.js'
 import { outcomeOfSingleRow } from '../mapping/rules/single-row.js';
 import { verdicts, type HoldsSource } from '../mapping/rules/verdicts.js';
 import { forCsv } from '../escaping.js';
-import { replaceFile } from '../files/replace-file.js';
+import type { Output } from '../files/placement.js';
+import { writeFile } from '../files/write.js';
 import type { Holds } from '../ledger/holds.js';
 import type { Installed } from '../ledger/installed.js';
 import { holdsToBind } from './holds.js';
@@ -29,6 +30,9 @@ export interface NoticeOptions {
   stop: AbortSignal;
 }
 
+/** The file of the notice, as `checkOutput` takes it before the plan is counted. */
+export const noticeOutput = (file: string): Output => ({ file, what: 'the notice file', code: 'notice_unwritable' });
+
 /**
  * Writes the CSV for a notice to customers: a row for each living key that becomes an account key, with the store APIs
  * that it, or a key merged into it, opens now, and those that it will open. It has no token. Rows come from a cursor, page
@@ -45,12 +49,12 @@ export async function writeNotice(
   const { source, values } = holdsToBind(schema, holds);
   const nativeKeysIn = nativeKeysTable(schema, installed);
   // All rows are fetched, so a plan that returns the first rows early has no advantage.
-  await session.query('SET LOCAL cursor_tuple_fraction = 1');
+  await session.query(`SET LOCAL cursor_tuple_fraction = 1; SET LOCAL work_mem = '64MB'`);
   await session.query(
     `DECLARE keylift_notice NO SCROLL CURSOR FOR ${widenedKeys(schema, { holds: source, nativeKeysIn })}`,
     values,
   );
-  const keys = await replaceFile({ file, kind: 'notice' }, async (append) => {
+  const keys = await writeFile(noticeOutput(file), async (append) => {
     await append(forCsv(NOTICE_HEADER));
     for (let written = 0; ;) {
       stop.throwIfAborted();
@@ -68,10 +72,10 @@ export async function writeNotice(
 
 /** The living keys that move, by account and creation, each with the APIs of all rows that it will stand for. */
 export function widenedKeys(
-  { legacy: l, types: { tokenIndexed } }: MappedSchema,
+  { legacy: l, types: { tokensSorted } }: MappedSchema,
   { holds, nativeKeysIn }: { holds: HoldsSource; nativeKeysIn: string | null },
 ): string {
-  const rows = hasTokenIn(l, { tokens: 'SELECT token FROM repeated', tokenIndexed });
+  const rows = hasTokenIn(l, { tokens: 'SELECT token FROM repeated', tokensSorted });
   const slug = slugOf(l);
   return sql`
     /* listing the keys that are widened */

@@ -58,7 +58,7 @@ export async function prove(database: Database, mapped: MappedSchema, options: V
   // The search for repeated tokens is one session's work; what does not need its answer is done beside it.
   const [ranges, , answers] = await allDone([
     cutIntoChunks(database, schema, CHUNK_ROWS),
-    replaceProofDuplicates(database, expectedDuplicates(schema.legacy, finality)),
+    replaceProofDuplicates(database, expectedDuplicates(schema, finality)),
     database.readOnly((s) => checkAnswers(s, schema, finality)),
   ]);
   const total = noCounters();
@@ -156,7 +156,7 @@ async function lookAgain(
   let seen = doubts;
   for (let look = 0; look < POLICIES.doubt.tries && seen.length > 0; look += 1) {
     if (look > 0) await pause(pauseBefore(look, POLICIES.doubt), stop);
-    await replaceProofDuplicates(database, expectedDuplicates(schema.legacy, finality));
+    await replaceProofDuplicates(database, expectedDuplicates(schema, finality));
     const ids = seen.map((d) => d.key_id);
     const now = await database.readOnly((s) => runChunk(s, schema, { rows: 'ids', values: [ids], finality }));
     for (const { counts } of seen) for (const name of COUNTERS) total[name] -= counts[name] ?? 0;

@@ -1,7 +1,7 @@
 import type { Migration } from '../../migrations/context.js';
 import { STEPS } from '../../migrations/index.js';
 import type { Statement } from '../database/sql.js';
-import { idsNotIn } from '../files/known-ids.js';
+import { idsNotIn } from '../mapping/known-ids.js';
 import { legacyFragments } from '../mapping/fragments.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { expressionsInCatalog } from '../mapping/search-path.js';

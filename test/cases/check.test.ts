@@ -44,7 +44,7 @@ describe('snapshot/check', () => {
     const directory = await write({ 'legacy.json': legacyWith(), 'holds.csv': 'key_id\n1\n' });
     const [first] = await updateSnapshots(options(directory));
     expect(first?.differences.map(({ path: place }) => place)).to.deep.equal(
-      ['plan', 'settings', 'access', 'verify'].map((name) => `${name} (snapshots/${name}.json: no such file)`),
+      ['plan', 'settings', 'access', 'verify'].map((name) => `${name} (snapshots/${name}.json: does not exist)`),
     );
     const access = path.join(directory, 'snapshots/access.json');
     const written = await readFile(access, 'utf8');

@@ -165,7 +165,7 @@ describe('snapshot/fixture', () => {
   it('refuses a directory that is not there, one without legacy.json, and a misspelt holds file', async () => {
     expect((await usageError(readFixture('/nowhere/at/all'))).code).to.equal('fixture_unreadable');
     const empty = await usageError(readFixture(await write({ 'README.md': 'x' })));
-    expect(empty.facts['faults']).to.deep.equal(['legacy.json: no such file']);
+    expect(empty.facts['faults']).to.deep.equal(['legacy.json: does not exist']);
     const misspelt = await usageError(
       readFixture(await write({ 'legacy.json': legacyWith(), 'hold.csv': 'key_id\n1\n' })),
     );
@@ -212,9 +212,9 @@ describe('snapshot/cases', () => {
     expect(error.facts['faults']).to.deep.equal([
       'a/legacy.json: line 1, column 2: expected a key in double quotes, but the file ends',
       'b/legacy.json: keys[0].id: not a bigint',
-      'c/notes.txt: not part of a case (legacy.json, holds.csv, ' +
-        'snapshots/, schema.sql, keylift.config.json, README.md)',
-      'c/legacy.json: no such file',
+        'c/notes.txt: not part of a case (legacy.json, holds.csv, ' +
+          'snapshots/, schema.sql, keylift.config.json, README.md)',
+        'c/legacy.json: does not exist',
     ]);
   });
 

@@ -143,7 +143,7 @@ describe("snapshot of tables of the operator's own", () => {
     expect(exitCode).to.equal(2);
     for (const place of [
       'a/keylift.config.json',
-      'a/schema.sql: no such file',
+      'a/schema.sql: does not exist',
       'a/legacy.json: tables["public.t"][1]: not object',
       'b/legacy.json: keys_: unknown field',
     ])

@@ -263,7 +263,7 @@ describe('dispatch with files', () => {
     const { exitCode, stderr } = await keylift('plan --log-file no/such/folder/x', { env, cwd });
     expect([exitCode, stderr]).to.deep.equal([
       2,
-      `keylift: the log file ${cwd}/no/such/folder/x cannot be written (ENOENT)\n` +
+      `keylift: the log file ${cwd}/no/such/folder/x cannot be written: its folder does not exist (ENOENT)\n` +
         `  file: ${cwd}/no/such/folder/x\n  Name a file in a folder that exists and that you may write.\n` +
         '  see runbook.md#command-line-and-configuration (code log_file_unwritable)\n',
     ]);

@@ -103,7 +103,9 @@ describe('--metrics-file', () => {
 
   it('is refused in a place that takes no file, before anything is written', async () => {
     const { stderr } = await scenario.must('migrate --yes --metrics-file /no/such/folder/keylift.prom', 2);
-    expect(stderr).to.include('the metrics file /no/such/folder/keylift.prom cannot be written: ENOENT');
+    expect(stderr).to.include(
+      'the metrics file /no/such/folder/keylift.prom cannot be written: its folder does not exist (ENOENT)',
+    );
     expect(await scenario.batchesDone()).to.equal(0);
   });
 });

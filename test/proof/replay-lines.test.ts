@@ -17,7 +17,7 @@ describe('a file of decisions', () => {
   async function pagesOf(content: string | Uint8Array, types = TYPES): Promise<Page[]> {
     const file = path.join(await write({ 'decisions.ndjson': content }), 'decisions.ndjson');
     const pages: Page[] = [];
-    for await (const page of readPages(file, types)) pages.push(page);
+    for await (const page of readPages(file, { types })) pages.push(page);
     return pages;
   }
 

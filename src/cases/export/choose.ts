@@ -91,7 +91,7 @@ function chooseKeys(source: Source): string {
     source,
   );
   const ofAccounts = `${l.account()} = ANY ($3::text[]::${types.account}[]) OR ($4 AND ${l.account()} IS NULL)`;
-  const hasChosenToken = types.tokenIndexed
+  const hasChosenToken = types.tokensSorted
     ? `${l.token()} = ANY (ARRAY(SELECT token FROM tokens))`
     : `${l.token()} IN (SELECT token FROM tokens)`;
   const alike = `${l.token()}, ${l.account()}, ${settledByItself(l)}, ${l.alive()}, ${l.expiresAt()}`;

@@ -1,9 +1,12 @@
-import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Database } from '../../database/connect.js';
 import { sql } from '../../database/sql.js';
 import type { ReadSession } from '../../database/session.js';
-import { keyliftError, type KeyliftError } from '../../errors/keylift-error.js';
+import { keyliftError } from '../../errors/keylift-error.js';
+import { checkFolder, makeFolder } from '../../files/folder.js';
+import { cannotWrite, type Output } from '../../files/placement.js';
+import { writeText } from '../../files/write.js';
 import { withArchive } from '../../mapping/archive.js';
 import { overSource } from '../../mapping/fragments.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
@@ -113,9 +116,10 @@ async function outcomesOf(
 }
 
 async function requireEmpty(directory: string): Promise<void> {
+  checkFolder(outputIn(directory));
   const entries = await readdir(directory).catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw unwritable(directory, error);
+    throw cannotWrite(outputIn(directory), error);
   });
   if (entries.length === 0) return;
   throw keyliftError('export_not_empty', {
@@ -124,24 +128,18 @@ async function requireEmpty(directory: string): Promise<void> {
   });
 }
 
+const outputIn = (file: string): Output => ({ file, what: 'the case', code: 'export_unwritable' });
+
+/** The case is for its owner alone: it is disguised, but people should look at it before they share it. */
 async function write(directory: string, { accounts, apis, keys, held }: DisguisedRows): Promise<void> {
   const about =
     `A sample of a real database: ${String(keys.length)} keys. Tokens, names, slugs and ids are replaced; the rules ` +
     'decide as before. Future dates, and last uses within the last 90 days, are two hundred years later.';
-  try {
-    await mkdir(directory, { recursive: true });
-    // The owner of the data should look at the sample first, so no other user may read it.
-    await chmod(directory, 0o700);
-    const own = { mode: 0o600 };
-    await writeFile(
-      path.join(directory, LEGACY_FILE),
-      legacyText({ about, accounts, apis, keys: keys.map((key) => ({ ...key, name: nameLike(key.name) })) }),
-      own,
-    );
-    if (held.length > 0) await writeFile(path.join(directory, HOLDS_FILE), `key_id\n${held.join('\n')}\n`, own);
-  } catch (error) {
-    throw unwritable(directory, error);
-  }
+  await makeFolder(outputIn(directory));
+  const legacy = { about, accounts, apis, keys: keys.map((key) => ({ ...key, name: nameLike(key.name) })) };
+  await writeText(outputIn(path.join(directory, LEGACY_FILE)), legacyText(legacy), { exclusive: true });
+  const holds = outputIn(path.join(directory, HOLDS_FILE));
+  if (held.length > 0) await writeText(holds, `key_id\n${held.join('\n')}\n`, { exclusive: true });
 }
 
 /** One row a line, without NULL, as people write fixtures. */
@@ -156,13 +154,4 @@ function legacyText({ about, ...tables }: Record<string, unknown> & { about: str
     return `  ${JSON.stringify(name)}: ${lines.length === 0 ? '[]' : `[\n${lines.join(',\n')}\n  ]`}`;
   });
   return escapeUnseen(`{\n  "about": ${JSON.stringify(about)},\n${parts.join(',\n')}\n}\n`);
-}
-
-function unwritable(directory: string, cause: unknown): KeyliftError {
-  const reason = cause instanceof Error ? ((cause as NodeJS.ErrnoException).code ?? cause.message) : String(cause);
-  return keyliftError('export_unwritable', {
-    message: `the case cannot be written to ${directory}: ${reason}`,
-    facts: { directory },
-    cause,
-  });
 }

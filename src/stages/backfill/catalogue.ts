@@ -39,12 +39,12 @@ function settlingAgain({ legacy: l, types }: MappedSchema): Statement[] {
   ];
 }
 
-function preparing({ legacy: l }: MappedSchema): Statement[] {
+function preparing(schema: MappedSchema): Statement[] {
   return [
-    { title: 'cut the keys into ranges', text: cutRanges(l) },
+    { title: 'cut the keys into ranges', text: cutRanges(schema.legacy) },
     { title: 'take the one open range away', text: REMOVE_UNCUT },
-    { title: 'list the keys with repeated tokens (once)', text: listRepeated(l) },
-    { title: 'list the keys whose account is missing (once)', text: listOrphans(l) },
+    { title: 'list the keys with repeated tokens (once)', text: listRepeated(schema) },
+    { title: 'list the keys whose account is missing (once)', text: listOrphans(schema) },
     { title: 'try again what an earlier run had to leave', text: RETRY_FAILED },
   ];
 }

@@ -1,12 +1,14 @@
 import { sql } from '../../database/sql.js';
 import type { LegacyFragments } from '../../mapping/fragments.js';
+import type { MappedSchema } from '../../mapping/inspect.js';
+import { hasTokenIn, repeatedTokens } from '../../mapping/rules/repeated-tokens.js';
 
 /**
  * Lists all duplicates in pages of about $1 keys; the rows of a token are on one page and lie in one part of the table.
  * The search looks at nothing but the token, so that one pass over the token's index answers it. Rows without a token,
  * a group of their own there, are left out outside of it.
  */
-export const listRepeated = (l: LegacyFragments): string => sql`
+export const listRepeated = ({ legacy: l, types: { tokensSorted } }: MappedSchema): string => sql`
   /* looking for repeated tokens */
   INSERT INTO keylift.to_judge (key_id, page)
   SELECT key_id, (place - 1) / $1::bigint
@@ -15,19 +17,14 @@ export const listRepeated = (l: LegacyFragments): string => sql`
     FROM (
       SELECT ${l.id()} AS key_id, first_value(${l.id()}) OVER (PARTITION BY ${l.token()} ORDER BY ${l.id()}) AS first_key
       FROM ${l.keys} k
-      WHERE ${l.isPerApiKey()} AND ${l.hasToken()}
-        AND ${l.token()} = ANY (ARRAY(
-          SELECT ${l.token()} FROM ${l.keys} k
-          WHERE ${l.isPerApiKey()}
-          GROUP BY ${l.token()}
-          HAVING count(*) > 1
-        ))
+      WHERE ${l.isPerApiKey()}
+        AND ${hasTokenIn(l, { tokens: repeatedTokens(l), tokensSorted })}
     ) repeated
   ) ordered
   ON CONFLICT (key_id) DO NOTHING`;
 
 /** Lists all rows whose account is missing, so that no batch has to look each key's account up; pages below zero. */
-export const listOrphans = (l: LegacyFragments): string => sql`
+export const listOrphans = ({ legacy: l }: MappedSchema): string => sql`
   /* looking for keys without an account */
   INSERT INTO keylift.to_judge (key_id, page)
   SELECT key_id, - 1 - (row_number() OVER () - 1) / $1::bigint

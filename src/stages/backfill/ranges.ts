@@ -46,7 +46,7 @@ async function search({ database, schema }: StageContext, list: typeof listRepea
   await database.transaction(
     async (session) => {
       await session.query(`SET LOCAL work_mem = '64MB'`);
-      await session.query(list(schema.legacy), [PAGE_KEYS]);
+      await session.query(list(schema), [PAGE_KEYS]);
     },
     { name: 'backfill: list keys for later' },
   );

@@ -21,8 +21,8 @@ function proof(schema: MappedSchema): Statement[] {
   return [
     inEveryState(schema, 'cut the keys into chunks', ({ legacy: l, types }) => chunkEnd(l, types.id)),
     { title: 'forget the duplicates of the last proof', text: FORGET_DUPLICATES },
-    inEveryState(schema, 'list the duplicates and their outcomes', ({ legacy: l }, finality) =>
-      listDuplicates(expectedDuplicates(l, finality)),
+    inEveryState(schema, 'list the duplicates and their outcomes', (mapped, finality) =>
+      listDuplicates(expectedDuplicates(mapped, finality)),
     ),
     { title: 'count the APIs', text: countApis(schema.legacy) },
     inEveryState(schema, 'ask keylift.authorize', ({ legacy: l }, finality) => askResolver(l, finality)),

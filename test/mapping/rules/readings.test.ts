@@ -83,14 +83,14 @@ describe('a faster reading of the rules', () => {
     );
   }
 
-  for (const [title, tokenIndexed] of [
+  for (const [title, tokensSorted] of [
     ['found by an index', true],
     ['found by a scan', false],
   ] as const) {
     it(`splits the rows in two, repeated tokens ${title}`, async () => {
       await holds(async (drawn) => {
         const options = { holds: heldBy(drawn), takenElsewhere: nativeKeyHasToken };
-        const rows = hasTokenIn(l, { tokens: repeatedTokens(l, l.target), tokenIndexed });
+        const rows = hasTokenIn(l, { tokens: repeatedTokens(l, l.target), tokensSorted });
         expect(
           await differences(
             `SELECT key_id, coalesce(reason, outcome) FROM (${reference(options)}) v`,

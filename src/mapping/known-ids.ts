@@ -1,7 +1,7 @@
 import type { ReadSession } from '../database/session.js';
 import { sql } from '../database/sql.js';
 import { isDatabaseError } from '../database/sqlstate.js';
-import type { ListedId } from './id-list.js';
+import type { ListedId, ListFaults } from '../files/id-list.js';
 
 /** Where ids are looked up: a table, its alias, the id's expression over it, and its PostgreSQL type. */
 export interface KnownIn {
@@ -19,22 +19,24 @@ const PATTERNS: Record<string, RegExp> = {
 };
 
 /**
- * Faults of a list whose ids must exist: `line 3: no account 99`. Ids travel as one array parameter. What is no number and
- * no uuid is not repeated, and of a type that has others is not even sent: somebody may have listed tokens.
+ * Finds the ids of a list that do not exist: `line 3: no account 99`. Ids are sent as one array parameter. An id that is
+ * neither a number nor a uuid is not repeated, and not even sent where the type has none: it could be a token.
  */
-export async function unknownIds(session: ReadSession, listed: readonly ListedId[], known: KnownIn): Promise<string[]> {
+export async function findUnknownIds(
+  session: ReadSession,
+  listed: readonly ListedId[],
+  { known, faults }: { known: KnownIn; faults: ListFaults },
+): Promise<void> {
   const pattern = PATTERNS[known.type];
-  const fault = ({ id, line }: ListedId): string =>
-    `line ${String(line)}: no ${known.what} ${/^-?\d{1,40}$/.test(id) || PATTERNS.uuid!.test(id) ? JSON.stringify(id) : 'has this id'}`;
   const possible = pattern === undefined ? listed : listed.filter(({ id }) => pattern.test(id));
-  if (possible.length === 0) return listed.map(fault);
-  const missing = await missingIds(
-    session,
-    possible.map(({ id }) => id),
-    known,
-  );
-  return listed.filter(({ id }) => pattern?.test(id) === false || missing.has(id)).map(fault);
+  const ids = possible.map(({ id }) => id);
+  const missing = ids.length === 0 ? new Set<string>() : await missingIds(session, ids, known);
+  for (const { id, line } of listed)
+    if (pattern?.test(id) === false || missing.has(id)) faults.add(line, `no ${known.what} ${named(id)}`);
 }
+
+const named = (id: string): string =>
+  /^-?\d{1,40}$/.test(id) || PATTERNS.uuid!.test(id) ? JSON.stringify(id) : 'has this id';
 
 /** Those of the ids $1 that do not exist. */
 export const idsNotIn = ({ from, id, type }: Omit<KnownIn, 'what'>): string => sql`
