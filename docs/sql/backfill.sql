@@ -73,13 +73,14 @@ FROM (
   FROM (
     SELECT k."id" AS key_id, first_value(k."id") OVER (PARTITION BY k."token" ORDER BY k."id") AS first_key
     FROM "public"."api_keys" k
-    WHERE true AND (octet_length(k."token") > 0) IS TRUE
-      AND k."token" = ANY (ARRAY(
-        SELECT k."token" FROM "public"."api_keys" k
-        WHERE true
-        GROUP BY k."token"
-        HAVING count(*) > 1
-      ))
+    WHERE true
+      AND (octet_length(k."token") > 0) IS TRUE AND k."token" = ANY (ARRAY(
+            SELECT k."token" AS token
+            FROM "public"."api_keys" k
+            WHERE true
+            GROUP BY k."token"
+            HAVING count(*) > 1
+          ))
   ) repeated
 ) ordered
 ON CONFLICT (key_id) DO NOTHING;

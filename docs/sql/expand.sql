@@ -53,13 +53,17 @@ WITH RECURSIVE mapped AS (
 SELECT
   pg_catalog.json_object_agg(name, pg_catalog.format_type(oid, NULL)) AS types,
   pg_catalog.json_object_agg(name, collated) AS collated,
-  EXISTS (
-    SELECT
+  (
+    SELECT m.amname
     FROM pg_catalog.pg_index i
       JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+      JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+      JOIN pg_catalog.pg_am m ON m.oid = c.relam
     WHERE i.indrelid = '"public"."api_keys"'::regclass AND i.indisvalid AND i.indpred IS NULL
       AND a.attname = 'token'
-  ) AS token_indexed,
+    ORDER BY m.amname <> 'btree', m.amname
+    LIMIT 1
+  )::text AS token_index,
   (
     SELECT pg_catalog.string_agg(pg_catalog.quote_ident(s), ', ')
     FROM pg_catalog.unnest(current_schemas(false)) s

@@ -1,4 +1,5 @@
 import { keyliftError } from '../errors/keylift-error.js';
+import { idFromCsv } from '../escaping.js';
 import { CsvFault, csvRows, type CsvRow } from './csv-rows.js';
 import { readText } from './read.js';
 
@@ -106,7 +107,7 @@ function readRow(
   if (cells.length !== width) faults.add(line, `${String(cells.length)} fields, the header has ${String(width)}`);
   let ids = 0;
   for (const { at, ids: list } of found) {
-    const id = cells[at]?.trim() ?? '';
+    const id = idFromCsv(cells[at]?.trim() ?? '');
     if (id === '') continue;
     ids += 1;
     if (list.size === MOST_IDS && !list.has(id))

@@ -212,9 +212,9 @@ describe('snapshot/cases', () => {
     expect(error.facts['faults']).to.deep.equal([
       'a/legacy.json: line 1, column 2: expected a key in double quotes, but the file ends',
       'b/legacy.json: keys[0].id: not a bigint',
-        'c/notes.txt: not part of a case (legacy.json, holds.csv, ' +
-          'snapshots/, schema.sql, keylift.config.json, README.md)',
-        'c/legacy.json: does not exist',
+      'c/notes.txt: not part of a case (legacy.json, holds.csv, ' +
+        'snapshots/, schema.sql, keylift.config.json, README.md)',
+      'c/legacy.json: does not exist',
     ]);
   });
 
