@@ -1,15 +1,16 @@
 import { parseTableName } from '../config/identifiers.js';
-import { installedFunction } from '../database/plpgsql.js';
+import { installedFunction, revokeFunction } from '../database/plpgsql.js';
 import { literal, sql, type Statement } from '../database/sql.js';
 import { derivedName } from './copy.js';
+import { idIndex } from './indexes.js';
 import type { MappedSchema } from './inspect.js';
 
-/** The table that Settings lists. Until harden it has no index but its primary key and the small one of native tokens. */
+/** The table that Settings lists. Until harden it has no index but the two small ones of native keys. */
 export const accountKeysTable = (schema: MappedSchema): Statement[] => [
   createTable(schema),
   ...idDefault(schema),
   ...carriedDefaults(schema),
-  nativeTokenIndex(schema),
+  nativeIndexes(schema),
 ];
 
 export const dropAccountKeysTable = ({ legacy: l }: MappedSchema): Statement => ({
@@ -44,7 +45,7 @@ function createTable({ legacy: l, types }: MappedSchema): Statement {
         ${l.from}
       WHERE false;
       ALTER TABLE ${l.target}
-        ADD PRIMARY KEY (id),
+        ALTER COLUMN id SET NOT NULL,
         ALTER COLUMN account_id SET NOT NULL,
         ALTER COLUMN token SET NOT NULL,
         ALTER COLUMN created_at SET NOT NULL,
@@ -57,7 +58,7 @@ function createTable({ legacy: l, types }: MappedSchema): Statement {
 /** The id of a native key, by id type; ids of the two tables never collide (rule 3). */
 function idDefault(schema: MappedSchema): Statement[] {
   const { legacy: l, types } = schema;
-  if (types.idIsInteger) return drawnIds(schema);
+  if (types.idIsInteger) return [...sequence(schema), ...drawnIds(schema, { indexed: false }), drawTrigger(schema)];
   if (types.idDefault === null) return [];
   return [
     {
@@ -71,23 +72,27 @@ function idDefault(schema: MappedSchema): Statement[] {
  * Integers are drawn by a trigger rather than a default: a default would need a right on the sequence for each writer,
  * which an identity column, what the legacy table has, never needs.
  */
-const drawnIds = (schema: MappedSchema): Statement[] => [
-  ...(schema.types.idSequence === null
-    ? [{ title: 'sequence keylift.key_ids', text: 'CREATE SEQUENCE IF NOT EXISTS keylift.key_ids;' }]
-    : []),
-  drawKeyId(schema),
-  {
-    title: `trigger of ${schema.legacy.target} that draws ids`,
-    text: sql`
-      CREATE TRIGGER keylift_draw_key_id BEFORE INSERT ON ${schema.legacy.target}
-        FOR EACH ROW WHEN (NEW.id IS NULL)
-        EXECUTE FUNCTION keylift.draw_key_id();`,
-  },
-];
+const drawnIds = (schema: MappedSchema, options: { indexed: boolean }): Statement[] =>
+  schema.types.idIsInteger ? [drawKeyId(schema, options)] : [];
 
-const drawKeyId = ({ legacy: l, types }: MappedSchema): Statement =>
-  installedFunction({
+const sequence = ({ types }: MappedSchema): Statement[] =>
+  types.idSequence === null
+    ? [{ title: 'sequence keylift.key_ids', text: 'CREATE SEQUENCE IF NOT EXISTS keylift.key_ids;' }]
+    : [];
+
+const drawTrigger = ({ legacy: l }: MappedSchema): Statement => ({
+  title: `trigger of ${l.target} that draws ids`,
+  text: sql`
+    CREATE TRIGGER keylift_draw_key_id BEFORE INSERT ON ${l.target}
+      FOR EACH ROW WHEN (NEW.id IS NULL) EXECUTE FUNCTION keylift.draw_key_id();`,
+});
+
+/** Before harden no index finds a moved key by its id; each of them has the id of a row of the legacy table. */
+function drawKeyId({ legacy: l, types }: MappedSchema, { indexed }: { indexed: boolean }): Statement {
+  const native = (alias: string): string => (indexed ? '' : `AND ${alias}.origin_api_id IS NULL`);
+  const draw = installedFunction({
     name: 'draw_key_id',
+    replace: true,
     returns: 'trigger',
     searchPath: 'pg_catalog, pg_temp',
     comment: sql`
@@ -101,17 +106,17 @@ const drawKeyId = ({ legacy: l, types }: MappedSchema): Statement =>
         LOOP
           NEW.id := nextval(ids);
           EXIT WHEN NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id()} = NEW.id)
-            AND NOT EXISTS (SELECT FROM ${l.target} t WHERE t.id = NEW.id);
+            AND NOT EXISTS (SELECT FROM ${l.target} t WHERE t.id = NEW.id ${native('t')});
           -- Ids that were given by hand are ahead of the sequence: it is set to the end of the block that is taken.
           SELECT taken.id
           INTO free
           FROM (
             SELECT ${l.id()} AS id FROM ${l.keys} k WHERE ${l.id()} >= NEW.id
             UNION ALL
-            SELECT t.id FROM ${l.target} t WHERE t.id >= NEW.id
+            SELECT t.id FROM ${l.target} t WHERE t.id >= NEW.id ${native('t')}
           ) taken
           WHERE NOT EXISTS (SELECT FROM ${l.keys} n WHERE ${l.id('n')} = taken.id + 1)
-            AND NOT EXISTS (SELECT FROM ${l.target} n WHERE n.id = taken.id + 1)
+            AND NOT EXISTS (SELECT FROM ${l.target} n WHERE n.id = taken.id + 1 ${native('n')})
           ORDER BY taken.id
           LIMIT 1;
           PERFORM setval(ids, free::bigint);
@@ -119,6 +124,8 @@ const drawKeyId = ({ legacy: l, types }: MappedSchema): Statement =>
         RETURN NEW;
       END`,
   });
+  return { title: draw.title, text: [draw.text, revokeFunction(draw)].join('\n') };
+}
 
 /** Carried columns have the defaults of the legacy table, for native keys, made with account, name and token alone. */
 function carriedDefaults({ legacy: l, carried }: MappedSchema): Statement[] {
@@ -134,10 +141,44 @@ function carriedDefaults({ legacy: l, carried }: MappedSchema): Statement[] {
   ];
 }
 
-/** Before harden `authorize` finds native keys by it. */
-const nativeTokenIndex = ({ legacy: l, settings }: MappedSchema): Statement => ({
-  title: `index of ${l.target} by the tokens of native keys`,
+const nativeIndex = ({ settings }: MappedSchema, column: 'id' | 'token'): string =>
+  derivedName(parseTableName(settings.target.table).name, `native_${column}`);
+
+/** Before harden they find native keys and keep them unique; copying does not maintain them. */
+const nativeIndexes = (schema: MappedSchema): Statement => ({
+  title: `indexes of ${schema.legacy.target} for native keys`,
   text: sql`
-    CREATE UNIQUE INDEX ${derivedName(parseTableName(settings.target.table).name, 'born_token')}
-      ON ${l.target} (token) WHERE origin_api_id IS NULL;`,
+    CREATE UNIQUE INDEX ${nativeIndex(schema, 'token')} ON ${schema.legacy.target} (token) WHERE origin_api_id IS NULL;
+    ${createNativeIdIndex(schema)}
+    -- A table without a primary key that is published needs an identity, or its rows cannot be changed.
+    ALTER TABLE ${schema.legacy.target} REPLICA IDENTITY FULL;`,
 });
+
+const createNativeIdIndex = (schema: MappedSchema): string =>
+  `CREATE UNIQUE INDEX ${nativeIndex(schema, 'id')} ON ${schema.legacy.target} (id) WHERE origin_api_id IS NULL;`;
+
+const primaryKeyName = ({ settings }: MappedSchema): string =>
+  derivedName(parseTableName(settings.target.table).name, 'pkey');
+
+/** The index by id becomes the primary key; the small one of native ids is not needed any more. */
+export const addPrimaryKey = (schema: MappedSchema): Statement[] => [
+  {
+    title: `primary key of ${schema.legacy.target}`,
+    text: sql`
+      ALTER TABLE ${schema.legacy.target}
+        ADD CONSTRAINT ${primaryKeyName(schema)} PRIMARY KEY USING INDEX ${idIndex(schema).name},
+        REPLICA IDENTITY DEFAULT;
+      DROP INDEX ${idIndex(schema).schema}.${nativeIndex(schema, 'id')};`,
+  },
+  ...drawnIds(schema, { indexed: true }),
+];
+
+export const dropPrimaryKey = (schema: MappedSchema): Statement[] => [
+  {
+    title: `drop the primary key of ${schema.legacy.target}`,
+    text: sql`
+      ALTER TABLE ${schema.legacy.target} DROP CONSTRAINT IF EXISTS ${primaryKeyName(schema)}, REPLICA IDENTITY FULL;
+      ${createNativeIdIndex(schema)}`,
+  },
+  ...drawnIds(schema, { indexed: false }),
+];

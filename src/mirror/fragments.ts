@@ -34,13 +34,12 @@ export const mirrorVerdicts = (l: LegacyFragments): Omit<VerdictOptions, 'rows'>
 });
 
 /**
- * Conditions on `own.id` and `own.token`: no other row has the token, no merged key follows the account key, and no range
- * is being copied. A row of the token that is an exception counts, too: its API or account may exist by now.
+ * Conditions on `own.id` and `own.token`: no other row has the token, and no merged key follows the account
+ * key. A row of the token that is an exception counts, too: its API or account may exist by now.
  */
 export const standsAlone = (l: LegacyFragments): string[] => [
   `NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.token()} = own.token AND ${l.id()} <> own.id)`,
   `NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.account_key_id = own.id AND x.outcome = 'merge')`,
-  'NOT EXISTS (SELECT FROM keylift.batches WHERE open)',
 ];
 
 /** The legacy rows `k` that have one of these tokens. */

@@ -36,6 +36,7 @@ export function settleFunction(schema: MappedSchema): InstalledFunction {
         id CONSTANT ${types.id}${types.neutral.id} := touched_ids[1];
         token CONSTANT ${types.token}${types.neutral.token} := touched_tokens[1];
         migration_state text;
+        mirror_on boolean := true;
         nothing_to_do boolean := false;
         writer CONSTANT text := ${WRITER};
         written text;
@@ -45,7 +46,7 @@ export function settleFunction(schema: MappedSchema): InstalledFunction {
           ${askNothingToDo(schema)}
           nothing_to_do := nothing_to_do AND migration_state <> 'rolling_back';
         ELSE
-          SELECT m.state INTO migration_state FROM ${THIS_MIGRATION};
+          SELECT m.state, m.mirror_on INTO own.migration_state, own.mirror_on FROM ${THIS_MIGRATION};
         END IF;
         IF migration_state IS NULL THEN
           RAISE EXCEPTION 'this transaction read the database before keylift mirrored it; run it again'
@@ -66,9 +67,9 @@ export function settleFunction(schema: MappedSchema): InstalledFunction {
             ELSIF migration_state = 'rolling_back' THEN
               ${takeOut(schema)}
             ELSIF cardinality(copies.ids) + cardinality(copies.tokens) <= ${FEW} THEN
-              PERFORM keylift.settle_few(copies.ids, copies.tokens);
+              PERFORM keylift.settle_few(copies.ids, copies.tokens, own.mirror_on);
             ELSE
-              PERFORM keylift.settle_many(copies.ids, copies.tokens);
+              PERFORM keylift.settle_many(copies.ids, copies.tokens, own.mirror_on);
             END IF;
             ${noteLate(schema, { ids: 'copies.ids', tokens: 'copies.tokens' })}
           END;

@@ -15,7 +15,6 @@ import { WRITER } from './fragments.js';
 export const targetTriggerFunctions = (schema: MappedSchema): InstalledFunction[] => [
   mirrorBackUpdate(schema),
   mirrorBackDelete(schema),
-  checkToken(schema),
 ];
 
 /** The mirror does not carry its own writes back. */
@@ -93,7 +92,7 @@ const settleFreedTokens = (
   WHERE freed.tokens IS NOT NULL;`;
 
 /** A native key may not take the token of a per-API key that the store knows. */
-const checkToken = ({ legacy: l, searchPath }: MappedSchema): InstalledFunction =>
+export const checkToken = ({ legacy: l, searchPath }: MappedSchema): InstalledFunction =>
   installedFunction({
     name: 'check_token',
     returns: 'trigger',

@@ -99,7 +99,7 @@ async function oneBatch(
   stop.throwIfAborted();
   const started = performance.now();
   const { rows, moved } = await session.one<RangeCounts>(
-    copyRange(l, types.id, { present: false, outcomes: false, listed: false, holds: held, accounts: true }),
+    copyRange(l, { idType: types.id, holds: held, accounts: true }),
     [null, last.id],
   );
   return { rows: Number(rows), moved: Number(moved), seconds: (performance.now() - started) / 1000 };

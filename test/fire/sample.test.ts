@@ -11,8 +11,8 @@ import { startVictim } from './victim.js';
 const CELLS: readonly (Omit<Cell, 'failpoint'> & { at: string })[] = [
   { at: 'stages/backfill/batch.ts runBatch: before commit', fault: 'kill -9', story: 'backfill', time: 3 },
   { at: 'stages/finalize/finalize.ts archiveAll: after commit', fault: 'SIGTERM', story: 'finalize', time: 1 },
-  { at: '12_mirror_off down: before commit', fault: 'connection reset', story: 'rollback from the archive', time: 1 },
-  { at: '06_token_index up: while PostgreSQL works', fault: 'server crash', story: 'harden', time: 1 },
+  { at: '14_mirror_off down: before commit', fault: 'connection reset', story: 'rollback from the archive', time: 1 },
+  { at: '07_indexes up: while PostgreSQL works', fault: 'server crash', story: 'harden', time: 1 },
   { at: 'stages/migrate.ts RUN_STAGE: before commit', fault: 'lost answer', story: 'switch', time: 1 },
 ];
 

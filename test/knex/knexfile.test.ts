@@ -82,7 +82,7 @@ describe('knexfile', () => {
     }
     expect(await withData((move) => move.migrate())).to.include({ stage: 'switch', moved: 1 });
     const { stdout } = await knex('migrate:list');
-    expect(stdout).to.match(/Found 11 Completed Migration file/);
+    expect(stdout).to.match(/Found 12 Completed Migration file/);
   });
 
   it('rollback --all refuses while a migration stands, whatever stage it has reached', async () => {

@@ -108,7 +108,7 @@ describe('waits in the ledger', () => {
       for (const [hold, reason] of [
         [
           'lock table public.account_api_keys in row exclusive mode',
-          /^another session holds a lock that step 11_archive needs|^process /,
+          /^another session holds a lock that step 13_archive needs|^process /,
         ],
         [
           'select from public.api_keys where id = 3 for update',

@@ -61,8 +61,7 @@ export async function rollBack(context: StageContext): Promise<RollbackReport> {
   const steps = await ddl.completed();
   await database.transaction((session) => applySwitch(session, schema, { scope: { kind: 'all' }, back: true }));
   emit({ kind: 'step', text: 'every account is answered by its per-API keys' });
-  // A rollback from half an expand finds no table to empty.
-  const removed = steps.has('05_mirror') ? await emptyTarget(context) : 0;
+  const removed = await emptyTarget(context, steps);
   await ddl.down(STEPS.harden);
   await ddl.down(STEPS.expand);
   await database.transaction(async (session) => {
@@ -87,12 +86,27 @@ async function checkForeignKeys({ database, schema }: StageContext): Promise<voi
   });
 }
 
-async function emptyTarget(context: StageContext): Promise<number> {
+/** Until the mirror is on no index finds the rows of a page, and no change in Settings can meet them: one statement. */
+async function emptyTarget(context: StageContext, steps: ReadonlySet<string>): Promise<number> {
   const { database, schema } = context;
-  await catchUpAll(database, schema);
-  const removed = await removeMoved(context);
+  // A rollback from half an expand finds no table to empty.
+  if (!steps.has('05_change_log')) return 0;
+  if (steps.has('09_mirror')) await catchUpAll(database, schema);
+  const removed = steps.has('09_mirror') ? await removeMoved(context) : await removeCopied(context);
   // The step that drops the triggers looks through the table once more under a lock: leave it little to read.
   await database.withSession((session) => session.query(`VACUUM ${schema.legacy.target}`)).catch(() => undefined);
+  return removed;
+}
+
+async function removeCopied({ database, schema, emit }: StageContext): Promise<number> {
+  const removed = await database.transaction(
+    async (session) => {
+      await session.query(`SET LOCAL keylift.writer = 'keylift'`);
+      return (await session.query(`DELETE FROM ${schema.legacy.target} WHERE origin_api_id IS NOT NULL`)).rowCount;
+    },
+    { retry: 'underLoad', asynchronousCommit: true },
+  );
+  emit({ kind: 'step', text: `took ${String(removed)} account keys back`, rows: removed });
   return removed;
 }
 

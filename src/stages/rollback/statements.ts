@@ -53,7 +53,7 @@ export const removePage = ({ legacy: l, types }: MappedSchema): string => sql`
 export const FORGET_MIGRATION = [
   'DELETE FROM keylift.outcomes',
   'DELETE FROM keylift.overlaps',
-  'DELETE FROM keylift.to_judge',
+  'DELETE FROM keylift.listed_keys',
   'DELETE FROM keylift.batches WHERE open',
   `UPDATE keylift.batches SET state = 'taken_back' WHERE state = 'done'`,
 ];
