@@ -149,8 +149,8 @@ function listHolds({ worlds }: Ground, holds: HoldsDraw): { keyIds: string[]; ac
 /** Brings a migration to where its backfill can be stopped; false when it is behind that already. */
 async function atExpand(ground: Ground): Promise<boolean> {
   const { migration } = ground;
-  if (migration.complete) return false;
-  if (!migration.mirrored) await migrate(ground, { until: 'expand', holds: 'keep', batchSize: 1_000 });
+  if (migration.copied) return false;
+  if (!migration.expanded) await migrate(ground, { until: 'expand', holds: 'keep', batchSize: 1_000 });
   return ground.faults.length === 0;
 }
 
