@@ -1,7 +1,7 @@
 import { installedFunction, type InstalledFunction } from '../database/plpgsql.js';
 import { row, sql, type Statement } from '../database/sql.js';
 import type { MappedSchema } from '../mapping/inspect.js';
-import { WRITER } from './fragments.js';
+import { IS_OWN_WRITE } from './own-writes.js';
 import { truncateTrigger } from './triggers.js';
 
 const LOG_TRIGGERS = ['keylift_log_insert', 'keylift_log_update', 'keylift_log_delete'];
@@ -33,13 +33,13 @@ const refuseMoving = (): InstalledFunction =>
   installedFunction({
     name: 'refuse_moving',
     returns: 'trigger',
-    security: 'invoker',
     searchPath: 'pg_catalog, pg_temp',
     comment: sql`
       Runs before a moved key is changed or deleted in Settings, until the mirror is on. Refuses it: the change could not
       reach the per-API key yet.`,
     body: sql`
       BEGIN
+        IF ${IS_OWN_WRITE} THEN RETURN coalesce(NEW, OLD); END IF;
         RAISE EXCEPTION 'this key is being moved into Settings and cannot be changed there yet'
           USING ERRCODE = 'object_not_in_prerequisite_state',
             HINT = 'Change it in its API until keylift has completed the stage harden. Native keys can be changed.';
@@ -73,7 +73,7 @@ export function changeLogTriggers({ legacy: l, types, partitions }: MappedSchema
       title: `trigger of ${l.target} that refuses changes of moved keys`,
       text: sql`
         CREATE TRIGGER keylift_moving BEFORE UPDATE OR DELETE ON ${l.target}
-          FOR EACH ROW WHEN (OLD.origin_api_id IS NOT NULL AND ${WRITER} = '') EXECUTE FUNCTION keylift.refuse_moving();`,
+          FOR EACH ROW WHEN (OLD.origin_api_id IS NOT NULL) EXECUTE FUNCTION keylift.refuse_moving();`,
     },
   ];
 }

@@ -2,9 +2,6 @@ import { sql } from '../database/sql.js';
 import type { LegacyFragments } from '../mapping/fragments.js';
 import type { VerdictOptions } from '../mapping/rules/verdicts.js';
 
-/** Who writes: empty for the platform, `mirror` for the mirror's functions, `keylift` for bulk writes of a stage. */
-export const WRITER = `coalesce(current_setting('keylift.writer', true), '')`;
-
 /** Plans kept for the single change: by index, as the tables may have been small when they were made. */
 export const KEPT_PLANS = ['enable_seqscan = off', 'jit = off', 'plan_cache_mode = force_generic_plan'];
 

@@ -6,6 +6,7 @@ import { finalTriggerFunctions } from './archive-triggers.js';
 import { changeLogFunctions, changeLogTriggers, dropChangeLogTriggers } from './change-log.js';
 import { archiveLate, createLate, dropLate } from './late-keys.js';
 import { legacyTriggerFunctions, refuseTruncate } from './legacy-triggers.js';
+import { MARK_WRITES_OF_STAGE } from './own-writes.js';
 import { settleFunction } from './settle.js';
 import { MOST_ENTRIES_UNDER_LOCK, stageFunctions } from './settle-ids.js';
 import { settleKeysFunctions } from './settle-keys.js';
@@ -68,7 +69,7 @@ export const removeChangeLog = (schema: MappedSchema): Statement[] => [
     title: 'remove the account keys, ranges and entries that are left',
     text: sql`
       -- Before any lock of the legacy table: the rows may be many.
-      SET LOCAL keylift.writer = 'keylift';
+      ${MARK_WRITES_OF_STAGE};
       DELETE FROM ${schema.legacy.target} WHERE origin_api_id IS NOT NULL;
       DELETE FROM keylift.batches WHERE open;
       DELETE FROM keylift.listed_keys;`,

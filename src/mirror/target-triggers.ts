@@ -9,7 +9,7 @@ import {
   plannedBySize,
   refuseChangeOf,
 } from './carry-back.js';
-import { WRITER } from './fragments.js';
+import { IS_OWN_WRITE } from './own-writes.js';
 
 /** Trigger functions of the new table. What they write fires the legacy table's triggers, which find nothing to do. */
 export const targetTriggerFunctions = (schema: MappedSchema): InstalledFunction[] => [
@@ -18,7 +18,7 @@ export const targetTriggerFunctions = (schema: MappedSchema): InstalledFunction[
 ];
 
 /** The mirror does not carry its own writes back. */
-const LEAVE_MIRRORED = `IF ${WRITER} <> '' THEN RETURN NULL; END IF;`;
+const LEAVE_MIRRORED = `IF ${IS_OWN_WRITE} THEN RETURN NULL; END IF;`;
 
 function mirrorBackUpdate(schema: MappedSchema): InstalledFunction {
   const freed = {

@@ -1,6 +1,5 @@
 import { literal, sql, type Statement } from '../database/sql.js';
 import type { MappedSchema } from '../mapping/inspect.js';
-import { WRITER } from './fragments.js';
 
 const NEW_ROWS = 'NEW TABLE AS new_rows';
 const OLD_ROWS = 'OLD TABLE AS old_rows';
@@ -11,13 +10,12 @@ interface StatementTrigger {
   event: 'INSERT' | 'UPDATE' | 'DELETE';
   rows: string;
   runs: string;
-  when?: string;
 }
 
-const statementTrigger = ({ name, table, event, rows, runs, when }: StatementTrigger): string => sql`
+const statementTrigger = ({ name, table, event, rows, runs }: StatementTrigger): string => sql`
   CREATE TRIGGER ${name} AFTER ${event} ON ${table}
     REFERENCING ${rows}
-    FOR EACH STATEMENT ${when === undefined ? '' : `WHEN (${when})`}
+    FOR EACH STATEMENT
     EXECUTE FUNCTION keylift.${runs}();`;
 
 export const truncateTrigger = (table: string): string => sql`
@@ -65,10 +63,7 @@ const checkTokenTrigger = (table: string, when: string): string => sql`
 export const permanentTriggers = ({ legacy: l }: MappedSchema): Statement[] => [
   {
     title: `triggers of ${l.target} that stay`,
-    text: [
-      checkTokenTrigger(l.target, `WHEN (NEW.origin_api_id IS NULL AND ${WRITER} = '')`),
-      truncateTrigger(l.target),
-    ].join('\n'),
+    text: [checkTokenTrigger(l.target, 'WHEN (NEW.origin_api_id IS NULL)'), truncateTrigger(l.target)].join('\n'),
   },
 ];
 
@@ -92,25 +87,23 @@ export const checkNativeTokens = ({ legacy: l }: MappedSchema): Statement => ({
   title: `check of native tokens that enter ${l.target}`,
   text: sql`
     DROP TRIGGER IF EXISTS keylift_born ON ${l.target};
-    ${checkTokenTrigger(l.target, `WHEN (NEW.origin_api_id IS NULL AND ${WRITER} = '')`)}`,
+    ${checkTokenTrigger(l.target, 'WHEN (NEW.origin_api_id IS NULL)')}`,
 });
 
 /** From finalize on: the legacy table refuses new keys of store APIs, and the archive follows the account keys. */
 export const archiveTriggers = ({ legacy: l }: MappedSchema): Statement => {
-  const when = `${WRITER} = ''`;
   return {
     title: 'triggers of the archive and the legacy table',
     text: [
       sql`
         CREATE TRIGGER keylift_guard BEFORE INSERT OR UPDATE ON ${l.keys}
-          FOR EACH ROW WHEN (${when})
+          FOR EACH ROW
           EXECUTE FUNCTION keylift.refuse_store_key();`,
       statementTrigger({
         name: 'keylift_archive_update',
         table: l.target,
         event: 'UPDATE',
         rows: `${OLD_ROWS} ${NEW_ROWS}`,
-        when,
         runs: 'archive_update',
       }),
       statementTrigger({
@@ -118,7 +111,6 @@ export const archiveTriggers = ({ legacy: l }: MappedSchema): Statement => {
         table: l.target,
         event: 'DELETE',
         rows: OLD_ROWS,
-        when,
         runs: 'archive_delete',
       }),
     ].join('\n'),

@@ -88,7 +88,7 @@ async function oneBatch(
   { holds, stop }: Pick<RehearseOptions, 'holds' | 'stop'>,
 ): Promise<{ rows: number; moved: number; seconds: number }> {
   const { legacy: l, types } = schema;
-  await session.query(`SET LOCAL keylift.writer = 'keylift'; SET LOCAL work_mem = '32MB'`);
+  await session.query(`SET LOCAL work_mem = '32MB'`);
   for (const { text } of [...ledgerTables(schema), ...accountKeysTable(schema)]) await session.query(text);
   await storeHolds(session, schema, holds);
   const last = await session.first<{ id: string }>(

@@ -246,7 +246,7 @@ describe('explain', () => {
 
   it('says when time has changed what the rules say', async () => {
     await scenario.must('migrate --yes', 6);
-    await scenario.db.query(`begin; set local keylift.writer = 'keylift';
+    await scenario.db.query(`begin; select set_config('keylift.writer', keylift.own_write('stage', 1), true);
       update public.api_keys set revoked_at = '2022-06-01+00' where id = 27; commit`);
     const story = await explainKey(scenario, 27);
     expect([story.outcome, story.reason, story.next]).to.deep.equal([
