@@ -1,9 +1,9 @@
 import { parseTableName } from '../config/identifiers.js';
-import { installedFunction, revokeFunction } from '../database/plpgsql.js';
+import { installedFunction, revokeFunction, type InstalledFunction } from '../database/plpgsql.js';
 import { literal, sql, type Statement } from '../database/sql.js';
 import { derivedName } from './copy.js';
 import { idIndex } from './indexes.js';
-import type { MappedSchema } from './inspect.js';
+import type { LegacyTypes, MappedSchema } from './inspect.js';
 
 /** The table that Settings lists. Until harden it has no index but the two small ones of native keys. */
 export const accountKeysTable = (schema: MappedSchema): Statement[] => [
@@ -57,26 +57,26 @@ function createTable({ legacy: l, types }: MappedSchema): Statement {
 
 /** The id of a native key, by id type; ids of the two tables never collide (rule 3). */
 function idDefault(schema: MappedSchema): Statement[] {
-  const { legacy: l, types } = schema;
-  if (types.idIsInteger) return [...sequence(schema), ...drawnIds(schema, { indexed: false }), drawTrigger(schema)];
-  if (types.idDefault === null) return [];
-  return [
-    {
-      title: `default of ${l.target}.id`,
-      text: `ALTER TABLE ${l.target} ALTER COLUMN id SET DEFAULT ${types.idDefault};`,
-    },
-  ];
+  const { types } = schema;
+  if (!drawsIds(types)) return [];
+  return [...sequence(schema), ...drawnIds(schema, { indexed: false }), drawTrigger(schema)];
 }
 
+/** Does keylift draw the ids of native keys? Otherwise the platform gives them. */
+export const drawsIds = ({ idIsInteger, idDefault }: LegacyTypes): boolean => idIsInteger || idDefault !== null;
+
 /**
- * Integers are drawn by a trigger rather than a default: a default would need a right on the sequence for each writer,
- * which an identity column, what the legacy table has, never needs.
+ * Ids are drawn by a trigger rather than a default: a default would need a right on the sequence for each writer, which an
+ * identity column, what the legacy table has, never needs; and an id that a writer gives could not be told from it.
  */
-const drawnIds = (schema: MappedSchema, options: { indexed: boolean }): Statement[] =>
-  schema.types.idIsInteger ? [drawKeyId(schema, options)] : [];
+function drawnIds(schema: MappedSchema, options: { indexed: boolean }): Statement[] {
+  if (!drawsIds(schema.types)) return [];
+  const draw = schema.types.idIsInteger ? drawInteger(schema, options) : drawDefault(schema);
+  return [{ title: draw.title, text: [draw.text, revokeFunction(draw)].join('\n') }];
+}
 
 const sequence = ({ types }: MappedSchema): Statement[] =>
-  types.idSequence === null
+  types.idIsInteger && types.idSequence === null
     ? [{ title: 'sequence keylift.key_ids', text: 'CREATE SEQUENCE IF NOT EXISTS keylift.key_ids;' }]
     : [];
 
@@ -87,10 +87,13 @@ const drawTrigger = ({ legacy: l }: MappedSchema): Statement => ({
       FOR EACH ROW WHEN (NEW.id IS NULL) EXECUTE FUNCTION keylift.draw_key_id();`,
 });
 
+/** No sequence counts further. */
+const LARGEST = '9223372036854775807';
+
 /** Before harden no index finds a moved key by its id; each of them has the id of a row of the legacy table. */
-function drawKeyId({ legacy: l, types }: MappedSchema, { indexed }: { indexed: boolean }): Statement {
+function drawInteger({ legacy: l, types }: MappedSchema, { indexed }: { indexed: boolean }): InstalledFunction {
   const native = (alias: string): string => (indexed ? '' : `AND ${alias}.origin_api_id IS NULL`);
-  const draw = installedFunction({
+  return installedFunction({
     name: 'draw_key_id',
     replace: true,
     returns: 'trigger',
@@ -115,8 +118,10 @@ function drawKeyId({ legacy: l, types }: MappedSchema, { indexed }: { indexed: b
             UNION ALL
             SELECT t.id FROM ${l.target} t WHERE t.id >= NEW.id ${native('t')}
           ) taken
-          WHERE NOT EXISTS (SELECT FROM ${l.keys} n WHERE ${l.id('n')} = taken.id + 1)
+          WHERE CASE WHEN taken.id::numeric < ${LARGEST} THEN
+            NOT EXISTS (SELECT FROM ${l.keys} n WHERE ${l.id('n')} = taken.id + 1)
             AND NOT EXISTS (SELECT FROM ${l.target} n WHERE n.id = taken.id + 1 ${native('n')})
+          END
           ORDER BY taken.id
           LIMIT 1;
           PERFORM setval(ids, free::bigint);
@@ -124,8 +129,23 @@ function drawKeyId({ legacy: l, types }: MappedSchema, { indexed }: { indexed: b
         RETURN NEW;
       END`,
   });
-  return { title: draw.title, text: [draw.text, revokeFunction(draw)].join('\n') };
 }
+
+/** As the legacy table makes its ids, or at random. */
+const drawDefault = ({ types }: MappedSchema): InstalledFunction =>
+  installedFunction({
+    name: 'draw_key_id',
+    replace: true,
+    returns: 'trigger',
+    searchPath: 'pg_catalog, pg_temp',
+    comment: sql`
+      Runs before a native key is inserted without an id. Draws one as the legacy table draws its ids.`,
+    body: sql`
+      BEGIN
+        NEW.id := ${types.idDefault!};
+        RETURN NEW;
+      END`,
+  });
 
 /** Carried columns have the defaults of the legacy table, for native keys, made with account, name and token alone. */
 function carriedDefaults({ legacy: l, carried }: MappedSchema): Statement[] {

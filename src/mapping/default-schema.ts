@@ -53,6 +53,7 @@ export const DEFAULT_FACTS: LegacyFacts = {
   uniques: [],
   partitions: [],
   keyIs: 'yes',
+  accountForeignKey: null,
   searchPath: CATALOG_ALONE,
 };
 

@@ -29,6 +29,20 @@ const logChange = ({ legacy: l }: MappedSchema): InstalledFunction =>
       END`,
   });
 
+/** In a rollback before the mirror is on, the rows of the whole table leave: their triggers have nothing to refuse. */
+export const letMovedKeysGo = (): InstalledFunction =>
+  installedFunction({
+    name: 'refuse_moving',
+    replace: true,
+    returns: 'trigger',
+    searchPath: 'pg_catalog, pg_temp',
+    comment: 'Replaced in the transaction that deletes every moved key; no other session sees it.',
+    body: sql`
+      BEGIN
+        RETURN OLD;
+      END`,
+  });
+
 const refuseMoving = (): InstalledFunction =>
   installedFunction({
     name: 'refuse_moving',

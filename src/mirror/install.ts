@@ -2,8 +2,17 @@ import { dropFunction, type InstalledFunction } from '../database/plpgsql.js';
 import { sql, type Statement } from '../database/sql.js';
 import { ARCHIVE } from '../mapping/archive.js';
 import type { MappedSchema } from '../mapping/inspect.js';
+import { accountIdFunctions, accountIdTrigger, dropAccountIdTrigger } from './account-ids.js';
 import { finalTriggerFunctions } from './archive-triggers.js';
 import { changeLogFunctions, changeLogTriggers, dropChangeLogTriggers } from './change-log.js';
+import {
+  dropGuardOfInserts,
+  dropGuardTriggers,
+  guardFunctions,
+  guardRowsInserted,
+  guardStatementsInserted,
+  guardTriggers,
+} from './guards.js';
 import { archiveLate, createLate, dropLate } from './late-keys.js';
 import { legacyTriggerFunctions, refuseTruncate } from './legacy-triggers.js';
 import { MARK_WRITES_OF_STAGE } from './own-writes.js';
@@ -44,6 +53,8 @@ const mirrorFunctions = (schema: MappedSchema): InstalledFunction[] => [
 const expandFunctions = (schema: MappedSchema): InstalledFunction[] => [
   ...changeLogFunctions(schema),
   checkToken(schema),
+  ...guardFunctions(schema),
+  ...accountIdFunctions(schema),
   refuseTruncate(),
 ];
 
@@ -55,6 +66,9 @@ export const installChangeLog = (schema: MappedSchema): Statement[] => [
   ...expandFunctions(schema),
   ...changeLogTriggers(schema),
   ...permanentTriggers(schema),
+  guardTriggers(schema),
+  guardRowsInserted(schema),
+  ...accountIdTrigger(schema),
   {
     title: `no autovacuum of ${schema.legacy.target} before harden`,
     text: sql`
@@ -76,6 +90,8 @@ export const removeChangeLog = (schema: MappedSchema): Statement[] => [
   },
   dropChangeLogTriggers(schema),
   dropPermanentTriggers(schema),
+  dropGuardTriggers(schema),
+  ...dropAccountIdTrigger(schema),
   {
     title: 'drop the functions of the change log',
     text: sql`
@@ -124,6 +140,7 @@ export const turnMirrorOn = (schema: MappedSchema): Statement[] => [
       $do$;`,
   },
   dropChangeLogTriggers(schema),
+  guardStatementsInserted(schema),
   ...mirrorTriggers(schema),
   {
     title: 'the mirror is on',
@@ -136,6 +153,7 @@ export const turnMirrorOn = (schema: MappedSchema): Statement[] => [
 /** Rollback: the mirror goes, with the account keys that a writer under way brought meanwhile. */
 export const turnMirrorOff = (schema: MappedSchema): Statement[] => [
   dropMirrorTriggers(schema),
+  dropGuardOfInserts(schema),
   { title: 'drop the functions of the mirror', text: mirrorFunctions(schema).map(dropFunction).join('\n') },
   {
     title: 'remove the account keys that are left',
@@ -239,6 +257,10 @@ export const endMirror = (schema: MappedSchema): Statement[] => [
 export const resumeMirror = (schema: MappedSchema): Statement[] => [
   dropMirrorTriggers(schema),
   ...mirrorTriggers(schema),
+  {
+    title: 'accept per-API keys of store APIs again',
+    text: `DROP TRIGGER IF EXISTS keylift_guard ON ${schema.legacy.keys};`,
+  },
   checkNativeTokens(schema),
   { title: 'drop the index of the archive', text: 'DROP INDEX IF EXISTS keylift.archived_keys_token;' },
 ];

@@ -33,10 +33,13 @@ function mirrorBackUpdate(schema: MappedSchema): InstalledFunction {
       Runs after every UPDATE of account_api_keys by the platform. Carries the change back to the per-API row and to the
       rows merged into it. A token that a native key gave up is free again: its per-API keys are settled anew.`,
     body: sql`
+      DECLARE
+        ids ${schema.types.id}[];
       BEGIN
         ${LEAVE_MIRRORED}
         ${refuseChangeOf(columnsWithoutLegacy(schema))}
         ${settleFreedTokens(schema, freed)}
+        ${settleMovedAccounts(schema)}
         ${carryBack(schema, schema.legacy.keys)}
       END`,
   });
@@ -76,6 +79,27 @@ function mirrorBackDelete(schema: MappedSchema): InstalledFunction {
       END`,
   });
 }
+
+/**
+ * An account changed its id, and the foreign key took its account keys along. Where the per-API rows follow by a foreign
+ * key of their own, the change is carried like any other. Else they keep the old id, as they always did.
+ */
+const settleMovedAccounts = ({ accountForeignKey }: MappedSchema): string =>
+  accountForeignKey?.onUpdate === 'CASCADE'
+    ? ''
+    : sql`
+        -- EXCEPT rather than a join: its cost does not depend on a plan made for another number of rows.
+        SELECT array_agg(moved.id)
+        INTO ids
+        FROM (
+          SELECT n.id, n.account_id FROM new_rows n WHERE n.origin_api_id IS NOT NULL
+          EXCEPT ALL
+          SELECT o.id, o.account_id FROM old_rows o
+        ) moved;
+        IF ids IS NOT NULL THEN
+          PERFORM keylift.settle_ids(ids);
+          RETURN NULL;
+        END IF;`;
 
 /** Settles the per-API keys of tokens that a native key had until now. */
 const settleFreedTokens = (

@@ -10,6 +10,7 @@ import { isBegun } from '../../ledger/states.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
 import { catchUpAll } from '../last-use.js';
 import type { StageContext } from '../../run/context.js';
+import { letMovedKeysGo } from '../../mirror/change-log.js';
 import { MARK_WRITES_OF_STAGE } from '../../mirror/own-writes.js';
 import { BY_INDEX } from '../../database/by-index.js';
 import { applySwitch } from '../switch/rule.js';
@@ -102,7 +103,7 @@ async function emptyTarget(context: StageContext, steps: ReadonlySet<string>): P
 async function removeCopied({ database, schema, emit }: StageContext): Promise<number> {
   const removed = await database.transaction(
     async (session) => {
-      await session.query(MARK_WRITES_OF_STAGE);
+      await session.query(letMovedKeysGo().text);
       return (await session.query(`DELETE FROM ${schema.legacy.target} WHERE origin_api_id IS NOT NULL`)).rowCount;
     },
     { retry: 'underLoad', asynchronousCommit: true },
