@@ -1,4 +1,4 @@
-import { endMirror, resumeMirror } from '../src/mirror/install.js';
+import { endMirror, resumeMirror } from '../src/mirror/install-archive.js';
 import { step } from './context.js';
 
 /** Finalize, last step: all rows are archived, the latest of them here, and the mirror has nothing left to carry. */
