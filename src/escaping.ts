@@ -51,6 +51,12 @@ const FORMULA = /(^|[,;])([\s"]*)(?=[=+@＝＋－＠﹦﹢﹣﹫]|-(?!\d+\s*(?:[
 /** A row of a CSV file with its line end. Controls are shown, and no field begins a formula, whatever it is split at. */
 export const forCsv = (row: readonly (string | null)[]): string => `${row.map(csvField).join(',')}\n`;
 
+/** An id as it was before `forCsv` wrote it: without the quote that keeps it from being a formula. */
+export function idFromCsv(field: string): string {
+  const id = field.slice(1);
+  return field.startsWith("'") && id.replace(FORMULA, "$1$2'") === field ? id : field;
+}
+
 function csvField(value: string | null): string {
   const text = shown(value ?? '').replace(FORMULA, "$1$2'");
   return /[",;]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;

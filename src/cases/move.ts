@@ -10,6 +10,7 @@ import { inspectLegacy } from '../mapping/inspect.js';
 import { readHolds } from '../plan/holds.js';
 import { planMove, type Plan } from '../plan/plan.js';
 import type { Proof } from '../proof/document.js';
+import { DEFAULT_PACE } from '../run/context.js';
 import { toAll, waitsTo, type RunListener } from '../run/events.js';
 import { installLedger, withRun, type RunSettings } from '../run/run.js';
 import { migrate, type MigrationReport } from '../stages/migrate.js';
@@ -66,7 +67,7 @@ function moveOn(settings: RunSettings): Move {
       return database.readOnly(
         async (session) => {
           const installed = await readInstalled(session, schema.settings);
-          return planMove(session, schema, { holds, installed, batchSize: BATCH_SIZE });
+          return planMove(session, schema, { holds, installed, pace: { ...DEFAULT_PACE, batchSize: BATCH_SIZE } });
         },
         { isolation: 'repeatable read' },
       );

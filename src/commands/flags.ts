@@ -55,10 +55,15 @@ export const METRICS = {
 /** `--yes`. */
 export const YES = { describe: 'do not ask; required where no person can answer' } as const satisfies Flag;
 
-/** How fast a run goes. Times are in milliseconds. A flag that is not given leaves the choice to keylift. */
-export const PACE = {
+/** How many batches, and how large: what a plan needs to know for the expected time. */
+export const PLANNED_PACE = {
   concurrency: { describe: 'batches at once, 1 to 64', value: 'N', read: wholeNumber({ from: 1, to: 64 }) },
   'batch-size': { describe: 'rows a batch at most', value: 'ROWS', read: wholeNumber({ from: 1, to: 10_000_000 }) },
   'batch-time': { describe: 'how long a batch should take: seconds, or 500ms', value: 'TIME', read: duration },
+} as const satisfies Record<string, Flag>;
+
+/** How fast a run goes. Times are in milliseconds. A flag that is not given leaves the choice to keylift. */
+export const PACE = {
+  ...PLANNED_PACE,
   'max-lag': { describe: 'wait while a replica is further behind: seconds, or 500ms', value: 'TIME', read: duration },
 } as const satisfies Record<string, Flag>;

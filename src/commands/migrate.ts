@@ -1,9 +1,6 @@
 import { hiddenSessions, hiddenText } from '../database/hidden-sessions.js';
-import { openSameSnapshot } from '../database/same-snapshot.js';
 import { EXIT, type ExitCode } from '../errors/exit-codes.js';
-import { holdsOfLedger } from '../ledger/holds.js';
 import { readHolds } from '../plan/holds.js';
-import { planMove } from '../plan/plan.js';
 import { planText } from '../console/plan-text.js';
 import { migrationText } from '../console/result-text.js';
 import type { LedgerState } from '../ledger/migration.js';
@@ -11,34 +8,32 @@ import { isBegun } from '../ledger/states.js';
 import { preflight } from '../preflight/preflight.js';
 import { assistBackfill } from '../stages/backfill/assist.js';
 import { installLedger } from '../run/run.js';
-import { DEFAULT_PACE } from '../run/context.js';
 import { migrate, type MigrationReport } from '../stages/migrate.js';
 import { confirm } from './confirm.js';
 import type { Run } from './command.js';
 import type { CommandContext } from './context.js';
 import type { migrateCommand } from './definitions/migrate.js';
 import type { Arguments } from './read-arguments.js';
-import { openMigration, placeOf, type OpenedMigration } from './opened.js';
+import { openMapped, openMigration, placeOf, type Opened, type OpenedMigration } from './opened.js';
+import { paceOf, withPlan } from './planned.js';
 import { settingsOf, startRun } from './start-run.js';
 
+type MigrateArguments = Arguments<typeof migrateCommand>;
+
 export const run: Run<typeof migrateCommand> = async (context, args) => {
-  if (args.dryRun) {
-    const plan = await import('./plan.js');
-    return plan.run(context, { showSql: false, rehearse: false, holds: args.holds, notice: undefined });
-  }
+  if (args.dryRun) return dryRun(context, args);
   const opened = await openMigration(context);
   const holds =
     args.holds === undefined
       ? undefined
       : await opened.database.readOnly((s) => readHolds(s, args.holds!, opened.schema));
   await checkGates(context, opened);
+  await checkPlan(context, opened, args);
   await ask(context, opened, args);
   await installLedger(settingsOf(context, opened));
   const until = args.until ?? 'switch';
   const options = {
-    concurrency: args.concurrency ?? DEFAULT_PACE.concurrency,
-    batchSize: args.batchSize ?? DEFAULT_PACE.batchSize,
-    batchSeconds: args.batchTime === undefined ? DEFAULT_PACE.batchSeconds : args.batchTime / 1000,
+    ...paceOf(args),
     maxLag: args.maxLag === undefined ? null : args.maxLag / 1000,
     maxActive: args.maxActive ?? null,
   };
@@ -56,6 +51,32 @@ export const run: Run<typeof migrateCommand> = async (context, args) => {
   return exitCodeOf(report);
 };
 
+/** `migrate --dry-run` is `plan`. With `--plan` it also compares the saved plan. */
+async function dryRun(context: CommandContext, args: MigrateArguments): Promise<ExitCode> {
+  const { showPlan } = await import('./plan.js');
+  const opened = await openMapped(context);
+  await checkPlan(context, opened, args);
+  return showPlan(context, opened, { ...args, ...NO_PLAN_FLAGS });
+}
+
+/** Flags that `plan` alone has. */
+const NO_PLAN_FLAGS = {
+  showSql: false,
+  rehearse: false,
+  out: undefined,
+  keys: undefined,
+  dormant: undefined,
+  notice: undefined,
+};
+
+/** Before the first write: is the database still as the saved plan says? */
+async function checkPlan(context: CommandContext, opened: Opened, args: MigrateArguments): Promise<void> {
+  if (args.plan === undefined) return;
+  const { requireReviewedPlan } = await import('./reviewed.js');
+  const { plan: file, tolerance, holds } = args;
+  await requireReviewedPlan(context, opened, { file, tolerance, holds, pace: paceOf(args) });
+}
+
 const exitCodeOf = ({ exceptions }: MigrationReport): ExitCode => (exceptions > 0 ? EXIT.exceptions : EXIT.done);
 
 /** Gates come before the first write only: they would refuse the triggers and the table of an active migration. */
@@ -69,33 +90,16 @@ async function checkGates({ logger }: CommandContext, { database, schema, instal
 }
 
 /** Where a person can answer, the question shows the numbers of the plan. */
-async function ask(
-  context: CommandContext,
-  { database, schema, installed }: OpenedMigration,
-  args: Arguments<typeof migrateCommand>,
-): Promise<void> {
+async function ask(context: CommandContext, opened: OpenedMigration, args: MigrateArguments): Promise<void> {
+  const { database, installed } = opened;
   const until = args.until === undefined ? '' : `, up to ${args.until}`;
   const question = `Migrate ${placeOf(database)} as ${database.where.user}${until}?`;
   if (args.yes || !context.io.isTTY.stdin) {
     await confirm(context, { question, yes: args.yes });
     return;
   }
-  const plan = await database.readOnly(
-    async (session) => {
-      const holds =
-        args.holds === undefined
-          ? await holdsOfLedger(session, installed)
-          : await readHolds(session, args.holds, schema);
-      return planMove(session, schema, {
-        holds,
-        installed,
-        batchSize: args.batchSize ?? DEFAULT_PACE.batchSize,
-        listed: 0,
-        inSameSnapshot: await openSameSnapshot(database, session),
-      });
-    },
-    { isolation: 'repeatable read' },
-  );
+  const request = { holds: args.holds, pace: paceOf(args), listed: 0 };
+  const plan = await withPlan(opened, request, (planned) => Promise.resolve(planned.plan));
   const lines = [
     planText(plan, { brief: true }),
     ...resumeText(installed.state),

@@ -1,53 +1,94 @@
-import { openSameSnapshot } from '../database/same-snapshot.js';
-import { EXIT } from '../errors/exit-codes.js';
-import { holdsOfLedger } from '../ledger/holds.js';
-import { readInstalled } from '../ledger/installed.js';
-import { readHolds } from '../plan/holds.js';
-import { planMove } from '../plan/plan.js';
+import { EXIT, type ExitCode } from '../errors/exit-codes.js';
+import { keyliftError } from '../errors/keylift-error.js';
 import { EXCEPTIONS_SHOWN, planText } from '../console/plan-text.js';
-import { DEFAULT_PACE } from '../run/context.js';
+import type { Holds } from '../ledger/holds.js';
+import type { Lists } from '../plan/lists/write.js';
+import type { Plan } from '../plan/plan.js';
+import type { Rehearsal } from '../stages/rehearse.js';
 import type { Run } from './command.js';
+import type { CommandContext } from './context.js';
 import type { planCommand } from './definitions/prepare.js';
-import { openMapped } from './opened.js';
+import { openMapped, type Opened } from './opened.js';
+import { paceOf, withPlan, type Planned } from './planned.js';
+import type { Arguments } from './read-arguments.js';
+
+type PlanArguments = Arguments<typeof planCommand>;
+
+/** The files that the command wrote. */
+interface Written {
+  lists: Lists;
+  saved?: { file: string };
+}
 
 export const run: Run<typeof planCommand> = async (context, args) => {
-  const { database, schema } = await openMapped(context);
-  const { stop } = context;
-  // One snapshot, so that the counts agree with the listed exceptions and with the notice.
-  const { holds, plan, notice } = await database.readOnly(
-    async (session) => {
-      const installed = await readInstalled(session, schema.settings, { visibleOnly: true });
-      const holds =
-        args.holds === undefined
-          ? await holdsOfLedger(session, installed)
-          : await readHolds(session, args.holds, schema);
-      const plan = await planMove(session, schema, {
-        holds,
-        installed,
-        batchSize: DEFAULT_PACE.batchSize,
-        ...(!context.json && { listed: EXCEPTIONS_SHOWN }),
-        inSameSnapshot: await openSameSnapshot(database, session),
-      });
-      const notice =
-        args.notice === undefined
-          ? undefined
-          : await (
-              await import('../plan/notice.js')
-            ).writeNotice(session, schema, { file: args.notice, holds, installed, stop });
-      return { holds, plan, notice };
-    },
-    { isolation: 'repeatable read' },
-  );
-  const rehearsal = args.rehearse
-    ? await (await import('../stages/rehearse.js')).rehearse(database, schema, { holds, total: plan.total, stop })
-    : undefined;
+  requireDistinctFiles(args);
+  return showPlan(context, await openMapped(context), args);
+};
+
+/** Makes a plan, writes the files that the flags name, and prints it. */
+export async function showPlan(context: CommandContext, opened: Opened, args: PlanArguments): Promise<ExitCode> {
+  const request = { holds: args.holds, pace: paceOf(args), ...(!context.json && { listed: EXCEPTIONS_SHOWN }) };
+  const { plan, holds, written } = await withPlan(opened, request, async (planned) => ({
+    plan: planned.plan,
+    holds: planned.holds,
+    written: await writeFiles(context, opened, { args, planned }),
+  }));
+  const rehearsal = args.rehearse ? await rehearsed(context, opened, { args, holds, plan }) : undefined;
   const measured = rehearsal === undefined ? plan : { ...plan, seconds_expected: rehearsal.seconds_expected };
-  const sql = args.showSql ? (await import('../stages/show-sql.js')).planStatements(schema) : undefined;
-  const further = { ...(rehearsal && { rehearsal }), ...(notice && { notice }) };
+  const sql = args.showSql ? (await import('../stages/show-sql.js')).planStatements(opened.schema) : undefined;
+  const further = {
+    ...(rehearsal && { rehearsal: rehearsal.rehearsal }),
+    ...written.lists,
+    ...(written.saved && { saved: written.saved }),
+  };
   if (context.json) context.printAnswer({ ...measured, ...further, ...(sql && { sql }) });
   else {
-    context.write(planText(measured, further));
+    context.write(
+      planText(measured, { ...further, ...(args.concurrency !== undefined && { atOnce: args.concurrency }) }),
+    );
     for (const { title, text } of sql ?? []) context.write(`\n-- ${title}\n${text.trim()};\n`);
   }
   return plan.outcomes.exception > 0 ? EXIT.exceptions : EXIT.done;
-};
+}
+
+async function writeFiles(
+  { stop }: CommandContext,
+  { schema }: Opened,
+  { args, planned: { session, plan, holds, installed } }: { args: PlanArguments; planned: Planned },
+): Promise<Written> {
+  const { notice, keys, dormant, out } = args;
+  const files = { notice, keys, dormant };
+  const lists = Object.values(files).some((file) => file !== undefined)
+    ? await (await import('../plan/lists/write.js')).writeLists(session, schema, { files, holds, installed, stop })
+    : {};
+  if (out === undefined) return { lists };
+  const { savedPlanOf, writeSavedPlan } = await import('../plan/saved/document.js');
+  await writeSavedPlan(out, await savedPlanOf(session, schema, { plan, holds }));
+  return { lists, saved: { file: out } };
+}
+
+/** A rehearsal, and its pace with as many batches at once as `--concurrency` says. */
+async function rehearsed(
+  { stop }: CommandContext,
+  { database, schema }: Opened,
+  { args: { concurrency = 1 }, holds, plan: { total } }: { args: PlanArguments; holds: Holds; plan: Plan },
+): Promise<{ rehearsal: Rehearsal; seconds_expected: number }> {
+  const [{ rehearse }, { copyingAtOnce }] = await Promise.all([
+    import('../stages/rehearse.js'),
+    import('../plan/expected-time.js'),
+  ]);
+  const rehearsal = await rehearse(database, schema, { holds, total, stop });
+  const seconds = rehearsal.seconds_expected * copyingAtOnce(concurrency);
+  return { rehearsal, seconds_expected: Math.round(seconds * 10) / 10 };
+}
+
+/** @throws `usage` where two flags name the same file: the later list would replace the earlier one */
+function requireDistinctFiles({ notice, keys, dormant, out }: PlanArguments): void {
+  const named = Object.entries({ notice, keys, dormant, out }).filter(([, file]) => file !== undefined);
+  const repeated = named.find(([, file], at) => named.findIndex(([, other]) => other === file) < at);
+  if (repeated === undefined) return;
+  throw keyliftError('usage', {
+    message: `--${repeated[0]}: another flag writes the file ${repeated[1]!}`,
+    hint: 'Name a file of its own for each flag.',
+  });
+}

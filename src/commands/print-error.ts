@@ -3,6 +3,7 @@ import { type ExitCode } from '../errors/exit-codes.js';
 import { BugError, keyliftError, KeyliftError } from '../errors/keylift-error.js';
 import { runOf } from '../errors/run-of.js';
 import { forTerminal, forTerminalLines } from '../escaping.js';
+import { factTable, isTable } from '../console/fact-table.js';
 import type { LogFields } from '../logging/events.js';
 
 /** What a failing command prints to stdout with --json: schemas/error.schema.json. */
@@ -90,9 +91,10 @@ function factLines(name: string, value: unknown): string[] {
   const label = name.replaceAll('_', ' ');
   if (!Array.isArray(value)) return [`  ${label}: ${factText(value)}`];
   const rest = value.length - MOST_ITEMS;
+  const shown: unknown[] = value.slice(0, MOST_ITEMS);
   return [
     `  ${label}:`,
-    ...value.slice(0, MOST_ITEMS).map((item) => `    ${factText(item)}`),
+    ...(isTable(shown) ? [factTable(shown)] : shown.map((item) => `    ${factText(item)}`)),
     ...(rest > 0 ? [`    and ${String(rest)} more`] : []),
   ];
 }

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import type { Tolerance } from '../plan/saved/require.js';
 
 /** A value that cannot be used. The message follows the name of the flag. */
 export class ValueFault extends Error {}
@@ -25,6 +26,16 @@ export const cohort: ReadValue<Cohort> = (text) => {
     throw new ValueFault(`must be a percentage above 0% and up to 100%, with up to four decimals, such as 5%${hint}`);
   }
   return { text, perMillion };
+};
+
+/** `P%` with 0 <= P <= 100 and up to four decimals. */
+export const tolerance: ReadValue<Tolerance> = (text) => {
+  if (/^0(?:\.0{1,4})?%$/.test(text)) return { text, perMillion: 0 };
+  try {
+    return cohort(text, { cwd: '' });
+  } catch {
+    throw new ValueFault('must be a percentage from 0% to 100%, with up to four decimals, such as 1%');
+  }
 };
 
 /** A whole number, written with digits alone. */

@@ -1,8 +1,9 @@
 import { counted, grouped } from '../format.js';
-import type { Notice } from '../plan/notice.js';
+import type { Lists } from '../plan/lists/write.js';
 import type { Plan } from '../plan/plan.js';
 import type { Rehearsal } from '../stages/rehearse.js';
 import { table, wrap } from './layout.js';
+import { writtenLines } from './written-text.js';
 
 const MEANINGS: Record<keyof Plan['outcomes'], string> = {
   move: 'become account keys',
@@ -15,25 +16,26 @@ const MEANINGS: Record<keyof Plan['outcomes'], string> = {
 /** Exceptions that the text of a plan lists. */
 export const EXCEPTIONS_SHOWN = 20;
 
-export interface PlanExtras {
+export interface PlanExtras extends Lists {
   /** For a question: exceptions are counted only, so that the text fits on a screen. */
   brief?: boolean;
   rehearsal?: Rehearsal;
-  notice?: Notice;
+  /** Batches at once, where the operator set them. */
+  atOnce?: number;
+  saved?: { file: string };
 }
 
-/** The plan, with the results of `--rehearse` and `--notice`. */
-export function planText(plan: Plan, { rehearsal, notice, brief = false }: PlanExtras = {}): string {
+/** The plan, with the results of the flags. */
+export function planText(plan: Plan, extras: PlanExtras = {}): string {
+  const { rehearsal, brief = false } = extras;
   return [
     counted(plan.total, 'per-API key'),
     outcomeTable(plan),
     '',
     wrap(wideningText(plan), INDENTED),
-    wrap(workText(plan, rehearsal), INDENTED),
+    wrap(workText(plan, extras), INDENTED),
     ...(rehearsal === undefined ? [] : [wrap(rehearsalText(rehearsal), INDENTED)]),
-    ...(notice === undefined
-      ? []
-      : [`Notice: ${counted(notice.keys, 'key')} to write to customers about, in ${notice.file}`]),
+    ...writtenLines(extras),
     ...(brief ? exceptionCounts(plan) : exceptionLines(plan)),
     '',
   ].join('\n');
@@ -56,11 +58,10 @@ function wideningText({ widening: w }: Plan): string {
   return `Widening: ${keys} will open ${apis}; ${grouped(w.dormant_keys)} of them not used in 90 days.`;
 }
 
-function workText(plan: Plan, rehearsal: Rehearsal | undefined): string {
+function workText(plan: Plan, { rehearsal, atOnce }: PlanExtras): string {
+  const batches = atOnce === undefined || atOnce === 1 ? 'one batch at a time' : `${String(atOnce)} batches at once`;
   const basis =
-    rehearsal === undefined
-      ? 'at a usual pace (plan --rehearse measures yours)'
-      : 'at the pace rehearsed, one batch at a time';
+    rehearsal === undefined ? 'at a usual pace (plan --rehearse measures yours)' : `at the pace rehearsed, ${batches}`;
   return `Work: ${counted(plan.batches, 'batch', 'batches')}, about ${grouped(plan.seconds_expected)} s ${basis}.`;
 }
 

@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { decodeUtf8 } from '../config/utf8.js';
+import { idFromCsv } from '../escaping.js';
 import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
 
 const MAX_BYTES = 64 * 1024 * 1024;
@@ -47,7 +48,7 @@ export async function readIdList(file: string, options: IdListOptions): Promise<
     if (row.length !== header.length)
       faults.push(`line ${String(line)}: ${String(row.length)} fields, the header has ${String(header.length)}`);
     const here = found
-      .map((column) => ({ column, id: (row[names.indexOf(column)] ?? '').trim() }))
+      .map((column) => ({ column, id: idFromCsv((row[names.indexOf(column)] ?? '').trim()) }))
       .filter((c) => c.id !== '');
     if (here.length === 0) faults.push(`line ${String(line)}: no ${found.join(' or ')}`);
     for (const { column, id } of here) ids.get(column)!.push({ id, line });

@@ -7,6 +7,9 @@ import { keyliftError, KeyliftError } from '../errors/keylift-error.js';
 /** The files that keylift writes whole, each with the code of the error if it cannot. */
 const UNWRITABLE = {
   notice: 'notice_unwritable',
+  keys: 'list_unwritable',
+  'dormant keys': 'list_unwritable',
+  'saved plan': 'saved_plan_unwritable',
   report: 'report_unwritable',
   metrics: 'metrics_unwritable',
   JUnit: 'junit_unwritable',
@@ -23,7 +26,7 @@ export interface Replaced {
  * Hands `write` a new file with its mode, and puts it in the place of `file` once it is whole and on
  * the disk: whoever looks finds the old content or the new, never half.
  *
- * @throws `notice_unwritable`, `report_unwritable`, `metrics_unwritable` or `junit_unwritable` by its kind, and whatever `write` throws; `file` is as it was then.
+ * @throws the code of its kind, and whatever `write` throws; `file` is as it was then.
  */
 export async function replaceFile<T>(
   replaced: Replaced,

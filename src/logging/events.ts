@@ -2,6 +2,7 @@
 export const LOG_EVENTS = [
   'command',
   'doubt',
+  'reviewed',
   'run',
   'stage',
   'stage_done',

@@ -7,6 +7,7 @@ import type { Installed } from '../ledger/installed.js';
 import { addClasses } from './classes.js';
 import { countDuplicates, type Duplicates } from './duplicates.js';
 import { MAX_EXCEPTIONS_LISTED, mergeExceptions, REASONS, type ExceptionKey } from './exceptions.js';
+import { secondsExpected, type PlannedPace } from './expected-time.js';
 import { holdsToBind } from './holds.js';
 import { nativeKeysTable } from './native-keys.js';
 import { countSingleRows, type SingleRows } from './single-rows.js';
@@ -25,14 +26,11 @@ export interface Plan {
   seconds_expected: number;
 }
 
-/** Moved rows a second on two cores of a small server, for a first guess; a rehearsal measures it. */
-const ROWS_PER_SECOND = 60_000;
-
 export interface PlanOptions {
   holds: Holds;
   installed: Installed;
-  /** Rows a batch, for the number of batches. */
-  batchSize: number;
+  /** For the number of batches and the expected time. */
+  pace: PlannedPace;
   /** Exceptions to list at most, by key id; 10,000 by default. */
   listed?: number;
   /** A second session in the same snapshot, where there is one: half of the work is done in it. */
@@ -47,7 +45,7 @@ export interface PlanOptions {
  * Run it in a READ ONLY, REPEATABLE READ transaction, so that its statements see one state.
  */
 export async function planMove(session: ReadSession, schema: MappedSchema, options: PlanOptions): Promise<Plan> {
-  const { batchSize, listed = MAX_EXCEPTIONS_LISTED } = options;
+  const { pace, listed = MAX_EXCEPTIONS_LISTED } = options;
   const { singleRows, duplicates } = await countAll(session, schema, { ...options, listed });
   const classes = addClasses(addClasses(singleRows.classes, duplicates.single_classes, -1), duplicates.classes);
   const count = (name: string): number => classes[name]?.keys ?? 0;
@@ -70,8 +68,8 @@ export async function planMove(session: ReadSession, schema: MappedSchema, optio
       dormant_keys: classes['widened']?.dormant ?? 0,
     },
     total,
-    batches: Math.ceil(total / batchSize),
-    seconds_expected: Math.round((total / ROWS_PER_SECOND) * 10) / 10,
+    batches: Math.ceil(total / pace.batchSize),
+    seconds_expected: secondsExpected(total, pace),
   };
 }
 

@@ -37,6 +37,8 @@ describe('dispatch', () => {
       batchTime: 500,
       maxLag: undefined,
       maxActive: undefined,
+      plan: undefined,
+      tolerance: undefined,
       metricsFile: undefined,
       yes: true,
     });

@@ -24,9 +24,10 @@ describe('explain, notice and rehearsal on another schema', () => {
       rehearsal: Record<string, number>;
     }>();
     expect(plan.rehearsal).to.include({ rows: 4, moved: 3 });
-    expect(await readFile(notice, 'utf8')).to.equal(`account_id,account,key_id,key_name,opens_before,opens_after
-own-é,,${id(1)},,ocr,invoices ocr
-own-é,,${id(3)},,invoices ocr,invoices ocr
+    expect(await readFile(notice, 'utf8')).to
+      .equal(`account_id,account,key_id,key_name,opens_before,opens_after,apis_before,apis_after
+own-é,,${id(1)},,ocr,every store API,1,2
+own-é,,${id(3)},,invoices ocr,every store API,2,2
 `);
   });
 

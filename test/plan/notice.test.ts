@@ -9,7 +9,16 @@ import { judge, readWorld } from '../support/rules.js';
 import { Scenario } from '../support/scenario.js';
 import { plantMany, TOKEN_MARK, tokenOf, type Seed } from '../support/seed.js';
 
-const HEADER = ['account_id', 'account', 'key_id', 'key_name', 'opens_before', 'opens_after'];
+const HEADER = [
+  'account_id',
+  'account',
+  'key_id',
+  'key_name',
+  'opens_before',
+  'opens_after',
+  'apis_before',
+  'apis_after',
+];
 type Row = Record<string, string>;
 
 describe('plan --notice', () => {
@@ -37,7 +46,7 @@ describe('plan --notice', () => {
       notice: unknown;
     }>();
     const rows = await written();
-    expect(plan.notice).to.deep.equal({ file, keys: rows.length });
+    expect(plan.notice).to.deep.equal({ file, keys: rows.length, store_apis: ['invoices', 'passport', 'receipts'] });
     expect(rows.length).to.equal(plan.widening.keys);
     const world = await readWorld(scenario.db);
     const judged = judge(world, MOTLEY_HOLDS);
@@ -45,7 +54,9 @@ describe('plan --notice', () => {
       .filter((key) => key.alive && judged.get(key.id)!.outcome === 'move')
       .map((key) => key.id);
     expect(rows.map((row) => row.key_id)).to.have.members(expected);
-    expect(new Set(rows.map((row) => row.opens_after))).to.deep.equal(new Set(['invoices passport receipts']));
+    expect(new Set(rows.map((row) => `${row.opens_after!} ${row.apis_after!}`))).to.deep.equal(
+      new Set(['every store API 3']),
+    );
     expect(await readFile(file, 'utf8')).not.to.include(TOKEN_MARK);
   });
 
@@ -70,7 +81,9 @@ describe('plan --notice', () => {
         key_id: '4',
         key_name: 'a, "quoted"\\u000aname',
         opens_before: 'invoices',
-        opens_after: 'invoices receipts',
+        opens_after: 'every store API',
+        apis_before: '1',
+        apis_after: '2',
       },
       {
         account_id: '2',
@@ -78,7 +91,9 @@ describe('plan --notice', () => {
         key_id: '2',
         key_name: 'sooner',
         opens_before: 'invoices receipts',
-        opens_after: 'invoices receipts',
+        opens_after: 'every store API',
+        apis_before: '2',
+        apis_after: '2',
       },
       {
         account_id: '2',
@@ -86,7 +101,9 @@ describe('plan --notice', () => {
         key_id: '1',
         key_name: 'later',
         opens_before: 'invoices',
-        opens_after: 'invoices receipts',
+        opens_after: 'every store API',
+        apis_before: '1',
+        apis_after: '2',
       },
     ]);
   });
@@ -198,6 +215,19 @@ describe('plan --notice', () => {
     expect(rows.map((row) => Number(row.account_id))).to.deep.equal(
       rows.map((row) => Number(row.account_id)).sort((a, b) => a - b),
     );
+  });
+
+  it('has rows whose length does not grow with the number of APIs', async () => {
+    await seeded({
+      accounts: ['acme'],
+      apis: Object.fromEntries(Array.from({ length: 500 }, (_, at) => [`api-${String(at)}`, 'store'])),
+      keys: [{ account: 'acme', api: 'api-7', name: 'one' }],
+    });
+    const { notice } = (await scenario.must(`plan --json --notice ${file}`)).json<{
+      notice: { store_apis: string[] };
+    }>();
+    expect(notice.store_apis).to.have.length(500).and.include('api-499');
+    expect((await readFile(file, 'utf8')).split('\n')[1]).to.equal('1,acme,1,one,api-7,every store API,1,500');
   });
 
   it('has a header alone where nothing widens', async () => {

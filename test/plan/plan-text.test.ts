@@ -44,13 +44,19 @@ Work: 1 batch, about 0.1 s at a usual pace (plan --rehearse measures yours).
       },
       {
         rehearsal: { rows: 20_000, moved: 19_999, seconds: 12.345, rows_per_second: 1620, seconds_expected: 123456.7 },
-        notice: { file: '/tmp/notice.csv', keys: many },
+        notice: {
+          file: '/tmp/notice.csv',
+          keys: many,
+          store_apis: Array.from({ length: 1_000 }, (_, at) => `api-${String(at)}`),
+        },
       },
     );
     expect(text.split('\n').filter((line) => line.length > 80)).to.deep.equal([]);
     expect(text)
       .to.include('1,234,567,890 batches, about 123,456.7 s')
       .and.include('Notice: 1,234,567,890 keys')
+      .and.include('  Each will open: api-0, api-1,')
+      .and.include('and 980 more; --json lists')
       .and.include('and 1,234,567,870 more');
   });
 

@@ -10,6 +10,9 @@ import { SHIPPED } from '../cases/case-directory.js';
 const WRITERS: readonly (readonly [line: string, file: string, before?: string])[] = [
   ['plan --log-file keylift.log', 'keylift.log'],
   ['plan --notice customers.csv', 'customers.csv'],
+  ['plan --keys keys.csv', 'keys.csv'],
+  ['plan --dormant dormant.csv', 'dormant.csv'],
+  ['plan --out plan.json', 'plan.json'],
   ['init --force', 'keylift.config.notes.md'],
   [`snapshot check ${path.join(SHIPPED, 'story')} --junit results.xml`, 'results.xml'],
   ['report page.html', 'page.html', 'migrate --yes'],

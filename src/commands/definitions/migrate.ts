@@ -1,7 +1,7 @@
 import { EXIT } from '../../errors/exit-codes.js';
 import { define } from '../definition.js';
 import { ACCOUNTS, HOLDS, METRICS, PACE, YES } from '../flags.js';
-import { cohort, file, oneOf, wholeNumber } from '../values.js';
+import { cohort, file, oneOf, tolerance, wholeNumber } from '../values.js';
 
 /** The stages that `migrate --until` takes. */
 export const UNTIL = ['expand', 'backfill', 'harden', 'verify', 'switch'] as const;
@@ -16,6 +16,8 @@ export const migrateCommand = define({
     'dry-run': { describe: 'the same as plan' },
     until: { describe: `stop after this stage: ${UNTIL.join(', ')}`, value: 'STAGE', read: oneOf(UNTIL) },
     holds: HOLDS,
+    plan: { describe: 'file of plan --out: refuse if the database has drifted from it', value: 'FILE', read: file },
+    tolerance: { describe: 'drift from the saved plan to accept; default 1%', value: 'P%', read: tolerance },
     ...PACE,
     'max-active': {
       describe: 'wait while more sessions than this are active, not counting those of keylift',
@@ -25,8 +27,10 @@ export const migrateCommand = define({
     'metrics-file': METRICS,
     yes: YES,
   },
+  fault: (given) => (given.has('tolerance') && !given.has('plan') ? '--tolerance needs --plan FILE' : undefined),
   examples: [
     ['migrate', 'everything, after a question'],
+    ['migrate --plan plan.json', 'only if the database is still as the reviewed plan says'],
     ['migrate --until verify --yes', 'copy and prove; every account stays on its old keys'],
     ['migrate --concurrency 4 --max-lag 2', 'four batches at once; wait while a replica lags'],
   ],

@@ -1,6 +1,6 @@
 import { EXIT } from '../../errors/exit-codes.js';
 import { define } from '../definition.js';
-import { HOLDS } from '../flags.js';
+import { HOLDS, PLANNED_PACE } from '../flags.js';
 import { file, word } from '../values.js';
 
 const ALWAYS = [EXIT.done, EXIT.bug, EXIT.usage] as const;
@@ -55,16 +55,30 @@ export const planCommand = define({
     'show-sql': { describe: 'print the statements that would run' },
     rehearse: { describe: 'run one batch in a transaction that is rolled back, and measure it' },
     holds: HOLDS,
-    notice: {
-      describe: 'write a CSV for a notice to customers (account, key name, opens before, opens after)',
+    out: { describe: 'save the plan for migrate --plan', value: 'FILE', read: file },
+    keys: {
+      describe: 'write a CSV of every key: outcome, reason, what it opens before and after',
       value: 'FILE',
       read: file,
     },
+    dormant: {
+      describe: 'write a CSV of living keys that move and were not used in 90 days; --holds takes it',
+      value: 'FILE',
+      read: file,
+    },
+    notice: {
+      describe: 'write a CSV for a notice to customers: account, key name, what it opens before and after',
+      value: 'FILE',
+      read: file,
+    },
+    ...PLANNED_PACE,
   },
   examples: [
     ['plan', 'count outcomes and list exceptions'],
     ['plan --json --holds holds.csv', 'the same as one JSON document, with some keys on hold'],
     ['plan --rehearse --notice customers.csv', "measure one batch and write the customers' list"],
+    ['plan --dormant dormant.csv', 'list dormant keys, for review and for --holds'],
+    ['plan --holds dormant.csv --out plan.json', 'save the plan that was reviewed, for migrate --plan'],
   ],
   exits: [...READING, EXIT.exceptions],
   needsDatabase: true,

@@ -44,6 +44,30 @@ export const COMMAND_LINE_CODES = entries({
     meaning: 'plan cannot write the file of --notice. A file that existed is unchanged.',
     hint: 'Name a file in a folder that exists and that you may write.',
   },
+  list_unwritable: {
+    exit: 'usage',
+    section: 'command-line-and-configuration',
+    meaning: 'plan cannot write the file of --keys or --dormant. A file that existed is unchanged.',
+    hint: 'Name a file in a folder that exists and that you may write.',
+  },
+  saved_plan_unwritable: {
+    exit: 'usage',
+    section: 'command-line-and-configuration',
+    meaning: 'plan cannot write the file of --out. A file that existed is unchanged.',
+    hint: 'Name a file in a folder that exists and that you may write.',
+  },
+  saved_plan_unreadable: {
+    exit: 'usage',
+    section: 'saved-plan',
+    meaning: 'The file of --plan is missing, is not a file, is larger than 1 MiB or is not UTF-8.',
+    hint: 'Name a file that plan --out wrote and that this user may read.',
+  },
+  saved_plan_invalid: {
+    exit: 'usage',
+    section: 'saved-plan',
+    meaning: 'The file of --plan is not a saved plan. The message names each fault.',
+    hint: 'Name a file that plan --out wrote, or save the plan again.',
+  },
   metrics_unwritable: {
     exit: 'usage',
     section: 'metrics',

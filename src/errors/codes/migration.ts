@@ -8,6 +8,18 @@ export const MIGRATION_CODES = entries({
     meaning: 'One or more gates refuse. The message names each gate and what to do. Nothing was changed.',
     hint: 'Nothing was changed. Clear the gates above and run the command again.',
   },
+  saved_plan_of_another: {
+    exit: 'refused',
+    section: 'saved-plan',
+    meaning: 'The saved plan is of another database, another configuration, other holds or another release of keylift.',
+    hint: 'Review and save a plan of this database with this configuration: keylift plan --out FILE.',
+  },
+  plan_drifted: {
+    exit: 'refused',
+    section: 'saved-plan',
+    meaning: 'The database has drifted from the saved plan by more than --tolerance. Nothing was changed.',
+    hint: 'Review the changes and save the plan again, or accept them with --tolerance P%. Nothing was changed.',
+  },
   another_run: {
     exit: 'refused',
     section: 'another-run',

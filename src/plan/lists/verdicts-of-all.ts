@@ -1,0 +1,55 @@
+import { sql } from '../../database/sql.js';
+import type { LegacyFragments } from '../../mapping/fragments.js';
+import type { MappedSchema } from '../../mapping/inspect.js';
+import { hasTokenIn, repeatedTokens } from '../../mapping/rules/repeated-tokens.js';
+import { outcomeOfSingleRow } from '../../mapping/rules/single-row.js';
+import { verdicts, type HoldsSource } from '../../mapping/rules/verdicts.js';
+import { dormant } from '../dormant.js';
+import { takenByNativeKey } from '../native-keys.js';
+
+/** What the lists of a plan need to decide the outcomes. */
+export interface ListSources {
+  holds: HoldsSource;
+  /** The table with native keys, or null. */
+  nativeKeysIn: string | null;
+}
+
+/** The CTE `duplicates`: the verdicts of the rows with repeated tokens. All other rows are judged alone. */
+export function duplicatesCte(
+  { legacy: l, types: { tokenIndexed } }: MappedSchema,
+  { holds, nativeKeysIn }: ListSources,
+): string {
+  const rows = hasTokenIn(l, { tokens: 'SELECT token FROM repeated', tokenIndexed });
+  return sql`
+    repeated AS MATERIALIZED (
+      ${repeatedTokens(l, nativeKeysIn)}
+    ), duplicates AS MATERIALIZED (
+      SELECT key_id, coalesce(reason, outcome) AS decided, account_key_id, last_used_at
+      FROM (
+        ${verdicts(l, { holds, rows, ...takenByNativeKey(nativeKeysIn, l.token()) })}
+      ) v
+    )`;
+}
+
+/** FROM over every per-API key with its row of `duplicates`, if it has one. */
+export const fromAllKeys = (l: LegacyFragments): string => sql`
+  ${l.from}
+  LEFT JOIN duplicates ON duplicates.key_id = ${l.id()}`;
+
+/** The outcome of a row of `fromAllKeys`, or the reason of an exception. */
+export const decided = (l: LegacyFragments, { holds }: ListSources): string => sql`
+  coalesce(
+    duplicates.decided,
+    ${outcomeOfSingleRow(l, { holds })}
+  )`;
+
+/** Has the row of `fromAllKeys` not been used in 90 days? The last use of a duplicate is that of all its duplicates. */
+export const isDormant = (l: LegacyFragments): string =>
+  dormant(`coalesce(duplicates.last_used_at, ${l.lastUsedAt()})`);
+
+/** How many APIs an account key opens. The alias `o` is the account that owns the key. */
+export const countOfStoreApis = (l: LegacyFragments): string => sql`
+  (SELECT count(*) FROM ${l.apis} s WHERE ${l.inStore('s')})::text`;
+
+/** Shown for the APIs of an account key, which are a rule and not a list (rule 4). */
+export const EVERY_STORE_API = 'every store API';
