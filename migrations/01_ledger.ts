@@ -1,5 +1,10 @@
 import { dropLedgerTables, ledgerTables } from '../src/ledger/tables.js';
+import { dropOwnWrites, ownWrites } from '../src/mirror/own-writes.js';
 import { step } from './context.js';
 
 /** Expand: the ledger. */
-export const ledger = step({ name: '01_ledger', up: ledgerTables, down: () => [dropLedgerTables] });
+export const ledger = step({
+  name: '01_ledger',
+  up: (schema) => [...ledgerTables(schema), ...ownWrites()],
+  down: () => [dropOwnWrites, dropLedgerTables],
+});

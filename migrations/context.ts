@@ -1,6 +1,8 @@
 import type { Knex } from 'knex';
 import type { Statement } from '../src/database/sql.js';
 import { noteStatement } from '../src/database/statement.js';
+import { allDone } from '../src/database/together.js';
+import type { IndexBuild } from '../src/mapping/indexes.js';
 import type { MappedSchema } from '../src/mapping/inspect.js';
 
 /** What a migration knows of the operator's schema. */
@@ -29,6 +31,28 @@ export function step(definition: { name: string; transaction?: false; up: Statem
     up: (knex, context) => run(knex, up(context)),
     down: (knex, context) => run(knex, down(context)),
     ...(transaction ? {} : { transaction }),
+  };
+}
+
+/** A step that builds indexes: in several sessions at once, or CONCURRENTLY where the query finds a row. */
+export function indexStep(definition: {
+  name: string;
+  concurrentlyWhere: (schema: MigrationContext) => string;
+  up: (schema: MigrationContext) => IndexBuild;
+  down: Statements;
+}): Migration {
+  const { name, concurrentlyWhere, up, down } = definition;
+  return {
+    name,
+    transaction: false,
+    statements: { up: (context) => [...up(context).lanes.flat(), ...up(context).concurrently], down },
+    up: async (knex, context) => {
+      const { lanes, concurrently } = up(context);
+      const { rows } = await execute(knex, concurrentlyWhere(context));
+      if (rows.length > 0) await runOneByOne(knex, concurrently);
+      else await allDone(lanes.map((lane) => runOneByOne(knex, lane)));
+    },
+    down: (knex, context) => runOneByOne(knex, down(context)),
   };
 }
 

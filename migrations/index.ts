@@ -3,19 +3,22 @@ import { ledger } from './01_ledger.js';
 import { accountKeys } from './02_account_keys.js';
 import { resolver } from './03_resolver.js';
 import { legacyTokenIndex } from './04_legacy_token_index.js';
-import { mirror } from './05_mirror.js';
-import { accountIndex, carriedUniqueness, tokenIndex } from './06_indexes.js';
-import { constraints, validation } from './08_constraints.js';
-import { switchable } from './10_switchable.js';
-import { archive } from './11_archive.js';
-import { mirrorOff } from './12_mirror_off.js';
+import { changeLog } from './05_change_log.js';
+import { settle } from './06_settle.js';
+import { indexes } from './07_indexes.js';
+import { primaryKey } from './08_primary_key.js';
+import { mirror } from './09_mirror.js';
+import { constraints, validation } from './10_constraints.js';
+import { switchable } from './12_switchable.js';
+import { archive } from './13_archive.js';
+import { mirrorOff } from './14_mirror_off.js';
 import type { Migration, MigrationContext } from './context.js';
 
 /** Steps by stage, in the order they are run. What rollback leaves in place is `expandForGood`. */
 export const STEPS = {
   expandForGood: [ledger, accountKeys, resolver],
-  expand: [legacyTokenIndex, mirror],
-  harden: [tokenIndex, accountIndex, carriedUniqueness, constraints, validation, switchable],
+  expand: [legacyTokenIndex, changeLog],
+  harden: [settle, indexes, primaryKey, mirror, constraints, validation, switchable],
   finalize: [archive, mirrorOff],
 } as const satisfies Record<string, readonly Migration[]>;
 

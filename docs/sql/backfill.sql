@@ -1,72 +1,28 @@
 -- Made by npm run docs for the default configuration; not to be edited.
 -- Stage backfill. Copies the keys in batches, several at once. Each batch is one transaction.
 
--- find keys whose verdict may have changed
--- Its other forms: the holds are left out where there are none.
-SELECT x.key_id::text AS key_id
-FROM keylift.outcomes x
-UNION
-SELECT k."id"::text
-FROM "public"."api_keys" k
-  JOIN "public"."account_api_keys" t ON t.token = k."token"
-WHERE t.origin_api_id IS NOT NULL AND true
-  AND (EXISTS (SELECT FROM keylift.holds h WHERE h.key_id = k."id")
-        OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id"));
-
--- settle a page of them
-/* settling what was not accounted for */
-WITH locked AS MATERIALIZED (
-  SELECT k."token" AS token
-  FROM "public"."api_keys" k
-  WHERE k."id" = ANY ($1::text[]::bigint[])
-  ORDER BY k."id"
-  FOR NO KEY UPDATE OF k
-)
-SELECT keylift.settle($1::text[]::bigint[], (
-  SELECT coalesce(array_agg(DISTINCT seen.token) FILTER (WHERE length(seen.token) > 0), '{}')
-  FROM (
-    SELECT token FROM locked
-    UNION
-    SELECT t.token FROM "public"."account_api_keys" t WHERE t.id = ANY ($1::text[]::bigint[])
-  ) seen
-));
-
 -- cut the keys into ranges
 /* cutting the keys into ranges */
-WITH RECURSIVE whole AS (
-  SELECT upto_id FROM keylift.batches WHERE state = 'uncut'
-), boundary (upto_id) AS (
-  SELECT (
-           SELECT k."id" FROM "public"."api_keys" k
-           WHERE k."id" <= w.upto_id
-           ORDER BY k."id"
-           OFFSET $1::bigint - 1 LIMIT 1
-         )
-  FROM whole w
+WITH RECURSIVE boundary (upto_id) AS (
+  SELECT (SELECT k."id" FROM "public"."api_keys" k ORDER BY k."id" OFFSET $1::bigint - 1 LIMIT 1)
   UNION ALL
   SELECT (
-           SELECT k."id" FROM "public"."api_keys" k
-           WHERE k."id" > b.upto_id AND k."id" <= w.upto_id
-           ORDER BY k."id"
-           OFFSET $1::bigint - 1 LIMIT 1
-         )
-  FROM boundary b, whole w
+    SELECT k."id" FROM "public"."api_keys" k WHERE k."id" > b.upto_id ORDER BY k."id" OFFSET $1::bigint - 1 LIMIT 1
+  )
+  FROM boundary b
   WHERE b.upto_id IS NOT NULL
+), ends AS (
+  SELECT upto_id FROM boundary WHERE upto_id IS NOT NULL
+  UNION
+  (SELECT k."id" FROM "public"."api_keys" k ORDER BY k."id" DESC LIMIT 1)
 )
 INSERT INTO keylift.batches (attempt, after_id, upto_id)
 SELECT (SELECT attempt FROM keylift.migration), lag(upto_id) OVER (ORDER BY upto_id), upto_id
-FROM (
-  SELECT upto_id FROM boundary WHERE upto_id IS NOT NULL
-  UNION
-  SELECT upto_id FROM whole
-) ends;
+FROM ends;
 
--- take the one open range away
-DELETE FROM keylift.batches WHERE state = 'uncut';
-
--- list the keys with repeated tokens (once)
-/* looking for repeated tokens */
-INSERT INTO keylift.to_judge (key_id, page)
+-- list the duplicates (once)
+/* backfill: list the duplicates */
+INSERT INTO keylift.listed_keys (key_id, page)
 SELECT key_id, (place - 1) / $1::bigint
 FROM (
   SELECT key_id, rank() OVER (ORDER BY first_key) AS place
@@ -81,23 +37,23 @@ FROM (
             GROUP BY k."token"
             HAVING count(*) > 1
           ))
-  ) repeated
-) ordered
+  ) AS duplicate
+) AS placed
 ON CONFLICT (key_id) DO NOTHING;
 
--- list the keys whose account is missing (once)
-/* looking for keys without an account */
-INSERT INTO keylift.to_judge (key_id, page)
+-- list the keys without an account (once)
+/* backfill: list the keys without an account */
+INSERT INTO keylift.listed_keys (key_id, page)
 SELECT key_id, - 1 - (row_number() OVER () - 1) / $1::bigint
 FROM (
   SELECT k."id" AS key_id
   FROM "public"."api_keys" k
     LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
   WHERE o."id" IS NULL AND true
-) orphan
+) AS without_account
 ON CONFLICT (key_id) DO NOTHING;
 
--- try again what an earlier run had to leave
+-- open the ranges again that failed in an earlier run
 UPDATE keylift.batches SET state = 'pending', tries = 0 WHERE state = 'failed';
 
 -- claim the next ranges
@@ -109,82 +65,65 @@ ORDER BY batch_no
 LIMIT $1
 FOR UPDATE SKIP LOCKED;
 
--- look at what a range holds already
-/* looking at a range */
-SELECT
-  EXISTS (
-    SELECT FROM "public"."account_api_keys" t
-    WHERE ($1::bigint IS NULL OR t.id > $1::bigint) AND t.id <= $2::bigint
-  ) AS present,
-  EXISTS (
-    SELECT FROM keylift.outcomes x
-    WHERE ($1::bigint IS NULL OR x.key_id > $1::bigint) AND x.key_id <= $2::bigint
-  ) AS outcomes,
-  EXISTS (
-    SELECT FROM keylift.to_judge j
-    WHERE ($1::bigint IS NULL OR j.key_id > $1::bigint) AND j.key_id <= $2::bigint
-  ) AS listed,
-  EXISTS (SELECT FROM keylift.holds) AS holds;
-
 -- copy one range of keys ($1 < id <= $2) and account for each, one transaction a batch
--- Its other forms: they leave out conditions that can match nothing in the range.
+-- Its other forms: the holds are left out where there are none.
 /* copying a batch */
-WITH seen AS MATERIALIZED (
-  SELECT
-    k."id" AS key_id,
-    k."account_id" AS c0, k."name" AS c1, k."token" AS c2, k."api_id" AS c3,
-    k."created_at" AS c4, k."revoked_at" AS c5, k."expires_at" AS c6,
-    k."last_used_at" AS c7,
-    (EXISTS (SELECT FROM keylift.holds h WHERE h.key_id = k."id")
-      OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id")) AS held,
-    CASE
-      WHEN k."id" IN (
-             SELECT j.key_id FROM keylift.to_judge j
-             WHERE ($1::bigint IS NULL OR j.key_id > $1::bigint) AND j.key_id <= $2::bigint
-           ) THEN 'listed'
-      WHEN k."id" IN (
-             SELECT x.key_id FROM keylift.outcomes x
-             WHERE ($1::bigint IS NULL OR x.key_id > $1::bigint) AND x.key_id <= $2::bigint
-           ) THEN 'explained'
-      WHEN k."id" IN (
-             SELECT t.id FROM "public"."account_api_keys" t
-             WHERE ($1::bigint IS NULL OR t.id > $1::bigint) AND t.id <= $2::bigint
-           ) THEN 'present'
-      ELSE
-        CASE
-          WHEN a."id" IS NULL THEN 'missing_api'
-          WHEN NOT ((a.kind = 'store') IS TRUE) THEN 'stay'
-          WHEN k."account_id" IS NULL THEN 'missing_account'
-          WHEN NOT (octet_length(k."token") > 0) IS TRUE THEN 'missing_token'
-          WHEN k."created_at" IS NULL THEN 'missing_created_at'
-        END
-    END AS reason
+WITH moved AS (
+  INSERT INTO "public"."account_api_keys" (
+    id, account_id, name, token, origin_api_id, created_at, revoked_at, expires_at,
+        last_used_at)
+  SELECT k."id",
+    k."account_id", k."name", k."token", k."api_id", k."created_at", k."revoked_at",
+    k."expires_at", k."last_used_at"
   FROM
     "public"."api_keys" k
     LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
-  WHERE ($1::bigint IS NULL OR k."id" > $1::bigint) AND k."id" <= $2::bigint
-    AND true
-), moved AS (
-  INSERT INTO "public"."account_api_keys"
-    (id, account_id, name, token, origin_api_id, created_at, revoked_at, expires_at,
-     last_used_at)
-  SELECT key_id, c0, c1, c2, c3, c4, c5, c6, c7
-  FROM seen
-  WHERE reason IS NULL AND NOT held
+  WHERE ($1::bigint IS NULL OR k."id" > $1::bigint) AND k."id" <= $2::bigint AND true
+    AND NOT k."id" IN (SELECT p.key_id FROM keylift.listed_keys p WHERE ($1::bigint IS NULL OR p.key_id > $1::bigint) AND p.key_id <= $2::bigint)
+    AND NOT (EXISTS (SELECT FROM keylift.holds h WHERE h.key_id = k."id")
+              OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id"))
+    AND (
+      CASE
+        WHEN a."id" IS NULL THEN 'missing_api'
+        WHEN NOT ((a.kind = 'store') IS TRUE) THEN 'stay'
+        WHEN false THEN 'missing_account'
+        WHEN NOT (octet_length(k."token") > 0) IS TRUE THEN 'missing_token'
+        WHEN k."created_at" IS NULL THEN 'missing_created_at'
+      END
+    ) IS NULL
   RETURNING 1
 ), excluded AS (
   INSERT INTO keylift.outcomes (key_id, outcome, reason)
   SELECT key_id, CASE WHEN reason IS NULL THEN 'hold' ELSE 'exception' END, reason
-  FROM seen
-  WHERE reason NOT IN ('present', 'explained', 'listed', 'stay') OR (reason IS NULL AND held)
+  FROM (
+    SELECT k."id" AS key_id, (EXISTS (SELECT FROM keylift.holds h WHERE h.key_id = k."id")
+                               OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id")) AS held,
+      CASE
+        WHEN a."id" IS NULL THEN 'missing_api'
+        WHEN NOT ((a.kind = 'store') IS TRUE) THEN 'stay'
+        WHEN false THEN 'missing_account'
+        WHEN NOT (octet_length(k."token") > 0) IS TRUE THEN 'missing_token'
+        WHEN k."created_at" IS NULL THEN 'missing_created_at'
+      END AS reason
+    FROM
+      "public"."api_keys" k
+      LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
+    WHERE ($1::bigint IS NULL OR k."id" > $1::bigint) AND k."id" <= $2::bigint AND true
+      AND NOT k."id" IN (SELECT p.key_id FROM keylift.listed_keys p WHERE ($1::bigint IS NULL OR p.key_id > $1::bigint) AND p.key_id <= $2::bigint)
+  ) AS key
+  WHERE reason <> 'stay' OR (reason IS NULL AND held)
   RETURNING 1
+), counted AS (
+  SELECT count(*) AS rows, count(*) FILTER (WHERE (a."id" IS NOT NULL AND NOT ((a.kind = 'store') IS TRUE)) AND NOT k."id" IN (SELECT p.key_id FROM keylift.listed_keys p WHERE ($1::bigint IS NULL OR p.key_id > $1::bigint) AND p.key_id <= $2::bigint)) AS stayed,
+    count(*) FILTER (WHERE k."id" IN (SELECT p.key_id FROM keylift.listed_keys p WHERE ($1::bigint IS NULL OR p.key_id > $1::bigint) AND p.key_id <= $2::bigint)) AS listed
+  FROM
+    "public"."api_keys" k
+    LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
+  WHERE ($1::bigint IS NULL OR k."id" > $1::bigint) AND k."id" <= $2::bigint AND true
 )
-SELECT
-  count(*) AS rows,
-  count(*) FILTER (WHERE reason = 'present') + (SELECT count(*) FROM moved) AS moved,
-  count(*) FILTER (WHERE reason = 'stay') AS stayed,
-  count(*) FILTER (WHERE reason IN ('explained', 'listed')) + (SELECT count(*) FROM excluded) AS set_aside
-FROM seen;
+SELECT counted.rows, (SELECT count(*) FROM moved) AS moved, counted.stayed,
+  counted.listed + (SELECT count(*) FROM excluded) AS excluded
+FROM counted;
 
 -- join the lines of ranges that were copied together
 WITH gone AS (
@@ -228,111 +167,3 @@ WHERE b.batch_no = $1;
 
 -- statistics of the new table, after the first batch
 ANALYZE "public"."account_api_keys";
-
--- settle a page of the listed keys
-/* settling keys that no batch copies */
-WITH page AS (
-  SELECT key_id FROM keylift.to_judge WHERE page = $1
-), locked AS MATERIALIZED (
-  SELECT k."token" AS token, (octet_length(k."token") > 0) IS TRUE AS has_token
-  FROM "public"."api_keys" k
-  WHERE k."id" IN (SELECT key_id FROM page)
-  ORDER BY k."id"
-  FOR NO KEY UPDATE OF k
-), listed AS (
-  SELECT (SELECT array_agg(DISTINCT token) FILTER (WHERE has_token) FROM locked) AS tokens,
-    array_agg(key_id) AS ids, count(*) AS keys
-  FROM page
-)
-SELECT keys, CASE WHEN keys > 0 THEN keylift.settle(ids, coalesce(tokens, '{}'))::text END
-FROM listed;
-
--- lock the lines of the ledger
-SELECT FROM keylift.batches
-WHERE state = 'done' AND attempt = (SELECT attempt FROM keylift.migration)
-ORDER BY batch_no
-FOR NO KEY UPDATE;
-
--- take the page off the list and correct the lines
-/* writing listed keys into the ledger */
-WITH page AS (
-  DELETE FROM keylift.to_judge WHERE page = $1 RETURNING key_id
-), lines AS (
-  SELECT batch_no, after_id, upto_id, row_number() OVER (ORDER BY upto_id) - 1 AS place
-  FROM keylift.batches
-  WHERE state = 'done' AND attempt = (SELECT attempt FROM keylift.migration)
-), decided AS (
-  SELECT p.key_id, t.id IS NOT NULL AS moved, width_bucket(p.key_id, e.ends) AS place, e.ends
-  FROM page p
-    LEFT JOIN "public"."account_api_keys" t ON t.id = p.key_id AND t.origin_api_id IS NOT NULL,
-    (SELECT array_agg(upto_id ORDER BY upto_id) AS ends FROM lines) e
-  WHERE t.id IS NOT NULL OR NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = p.key_id)
-), counted AS (
-  -- A bucket begins with its lower end, a range ends with its upper one.
-  SELECT n.batch_no, count(*) FILTER (WHERE d.moved) AS moved, count(*) FILTER (WHERE NOT d.moved) AS stayed
-  FROM decided d
-    JOIN lines n ON n.place = d.place - CASE WHEN d.place > 0 AND d.ends[d.place] = d.key_id THEN 1 ELSE 0 END
-  WHERE d.key_id <= n.upto_id AND (n.after_id IS NULL OR d.key_id > n.after_id)
-  GROUP BY n.batch_no
-)
-UPDATE keylift.batches b
-SET moved = b.moved + c.moved, stayed = b.stayed + c.stayed, set_aside = b.set_aside - c.moved - c.stayed
-FROM counted c
-WHERE b.batch_no = c.batch_no;
-
--- cut the copied keys into chunks
-SELECT upto_id::text AS upto
-FROM (
-  SELECT upto_id,
-    sum(rows) OVER (ORDER BY upto_id) / $1::bigint AS after_it,
-    (sum(rows) OVER (ORDER BY upto_id) - rows) / $1::bigint AS before_it
-  FROM keylift.batches
-  WHERE state = 'done' AND attempt = (SELECT attempt FROM keylift.migration)
-) line
-WHERE floor(after_it) > floor(before_it)
-ORDER BY upto_id;
-
--- count what is not accounted for in a chunk
-/* counting what is not accounted for */
-SELECT count(*) FILTER (WHERE
-  CASE
-    WHEN s.key_id IS NULL THEN true
-    WHEN t.id IS NOT NULL THEN false
-    ELSE NOT (s.api IN (SELECT a."id" FROM "public"."apis" a WHERE NOT ((a.kind = 'store') IS TRUE))) IS TRUE
-      AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = s.key_id)
-  END) AS keys
-FROM (
-  SELECT k."id" AS key_id, k."api_id" AS api
-  FROM
-    "public"."api_keys" k
-  WHERE ($1::bigint IS NULL OR k."id" > $1::bigint) AND ($2::bigint IS NULL OR k."id" <= $2::bigint)
-    AND true
-) s
-FULL JOIN (
-  SELECT t.id
-  FROM "public"."account_api_keys" t
-  WHERE ($1::bigint IS NULL OR t.id > $1::bigint) AND ($2::bigint IS NULL OR t.id <= $2::bigint)
-    AND t.origin_api_id IS NOT NULL
-) t ON t.id = s.key_id;
-
--- where something is: find it, to settle it
-SELECT k."id"::text AS key_id
-FROM
-  "public"."api_keys" k
-  LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
-  LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
-WHERE true
-  AND CASE
-        WHEN a."id" IS NULL THEN 'missing_api'
-        WHEN NOT ((a.kind = 'store') IS TRUE) THEN 'stay'
-        WHEN o."id" IS NULL THEN 'missing_account'
-        WHEN NOT (octet_length(k."token") > 0) IS TRUE THEN 'missing_token'
-        WHEN k."created_at" IS NULL THEN 'missing_created_at'
-      END IS DISTINCT FROM 'stay'
-  AND NOT EXISTS (SELECT FROM "public"."account_api_keys" t WHERE t.id = k."id" AND t.origin_api_id IS NOT NULL)
-  AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = k."id")
-UNION ALL
-SELECT t.id::text
-FROM "public"."account_api_keys" t
-WHERE t.origin_api_id IS NOT NULL
-  AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."id" = t.id AND true);

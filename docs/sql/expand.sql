@@ -1,5 +1,5 @@
 -- Made by npm run docs for the default configuration; not to be edited.
--- Stage expand. Adds the ledger, the new table, authorize and the mirror. Nothing that the platform reads changes.
+-- Stage expand. Adds the ledger, the new table, authorize and the change log. Nothing that the platform reads changes.
 
 -- read what the mapping means in this database
 WITH RECURSIVE mapped AS (
@@ -114,6 +114,7 @@ CREATE TABLE keylift.migration (
   settings jsonb NOT NULL,
   searched boolean NOT NULL DEFAULT false,
   mirror integer NOT NULL DEFAULT 0,
+  mirror_on boolean NOT NULL DEFAULT false,
   started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   changed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   seconds double precision NOT NULL DEFAULT 0
@@ -161,8 +162,8 @@ ALTER TABLE keylift.batches
   ADD COLUMN batch_no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   ADD COLUMN attempt integer NOT NULL DEFAULT 0,
   ADD COLUMN state text NOT NULL DEFAULT 'pending'
-    CHECK (state IN ('uncut', 'pending', 'failed', 'done', 'taken_back')),
-  ADD COLUMN open boolean GENERATED ALWAYS AS (state IN ('uncut', 'pending', 'failed')) STORED,
+    CHECK (state IN ('pending', 'failed', 'done', 'taken_back')),
+  ADD COLUMN open boolean GENERATED ALWAYS AS (state IN ('pending', 'failed')) STORED,
   ADD COLUMN run_id uuid,
   ADD COLUMN tries integer NOT NULL DEFAULT 0,
   ADD COLUMN rows bigint NOT NULL DEFAULT 0,
@@ -172,11 +173,11 @@ ALTER TABLE keylift.batches
   ADD COLUMN seconds double precision,
   ADD COLUMN finished_at timestamptz,
   ADD COLUMN sqlstate text;
-CREATE INDEX batches_open ON keylift.batches (upto_id) WHERE open;
+CREATE INDEX batches_pending ON keylift.batches (batch_no) WHERE state = 'pending';
 
 -- step 01_ledger: table keylift.outcomes
 CREATE TABLE keylift.outcomes AS
-SELECT (k."id")::bigint AS key_id, (k."id")::bigint AS account_key_id FROM "public"."api_keys" k WHERE false;
+SELECT (k."id")::bigint AS key_id, (k."id")::bigint AS account_key_id, (k."id")::bigint AS group_key_id FROM "public"."api_keys" k WHERE false;
 ALTER TABLE keylift.outcomes
   ADD PRIMARY KEY (key_id),
   ADD COLUMN outcome text NOT NULL CHECK (outcome IN ('merge', 'hold', 'exception')),
@@ -187,13 +188,21 @@ ALTER TABLE keylift.outcomes
   ADD COLUMN opened_since timestamp with time zone,
   ADD COLUMN settled_at timestamptz NOT NULL DEFAULT clock_timestamp();
 CREATE INDEX outcomes_merged ON keylift.outcomes (account_key_id) WHERE outcome = 'merge';
+-- The first of the duplicates that a key was decided with: when one of them changes, all are decided again.
+CREATE INDEX outcomes_group ON keylift.outcomes (group_key_id) WHERE group_key_id IS NOT NULL;
 
--- step 01_ledger: table keylift.to_judge
+-- step 01_ledger: table keylift.listed_keys
 -- Keys that no batch copies, since a batch looks at each key alone: duplicates, and keys without an account.
-CREATE TABLE keylift.to_judge AS
+CREATE TABLE keylift.listed_keys AS
 SELECT (k."id")::bigint AS key_id FROM "public"."api_keys" k WHERE false;
-ALTER TABLE keylift.to_judge ADD PRIMARY KEY (key_id), ADD COLUMN page integer NOT NULL;
-CREATE INDEX to_judge_page ON keylift.to_judge (page);
+ALTER TABLE keylift.listed_keys ADD PRIMARY KEY (key_id), ADD COLUMN page integer NOT NULL;
+CREATE INDEX listed_keys_page ON keylift.listed_keys (page);
+
+-- step 01_ledger: table keylift.change_log
+-- Ids of the keys that were changed while the backfill copied. Entries are added and taken, never looked up.
+CREATE TABLE keylift.change_log AS
+SELECT (k."id")::bigint AS key_id FROM "public"."api_keys" k WHERE false;
+ALTER TABLE keylift.change_log REPLICA IDENTITY FULL;
 
 -- step 01_ledger: table keylift.proof_duplicates
 -- What a proof finds out about duplicates; each proof fills it anew, so a crash may empty it.
@@ -262,6 +271,32 @@ CREATE TABLE keylift.events (
   facts jsonb NOT NULL DEFAULT '{}'
 );
 
+-- step 01_ledger: table keylift.writer_secret
+CREATE TABLE keylift.writer_secret (
+  singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+  secret text NOT NULL
+);
+INSERT INTO keylift.writer_secret (secret) VALUES (gen_random_uuid()::text || gen_random_uuid()::text);
+
+-- step 01_ledger: function keylift.own_write
+CREATE FUNCTION keylift.own_write(writer text, depth integer)
+RETURNS text
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $body$
+-- The mark of a write by keylift: valid in this transaction, for the triggers that the marked statement fires at this
+-- depth. A statement of the platform's triggers inside it runs one level deeper, so the mark is not valid there.
+#variable_conflict use_column
+BEGIN
+  RETURN own_write.writer || ':' || (
+    SELECT encode(
+      sha256(concat_ws(':', s.secret, pg_current_xact_id(), own_write.depth, own_write.writer)::bytea), 'hex')
+    FROM keylift.writer_secret s
+  );
+END
+$body$;
+REVOKE ALL ON FUNCTION keylift.own_write(text, integer) FROM PUBLIC;
+
 -- step 02_account_keys: table "public"."account_api_keys"
 CREATE TABLE "public"."account_api_keys" AS
 SELECT
@@ -281,7 +316,7 @@ FROM
   LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
 WHERE false;
 ALTER TABLE "public"."account_api_keys"
-  ADD PRIMARY KEY (id),
+  ALTER COLUMN id SET NOT NULL,
   ALTER COLUMN account_id SET NOT NULL,
   ALTER COLUMN token SET NOT NULL,
   ALTER COLUMN created_at SET NOT NULL,
@@ -290,7 +325,7 @@ ALTER TABLE "public"."account_api_keys"
   ALTER COLUMN scope SET DEFAULT 'store_apis';
 
 -- step 02_account_keys: function keylift.draw_key_id
-CREATE FUNCTION keylift.draw_key_id()
+CREATE OR REPLACE FUNCTION keylift.draw_key_id()
 RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -305,17 +340,19 @@ BEGIN
   LOOP
     NEW.id := nextval(ids);
     EXIT WHEN NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."id" = NEW.id)
-      AND NOT EXISTS (SELECT FROM "public"."account_api_keys" t WHERE t.id = NEW.id);
+      AND NOT EXISTS (SELECT FROM "public"."account_api_keys" t WHERE t.id = NEW.id AND t.origin_api_id IS NULL);
     -- Ids that were given by hand are ahead of the sequence: it is set to the end of the block that is taken.
     SELECT taken.id
     INTO free
     FROM (
       SELECT k."id" AS id FROM "public"."api_keys" k WHERE k."id" >= NEW.id
       UNION ALL
-      SELECT t.id FROM "public"."account_api_keys" t WHERE t.id >= NEW.id
+      SELECT t.id FROM "public"."account_api_keys" t WHERE t.id >= NEW.id AND t.origin_api_id IS NULL
     ) taken
-    WHERE NOT EXISTS (SELECT FROM "public"."api_keys" n WHERE n."id" = taken.id + 1)
-      AND NOT EXISTS (SELECT FROM "public"."account_api_keys" n WHERE n.id = taken.id + 1)
+    WHERE CASE WHEN taken.id::numeric < 9223372036854775807 THEN
+      NOT EXISTS (SELECT FROM "public"."api_keys" n WHERE n."id" = taken.id + 1)
+      AND NOT EXISTS (SELECT FROM "public"."account_api_keys" n WHERE n.id = taken.id + 1 AND n.origin_api_id IS NULL)
+    END
     ORDER BY taken.id
     LIMIT 1;
     PERFORM setval(ids, free::bigint);
@@ -327,12 +364,13 @@ REVOKE ALL ON FUNCTION keylift.draw_key_id() FROM PUBLIC;
 
 -- step 02_account_keys: trigger of "public"."account_api_keys" that draws ids
 CREATE TRIGGER keylift_draw_key_id BEFORE INSERT ON "public"."account_api_keys"
-  FOR EACH ROW WHEN (NEW.id IS NULL)
-  EXECUTE FUNCTION keylift.draw_key_id();
+  FOR EACH ROW WHEN (NEW.id IS NULL) EXECUTE FUNCTION keylift.draw_key_id();
 
--- step 02_account_keys: index of "public"."account_api_keys" by the tokens of native keys
-CREATE UNIQUE INDEX "account_api_keys_born_token"
-  ON "public"."account_api_keys" (token) WHERE origin_api_id IS NULL;
+-- step 02_account_keys: indexes of "public"."account_api_keys" for native keys
+CREATE UNIQUE INDEX "account_api_keys_native_token" ON "public"."account_api_keys" (token) WHERE origin_api_id IS NULL;
+CREATE UNIQUE INDEX "account_api_keys_native_id" ON "public"."account_api_keys" (id) WHERE origin_api_id IS NULL;
+-- A table without a primary key that is published needs an identity, or its rows cannot be changed.
+ALTER TABLE "public"."account_api_keys" REPLICA IDENTITY FULL;
 
 -- step 03_resolver: function keylift.authorize
 CREATE OR REPLACE FUNCTION keylift.authorize(token text, api_id bigint)
@@ -461,1570 +499,46 @@ DROP INDEX CONCURRENTLY IF EXISTS "public"."api_keys_keylift_token";
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "api_keys_keylift_token"
   ON "public"."api_keys" (("token"));
 
--- step 05_mirror: number this mirror
-UPDATE keylift.migration SET mirror = mirror + 1;
-DO $do$
-BEGIN
-  EXECUTE format(
-    'CREATE FUNCTION keylift.mirror_number() RETURNS integer LANGUAGE sql IMMUTABLE RETURN %s',
-    (SELECT mirror FROM keylift.migration));
-END
-$do$;
-REVOKE ALL ON FUNCTION keylift.mirror_number() FROM PUBLIC;
-
--- step 05_mirror: type keylift.verdict
-CREATE TYPE keylift.verdict AS (
-  key_id bigint,
-  outcome text,
-  reason text,
-  account_key_id bigint,
-  token text,
-  last_used_at timestamp with time zone
-);
-REVOKE ALL ON TYPE keylift.verdict FROM PUBLIC;
-
--- step 05_mirror: function keylift.await_batches
-CREATE FUNCTION keylift.await_batches(ids bigint[])
-RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $body$
--- Waits for the batches that copy a range with one of these ids, and keeps such ranges from being copied until the
--- transaction ends. A range may be split or finished while this waits, so it looks again until the ranges it sees
--- are the ranges it has locked.
-#variable_conflict use_column
-DECLARE
-  expected bigint;
-  locked bigint;
-BEGIN
-  LOOP
-    SELECT count(DISTINCT b.batch_no)
-    INTO expected
-    FROM unnest(ids) AS given (id),
-      LATERAL (
-        SELECT * FROM keylift.batches r WHERE r.open AND r.upto_id >= given.id ORDER BY r.upto_id LIMIT 1
-      ) b
-    WHERE b.after_id IS NULL OR b.after_id < given.id;
-    EXIT WHEN expected = 0;
-    SELECT count(*)
-    INTO locked
-    FROM (
-      SELECT FROM keylift.batches b
-      WHERE b.open AND b.batch_no IN (
-        SELECT r.batch_no
-        FROM unnest(ids) AS given (id),
-          LATERAL (
-            SELECT * FROM keylift.batches r WHERE r.open AND r.upto_id >= given.id ORDER BY r.upto_id LIMIT 1
-          ) r
-        WHERE r.after_id IS NULL OR r.after_id < given.id
-      )
-      FOR SHARE OF b
-    ) held;
-    EXIT WHEN locked = expected;
-  END LOOP;
-END
-$body$;
-REVOKE ALL ON FUNCTION keylift.await_batches(bigint[]) FROM PUBLIC;
-
--- step 05_mirror: function keylift.settle
-CREATE FUNCTION keylift.settle(touched_ids bigint[], touched_tokens text[],
-                               by_trigger boolean DEFAULT false)
-RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off
-SET jit = off
-SET plan_cache_mode = force_generic_plan
-AS $body$
--- Makes account keys and outcomes what the rules say of the legacy rows with these ids or tokens as they are now. The
--- triggers call it for changed rows; a stage calls it where a hold, an account or an API may have changed a verdict.
--- It returns early where a trigger asks and account key, per-API key and ledger already agree.
-#variable_conflict use_column
-<<own>>
-DECLARE
-  id CONSTANT bigint := touched_ids[1];
-  token CONSTANT text COLLATE "default" := touched_tokens[1];
-  migration_state text;
-  nothing_to_do boolean := false;
-  writer CONSTANT text := coalesce(current_setting('keylift.writer', true), '');
-  written text;
-BEGIN
-  -- A stage that calls has a reason that no row shows: a hold, or an account.
-  IF by_trigger AND cardinality(touched_ids) = 1 AND cardinality(touched_tokens) = 1 THEN
-    SELECT
-      (SELECT m.state FROM keylift.migration m WHERE m.mirror = keylift.mirror_number()),
-      NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = own.id)
-        AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = own.token AND k."id" <> own.id)
-        AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.account_key_id = own.id AND x.outcome = 'merge')
-        AND NOT EXISTS (SELECT FROM keylift.batches WHERE open)
-        AND CASE
-          WHEN t.id IS NULL THEN
-            k."id" IS NULL OR NOT true OR (a."id" IS NOT NULL AND NOT ((a.kind = 'store') IS TRUE))
-          ELSE
-            true
-            AND (CASE
-                  WHEN a."id" IS NULL THEN 'missing_api'
-                  WHEN NOT ((a.kind = 'store') IS TRUE) THEN 'stay'
-                  WHEN o."id" IS NULL THEN 'missing_account'
-                  WHEN NOT (octet_length(k."token") > 0) IS TRUE THEN 'missing_token'
-                  WHEN k."created_at" IS NULL THEN 'missing_created_at'
-                END) IS NULL AND NOT (EXISTS (SELECT FROM keylift.holds h WHERE h.key_id = k."id")
-                  OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id")) AND NOT EXISTS (
-                  SELECT FROM "public"."account_api_keys" b
-                  WHERE b.token = k."token" AND b.origin_api_id IS NULL
-                )
-            AND record_image_eq(
-              ROW(t.account_id, t.name, t.token, t.origin_api_id, t.created_at, t.revoked_at,
-                  t.expires_at),
-              ROW(k."account_id", k."name", k."token", k."api_id", k."created_at", k."revoked_at",
-                  k."expires_at"))
-          END
-    INTO own.migration_state, own.nothing_to_do
-    FROM (SELECT) one
-      LEFT JOIN "public"."account_api_keys" t ON t.id = own.id AND t.origin_api_id IS NOT NULL
-      LEFT JOIN (
-        "public"."api_keys" k
-        LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
-        LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
-      ) ON k."id" = own.id;
-    nothing_to_do := nothing_to_do AND migration_state <> 'rolling_back';
-  ELSE
-    SELECT m.state INTO migration_state FROM keylift.migration m WHERE m.mirror = keylift.mirror_number();
-  END IF;
-  IF migration_state IS NULL THEN
-    RAISE EXCEPTION 'this transaction read the database before keylift mirrored it; run it again'
-      USING ERRCODE = 'serialization_failure';
-  END IF;
-  -- Not a SET of the function: only a superuser may give a function such a parameter. An error takes it back.
-  -- An assignment, not PERFORM, which begins a statement.
-  written := set_config('keylift.writer', 'mirror', true);
-  IF NOT nothing_to_do OR to_regclass('keylift.late_keys') IS NOT NULL THEN
-    <<copies>>
-    DECLARE
-      -- Copies: a parameter takes the collation of its argument.
-      ids CONSTANT bigint[] := touched_ids;
-      tokens CONSTANT text[] COLLATE "default" := touched_tokens;
-    BEGIN
-      IF nothing_to_do THEN
-        NULL;
-      ELSIF migration_state = 'rolling_back' THEN
-        UPDATE "public"."api_keys" k
-        SET "last_used_at" = t.last_used_at
-        FROM "public"."account_api_keys" t
-        WHERE k."id" = t.id AND t.origin_api_id IS NOT NULL AND t.id = ANY (copies.ids)
-          AND t.last_used_at IS NOT NULL
-          AND (k."last_used_at" IS NULL OR k."last_used_at" < t.last_used_at);
-        DELETE FROM "public"."account_api_keys" t WHERE t.origin_api_id IS NOT NULL AND t.id = ANY (copies.ids);
-        -- A row that left its group must not follow the account key of that group.
-        DELETE FROM keylift.outcomes x
-        USING "public"."api_keys" k
-        WHERE x.key_id = ANY (copies.ids) AND x.outcome = 'merge' AND k."id" = x.key_id
-          AND NOT EXISTS (
-            SELECT
-            FROM
-              "public"."api_keys" k
-              LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
-              LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
-              JOIN "public"."account_api_keys" t ON t.token = k."token" AND t.account_id = k."account_id"
-            WHERE k."id" = x.key_id AND t.id = x.account_key_id AND ((a.kind = 'store') IS TRUE)
-          );
-      ELSIF cardinality(copies.ids) + cardinality(copies.tokens) <= 200 THEN
-        PERFORM keylift.settle_few(copies.ids, copies.tokens);
-      ELSE
-        PERFORM keylift.settle_many(copies.ids, copies.tokens);
-      END IF;
-      IF to_regclass('keylift.late_keys') IS NOT NULL THEN
-        INSERT INTO keylift.late_keys (key_id)
-        SELECT unnest(copies.ids)
-        UNION
-        SELECT k."id"
-        FROM
-          unnest(copies.tokens) AS given (token)
-          JOIN "public"."api_keys" k ON k."token" = given.token;
-      END IF;
-    END;
-  END IF;
-  written := set_config('keylift.writer', writer, true);
-END
-$body$;
-REVOKE ALL ON FUNCTION keylift.settle(bigint[], text[], boolean) FROM PUBLIC;
-
--- step 05_mirror: function keylift.settle_few
-CREATE FUNCTION keylift.settle_few(touched_ids bigint[], touched_tokens text[])
-RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off
-SET jit = off
-SET plan_cache_mode = force_generic_plan
-AS $body$
--- Settles up to 200 ids and tokens, with plans that are kept between calls.
--- It locks the rows that share a token with the caller's, applies the rules to all of them, and then makes account
--- keys, outcomes and overlaps what the verdicts say. If another session got in between, it looks again.
-#variable_conflict use_column
-<<own>>
-DECLARE
-  verdicts keylift.verdict[];
-  deleted keylift.verdict[] := '{}'; -- last use of account keys that were deleted here
-  concerned bigint[];
-  leaving bigint[];
-  joined boolean;
-  some_do_not_move boolean; -- does any verdict say something else than move?
-  moving bigint;
-  moved bigint; -- how many of the moving keys have their account key
-  retokened boolean; -- does any of these have another token?
-BEGIN
-  FOR attempt IN 1..10 LOOP
-    -- A session that changes another row of the same token, or adds one, comes before this one or after it.
-    PERFORM
-    FROM
-      unnest(settle_few.touched_tokens) AS given (token)
-      JOIN "public"."api_keys" k ON k."token" = given.token
-    WHERE k."id" <> ALL (settle_few.touched_ids)
-    ORDER BY k."id"
-    FOR NO KEY UPDATE OF k;
-    IF NOT FOUND AND cardinality(touched_ids) = 1 THEN
-      concerned := touched_ids;
-    ELSE
-      SELECT array_agg(DISTINCT id)
-      INTO concerned
-      FROM (
-        SELECT unnest(settle_few.touched_ids) AS id
-        UNION ALL
-        SELECT k."id"
-        FROM
-          unnest(settle_few.touched_tokens) AS given (token)
-          JOIN "public"."api_keys" k ON k."token" = given.token
-      ) c;
-    END IF;
-    IF EXISTS (SELECT FROM keylift.batches WHERE open) THEN
-      PERFORM keylift.await_batches(concerned);
-    END IF;
-    -- Statements that have nothing to do are not begun: beginning one is most of what a mirrored write costs.
-    IF cardinality(concerned) = 1 THEN
-      SELECT
-        array_agg(ROW(key_id, outcome, reason, account_key_id, token, last_used_at)::keylift.verdict),
-        coalesce(bool_or(outcome <> 'move'), false),
-        count(*) FILTER (WHERE outcome = 'move'),
-        EXISTS (
-          SELECT
-          FROM
-            unnest(settle_few.touched_tokens) AS given (token)
-            JOIN "public"."api_keys" k ON k."token" = given.token
-          WHERE k."id" <> own.concerned[1]
-        )
-      INTO verdicts, some_do_not_move, moving, joined
-      FROM (
-        SELECT key_id, account_id, alive, token,
-          CASE
-            WHEN own_reason = 'stay' THEN 'stay'
-            WHEN own_reason IS NOT NULL THEN 'exception'
-            WHEN held THEN 'hold'
-            WHEN several_accounts OR taken_by_native_key OR several_lives THEN 'exception'
-            WHEN key_id = first_key THEN 'move'
-            ELSE 'merge'
-          END AS outcome,
-          CASE
-            WHEN own_reason = 'stay' THEN NULL
-            WHEN own_reason IS NOT NULL THEN own_reason
-            WHEN held THEN NULL
-            WHEN several_accounts OR taken_by_native_key THEN 'shared_token'
-            WHEN several_lives THEN 'conflicting_status'
-          END AS reason,
-          CASE WHEN own_reason IS NULL THEN first_key END AS account_key_id,
-          group_last_used_at AS last_used_at
-        FROM (
-          SELECT *, named_by_hold AS held, false AS several_accounts, false AS several_lives,
-            key_id AS first_key, last_used_at AS group_last_used_at
-          FROM (
-            SELECT
-              k."id" AS key_id, k."account_id" AS account_id, k."token" AS token,
-              k."created_at" AS created_at, k."last_used_at" AS last_used_at,
-              (k."revoked_at" IS NULL AND (k."expires_at" IS NULL OR k."expires_at" > now())) AS alive,
-              CASE
-                WHEN (k."revoked_at" IS NULL AND (k."expires_at" IS NULL OR k."expires_at" > now()))
-                  THEN coalesce((k."expires_at")::text, 'never')
-                ELSE 'dead'
-              END AS life,
-              (EXISTS (SELECT FROM keylift.holds h WHERE h.key_id = k."id")
-                OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id")) AS named_by_hold,
-              EXISTS (
-                SELECT FROM "public"."account_api_keys" b
-                WHERE b.token = k."token" AND b.origin_api_id IS NULL
-              ) AS taken_by_native_key,
-              CASE WHEN (a."id" IS NULL AND EXISTS (
-                           SELECT FROM "public"."account_api_keys" b
-                           WHERE b.id = k."id" AND b.origin_api_id = k."api_id"
-                         )) IS NOT TRUE THEN
-                CASE
-                  WHEN a."id" IS NULL THEN 'missing_api'
-                  WHEN NOT ((a.kind = 'store') IS TRUE) THEN 'stay'
-                  WHEN o."id" IS NULL THEN 'missing_account'
-                  WHEN NOT (octet_length(k."token") > 0) IS TRUE THEN 'missing_token'
-                  WHEN k."created_at" IS NULL THEN 'missing_created_at'
-                END
-              END AS own_reason
-            FROM
-              "public"."api_keys" k
-              LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
-              LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
-            WHERE true
-              AND k."id" = own.concerned[1]
-            OFFSET 0 -- as windows do, this keeps PostgreSQL from evaluating an expression once for each use
-          ) candidate
-        ) compared
-      ) verdict
-      WHERE outcome <> 'stay';
-      CONTINUE WHEN joined; -- a row of the token was committed after the ids were read
-    ELSE
-      SELECT
-        array_agg(ROW(key_id, outcome, reason, account_key_id, token, last_used_at)::keylift.verdict),
-        coalesce(bool_or(outcome <> 'move'), false),
-        count(*) FILTER (WHERE outcome = 'move'),
-        false
-      INTO verdicts, some_do_not_move, moving, joined
-      FROM (
-        SELECT key_id, account_id, alive, token,
-          CASE
-            WHEN own_reason = 'stay' THEN 'stay'
-            WHEN own_reason IS NOT NULL THEN 'exception'
-            WHEN held THEN 'hold'
-            WHEN several_accounts OR taken_by_native_key OR several_lives THEN 'exception'
-            WHEN key_id = first_key THEN 'move'
-            ELSE 'merge'
-          END AS outcome,
-          CASE
-            WHEN own_reason = 'stay' THEN NULL
-            WHEN own_reason IS NOT NULL THEN own_reason
-            WHEN held THEN NULL
-            WHEN several_accounts OR taken_by_native_key THEN 'shared_token'
-            WHEN several_lives THEN 'conflicting_status'
-          END AS reason,
-          CASE WHEN own_reason IS NULL THEN first_key END AS account_key_id,
-          group_last_used_at AS last_used_at
-        FROM (
-          SELECT *,
-            bool_or(account_id IS DISTINCT FROM first_account) OVER same_token AS several_accounts,
-            bool_or(life IS DISTINCT FROM first_life) OVER same_token AS several_lives
-          FROM (
-            SELECT *,
-              bool_or(named_by_hold) OVER (PARTITION BY token, account_id) AS held,
-              first_value(key_id) OVER earliest AS first_key,
-              first_value(account_id) OVER earliest AS first_account,
-              first_value(life) OVER earliest AS first_life,
-              max(last_used_at) OVER (PARTITION BY token, may_move) AS group_last_used_at
-            FROM (
-              SELECT *, own_reason IS NULL AS may_move
-              FROM (
-                SELECT
-                  k."id" AS key_id, k."account_id" AS account_id, k."token" AS token,
-                  k."created_at" AS created_at, k."last_used_at" AS last_used_at,
-                  (k."revoked_at" IS NULL AND (k."expires_at" IS NULL OR k."expires_at" > now())) AS alive,
-                  CASE
-                    WHEN (k."revoked_at" IS NULL AND (k."expires_at" IS NULL OR k."expires_at" > now()))
-                      THEN coalesce((k."expires_at")::text, 'never')
-                    ELSE 'dead'
-                  END AS life,
-                  (EXISTS (SELECT FROM keylift.holds h WHERE h.key_id = k."id")
-                    OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id")) AS named_by_hold,
-                  EXISTS (
-                    SELECT FROM "public"."account_api_keys" b
-                    WHERE b.token = k."token" AND b.origin_api_id IS NULL
-                  ) AS taken_by_native_key,
-                  CASE WHEN (a."id" IS NULL AND EXISTS (
-                               SELECT FROM "public"."account_api_keys" b
-                               WHERE b.id = k."id" AND b.origin_api_id = k."api_id"
-                             )) IS NOT TRUE THEN
-                    CASE
-                      WHEN a."id" IS NULL THEN 'missing_api'
-                      WHEN NOT ((a.kind = 'store') IS TRUE) THEN 'stay'
-                      WHEN o."id" IS NULL THEN 'missing_account'
-                      WHEN NOT (octet_length(k."token") > 0) IS TRUE THEN 'missing_token'
-                      WHEN k."created_at" IS NULL THEN 'missing_created_at'
-                    END
-                  END AS own_reason
-                FROM
-                  "public"."api_keys" k
-                  LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
-                  LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
-                WHERE true
-                  AND k."id" IN (
-                        SELECT unnest(settle_few.touched_ids)
-                        UNION
-                        SELECT k."id"
-                        FROM
-                          unnest(settle_few.touched_tokens) AS given (token)
-                          JOIN "public"."api_keys" k ON k."token" = given.token
-                      )
-              ) candidate
-            ) candidate
-            WINDOW earliest AS (PARTITION BY token, may_move ORDER BY created_at, key_id)
-          ) grouped
-          WINDOW same_token AS (PARTITION BY token, may_move)
-        ) compared
-      ) verdict
-      WHERE outcome <> 'stay';
-    END IF;
-
-    -- A key that does not move loses its account key. So does, for an instant, a key whose token another one takes over
-    -- in this statement. The ids are looked up one by one first: most often there is none, and a DELETE over many ids
-    -- may read the whole table to find that out.
-    IF moving = 1 AND cardinality(concerned) = 1 THEN
-      leaving := NULL;
-    ELSE
-      SELECT array_agg(t.id)
-      INTO leaving
-      FROM unnest(own.concerned) AS c (id),
-        LATERAL (SELECT * FROM "public"."account_api_keys" t WHERE t.id = c.id LIMIT 1) t
-      WHERE t.origin_api_id IS NOT NULL
-            AND (t.id, t.token) NOT IN (SELECT v.key_id, v.token FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
-            AND (
-              t.id NOT IN (SELECT v.key_id FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
-              OR t.token IN (SELECT v.token FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
-            );
-    END IF;
-    IF leaving IS NOT NULL THEN
-      WITH gone AS (
-        DELETE FROM "public"."account_api_keys" t
-        WHERE t.id = ANY (own.leaving)
-          AND t.origin_api_id IS NOT NULL
-              AND (t.id, t.token) NOT IN (SELECT v.key_id, v.token FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
-              AND (
-                t.id NOT IN (SELECT v.key_id FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
-                OR t.token IN (SELECT v.token FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
-              )
-        RETURNING t.id, t.token, t.last_used_at
-      )
-      SELECT own.deleted
-        || coalesce(array_agg(ROW(id, NULL, NULL, NULL, token, last_used_at)::keylift.verdict), '{}')
-      INTO deleted
-      FROM gone
-      WHERE last_used_at IS NOT NULL;
-    END IF;
-    -- The last use of a deleted account key goes to its per-API row.
-    IF cardinality(deleted) > 0 THEN
-      UPDATE "public"."api_keys" k
-      SET "last_used_at" = g.last_used_at
-      FROM unnest(own.deleted) g
-      WHERE k."id" = g.key_id
-        AND (k."last_used_at" IS NULL OR k."last_used_at" < g.last_used_at);
-    END IF;
-    -- A key in keylift.overlaps has a row in keylift.outcomes: the overlap goes before the outcome, or with it.
-    IF EXISTS (SELECT FROM unnest(own.concerned) AS c (id) JOIN keylift.outcomes x ON x.key_id = c.id) THEN
-      WITH apart AS (
-        DELETE FROM keylift.overlaps p
-        USING unnest(own.concerned) AS c (id)
-        WHERE p.key_id = c.id
-          AND p.key_id NOT IN (SELECT v.key_id FROM unnest(own.verdicts) v WHERE v.outcome IN ('exception', 'hold'))
-      )
-      DELETE FROM keylift.outcomes x
-      USING unnest(own.concerned) AS c (id)
-      WHERE x.key_id = c.id
-        AND x.key_id NOT IN (SELECT v.key_id FROM unnest(own.verdicts) v WHERE v.outcome <> 'move');
-    END IF;
-    IF verdicts IS NULL THEN RETURN; END IF;
-
-    IF some_do_not_move THEN
-      INSERT INTO keylift.outcomes AS x (
-        key_id, outcome, reason, account_key_id, source, opened_api_id, opened_since)
-      SELECT v.key_id, v.outcome, v.reason,
-        CASE WHEN v.outcome = 'merge' THEN v.account_key_id END,
-        CASE WHEN v.outcome = 'merge' THEN to_jsonb(k) END,
-        CASE WHEN v.outcome = 'merge' THEN k."api_id" END,
-        CASE WHEN v.outcome = 'merge' THEN k."created_at" END
-      FROM unnest(own.verdicts) v JOIN "public"."api_keys" k ON k."id" = v.key_id
-      WHERE v.outcome <> 'move'
-      ON CONFLICT (key_id) DO UPDATE
-      SET outcome = excluded.outcome, reason = excluded.reason, account_key_id = excluded.account_key_id,
-        source = excluded.source, opened_api_id = excluded.opened_api_id, opened_since = excluded.opened_since,
-        settled_at = clock_timestamp()
-      WHERE record_image_ne(
-        ROW(x.outcome, x.reason, x.account_key_id, x.source),
-        ROW(excluded.outcome, excluded.reason, excluded.account_key_id, excluded.source));
-    END IF;
-
-    SELECT count(*), coalesce(bool_or(t.token <> v.token), false)
-    INTO moved, retokened
-    FROM unnest(own.verdicts) v JOIN "public"."account_api_keys" t ON t.id = v.key_id AND t.origin_api_id IS NOT NULL
-    WHERE v.outcome = 'move';
-    IF retokened THEN
-      BEGIN
-        UPDATE "public"."account_api_keys" t
-        SET account_id = k."account_id", name = k."name", token = k."token",
-            origin_api_id = k."api_id", created_at = k."created_at",
-            revoked_at = k."revoked_at", expires_at = k."expires_at",
-          last_used_at = greatest(t.last_used_at, v.last_used_at)
-        FROM
-          unnest(own.verdicts) v
-          JOIN "public"."api_keys" k ON k."id" = v.key_id
-          LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
-          LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
-        WHERE v.outcome = 'move' AND t.id = v.key_id AND t.origin_api_id IS NOT NULL
-          AND record_image_ne(
-            ROW(t.account_id, t.name, t.token, t.origin_api_id, t.created_at, t.revoked_at,
-                t.expires_at),
-            ROW(k."account_id", k."name", k."token", k."api_id", k."created_at", k."revoked_at",
-                k."expires_at"));
-      EXCEPTION WHEN unique_violation THEN
-        -- Another session just wrote a row with this token; with a new snapshot the rules see it.
-        IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
-          RAISE EXCEPTION 'could not serialize access due to a token written meanwhile'
-            USING ERRCODE = 'serialization_failure';
-        END IF;
-        CONTINUE;
-      END;
-    ELSIF moved > 0 THEN
-      UPDATE "public"."account_api_keys" t
-      SET account_id = k."account_id", name = k."name", token = k."token",
-          origin_api_id = k."api_id", created_at = k."created_at",
-          revoked_at = k."revoked_at", expires_at = k."expires_at",
-        last_used_at = greatest(t.last_used_at, v.last_used_at)
-      FROM
-        unnest(own.verdicts) v
-        JOIN "public"."api_keys" k ON k."id" = v.key_id
-        LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
-        LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
-      WHERE v.outcome = 'move' AND t.id = v.key_id AND t.origin_api_id IS NOT NULL
-        AND record_image_ne(
-          ROW(t.account_id, t.name, t.token, t.origin_api_id, t.created_at, t.revoked_at,
-              t.expires_at),
-          ROW(k."account_id", k."name", k."token", k."api_id", k."created_at", k."revoked_at",
-              k."expires_at"));
-    END IF;
-    IF moved < moving THEN
-      IF cardinality(deleted) = 0 THEN
-        INSERT INTO "public"."account_api_keys"
-          (id, account_id, name, token, origin_api_id, created_at, revoked_at, expires_at,
-           last_used_at)
-        SELECT v.key_id, k."account_id", k."name", k."token", k."api_id", k."created_at",
-               k."revoked_at", k."expires_at", v.last_used_at
-        FROM
-          unnest(own.verdicts) v
-          JOIN "public"."api_keys" k ON k."id" = v.key_id
-          LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
-          LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
-        WHERE v.outcome = 'move' AND NOT EXISTS (SELECT FROM "public"."account_api_keys" t WHERE t.id = v.key_id)
-        ON CONFLICT DO NOTHING;
-      ELSE
-        INSERT INTO "public"."account_api_keys"
-          (id, account_id, name, token, origin_api_id, created_at, revoked_at, expires_at,
-           last_used_at)
-        SELECT v.key_id, k."account_id", k."name", k."token", k."api_id", k."created_at",
-               k."revoked_at", k."expires_at",
-               greatest(v.last_used_at, g.last_used_at, h.last_used_at)
-        FROM
-          unnest(own.verdicts) v
-          JOIN "public"."api_keys" k ON k."id" = v.key_id
-          LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
-          LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
-          LEFT JOIN (
-            SELECT g.key_id, max(g.last_used_at) AS last_used_at
-            FROM unnest(own.deleted) g
-            GROUP BY 1
-          ) g ON g.key_id = v.key_id
-          LEFT JOIN (
-            SELECT h.token, max(h.last_used_at) AS last_used_at
-            FROM unnest(own.deleted) h
-            WHERE NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."id" = h.key_id)
-            GROUP BY 1
-          ) h ON h.token = v.token
-        WHERE v.outcome = 'move' AND NOT EXISTS (SELECT FROM "public"."account_api_keys" t WHERE t.id = v.key_id)
-        ON CONFLICT DO NOTHING;
-      END IF;
-    END IF;
-
-    -- A row that another session just wrote can have kept ours out; with a new snapshot the rules see it. An account
-    -- key can also have gone with its account, where the per-API row changed its account meanwhile.
-    IF NOT EXISTS (
-      SELECT FROM unnest(own.verdicts) v
-      WHERE v.outcome = 'move'
-        AND NOT EXISTS (SELECT FROM "public"."account_api_keys" t WHERE t.id = v.key_id AND t.origin_api_id IS NOT NULL)
-    ) THEN
-      -- keylift.overlaps has a row for each key, not for each token: no writer waits for another one.
-      IF some_do_not_move AND EXISTS (SELECT FROM unnest(own.verdicts) v WHERE v.outcome IN ('exception', 'hold')) THEN
-        IF EXISTS (SELECT FROM unnest(own.verdicts) v JOIN keylift.overlaps p ON p.key_id = v.key_id) THEN
-          DELETE FROM keylift.overlaps p
-          USING unnest(own.verdicts) v
-          WHERE p.key_id = v.key_id AND NOT EXISTS (SELECT FROM "public"."account_api_keys" t WHERE t.token = v.token);
-        END IF;
-        INSERT INTO keylift.overlaps (key_id)
-        SELECT v.key_id
-        FROM unnest(own.verdicts) v
-        WHERE v.outcome IN ('exception', 'hold')
-          AND (
-            v.token IN (SELECT m.token FROM unnest(own.verdicts) m WHERE m.outcome = 'move')
-            OR EXISTS (SELECT FROM "public"."account_api_keys" b WHERE b.token = v.token AND b.origin_api_id IS NULL)
-          )
-        ON CONFLICT DO NOTHING;
-      END IF;
-      RETURN;
-    END IF;
-  END LOOP;
-  RAISE EXCEPTION
-    'keylift cannot give an account key to a per-API key: its id or its token belongs to a key made in Settings'
-    USING ERRCODE = 'unique_violation';
-END
-$body$;
-REVOKE ALL ON FUNCTION keylift.settle_few(bigint[], text[]) FROM PUBLIC;
-
--- step 05_mirror: function keylift.settle_many
-CREATE FUNCTION keylift.settle_many(touched_ids bigint[], touched_tokens text[])
-RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = on
-SET jit = off
-SET plan_cache_mode = force_custom_plan
-SET random_page_cost = 1.1
-AS $body$
--- Settles any number of ids and tokens, with plans made for their number.
--- It locks the rows that share a token with the caller's, applies the rules to all of them, and then makes account
--- keys, outcomes and overlaps what the verdicts say. If another session got in between, it looks again.
-#variable_conflict use_column
-<<own>>
-DECLARE
-  verdicts keylift.verdict[];
-  deleted keylift.verdict[] := '{}'; -- last use of account keys that were deleted here
-  concerned bigint[];
-  leaving bigint[];
-  joined boolean;
-  some_do_not_move boolean; -- does any verdict say something else than move?
-  moving bigint;
-  moved bigint; -- how many of the moving keys have their account key
-  retokened boolean; -- does any of these have another token?
-BEGIN
-  FOR attempt IN 1..10 LOOP
-    -- A session that changes another row of the same token, or adds one, comes before this one or after it.
-    PERFORM
-    FROM
-      unnest(settle_many.touched_tokens) AS given (token)
-      JOIN "public"."api_keys" k ON k."token" = given.token
-    WHERE NOT EXISTS (SELECT FROM unnest(settle_many.touched_ids) AS own (id) WHERE own.id = k."id")
-    ORDER BY k."id"
-    FOR NO KEY UPDATE OF k;
-    IF NOT FOUND AND cardinality(touched_ids) = 1 THEN
-      concerned := touched_ids;
-    ELSE
-      SELECT array_agg(DISTINCT id)
-      INTO concerned
-      FROM (
-        SELECT unnest(settle_many.touched_ids) AS id
-        UNION ALL
-        SELECT k."id"
-        FROM
-          unnest(settle_many.touched_tokens) AS given (token)
-          JOIN "public"."api_keys" k ON k."token" = given.token
-      ) c;
-    END IF;
-    IF EXISTS (SELECT FROM keylift.batches WHERE open) THEN
-      PERFORM keylift.await_batches(concerned);
-    END IF;
-    -- Statements that have nothing to do are not begun: beginning one is most of what a mirrored write costs.
-    IF cardinality(concerned) = 1 THEN
-      SELECT
-        array_agg(ROW(key_id, outcome, reason, account_key_id, token, last_used_at)::keylift.verdict),
-        coalesce(bool_or(outcome <> 'move'), false),
-        count(*) FILTER (WHERE outcome = 'move'),
-        EXISTS (
-          SELECT
-          FROM
-            unnest(settle_many.touched_tokens) AS given (token)
-            JOIN "public"."api_keys" k ON k."token" = given.token
-          WHERE k."id" <> own.concerned[1]
-        )
-      INTO verdicts, some_do_not_move, moving, joined
-      FROM (
-        SELECT key_id, account_id, alive, token,
-          CASE
-            WHEN own_reason = 'stay' THEN 'stay'
-            WHEN own_reason IS NOT NULL THEN 'exception'
-            WHEN held THEN 'hold'
-            WHEN several_accounts OR taken_by_native_key OR several_lives THEN 'exception'
-            WHEN key_id = first_key THEN 'move'
-            ELSE 'merge'
-          END AS outcome,
-          CASE
-            WHEN own_reason = 'stay' THEN NULL
-            WHEN own_reason IS NOT NULL THEN own_reason
-            WHEN held THEN NULL
-            WHEN several_accounts OR taken_by_native_key THEN 'shared_token'
-            WHEN several_lives THEN 'conflicting_status'
-          END AS reason,
-          CASE WHEN own_reason IS NULL THEN first_key END AS account_key_id,
-          group_last_used_at AS last_used_at
-        FROM (
-          SELECT *, named_by_hold AS held, false AS several_accounts, false AS several_lives,
-            key_id AS first_key, last_used_at AS group_last_used_at
-          FROM (
-            SELECT
-              k."id" AS key_id, k."account_id" AS account_id, k."token" AS token,
-              k."created_at" AS created_at, k."last_used_at" AS last_used_at,
-              (k."revoked_at" IS NULL AND (k."expires_at" IS NULL OR k."expires_at" > now())) AS alive,
-              CASE
-                WHEN (k."revoked_at" IS NULL AND (k."expires_at" IS NULL OR k."expires_at" > now()))
-                  THEN coalesce((k."expires_at")::text, 'never')
-                ELSE 'dead'
-              END AS life,
-              (EXISTS (SELECT FROM keylift.holds h WHERE h.key_id = k."id")
-                OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id")) AS named_by_hold,
-              EXISTS (
-                SELECT FROM "public"."account_api_keys" b
-                WHERE b.token = k."token" AND b.origin_api_id IS NULL
-              ) AS taken_by_native_key,
-              CASE WHEN (a."id" IS NULL AND EXISTS (
-                           SELECT FROM "public"."account_api_keys" b
-                           WHERE b.id = k."id" AND b.origin_api_id = k."api_id"
-                         )) IS NOT TRUE THEN
-                CASE
-                  WHEN a."id" IS NULL THEN 'missing_api'
-                  WHEN NOT ((a.kind = 'store') IS TRUE) THEN 'stay'
-                  WHEN o."id" IS NULL THEN 'missing_account'
-                  WHEN NOT (octet_length(k."token") > 0) IS TRUE THEN 'missing_token'
-                  WHEN k."created_at" IS NULL THEN 'missing_created_at'
-                END
-              END AS own_reason
-            FROM
-              "public"."api_keys" k
-              LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
-              LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
-            WHERE true
-              AND k."id" = own.concerned[1]
-            OFFSET 0 -- as windows do, this keeps PostgreSQL from evaluating an expression once for each use
-          ) candidate
-        ) compared
-      ) verdict
-      WHERE outcome <> 'stay';
-      CONTINUE WHEN joined; -- a row of the token was committed after the ids were read
-    ELSE
-      SELECT
-        array_agg(ROW(key_id, outcome, reason, account_key_id, token, last_used_at)::keylift.verdict),
-        coalesce(bool_or(outcome <> 'move'), false),
-        count(*) FILTER (WHERE outcome = 'move'),
-        false
-      INTO verdicts, some_do_not_move, moving, joined
-      FROM (
-        SELECT key_id, account_id, alive, token,
-          CASE
-            WHEN own_reason = 'stay' THEN 'stay'
-            WHEN own_reason IS NOT NULL THEN 'exception'
-            WHEN held THEN 'hold'
-            WHEN several_accounts OR taken_by_native_key OR several_lives THEN 'exception'
-            WHEN key_id = first_key THEN 'move'
-            ELSE 'merge'
-          END AS outcome,
-          CASE
-            WHEN own_reason = 'stay' THEN NULL
-            WHEN own_reason IS NOT NULL THEN own_reason
-            WHEN held THEN NULL
-            WHEN several_accounts OR taken_by_native_key THEN 'shared_token'
-            WHEN several_lives THEN 'conflicting_status'
-          END AS reason,
-          CASE WHEN own_reason IS NULL THEN first_key END AS account_key_id,
-          group_last_used_at AS last_used_at
-        FROM (
-          SELECT *,
-            bool_or(account_id IS DISTINCT FROM first_account) OVER same_token AS several_accounts,
-            bool_or(life IS DISTINCT FROM first_life) OVER same_token AS several_lives
-          FROM (
-            SELECT *,
-              bool_or(named_by_hold) OVER (PARTITION BY token, account_id) AS held,
-              first_value(key_id) OVER earliest AS first_key,
-              first_value(account_id) OVER earliest AS first_account,
-              first_value(life) OVER earliest AS first_life,
-              max(last_used_at) OVER (PARTITION BY token, may_move) AS group_last_used_at
-            FROM (
-              SELECT *, own_reason IS NULL AS may_move
-              FROM (
-                SELECT
-                  k."id" AS key_id, k."account_id" AS account_id, k."token" AS token,
-                  k."created_at" AS created_at, k."last_used_at" AS last_used_at,
-                  (k."revoked_at" IS NULL AND (k."expires_at" IS NULL OR k."expires_at" > now())) AS alive,
-                  CASE
-                    WHEN (k."revoked_at" IS NULL AND (k."expires_at" IS NULL OR k."expires_at" > now()))
-                      THEN coalesce((k."expires_at")::text, 'never')
-                    ELSE 'dead'
-                  END AS life,
-                  (EXISTS (SELECT FROM keylift.holds h WHERE h.key_id = k."id")
-                    OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id")) AS named_by_hold,
-                  EXISTS (
-                    SELECT FROM "public"."account_api_keys" b
-                    WHERE b.token = k."token" AND b.origin_api_id IS NULL
-                  ) AS taken_by_native_key,
-                  CASE WHEN (a."id" IS NULL AND EXISTS (
-                               SELECT FROM "public"."account_api_keys" b
-                               WHERE b.id = k."id" AND b.origin_api_id = k."api_id"
-                             )) IS NOT TRUE THEN
-                    CASE
-                      WHEN a."id" IS NULL THEN 'missing_api'
-                      WHEN NOT ((a.kind = 'store') IS TRUE) THEN 'stay'
-                      WHEN o."id" IS NULL THEN 'missing_account'
-                      WHEN NOT (octet_length(k."token") > 0) IS TRUE THEN 'missing_token'
-                      WHEN k."created_at" IS NULL THEN 'missing_created_at'
-                    END
-                  END AS own_reason
-                FROM
-                  "public"."api_keys" k
-                  LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
-                  LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
-                WHERE true
-                  AND k."id" IN (
-                        SELECT unnest(settle_many.touched_ids)
-                        UNION
-                        SELECT k."id"
-                        FROM
-                          unnest(settle_many.touched_tokens) AS given (token)
-                          JOIN "public"."api_keys" k ON k."token" = given.token
-                      )
-              ) candidate
-            ) candidate
-            WINDOW earliest AS (PARTITION BY token, may_move ORDER BY created_at, key_id)
-          ) grouped
-          WINDOW same_token AS (PARTITION BY token, may_move)
-        ) compared
-      ) verdict
-      WHERE outcome <> 'stay';
-    END IF;
-
-    -- A key that does not move loses its account key. So does, for an instant, a key whose token another one takes over
-    -- in this statement. The ids are looked up one by one first: most often there is none, and a DELETE over many ids
-    -- may read the whole table to find that out.
-    IF moving = 1 AND cardinality(concerned) = 1 THEN
-      leaving := NULL;
-    ELSE
-      SELECT array_agg(t.id)
-      INTO leaving
-      FROM unnest(own.concerned) AS c (id),
-        LATERAL (SELECT * FROM "public"."account_api_keys" t WHERE t.id = c.id LIMIT 1) t
-      WHERE t.origin_api_id IS NOT NULL
-            AND (t.id, t.token) NOT IN (SELECT v.key_id, v.token FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
-            AND (
-              t.id NOT IN (SELECT v.key_id FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
-              OR t.token IN (SELECT v.token FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
-            );
-    END IF;
-    IF leaving IS NOT NULL THEN
-      WITH gone AS (
-        DELETE FROM "public"."account_api_keys" t
-        WHERE t.id = ANY (own.leaving)
-          AND t.origin_api_id IS NOT NULL
-              AND (t.id, t.token) NOT IN (SELECT v.key_id, v.token FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
-              AND (
-                t.id NOT IN (SELECT v.key_id FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
-                OR t.token IN (SELECT v.token FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
-              )
-        RETURNING t.id, t.token, t.last_used_at
-      )
-      SELECT own.deleted
-        || coalesce(array_agg(ROW(id, NULL, NULL, NULL, token, last_used_at)::keylift.verdict), '{}')
-      INTO deleted
-      FROM gone
-      WHERE last_used_at IS NOT NULL;
-    END IF;
-    -- The last use of a deleted account key goes to its per-API row.
-    IF cardinality(deleted) > 0 THEN
-      UPDATE "public"."api_keys" k
-      SET "last_used_at" = g.last_used_at
-      FROM unnest(own.deleted) g
-      WHERE k."id" = g.key_id
-        AND (k."last_used_at" IS NULL OR k."last_used_at" < g.last_used_at);
-    END IF;
-    -- A key in keylift.overlaps has a row in keylift.outcomes: the overlap goes before the outcome, or with it.
-    IF EXISTS (SELECT FROM unnest(own.concerned) AS c (id) JOIN keylift.outcomes x ON x.key_id = c.id) THEN
-      WITH apart AS (
-        DELETE FROM keylift.overlaps p
-        USING unnest(own.concerned) AS c (id)
-        WHERE p.key_id = c.id
-          AND p.key_id NOT IN (SELECT v.key_id FROM unnest(own.verdicts) v WHERE v.outcome IN ('exception', 'hold'))
-      )
-      DELETE FROM keylift.outcomes x
-      USING unnest(own.concerned) AS c (id)
-      WHERE x.key_id = c.id
-        AND x.key_id NOT IN (SELECT v.key_id FROM unnest(own.verdicts) v WHERE v.outcome <> 'move');
-    END IF;
-    IF verdicts IS NULL THEN RETURN; END IF;
-
-    IF some_do_not_move THEN
-      INSERT INTO keylift.outcomes AS x (
-        key_id, outcome, reason, account_key_id, source, opened_api_id, opened_since)
-      SELECT v.key_id, v.outcome, v.reason,
-        CASE WHEN v.outcome = 'merge' THEN v.account_key_id END,
-        CASE WHEN v.outcome = 'merge' THEN to_jsonb(k) END,
-        CASE WHEN v.outcome = 'merge' THEN k."api_id" END,
-        CASE WHEN v.outcome = 'merge' THEN k."created_at" END
-      FROM unnest(own.verdicts) v JOIN "public"."api_keys" k ON k."id" = v.key_id
-      WHERE v.outcome <> 'move'
-      ON CONFLICT (key_id) DO UPDATE
-      SET outcome = excluded.outcome, reason = excluded.reason, account_key_id = excluded.account_key_id,
-        source = excluded.source, opened_api_id = excluded.opened_api_id, opened_since = excluded.opened_since,
-        settled_at = clock_timestamp()
-      WHERE record_image_ne(
-        ROW(x.outcome, x.reason, x.account_key_id, x.source),
-        ROW(excluded.outcome, excluded.reason, excluded.account_key_id, excluded.source));
-    END IF;
-
-    SELECT count(*), coalesce(bool_or(t.token <> v.token), false)
-    INTO moved, retokened
-    FROM unnest(own.verdicts) v JOIN "public"."account_api_keys" t ON t.id = v.key_id AND t.origin_api_id IS NOT NULL
-    WHERE v.outcome = 'move';
-    IF retokened THEN
-      BEGIN
-        UPDATE "public"."account_api_keys" t
-        SET account_id = k."account_id", name = k."name", token = k."token",
-            origin_api_id = k."api_id", created_at = k."created_at",
-            revoked_at = k."revoked_at", expires_at = k."expires_at",
-          last_used_at = greatest(t.last_used_at, v.last_used_at)
-        FROM
-          unnest(own.verdicts) v
-          JOIN "public"."api_keys" k ON k."id" = v.key_id
-          LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
-          LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
-        WHERE v.outcome = 'move' AND t.id = v.key_id AND t.origin_api_id IS NOT NULL
-          AND record_image_ne(
-            ROW(t.account_id, t.name, t.token, t.origin_api_id, t.created_at, t.revoked_at,
-                t.expires_at),
-            ROW(k."account_id", k."name", k."token", k."api_id", k."created_at", k."revoked_at",
-                k."expires_at"));
-      EXCEPTION WHEN unique_violation THEN
-        -- Another session just wrote a row with this token; with a new snapshot the rules see it.
-        IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
-          RAISE EXCEPTION 'could not serialize access due to a token written meanwhile'
-            USING ERRCODE = 'serialization_failure';
-        END IF;
-        CONTINUE;
-      END;
-    ELSIF moved > 0 THEN
-      UPDATE "public"."account_api_keys" t
-      SET account_id = k."account_id", name = k."name", token = k."token",
-          origin_api_id = k."api_id", created_at = k."created_at",
-          revoked_at = k."revoked_at", expires_at = k."expires_at",
-        last_used_at = greatest(t.last_used_at, v.last_used_at)
-      FROM
-        unnest(own.verdicts) v
-        JOIN "public"."api_keys" k ON k."id" = v.key_id
-        LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
-        LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
-      WHERE v.outcome = 'move' AND t.id = v.key_id AND t.origin_api_id IS NOT NULL
-        AND record_image_ne(
-          ROW(t.account_id, t.name, t.token, t.origin_api_id, t.created_at, t.revoked_at,
-              t.expires_at),
-          ROW(k."account_id", k."name", k."token", k."api_id", k."created_at", k."revoked_at",
-              k."expires_at"));
-    END IF;
-    IF moved < moving THEN
-      IF cardinality(deleted) = 0 THEN
-        INSERT INTO "public"."account_api_keys"
-          (id, account_id, name, token, origin_api_id, created_at, revoked_at, expires_at,
-           last_used_at)
-        SELECT v.key_id, k."account_id", k."name", k."token", k."api_id", k."created_at",
-               k."revoked_at", k."expires_at", v.last_used_at
-        FROM
-          unnest(own.verdicts) v
-          JOIN "public"."api_keys" k ON k."id" = v.key_id
-          LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
-          LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
-        WHERE v.outcome = 'move' AND NOT EXISTS (SELECT FROM "public"."account_api_keys" t WHERE t.id = v.key_id)
-        ON CONFLICT DO NOTHING;
-      ELSE
-        INSERT INTO "public"."account_api_keys"
-          (id, account_id, name, token, origin_api_id, created_at, revoked_at, expires_at,
-           last_used_at)
-        SELECT v.key_id, k."account_id", k."name", k."token", k."api_id", k."created_at",
-               k."revoked_at", k."expires_at",
-               greatest(v.last_used_at, g.last_used_at, h.last_used_at)
-        FROM
-          unnest(own.verdicts) v
-          JOIN "public"."api_keys" k ON k."id" = v.key_id
-          LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
-          LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
-          LEFT JOIN (
-            SELECT g.key_id, max(g.last_used_at) AS last_used_at
-            FROM unnest(own.deleted) g
-            GROUP BY 1
-          ) g ON g.key_id = v.key_id
-          LEFT JOIN (
-            SELECT h.token, max(h.last_used_at) AS last_used_at
-            FROM unnest(own.deleted) h
-            WHERE NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."id" = h.key_id)
-            GROUP BY 1
-          ) h ON h.token = v.token
-        WHERE v.outcome = 'move' AND NOT EXISTS (SELECT FROM "public"."account_api_keys" t WHERE t.id = v.key_id)
-        ON CONFLICT DO NOTHING;
-      END IF;
-    END IF;
-
-    -- A row that another session just wrote can have kept ours out; with a new snapshot the rules see it. An account
-    -- key can also have gone with its account, where the per-API row changed its account meanwhile.
-    IF NOT EXISTS (
-      SELECT FROM unnest(own.verdicts) v
-      WHERE v.outcome = 'move'
-        AND NOT EXISTS (SELECT FROM "public"."account_api_keys" t WHERE t.id = v.key_id AND t.origin_api_id IS NOT NULL)
-    ) THEN
-      -- keylift.overlaps has a row for each key, not for each token: no writer waits for another one.
-      IF some_do_not_move AND EXISTS (SELECT FROM unnest(own.verdicts) v WHERE v.outcome IN ('exception', 'hold')) THEN
-        IF EXISTS (SELECT FROM unnest(own.verdicts) v JOIN keylift.overlaps p ON p.key_id = v.key_id) THEN
-          DELETE FROM keylift.overlaps p
-          USING unnest(own.verdicts) v
-          WHERE p.key_id = v.key_id AND NOT EXISTS (SELECT FROM "public"."account_api_keys" t WHERE t.token = v.token);
-        END IF;
-        INSERT INTO keylift.overlaps (key_id)
-        SELECT v.key_id
-        FROM unnest(own.verdicts) v
-        WHERE v.outcome IN ('exception', 'hold')
-          AND (
-            v.token IN (SELECT m.token FROM unnest(own.verdicts) m WHERE m.outcome = 'move')
-            OR EXISTS (SELECT FROM "public"."account_api_keys" b WHERE b.token = v.token AND b.origin_api_id IS NULL)
-          )
-        ON CONFLICT DO NOTHING;
-      END IF;
-      RETURN;
-    END IF;
-  END LOOP;
-  RAISE EXCEPTION
-    'keylift cannot give an account key to a per-API key: its id or its token belongs to a key made in Settings'
-    USING ERRCODE = 'unique_violation';
-END
-$body$;
-REVOKE ALL ON FUNCTION keylift.settle_many(bigint[], text[]) FROM PUBLIC;
-
--- step 05_mirror: function keylift.mirror_one_insert
-CREATE FUNCTION keylift.mirror_one_insert(touched_id bigint, touched_token text)
-RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off
-SET jit = off
-SET plan_cache_mode = force_generic_plan
-AS $body$
--- Inserts the account key of one new legacy row. Returns false, and writes nothing, where the rules need to look at
--- more than this row.
-#variable_conflict use_column
-<<own>>
-DECLARE
-  -- Copies: a parameter takes the collation of its argument.
-  id CONSTANT bigint := touched_id;
-  token CONSTANT text COLLATE "default" := touched_token;
-  writer CONSTANT text := coalesce(current_setting('keylift.writer', true), '');
-  written text;
-  done boolean;
-BEGIN
-  written := set_config('keylift.writer', 'mirror', true);
-  INSERT INTO "public"."account_api_keys"
-    (id, account_id, name, token, origin_api_id, created_at, revoked_at, expires_at,
-     last_used_at)
-  SELECT k."id", k."account_id", k."name", k."token", k."api_id", k."created_at",
-         k."revoked_at", k."expires_at", k."last_used_at"
-  FROM
-    "public"."api_keys" k
-    LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
-    LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
-  WHERE k."id" = own.id
-    AND true
-    AND (CASE
-          WHEN a."id" IS NULL THEN 'missing_api'
-          WHEN NOT ((a.kind = 'store') IS TRUE) THEN 'stay'
-          WHEN o."id" IS NULL THEN 'missing_account'
-          WHEN NOT (octet_length(k."token") > 0) IS TRUE THEN 'missing_token'
-          WHEN k."created_at" IS NULL THEN 'missing_created_at'
-        END) IS NULL AND NOT (EXISTS (SELECT FROM keylift.holds h WHERE h.key_id = k."id")
-          OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id")) AND NOT EXISTS (
-          SELECT FROM "public"."account_api_keys" b
-          WHERE b.token = k."token" AND b.origin_api_id IS NULL
-        )
-    AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = own.id)
-    AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = own.token AND k."id" <> own.id)
-    AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.account_key_id = own.id AND x.outcome = 'merge')
-    AND NOT EXISTS (SELECT FROM keylift.batches WHERE open)
-    AND (SELECT m.state FROM keylift.migration m WHERE m.mirror = keylift.mirror_number()) <> 'rolling_back'
-  ON CONFLICT DO NOTHING;
-  done := FOUND;
-  written := set_config('keylift.writer', writer, true);
-  -- While finalize archives rows, keylift.settle notes the keys that it looked at.
-  RETURN done AND to_regclass('keylift.late_keys') IS NULL;
-END
-$body$;
-REVOKE ALL ON FUNCTION keylift.mirror_one_insert(bigint, text) FROM PUBLIC;
-
--- step 05_mirror: function keylift.mirror_one_update
-CREATE FUNCTION keylift.mirror_one_update(touched_id bigint, touched_token text)
-RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off
-SET jit = off
-SET plan_cache_mode = force_generic_plan
-AS $body$
--- Updates the account key of one legacy row in the columns that no rule asks about. Returns false, and writes
--- nothing, where another column changed or the rules need to look at more than this row.
-#variable_conflict use_column
-<<own>>
-DECLARE
-  -- Copies: a parameter takes the collation of its argument.
-  id CONSTANT bigint := touched_id;
-  token CONSTANT text COLLATE "default" := touched_token;
-  writer CONSTANT text := coalesce(current_setting('keylift.writer', true), '');
-  written text;
-  done boolean;
-BEGIN
-  written := set_config('keylift.writer', 'mirror', true);
-  UPDATE "public"."account_api_keys" t
-  SET name = k."name", revoked_at = k."revoked_at", expires_at = k."expires_at",
-    last_used_at = greatest(t.last_used_at, k."last_used_at")
-  FROM
-    "public"."api_keys" k
-    LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
-    LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
-  WHERE k."id" = own.id AND t.id = own.id AND t.origin_api_id IS NOT NULL
-    AND record_image_eq(
-      ROW(t.account_id, t.token, t.origin_api_id, t.created_at),
-      ROW(k."account_id", k."token", k."api_id", k."created_at"))
-    AND record_image_ne(
-      ROW(t.name, t.revoked_at, t.expires_at),
-      ROW(k."name", k."revoked_at", k."expires_at"))
-    AND true
-    AND (CASE
-          WHEN a."id" IS NULL THEN 'missing_api'
-          WHEN NOT ((a.kind = 'store') IS TRUE) THEN 'stay'
-          WHEN o."id" IS NULL THEN 'missing_account'
-          WHEN NOT (octet_length(k."token") > 0) IS TRUE THEN 'missing_token'
-          WHEN k."created_at" IS NULL THEN 'missing_created_at'
-        END) IS NULL AND NOT (EXISTS (SELECT FROM keylift.holds h WHERE h.key_id = k."id")
-          OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id")) AND NOT EXISTS (
-          SELECT FROM "public"."account_api_keys" b
-          WHERE b.token = k."token" AND b.origin_api_id IS NULL
-        )
-    AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = own.token AND k."id" <> own.id)
-    AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.account_key_id = own.id AND x.outcome = 'merge')
-    AND NOT EXISTS (SELECT FROM keylift.batches WHERE open)
-    AND (SELECT m.state FROM keylift.migration m WHERE m.mirror = keylift.mirror_number()) <> 'rolling_back';
-  done := FOUND;
-  written := set_config('keylift.writer', writer, true);
-  -- While finalize archives rows, keylift.settle notes the keys that it looked at.
-  RETURN done AND to_regclass('keylift.late_keys') IS NULL;
-END
-$body$;
-REVOKE ALL ON FUNCTION keylift.mirror_one_update(bigint, text) FROM PUBLIC;
-
--- step 05_mirror: function keylift.mirror_one_delete
-CREATE FUNCTION keylift.mirror_one_delete(touched_id bigint, touched_token text)
-RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off
-SET jit = off
-SET plan_cache_mode = force_generic_plan
-AS $body$
--- Deletes the account key of one deleted legacy row. Returns false, and writes nothing, where other rows share the
--- token or follow the account key.
-#variable_conflict use_column
-<<own>>
-DECLARE
-  -- Copies: a parameter takes the collation of its argument.
-  id CONSTANT bigint := touched_id;
-  token CONSTANT text COLLATE "default" := touched_token;
-  writer CONSTANT text := coalesce(current_setting('keylift.writer', true), '');
-  written text;
-  done boolean;
-BEGIN
-  written := set_config('keylift.writer', 'mirror', true);
-  DELETE FROM "public"."account_api_keys" t
-  WHERE t.id = own.id AND t.origin_api_id IS NOT NULL
-    AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."id" = own.id)
-    AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = own.token AND k."id" <> own.id)
-    AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.account_key_id = own.id AND x.outcome = 'merge')
-    AND NOT EXISTS (SELECT FROM keylift.batches WHERE open)
-    AND (SELECT m.state FROM keylift.migration m WHERE m.mirror = keylift.mirror_number()) <> 'rolling_back';
-  done := FOUND;
-  written := set_config('keylift.writer', writer, true);
-  -- While finalize archives rows, keylift.settle notes the keys that it looked at.
-  RETURN done AND to_regclass('keylift.late_keys') IS NULL;
-END
-$body$;
-REVOKE ALL ON FUNCTION keylift.mirror_one_delete(bigint, text) FROM PUBLIC;
-
--- step 05_mirror: function keylift.mirror_insert
-CREATE FUNCTION keylift.mirror_insert()
+-- step 05_change_log: function keylift.log_change
+CREATE FUNCTION keylift.log_change()
 RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $body$
--- Runs after every INSERT into the legacy table. A single row takes the single-row path. For several rows, and where
--- that path does not apply, keylift.settle brings the account keys in line with the new rows.
+-- Runs after a row of the legacy table changes, until the mirror is on. Adds the row's id to the change log, the old
+-- and the new one where they differ. It looks nothing up and takes no lock.
 #variable_conflict use_column
-DECLARE
-  id bigint;
-  token text;
-  several boolean;
-  ids bigint[];
-  tokens text[];
 BEGIN
-  IF coalesce(current_setting('keylift.writer', true), '') = 'keylift' THEN RETURN NULL; END IF;
-  SELECT k."id", k."token", EXISTS (SELECT FROM new_rows OFFSET 1)
-  INTO id, token, several
-  FROM new_rows k
-  LIMIT 1;
-  IF NOT several THEN
-    IF keylift.mirror_one_insert(id, token) THEN RETURN NULL; END IF;
+  IF TG_OP <> 'DELETE' THEN
+    INSERT INTO keylift.change_log (key_id) VALUES (NEW."id");
   END IF;
-  SELECT array_agg(DISTINCT id), array_agg(DISTINCT token) FILTER (WHERE length(token) > 0)
-  INTO ids, tokens
-  FROM (
-    SELECT k."id" AS id, k."token" AS token FROM new_rows k
-  ) seen;
-  IF ids IS NOT NULL THEN
-    PERFORM keylift.settle(ids, coalesce(tokens, '{}'), true);
+  IF TG_OP = 'DELETE' OR TG_OP = 'UPDATE' AND NEW."id" IS DISTINCT FROM OLD."id" THEN
+    INSERT INTO keylift.change_log (key_id) VALUES (OLD."id");
   END IF;
   RETURN NULL;
 END
 $body$;
-REVOKE ALL ON FUNCTION keylift.mirror_insert() FROM PUBLIC;
+REVOKE ALL ON FUNCTION keylift.log_change() FROM PUBLIC;
 
--- step 05_mirror: function keylift.mirror_update
-CREATE FUNCTION keylift.mirror_update()
+-- step 05_change_log: function keylift.refuse_moving
+CREATE FUNCTION keylift.refuse_moving()
 RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $body$
--- Runs after every UPDATE of the legacy table. It returns at once where no mapped column changed, as when only the
--- last use was written. A single row takes the single-row path. For several rows, and where that path does not
--- apply, keylift.settle brings the account keys in line with the rows.
-#variable_conflict use_column
-DECLARE
-  id bigint;
-  token text;
-  several boolean;
-  changed boolean;
-  ids bigint[];
-  tokens text[];
-BEGIN
-  IF coalesce(current_setting('keylift.writer', true), '') = 'keylift' THEN RETURN NULL; END IF;
-  SELECT k."id", k."token",
-    record_image_ne(
-      ROW(k.id, k.account_id, k.api_id, k.name, k.token, k.created_at, k.revoked_at,
-          k.expires_at),
-      ROW(o.id, o.account_id, o.api_id, o.name, o.token, o.created_at, o.revoked_at,
-          o.expires_at)),
-    EXISTS (SELECT FROM new_rows OFFSET 1) OR record_image_ne(ROW(k."id"), ROW(o."id"))
-  INTO id, token, changed, several
-  FROM new_rows k, old_rows o
-  LIMIT 1;
-  IF NOT FOUND THEN RETURN NULL; END IF;
-  IF several THEN
-    -- EXCEPT rather than a join: its cost does not depend on a plan made for another number of rows.
-    IF NOT EXISTS (
-      SELECT n.id, n.account_id, n.api_id, n.name::text COLLATE "C",
-             n.token::text COLLATE "C", n.created_at, n.revoked_at, n.expires_at FROM new_rows n
-      EXCEPT ALL
-      SELECT o.id, o.account_id, o.api_id, o.name::text COLLATE "C",
-             o.token::text COLLATE "C", o.created_at, o.revoked_at, o.expires_at FROM old_rows o
-    ) THEN
-      RETURN NULL;
-    END IF;
-  ELSIF NOT changed THEN
-    RETURN NULL;
-  END IF;
-  IF NOT several THEN
-    IF keylift.mirror_one_update(id, token) THEN RETURN NULL; END IF;
-  END IF;
-  SELECT array_agg(DISTINCT id), array_agg(DISTINCT token) FILTER (WHERE length(token) > 0)
-  INTO ids, tokens
-  FROM (
-    SELECT k."id" AS id, k."token" AS token FROM old_rows k
-    UNION ALL
-    SELECT k."id" AS id, k."token" AS token FROM new_rows k
-  ) seen;
-  IF ids IS NOT NULL THEN
-    PERFORM keylift.settle(ids, coalesce(tokens, '{}'), true);
-  END IF;
-  RETURN NULL;
-END
-$body$;
-REVOKE ALL ON FUNCTION keylift.mirror_update() FROM PUBLIC;
-
--- step 05_mirror: function keylift.mirror_delete
-CREATE FUNCTION keylift.mirror_delete()
-RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $body$
--- Runs after every DELETE from the legacy table. A single row takes the single-row path. For several rows, and where
--- that path does not apply, keylift.settle brings the account keys in line with the rows that are left.
-#variable_conflict use_column
-DECLARE
-  id bigint;
-  token text;
-  several boolean;
-  ids bigint[];
-  tokens text[];
-BEGIN
-  IF coalesce(current_setting('keylift.writer', true), '') = 'keylift' THEN RETURN NULL; END IF;
-  SELECT k."id", k."token", EXISTS (SELECT FROM old_rows OFFSET 1)
-  INTO id, token, several
-  FROM old_rows k
-  LIMIT 1;
-  IF NOT several THEN
-    IF keylift.mirror_one_delete(id, token) THEN RETURN NULL; END IF;
-  END IF;
-  SELECT array_agg(DISTINCT id), array_agg(DISTINCT token) FILTER (WHERE length(token) > 0)
-  INTO ids, tokens
-  FROM (
-    SELECT k."id" AS id, k."token" AS token FROM old_rows k
-  ) seen;
-  IF ids IS NOT NULL THEN
-    PERFORM keylift.settle(ids, coalesce(tokens, '{}'), true);
-  END IF;
-  RETURN NULL;
-END
-$body$;
-REVOKE ALL ON FUNCTION keylift.mirror_delete() FROM PUBLIC;
-
--- step 05_mirror: function keylift.refuse_truncate
-CREATE FUNCTION keylift.refuse_truncate()
-RETURNS trigger
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $body$
--- Refuses TRUNCATE of either table: it names no rows, so the other table could not follow.
+-- Runs before a moved key is changed or deleted in Settings, until the mirror is on. Refuses it: the change could not
+-- reach the per-API key yet.
 #variable_conflict use_column
 BEGIN
-  RAISE EXCEPTION 'TRUNCATE of % is refused while keylift mirrors it', TG_RELID::regclass
+  IF coalesce(current_setting('keylift.writer', true), '') <> '' AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(split_part(coalesce(current_setting('keylift.writer', true), ''), ':', 1), pg_trigger_depth()) THEN RETURN coalesce(NEW, OLD); END IF;
+  RAISE EXCEPTION 'this key is being moved into Settings and cannot be changed there yet'
     USING ERRCODE = 'object_not_in_prerequisite_state',
-      HINT = 'Delete the rows instead, so that the other table follows, or run keylift rollback first.';
+      HINT = 'Change it in its API until keylift has completed the stage harden. Native keys can be changed.';
 END
 $body$;
-REVOKE ALL ON FUNCTION keylift.refuse_truncate() FROM PUBLIC;
+REVOKE ALL ON FUNCTION keylift.refuse_moving() FROM PUBLIC;
 
--- step 05_mirror: function keylift.mirror_back_update
-CREATE FUNCTION keylift.mirror_back_update()
-RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $body$
--- Runs after every UPDATE of account_api_keys by the platform. Carries the change back to the per-API row and to the
--- rows merged into it. A token that a native key gave up is free again: its per-API keys are settled anew.
-#variable_conflict use_column
-BEGIN
-  IF coalesce(current_setting('keylift.writer', true), '') <> '' THEN RETURN NULL; END IF;
-  PERFORM keylift.settle('{}', freed.tokens)
-  FROM (
-    SELECT array_agg(DISTINCT o.token) AS tokens
-    FROM old_rows o JOIN new_rows n ON n.id = o.id
-    WHERE o.origin_api_id IS NULL AND n.token <> o.token
-      AND EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = o.token)
-  ) freed
-  WHERE freed.tokens IS NOT NULL;
-  IF NOT EXISTS (
-    SELECT n.id, n.name::text COLLATE "C", n.token::text COLLATE "C",
-           n.account_id::text COLLATE "C", n.revoked_at::text COLLATE "C",
-           n.expires_at::text COLLATE "C"
-    FROM new_rows n
-    WHERE n.origin_api_id IS NOT NULL
-    EXCEPT ALL
-    SELECT o.id, o.name::text COLLATE "C", o.token::text COLLATE "C",
-           o.account_id::text COLLATE "C", o.revoked_at::text COLLATE "C",
-           o.expires_at::text COLLATE "C"
-    FROM old_rows o
-  ) THEN
-    RETURN NULL;
-  END IF;
-  IF (SELECT count(*) FROM (SELECT FROM old_rows LIMIT 101) few) > 100 THEN
-    EXECUTE $statement$
-      SELECT FROM new_rows n
-        JOIN keylift.outcomes x ON x.account_key_id = n.id
-        JOIN "public"."api_keys" k ON k."id" = x.key_id
-      WHERE x.outcome = 'merge' AND n.origin_api_id IS NOT NULL
-      ORDER BY k."id"
-      FOR NO KEY UPDATE OF k
-    $statement$;
-  ELSE
-    PERFORM FROM new_rows n
-      JOIN keylift.outcomes x ON x.account_key_id = n.id
-      JOIN "public"."api_keys" k ON k."id" = x.key_id
-    WHERE x.outcome = 'merge' AND n.origin_api_id IS NOT NULL
-    ORDER BY k."id"
-    FOR NO KEY UPDATE OF k;
-  END IF;
-  -- One statement for all rows of a repeated token: the mirror must not see some of them changed and others not.
-  IF (SELECT count(*) FROM (SELECT FROM old_rows LIMIT 101) few) > 100 THEN
-    EXECUTE $statement$
-      UPDATE "public"."api_keys" k
-      SET "name" = CASE WHEN m.key_id = m.id AND record_image_ne(ROW(m.old_0), ROW(m.new_0))
-                     THEN m.new_0 ELSE k."name" END,
-          "token" = CASE WHEN record_image_ne(ROW(m.old_1), ROW(m.new_1))
-                      THEN m.new_1 ELSE k."token" END,
-          "account_id" = CASE WHEN record_image_ne(ROW(m.old_2), ROW(m.new_2))
-                           THEN m.new_2 ELSE k."account_id" END,
-          "revoked_at" = CASE WHEN record_image_ne(ROW(m.old_3), ROW(m.new_3))
-                           THEN m.new_3 ELSE k."revoked_at" END,
-          "expires_at" = CASE WHEN record_image_ne(ROW(m.old_4), ROW(m.new_4))
-                           THEN m.new_4 ELSE k."expires_at" END
-      FROM (
-        SELECT n.id, n.id AS key_id,
-          o.name AS old_0, n.name AS new_0, o.token AS old_1, n.token AS new_1,
-          o.account_id AS old_2, n.account_id AS new_2,
-          o.revoked_at AS old_3, n.revoked_at AS new_3,
-          o.expires_at AS old_4, n.expires_at AS new_4
-        FROM new_rows n JOIN old_rows o ON o.id = n.id
-        WHERE n.origin_api_id IS NOT NULL
-        UNION ALL
-        SELECT n.id, x.key_id,
-          o.name AS old_0, n.name AS new_0, o.token AS old_1, n.token AS new_1,
-          o.account_id AS old_2, n.account_id AS new_2,
-          o.revoked_at AS old_3, n.revoked_at AS new_3,
-          o.expires_at AS old_4, n.expires_at AS new_4
-        FROM new_rows n
-          JOIN old_rows o ON o.id = n.id
-          JOIN keylift.outcomes x ON x.account_key_id = n.id
-        WHERE x.outcome = 'merge' AND n.origin_api_id IS NOT NULL
-      ) m
-      WHERE k."id" = m.key_id
-        AND record_image_ne(
-          ROW(k."name", k."token", k."account_id", k."revoked_at", k."expires_at"),
-          ROW(CASE WHEN m.key_id = m.id AND record_image_ne(ROW(m.old_0), ROW(m.new_0))
-                THEN m.new_0 ELSE k."name" END,
-              CASE WHEN record_image_ne(ROW(m.old_1), ROW(m.new_1))
-                THEN m.new_1 ELSE k."token" END,
-              CASE WHEN record_image_ne(ROW(m.old_2), ROW(m.new_2))
-                THEN m.new_2 ELSE k."account_id" END,
-              CASE WHEN record_image_ne(ROW(m.old_3), ROW(m.new_3))
-                THEN m.new_3 ELSE k."revoked_at" END,
-              CASE WHEN record_image_ne(ROW(m.old_4), ROW(m.new_4))
-                THEN m.new_4 ELSE k."expires_at" END))
-    $statement$;
-  ELSE
-    UPDATE "public"."api_keys" k
-    SET "name" = CASE WHEN m.key_id = m.id AND record_image_ne(ROW(m.old_0), ROW(m.new_0))
-                   THEN m.new_0 ELSE k."name" END,
-        "token" = CASE WHEN record_image_ne(ROW(m.old_1), ROW(m.new_1))
-                    THEN m.new_1 ELSE k."token" END,
-        "account_id" = CASE WHEN record_image_ne(ROW(m.old_2), ROW(m.new_2))
-                         THEN m.new_2 ELSE k."account_id" END,
-        "revoked_at" = CASE WHEN record_image_ne(ROW(m.old_3), ROW(m.new_3))
-                         THEN m.new_3 ELSE k."revoked_at" END,
-        "expires_at" = CASE WHEN record_image_ne(ROW(m.old_4), ROW(m.new_4))
-                         THEN m.new_4 ELSE k."expires_at" END
-    FROM (
-      SELECT n.id, n.id AS key_id,
-        o.name AS old_0, n.name AS new_0, o.token AS old_1, n.token AS new_1,
-        o.account_id AS old_2, n.account_id AS new_2,
-        o.revoked_at AS old_3, n.revoked_at AS new_3,
-        o.expires_at AS old_4, n.expires_at AS new_4
-      FROM new_rows n JOIN old_rows o ON o.id = n.id
-      WHERE n.origin_api_id IS NOT NULL
-      UNION ALL
-      SELECT n.id, x.key_id,
-        o.name AS old_0, n.name AS new_0, o.token AS old_1, n.token AS new_1,
-        o.account_id AS old_2, n.account_id AS new_2,
-        o.revoked_at AS old_3, n.revoked_at AS new_3,
-        o.expires_at AS old_4, n.expires_at AS new_4
-      FROM new_rows n
-        JOIN old_rows o ON o.id = n.id
-        JOIN keylift.outcomes x ON x.account_key_id = n.id
-      WHERE x.outcome = 'merge' AND n.origin_api_id IS NOT NULL
-    ) m
-    WHERE k."id" = m.key_id
-      AND record_image_ne(
-        ROW(k."name", k."token", k."account_id", k."revoked_at", k."expires_at"),
-        ROW(CASE WHEN m.key_id = m.id AND record_image_ne(ROW(m.old_0), ROW(m.new_0))
-              THEN m.new_0 ELSE k."name" END,
-            CASE WHEN record_image_ne(ROW(m.old_1), ROW(m.new_1))
-              THEN m.new_1 ELSE k."token" END,
-            CASE WHEN record_image_ne(ROW(m.old_2), ROW(m.new_2))
-              THEN m.new_2 ELSE k."account_id" END,
-            CASE WHEN record_image_ne(ROW(m.old_3), ROW(m.new_3))
-              THEN m.new_3 ELSE k."revoked_at" END,
-            CASE WHEN record_image_ne(ROW(m.old_4), ROW(m.new_4))
-              THEN m.new_4 ELSE k."expires_at" END));
-  END IF;
-  RETURN NULL;
-END
-$body$;
-REVOKE ALL ON FUNCTION keylift.mirror_back_update() FROM PUBLIC;
-
--- step 05_mirror: function keylift.mirror_back_delete
-CREATE FUNCTION keylift.mirror_back_delete()
-RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $body$
--- Runs after every DELETE from account_api_keys by the platform. Deletes the per-API row and the rows merged into it.
--- Where the account itself is gone, the per-API rows stay and are settled anew. So are the per-API keys of a token
--- that a native key gave up.
-#variable_conflict use_column
-BEGIN
-  IF coalesce(current_setting('keylift.writer', true), '') <> '' THEN RETURN NULL; END IF;
-  IF (SELECT count(*) FROM (SELECT FROM old_rows LIMIT 101) few) > 100 THEN
-    EXECUTE $statement$
-      SELECT FROM old_rows n
-        JOIN keylift.outcomes x ON x.account_key_id = n.id
-        JOIN "public"."api_keys" k ON k."id" = x.key_id
-      WHERE x.outcome = 'merge' AND n.origin_api_id IS NOT NULL
-      ORDER BY k."id"
-      FOR NO KEY UPDATE OF k
-    $statement$;
-  ELSE
-    PERFORM FROM old_rows n
-      JOIN keylift.outcomes x ON x.account_key_id = n.id
-      JOIN "public"."api_keys" k ON k."id" = x.key_id
-    WHERE x.outcome = 'merge' AND n.origin_api_id IS NOT NULL
-    ORDER BY k."id"
-    FOR NO KEY UPDATE OF k;
-  END IF;
-  -- The foreign key deletes account keys with their account; their per-API rows are exceptions for the operator.
-  IF (SELECT count(*) FROM (SELECT FROM old_rows LIMIT 101) few) > 100 THEN
-    EXECUTE $statement$
-      DELETE FROM "public"."api_keys" k
-      USING (
-              SELECT d.id AS key_id
-              FROM old_rows d
-              WHERE d.origin_api_id IS NOT NULL
-                AND EXISTS (SELECT FROM "public"."accounts" o WHERE o."id" = d.account_id)
-              UNION ALL
-              SELECT x.key_id
-              FROM old_rows d JOIN keylift.outcomes x ON x.account_key_id = d.id
-              WHERE x.outcome = 'merge'
-                AND d.origin_api_id IS NOT NULL
-                AND EXISTS (SELECT FROM "public"."accounts" o WHERE o."id" = d.account_id)
-            ) m
-      WHERE k."id" = m.key_id
-    $statement$;
-  ELSE
-    DELETE FROM "public"."api_keys" k
-    USING (
-            SELECT d.id AS key_id
-            FROM old_rows d
-            WHERE d.origin_api_id IS NOT NULL
-              AND EXISTS (SELECT FROM "public"."accounts" o WHERE o."id" = d.account_id)
-            UNION ALL
-            SELECT x.key_id
-            FROM old_rows d JOIN keylift.outcomes x ON x.account_key_id = d.id
-            WHERE x.outcome = 'merge'
-              AND d.origin_api_id IS NOT NULL
-              AND EXISTS (SELECT FROM "public"."accounts" o WHERE o."id" = d.account_id)
-          ) m
-    WHERE k."id" = m.key_id;
-  END IF;
-  PERFORM keylift.settle(gone.ids, gone.tokens)
-  FROM (
-    SELECT array_agg(d.id) AS ids, array_agg(d.token) AS tokens
-    FROM old_rows d
-    WHERE d.origin_api_id IS NOT NULL
-      AND NOT EXISTS (SELECT FROM "public"."accounts" o WHERE o."id" = d.account_id)
-  ) gone
-  WHERE gone.ids IS NOT NULL;
-  PERFORM keylift.settle('{}', freed.tokens)
-  FROM (
-    SELECT array_agg(DISTINCT o.token) AS tokens
-    FROM old_rows o
-    WHERE o.origin_api_id IS NULL
-      AND EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = o.token)
-  ) freed
-  WHERE freed.tokens IS NOT NULL;
-  RETURN NULL;
-END
-$body$;
-REVOKE ALL ON FUNCTION keylift.mirror_back_delete() FROM PUBLIC;
-
--- step 05_mirror: function keylift.check_token
+-- step 05_change_log: function keylift.check_token
 CREATE FUNCTION keylift.check_token()
 RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -2054,42 +568,141 @@ END
 $body$;
 REVOKE ALL ON FUNCTION keylift.check_token() FROM PUBLIC;
 
--- step 05_mirror: triggers of "public"."api_keys"
-CREATE TRIGGER keylift_insert AFTER INSERT ON "public"."api_keys"
-  REFERENCING NEW TABLE AS new_rows
-  FOR EACH STATEMENT
-  EXECUTE FUNCTION keylift.mirror_insert();
-CREATE TRIGGER keylift_update AFTER UPDATE ON "public"."api_keys"
-  REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-  FOR EACH STATEMENT
-  EXECUTE FUNCTION keylift.mirror_update();
-CREATE TRIGGER keylift_delete AFTER DELETE ON "public"."api_keys"
-  REFERENCING OLD TABLE AS old_rows
-  FOR EACH STATEMENT
-  EXECUTE FUNCTION keylift.mirror_delete();
+-- step 05_change_log: function keylift.guard_insert
+CREATE FUNCTION keylift.guard_insert()
+RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $body$
+-- Runs when rows enter account_api_keys. Refuses rows with an origin_api_id, unless keylift writes them: only a key
+-- that moved has an origin.
+#variable_conflict use_column
+BEGIN
+  IF coalesce(current_setting('keylift.writer', true), '') <> '' AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(split_part(coalesce(current_setting('keylift.writer', true), ''), ':', 1), pg_trigger_depth()) THEN RETURN NEW; END IF;
+  IF TG_LEVEL = 'STATEMENT' THEN
+    IF NOT EXISTS (SELECT FROM new_rows n WHERE n.origin_api_id IS NOT NULL) THEN RETURN NULL; END IF;
+  END IF;
+  RAISE EXCEPTION 'only keylift inserts account keys with an origin_api_id'
+    USING ERRCODE = 'object_not_in_prerequisite_state',
+      HINT = 'Insert account_id, name and token.';
+END
+$body$;
+REVOKE ALL ON FUNCTION keylift.guard_insert() FROM PUBLIC;
+
+-- step 05_change_log: function keylift.guard_update
+CREATE FUNCTION keylift.guard_update()
+RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $body$
+-- Runs after an UPDATE of id, scope, origin_api_id, or the account of a moved key. Refuses it, unless keylift writes
+-- it. An account that changes its id takes its keys along by the foreign key: the old account is gone then.
+#variable_conflict use_column
+BEGIN
+  IF coalesce(current_setting('keylift.writer', true), '') <> '' AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(split_part(coalesce(current_setting('keylift.writer', true), ''), ':', 1), pg_trigger_depth()) THEN RETURN NULL; END IF;
+  IF record_image_eq(
+    ROW(NEW.id, NEW.scope, NEW.origin_api_id),
+    ROW(OLD.id, OLD.scope, OLD.origin_api_id)
+  ) THEN
+    IF NOT EXISTS (SELECT FROM "public"."accounts" o WHERE o."id" = OLD.account_id) AND EXISTS (SELECT FROM "public"."accounts" o WHERE o."id" = NEW.account_id) THEN RETURN NULL; END IF;
+  END IF;
+  RAISE EXCEPTION 'id, scope, origin_api_id and the account of a moved key are keylift''s'
+    USING ERRCODE = 'object_not_in_prerequisite_state',
+      HINT = 'Settings may change name, token, last use, revocation and expiry.';
+END
+$body$;
+REVOKE ALL ON FUNCTION keylift.guard_update() FROM PUBLIC;
+
+-- step 05_change_log: function keylift.guard_native_id
+CREATE FUNCTION keylift.guard_native_id()
+RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $body$
+-- Runs before a native key is inserted with an id or a scope. Ids of the two tables never collide, and the scope of
+-- every account key is the same.
+#variable_conflict use_column
+BEGIN
+  IF NEW.scope <> 'store_apis' THEN
+    RAISE EXCEPTION 'the scope of an account key is store_apis' USING ERRCODE = 'check_violation';
+  END IF;
+  RAISE EXCEPTION 'the id of a native key is drawn when it is inserted'
+    USING ERRCODE = 'object_not_in_prerequisite_state',
+      HINT = 'Insert account_id, name and token.';
+  RETURN NEW;
+END
+$body$;
+REVOKE ALL ON FUNCTION keylift.guard_native_id() FROM PUBLIC;
+
+-- step 05_change_log: function keylift.refuse_truncate
+CREATE FUNCTION keylift.refuse_truncate()
+RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $body$
+-- Refuses TRUNCATE of either table: it names no rows, so the other table could not follow.
+#variable_conflict use_column
+BEGIN
+  RAISE EXCEPTION 'TRUNCATE of % is refused while keylift mirrors it', TG_RELID::regclass
+    USING ERRCODE = 'object_not_in_prerequisite_state',
+      HINT = 'Delete the rows instead, so that the other table follows, or run keylift rollback first.';
+END
+$body$;
+REVOKE ALL ON FUNCTION keylift.refuse_truncate() FROM PUBLIC;
+
+-- step 05_change_log: triggers of "public"."api_keys" that fill the change log
+CREATE TRIGGER keylift_log_insert AFTER INSERT ON "public"."api_keys"
+  FOR EACH ROW EXECUTE FUNCTION keylift.log_change();
+CREATE TRIGGER keylift_log_update AFTER UPDATE ON "public"."api_keys"
+  FOR EACH ROW WHEN (record_image_ne(
+                 ROW(OLD.id, OLD.account_id, OLD.api_id, OLD.name, OLD.token, OLD.created_at,
+                     OLD.revoked_at, OLD.expires_at),
+                 ROW(NEW.id, NEW.account_id, NEW.api_id, NEW.name, NEW.token, NEW.created_at,
+                     NEW.revoked_at, NEW.expires_at))) EXECUTE FUNCTION keylift.log_change();
+CREATE TRIGGER keylift_log_delete AFTER DELETE ON "public"."api_keys"
+  FOR EACH ROW EXECUTE FUNCTION keylift.log_change();
 CREATE TRIGGER keylift_truncate BEFORE TRUNCATE ON "public"."api_keys"
   FOR EACH STATEMENT
   EXECUTE FUNCTION keylift.refuse_truncate();
 
--- step 05_mirror: triggers of "public"."account_api_keys"
-CREATE TRIGGER keylift_update AFTER UPDATE ON "public"."account_api_keys"
-  REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-  FOR EACH STATEMENT
-  EXECUTE FUNCTION keylift.mirror_back_update();
-CREATE TRIGGER keylift_delete AFTER DELETE ON "public"."account_api_keys"
-  REFERENCING OLD TABLE AS old_rows
-  FOR EACH STATEMENT
-  EXECUTE FUNCTION keylift.mirror_back_delete();
+-- step 05_change_log: trigger of "public"."account_api_keys" that refuses changes of moved keys
+CREATE TRIGGER keylift_moving BEFORE UPDATE OR DELETE ON "public"."account_api_keys"
+  FOR EACH ROW WHEN (OLD.origin_api_id IS NOT NULL) EXECUTE FUNCTION keylift.refuse_moving();
+
+-- step 05_change_log: triggers of "public"."account_api_keys" that stay
 CREATE TRIGGER keylift_born BEFORE INSERT OR UPDATE OF token ON "public"."account_api_keys"
-  FOR EACH ROW WHEN (NEW.origin_api_id IS NULL AND coalesce(current_setting('keylift.writer', true), '') = '')
+  FOR EACH ROW WHEN (NEW.origin_api_id IS NULL)
   EXECUTE FUNCTION keylift.check_token();
 CREATE TRIGGER keylift_truncate BEFORE TRUNCATE ON "public"."account_api_keys"
   FOR EACH STATEMENT
   EXECUTE FUNCTION keylift.refuse_truncate();
 
--- step 05_mirror: one open range for all keys
--- Nothing in the new table dies before harden; a vacuum would only compete with the copy.
+-- step 05_change_log: triggers of "public"."account_api_keys" that guard what is keylift's
+CREATE TRIGGER keylift_guard_update AFTER UPDATE ON "public"."account_api_keys"
+  FOR EACH ROW WHEN (
+    record_image_ne(
+      ROW(NEW.id, NEW.scope, NEW.origin_api_id),
+      ROW(OLD.id, OLD.scope, OLD.origin_api_id))
+    OR OLD.origin_api_id IS NOT NULL AND record_image_ne(ROW(NEW.account_id), ROW(OLD.account_id)))
+  EXECUTE FUNCTION keylift.guard_update();
+-- Its name comes before that of the trigger that draws ids: PostgreSQL fires them in this order.
+CREATE TRIGGER keylift_check_id BEFORE INSERT ON "public"."account_api_keys"
+  FOR EACH ROW WHEN (NEW.origin_api_id IS NULL AND (NEW.id IS NOT NULL OR NEW.scope <> 'store_apis'))
+  EXECUTE FUNCTION keylift.guard_native_id();
+
+-- step 05_change_log: trigger of "public"."account_api_keys" that refuses an origin, before the mirror is on
+DO $do$
+BEGIN
+  EXECUTE format(
+    $trigger$
+      CREATE TRIGGER keylift_guard_insert BEFORE INSERT ON %s
+        FOR EACH ROW WHEN (NEW.origin_api_id IS NOT NULL AND current_user <> %L)
+        EXECUTE FUNCTION keylift.guard_insert()
+    $trigger$,
+    '"public"."account_api_keys"', current_user);
+END
+$do$;
+
+-- step 05_change_log: no autovacuum of "public"."account_api_keys" before harden
+-- No row of the new table dies before harden; a vacuum would only compete with the copy.
 ALTER TABLE "public"."account_api_keys" SET (autovacuum_enabled = false);
-INSERT INTO keylift.batches (after_id, upto_id, state)
-SELECT NULL, k.last, 'uncut'
-FROM (SELECT k."id" AS last FROM "public"."api_keys" k ORDER BY k."id" DESC LIMIT 1) k;

@@ -22,7 +22,7 @@ SELECT
       AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = k."id" AND x.outcome = 'merge')
   ) AS staying;
 
--- step 11_archive: refuse to go on outside of finalize
+-- step 13_archive: refuse to go on outside of finalize
 DO $do$
 BEGIN
   IF NOT EXISTS (SELECT FROM keylift.migration WHERE state = 'finalizing') THEN
@@ -32,12 +32,12 @@ BEGIN
 END
 $do$;
 
--- step 11_archive: the archive
+-- step 13_archive: the archive
 CREATE TABLE IF NOT EXISTS keylift.archived_keys (LIKE "public"."api_keys", PRIMARY KEY ("id"));
 CREATE TABLE IF NOT EXISTS keylift.late_keys (key_id bigint NOT NULL);
 ALTER TABLE keylift.late_keys REPLICA IDENTITY FULL;
 
--- step 11_archive: function keylift.archive_update
+-- step 13_archive: function keylift.archive_update
 CREATE FUNCTION keylift.archive_update()
 RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -47,6 +47,7 @@ AS $body$
 -- rows, so that a rollback restores them as they stand then.
 #variable_conflict use_column
 BEGIN
+  IF coalesce(current_setting('keylift.writer', true), '') <> '' AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(split_part(coalesce(current_setting('keylift.writer', true), ''), ':', 1), pg_trigger_depth()) THEN RETURN NULL; END IF;
   IF NOT EXISTS (
     SELECT n.id, n.name::text COLLATE "C", n.token::text COLLATE "C",
            n.account_id::text COLLATE "C", n.revoked_at::text COLLATE "C",
@@ -175,7 +176,7 @@ END
 $body$;
 REVOKE ALL ON FUNCTION keylift.archive_update() FROM PUBLIC;
 
--- step 11_archive: function keylift.archive_delete
+-- step 13_archive: function keylift.archive_delete
 CREATE FUNCTION keylift.archive_delete()
 RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -185,6 +186,7 @@ AS $body$
 -- deleted keys.
 #variable_conflict use_column
 BEGIN
+  IF coalesce(current_setting('keylift.writer', true), '') <> '' AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(split_part(coalesce(current_setting('keylift.writer', true), ''), ':', 1), pg_trigger_depth()) THEN RETURN NULL; END IF;
   IF (SELECT count(*) FROM (SELECT FROM old_rows LIMIT 101) few) > 100 THEN
     EXECUTE $statement$
       SELECT FROM old_rows n
@@ -236,7 +238,7 @@ END
 $body$;
 REVOKE ALL ON FUNCTION keylift.archive_delete() FROM PUBLIC;
 
--- step 11_archive: function keylift.refuse_store_key
+-- step 13_archive: function keylift.refuse_store_key
 CREATE FUNCTION keylift.refuse_store_key()
 RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -249,13 +251,13 @@ BEGIN
   IF TG_OP = 'UPDATE' THEN
     -- Last use is written at every call.
     IF record_image_eq(
-      ROW(OLD.id, OLD.account_id, OLD.api_id, OLD.name, OLD.token, OLD.created_at,
-          OLD.revoked_at, OLD.expires_at),
-      ROW(NEW.id, NEW.account_id, NEW.api_id, NEW.name, NEW.token, NEW.created_at,
-          NEW.revoked_at, NEW.expires_at)
-    ) THEN
-      RETURN NEW;
-    END IF;
+         ROW(OLD.id, OLD.account_id, OLD.api_id, OLD.name, OLD.token, OLD.created_at,
+             OLD.revoked_at, OLD.expires_at),
+         ROW(NEW.id, NEW.account_id, NEW.api_id, NEW.name, NEW.token, NEW.created_at,
+             NEW.revoked_at, NEW.expires_at)) THEN RETURN NEW; END IF;
+  END IF;
+  IF coalesce(current_setting('keylift.writer', true), '') <> '' AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(split_part(coalesce(current_setting('keylift.writer', true), ''), ':', 1), pg_trigger_depth()) THEN RETURN NEW; END IF;
+  IF TG_OP = 'UPDATE' THEN
     -- A key that changes its id takes its lines of the ledger along.
     IF NEW."id" <> OLD."id" THEN
       DELETE FROM keylift.outcomes WHERE key_id = NEW."id" AND outcome IN ('exception', 'hold');
@@ -294,17 +296,17 @@ END
 $body$;
 REVOKE ALL ON FUNCTION keylift.refuse_store_key() FROM PUBLIC;
 
--- step 11_archive: triggers of the archive and the legacy table
+-- step 13_archive: triggers of the archive and the legacy table
 CREATE TRIGGER keylift_guard BEFORE INSERT OR UPDATE ON "public"."api_keys"
-  FOR EACH ROW WHEN (coalesce(current_setting('keylift.writer', true), '') = '')
+  FOR EACH ROW
   EXECUTE FUNCTION keylift.refuse_store_key();
 CREATE TRIGGER keylift_archive_update AFTER UPDATE ON "public"."account_api_keys"
   REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-  FOR EACH STATEMENT WHEN (coalesce(current_setting('keylift.writer', true), '') = '')
+  FOR EACH STATEMENT
   EXECUTE FUNCTION keylift.archive_update();
 CREATE TRIGGER keylift_archive_delete AFTER DELETE ON "public"."account_api_keys"
   REFERENCING OLD TABLE AS old_rows
-  FOR EACH STATEMENT WHEN (coalesce(current_setting('keylift.writer', true), '') = '')
+  FOR EACH STATEMENT
   EXECUTE FUNCTION keylift.archive_delete();
 
 -- read the next page of moved rows
@@ -367,15 +369,13 @@ INSERT INTO keylift.archived_keys (id, account_id, api_id, name, token, created_
                                    expires_at)
 SELECT * FROM gone;
 
--- step 12_mirror_off: drop the triggers of the mirror
+-- step 14_mirror_off: drop the triggers of the mirror
 DROP TRIGGER IF EXISTS keylift_insert ON "public"."api_keys";
 DROP TRIGGER IF EXISTS keylift_update ON "public"."api_keys";
 DROP TRIGGER IF EXISTS keylift_delete ON "public"."api_keys";
 DROP TRIGGER IF EXISTS keylift_truncate ON "public"."api_keys";
 DROP TRIGGER IF EXISTS keylift_update ON "public"."account_api_keys";
 DROP TRIGGER IF EXISTS keylift_delete ON "public"."account_api_keys";
-DROP TRIGGER IF EXISTS keylift_born ON "public"."account_api_keys";
-DROP TRIGGER IF EXISTS keylift_truncate ON "public"."account_api_keys";
 DO $do$
 DECLARE
   part record;
@@ -385,6 +385,7 @@ BEGIN
     FROM pg_catalog.pg_trigger t
       JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
     WHERE p.pronamespace = to_regnamespace('keylift') AND NOT t.tgisinternal AND t.tgparentid = 0
+      AND t.tgrelid IS DISTINCT FROM to_regclass('"public"."account_api_keys"')
       AND t.tgname IN ('keylift_insert', 'keylift_update', 'keylift_delete', 'keylift_truncate')
   LOOP
     EXECUTE format('DROP TRIGGER %I ON %s', part.tgname, part.name);
@@ -392,7 +393,7 @@ BEGIN
 END
 $do$;
 
--- step 12_mirror_off: archive keys that got their account key behind the pages
+-- step 14_mirror_off: archive keys that got their account key behind the pages
 DO $do$
 DECLARE
   leaving bigint[];
@@ -443,15 +444,13 @@ BEGIN
 END
 $do$;
 
--- step 12_mirror_off: triggers of "public"."account_api_keys" that stay
+-- step 14_mirror_off: check of every token that enters "public"."account_api_keys"
+DROP TRIGGER IF EXISTS keylift_born ON "public"."account_api_keys";
 CREATE TRIGGER keylift_born BEFORE INSERT OR UPDATE OF token ON "public"."account_api_keys"
   FOR EACH ROW
   EXECUTE FUNCTION keylift.check_token();
-CREATE TRIGGER keylift_truncate BEFORE TRUNCATE ON "public"."account_api_keys"
-  FOR EACH STATEMENT
-  EXECUTE FUNCTION keylift.refuse_truncate();
 
--- step 12_mirror_off: index of the archive by token
+-- step 14_mirror_off: index of the archive by token
 CREATE INDEX IF NOT EXISTS archived_keys_token ON keylift.archived_keys (("token"));
 
 -- count the archived rows

@@ -1,15 +1,13 @@
 -- Made by npm run docs for the default configuration; not to be edited.
 -- Stage rollback. Takes everything back. Between its steps it synchronises last use as verify does, and switches back.
 
--- step 12_mirror_off: drop the triggers of the mirror
+-- step 14_mirror_off: drop the triggers of the mirror
 DROP TRIGGER IF EXISTS keylift_insert ON "public"."api_keys";
 DROP TRIGGER IF EXISTS keylift_update ON "public"."api_keys";
 DROP TRIGGER IF EXISTS keylift_delete ON "public"."api_keys";
 DROP TRIGGER IF EXISTS keylift_truncate ON "public"."api_keys";
 DROP TRIGGER IF EXISTS keylift_update ON "public"."account_api_keys";
 DROP TRIGGER IF EXISTS keylift_delete ON "public"."account_api_keys";
-DROP TRIGGER IF EXISTS keylift_born ON "public"."account_api_keys";
-DROP TRIGGER IF EXISTS keylift_truncate ON "public"."account_api_keys";
 DO $do$
 DECLARE
   part record;
@@ -19,6 +17,7 @@ BEGIN
     FROM pg_catalog.pg_trigger t
       JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
     WHERE p.pronamespace = to_regnamespace('keylift') AND NOT t.tgisinternal AND t.tgparentid = 0
+      AND t.tgrelid IS DISTINCT FROM to_regclass('"public"."account_api_keys"')
       AND t.tgname IN ('keylift_insert', 'keylift_update', 'keylift_delete', 'keylift_truncate')
   LOOP
     EXECUTE format('DROP TRIGGER %I ON %s', part.tgname, part.name);
@@ -26,7 +25,7 @@ BEGIN
 END
 $do$;
 
--- step 12_mirror_off: triggers of "public"."api_keys"
+-- step 14_mirror_off: triggers of "public"."api_keys"
 CREATE TRIGGER keylift_insert AFTER INSERT ON "public"."api_keys"
   REFERENCING NEW TABLE AS new_rows
   FOR EACH STATEMENT
@@ -43,7 +42,7 @@ CREATE TRIGGER keylift_truncate BEFORE TRUNCATE ON "public"."api_keys"
   FOR EACH STATEMENT
   EXECUTE FUNCTION keylift.refuse_truncate();
 
--- step 12_mirror_off: triggers of "public"."account_api_keys"
+-- step 14_mirror_off: triggers of "public"."account_api_keys"
 CREATE TRIGGER keylift_update AFTER UPDATE ON "public"."account_api_keys"
   REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
   FOR EACH STATEMENT
@@ -52,14 +51,17 @@ CREATE TRIGGER keylift_delete AFTER DELETE ON "public"."account_api_keys"
   REFERENCING OLD TABLE AS old_rows
   FOR EACH STATEMENT
   EXECUTE FUNCTION keylift.mirror_back_delete();
-CREATE TRIGGER keylift_born BEFORE INSERT OR UPDATE OF token ON "public"."account_api_keys"
-  FOR EACH ROW WHEN (NEW.origin_api_id IS NULL AND coalesce(current_setting('keylift.writer', true), '') = '')
-  EXECUTE FUNCTION keylift.check_token();
-CREATE TRIGGER keylift_truncate BEFORE TRUNCATE ON "public"."account_api_keys"
-  FOR EACH STATEMENT
-  EXECUTE FUNCTION keylift.refuse_truncate();
 
--- step 12_mirror_off: drop the index of the archive
+-- step 14_mirror_off: accept per-API keys of store APIs again
+DROP TRIGGER IF EXISTS keylift_guard ON "public"."api_keys";
+
+-- step 14_mirror_off: check of native tokens that enter "public"."account_api_keys"
+DROP TRIGGER IF EXISTS keylift_born ON "public"."account_api_keys";
+CREATE TRIGGER keylift_born BEFORE INSERT OR UPDATE OF token ON "public"."account_api_keys"
+  FOR EACH ROW WHEN (NEW.origin_api_id IS NULL)
+  EXECUTE FUNCTION keylift.check_token();
+
+-- step 14_mirror_off: drop the index of the archive
 DROP INDEX IF EXISTS keylift.archived_keys_token;
 
 -- read the next page of archived rows
@@ -96,7 +98,7 @@ INSERT INTO "public"."api_keys" (id, account_id, api_id, name, token, created_at
 OVERRIDING SYSTEM VALUE
 SELECT * FROM gone;
 
--- step 11_archive: refuse to drop an archive that holds rows
+-- step 13_archive: refuse to drop an archive that holds rows
 DO $do$
 BEGIN
   IF EXISTS (SELECT FROM keylift.archived_keys) THEN
@@ -105,7 +107,7 @@ BEGIN
 END
 $do$;
 
--- step 11_archive: drop the archive, its triggers and functions
+-- step 13_archive: drop the archive, its triggers and functions
 DROP TRIGGER IF EXISTS keylift_guard ON "public"."api_keys";
 DROP TRIGGER IF EXISTS keylift_archive_update ON "public"."account_api_keys";
 DROP TRIGGER IF EXISTS keylift_archive_delete ON "public"."account_api_keys";
@@ -145,10 +147,26 @@ SELECT
   (SELECT count(*) FROM gone)::int AS keys,
   (SELECT page.id::text FROM page ORDER BY page.id DESC LIMIT 1) AS last;
 
+-- before the mirror is on: let moved keys go
+CREATE OR REPLACE FUNCTION keylift.refuse_moving()
+RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $body$
+-- Replaced in the transaction that deletes every moved key; no other session sees it.
+#variable_conflict use_column
+BEGIN
+  RETURN OLD;
+END
+$body$;
+
+-- before the mirror is on: take all account keys out
+DELETE FROM "public"."account_api_keys" WHERE origin_api_id IS NOT NULL;
+
 -- vacuum the new table
 VACUUM "public"."account_api_keys";
 
--- step 10_switchable: function keylift.authorize
+-- step 12_switchable: function keylift.authorize
 CREATE OR REPLACE FUNCTION keylift.authorize(token text, api_id bigint)
 RETURNS TABLE (key_id bigint, account_id bigint, source text)
 LANGUAGE plpgsql STABLE ROWS 1 SECURITY DEFINER
@@ -200,7 +218,7 @@ BEGIN
 END
 $body$;
 
--- step 10_switchable: view keylift.per_api_keys
+-- step 12_switchable: view keylift.per_api_keys
 CREATE OR REPLACE VIEW keylift.per_api_keys AS
 SELECT
   k."id" AS "id",
@@ -253,27 +271,19 @@ WHERE ((a.kind = 'store') IS TRUE)
       )
   );
 
--- step 08_constraints: drop the constraints of "public"."account_api_keys"
+-- step 10_constraints: drop the constraints of "public"."account_api_keys"
 ALTER TABLE "public"."account_api_keys"
   DROP CONSTRAINT IF EXISTS "account_api_keys_account_id_fkey",
   DROP CONSTRAINT IF EXISTS "account_api_keys_scope_check",
   DROP CONSTRAINT IF EXISTS "account_api_keys_token_check";
 
--- step 07_settings_index: drop index "account_api_keys_account_id_created_at"
-DROP INDEX CONCURRENTLY IF EXISTS "public"."account_api_keys_account_id_created_at";
-
--- step 06_token_index: drop index "account_api_keys_token_key"
-DROP INDEX CONCURRENTLY IF EXISTS "public"."account_api_keys_token_key";
-
--- step 05_mirror: drop the triggers of the mirror
+-- step 09_mirror: drop the triggers of the mirror
 DROP TRIGGER IF EXISTS keylift_insert ON "public"."api_keys";
 DROP TRIGGER IF EXISTS keylift_update ON "public"."api_keys";
 DROP TRIGGER IF EXISTS keylift_delete ON "public"."api_keys";
 DROP TRIGGER IF EXISTS keylift_truncate ON "public"."api_keys";
 DROP TRIGGER IF EXISTS keylift_update ON "public"."account_api_keys";
 DROP TRIGGER IF EXISTS keylift_delete ON "public"."account_api_keys";
-DROP TRIGGER IF EXISTS keylift_born ON "public"."account_api_keys";
-DROP TRIGGER IF EXISTS keylift_truncate ON "public"."account_api_keys";
 DO $do$
 DECLARE
   part record;
@@ -283,6 +293,7 @@ BEGIN
     FROM pg_catalog.pg_trigger t
       JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
     WHERE p.pronamespace = to_regnamespace('keylift') AND NOT t.tgisinternal AND t.tgparentid = 0
+      AND t.tgrelid IS DISTINCT FROM to_regclass('"public"."account_api_keys"')
       AND t.tgname IN ('keylift_insert', 'keylift_update', 'keylift_delete', 'keylift_truncate')
   LOOP
     EXECUTE format('DROP TRIGGER %I ON %s', part.tgname, part.name);
@@ -290,28 +301,116 @@ BEGIN
 END
 $do$;
 
--- step 05_mirror: drop the functions of the mirror
-DROP FUNCTION IF EXISTS keylift.await_batches(bigint[]);
-DROP FUNCTION IF EXISTS keylift.settle(bigint[], text[], boolean);
-DROP FUNCTION IF EXISTS keylift.settle_few(bigint[], text[]);
-DROP FUNCTION IF EXISTS keylift.settle_many(bigint[], text[]);
-DROP FUNCTION IF EXISTS keylift.mirror_one_insert(bigint, text);
-DROP FUNCTION IF EXISTS keylift.mirror_one_update(bigint, text);
-DROP FUNCTION IF EXISTS keylift.mirror_one_delete(bigint, text);
+-- step 09_mirror: drop the trigger of "public"."account_api_keys" that refuses an origin
+DROP TRIGGER IF EXISTS keylift_guard_insert ON "public"."account_api_keys";
+
+-- step 09_mirror: drop the functions of the mirror
 DROP FUNCTION IF EXISTS keylift.mirror_insert();
 DROP FUNCTION IF EXISTS keylift.mirror_update();
 DROP FUNCTION IF EXISTS keylift.mirror_delete();
-DROP FUNCTION IF EXISTS keylift.refuse_truncate();
 DROP FUNCTION IF EXISTS keylift.mirror_back_update();
 DROP FUNCTION IF EXISTS keylift.mirror_back_delete();
-DROP FUNCTION IF EXISTS keylift.check_token();
+
+-- step 09_mirror: remove the account keys that are left
+DELETE FROM "public"."account_api_keys" WHERE origin_api_id IS NOT NULL;
+UPDATE keylift.migration SET mirror_on = false;
+
+-- step 08_primary_key: drop the primary key of "public"."account_api_keys"
+ALTER TABLE "public"."account_api_keys" DROP CONSTRAINT IF EXISTS "account_api_keys_pkey", REPLICA IDENTITY FULL;
+CREATE UNIQUE INDEX "account_api_keys_native_id" ON "public"."account_api_keys" (id) WHERE origin_api_id IS NULL;
+
+-- step 08_primary_key: function keylift.draw_key_id
+CREATE OR REPLACE FUNCTION keylift.draw_key_id()
+RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $body$
+-- Runs before a native key is inserted without an id. Draws the next id of the legacy table's sequence that neither
+-- table has.
+#variable_conflict use_column
+DECLARE
+  ids CONSTANT regclass := 'public.api_keys_id_seq'::regclass;
+  free bigint;
+BEGIN
+  LOOP
+    NEW.id := nextval(ids);
+    EXIT WHEN NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."id" = NEW.id)
+      AND NOT EXISTS (SELECT FROM "public"."account_api_keys" t WHERE t.id = NEW.id AND t.origin_api_id IS NULL);
+    -- Ids that were given by hand are ahead of the sequence: it is set to the end of the block that is taken.
+    SELECT taken.id
+    INTO free
+    FROM (
+      SELECT k."id" AS id FROM "public"."api_keys" k WHERE k."id" >= NEW.id
+      UNION ALL
+      SELECT t.id FROM "public"."account_api_keys" t WHERE t.id >= NEW.id AND t.origin_api_id IS NULL
+    ) taken
+    WHERE CASE WHEN taken.id::numeric < 9223372036854775807 THEN
+      NOT EXISTS (SELECT FROM "public"."api_keys" n WHERE n."id" = taken.id + 1)
+      AND NOT EXISTS (SELECT FROM "public"."account_api_keys" n WHERE n.id = taken.id + 1 AND n.origin_api_id IS NULL)
+    END
+    ORDER BY taken.id
+    LIMIT 1;
+    PERFORM setval(ids, free::bigint);
+  END LOOP;
+  RETURN NEW;
+END
+$body$;
+REVOKE ALL ON FUNCTION keylift.draw_key_id() FROM PUBLIC;
+
+-- step 07_indexes: drop index "account_api_keys_token_key"
+DROP INDEX CONCURRENTLY IF EXISTS "public"."account_api_keys_token_key";
+
+-- step 07_indexes: drop index "account_api_keys_account_id_created_at"
+DROP INDEX CONCURRENTLY IF EXISTS "public"."account_api_keys_account_id_created_at";
+
+-- step 07_indexes: drop index "account_api_keys_pkey"
+DROP INDEX CONCURRENTLY IF EXISTS "public"."account_api_keys_pkey";
+
+-- step 06_settle: drop the functions that settle keys
+DROP FUNCTION IF EXISTS keylift.settle(bigint[], text[], boolean);
+DROP FUNCTION IF EXISTS keylift.settle_few(bigint[], text[], boolean);
+DROP FUNCTION IF EXISTS keylift.settle_many(bigint[], text[], boolean);
+DROP FUNCTION IF EXISTS keylift.mirror_one_insert(bigint, text);
+DROP FUNCTION IF EXISTS keylift.mirror_one_update(bigint, text);
+DROP FUNCTION IF EXISTS keylift.mirror_one_delete(bigint, text);
+DROP FUNCTION IF EXISTS keylift.settle_ids(bigint[]);
+DROP FUNCTION IF EXISTS keylift.apply_change_log(integer);
 DROP FUNCTION IF EXISTS keylift.mirror_number();
 DROP TYPE IF EXISTS keylift.verdict;
 
--- step 05_mirror: remove the account keys and ranges that are left
+-- step 05_change_log: remove the account keys, ranges and entries that are left
+-- Before any lock of the legacy table: the rows may be many.
+SELECT set_config('keylift.writer', keylift.own_write('stage', 1), true);
 DELETE FROM "public"."account_api_keys" WHERE origin_api_id IS NOT NULL;
-ALTER TABLE "public"."account_api_keys" RESET (autovacuum_enabled);
 DELETE FROM keylift.batches WHERE open;
+DELETE FROM keylift.listed_keys;
+
+-- step 05_change_log: drop the triggers of the change log
+DROP TRIGGER IF EXISTS keylift_log_insert ON "public"."api_keys";
+DROP TRIGGER IF EXISTS keylift_log_update ON "public"."api_keys";
+DROP TRIGGER IF EXISTS keylift_log_delete ON "public"."api_keys";
+DROP TRIGGER IF EXISTS keylift_truncate ON "public"."api_keys";
+DROP TRIGGER IF EXISTS keylift_moving ON "public"."account_api_keys";
+
+-- step 05_change_log: drop the triggers of "public"."account_api_keys" that stay
+DROP TRIGGER IF EXISTS keylift_born ON "public"."account_api_keys";
+DROP TRIGGER IF EXISTS keylift_truncate ON "public"."account_api_keys";
+
+-- step 05_change_log: drop the guards of "public"."account_api_keys"
+DROP TRIGGER IF EXISTS keylift_guard_insert ON "public"."account_api_keys";
+DROP TRIGGER IF EXISTS keylift_guard_update ON "public"."account_api_keys";
+DROP TRIGGER IF EXISTS keylift_check_id ON "public"."account_api_keys";
+
+-- step 05_change_log: drop the functions of the change log
+DROP FUNCTION IF EXISTS keylift.log_change();
+DROP FUNCTION IF EXISTS keylift.refuse_moving();
+DROP FUNCTION IF EXISTS keylift.check_token();
+DROP FUNCTION IF EXISTS keylift.guard_insert();
+DROP FUNCTION IF EXISTS keylift.guard_update();
+DROP FUNCTION IF EXISTS keylift.guard_native_id();
+DROP FUNCTION IF EXISTS keylift.refuse_truncate();
+DELETE FROM keylift.change_log;
+ALTER TABLE "public"."account_api_keys" RESET (autovacuum_enabled);
 
 -- step 04_legacy_token_index: drop index "api_keys_keylift_token"
 DROP INDEX CONCURRENTLY IF EXISTS "public"."api_keys_keylift_token";
@@ -323,7 +422,7 @@ DELETE FROM keylift.outcomes;
 DELETE FROM keylift.overlaps;
 
 -- forget the migration
-DELETE FROM keylift.to_judge;
+DELETE FROM keylift.listed_keys;
 
 -- forget the migration
 DELETE FROM keylift.batches WHERE open;

@@ -66,4 +66,4 @@ SELECT
   (SELECT count(*) FROM "public"."account_api_keys" WHERE origin_api_id IS NOT NULL) AS moved,
   (SELECT count(*) FROM keylift.outcomes WHERE outcome = 'merge') AS merged,
   (SELECT count(*) FROM keylift.outcomes WHERE outcome = 'exception') AS exceptions,
-  (SELECT count(*) FROM keylift.batches WHERE state = 'done') AS batches;
+  (SELECT count(*) FROM keylift.batches WHERE state = 'done' AND upto_id IS NOT NULL) AS batches;

@@ -57,7 +57,7 @@ async function proveIfPossible(
   const { state } = await database.readOnly((s) => readInstalled(s, context.settings, { visibleOnly: others }));
   if (state !== null) requireSettings(state, context.settings);
   if (others && !isBegun(state)) return 'nothing_migrated';
-  if (others && !reached(state!.stage, 'backfill')) return 'backfill_unfinished';
+  if (others && !reached(state!.stage, 'harden')) return 'backfill_unfinished';
   requireAllowed('verify', state);
   const { stop } = context;
   const emit = logRun(context);

@@ -5,6 +5,7 @@ import {
   noWayBack,
   nothingMigrated,
   notFinalized,
+  notHardened,
   notSwitched,
   notVerified,
   purged,
@@ -47,7 +48,7 @@ const TABLE = {
   },
   verify: {
     none: nothingMigrated('verify'),
-    active: { before: 'expand', refuse: nothingMigrated('verify') },
+    active: { before: 'harden', refuse: notHardened('the proof compares both tables') },
     finalizing: RUNS,
     finalized: RUNS,
     purged: RUNS,
@@ -107,7 +108,7 @@ const TABLE = {
   },
   'rollback --accounts': {
     none: RUNS,
-    active: { before: 'expand', refuse: nothingMigrated('roll back in part') },
+    active: { before: 'harden', refuse: notHardened('accounts are rolled back alone') },
     finalizing: IN_PART,
     finalized: IN_PART,
     purged: finalized('the archive was purged, so the per-API keys cannot be restored', KEEP_ACCOUNT_KEYS),

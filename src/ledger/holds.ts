@@ -19,7 +19,7 @@ export async function holdsOfLedger(session: ReadSession, { holds }: Installed):
   return { keyIds: rows.flatMap((r) => r.key_id ?? []), accountIds: rows.flatMap((r) => r.account_id ?? []) };
 }
 
-/** Replaces the holds in force. What the change means for keys that moved already is the sweep's work. */
+/** Replaces the holds in force. `settleAgain` settles the keys that moved before. */
 export async function storeHolds(session: WriteSession, { types }: MappedSchema, holds: Holds): Promise<void> {
   await session.query('DELETE FROM keylift.holds WHERE NOT by_rollback');
   await session.query(

@@ -24,6 +24,14 @@ export const nothingMigrated =
           hint: isReturning(at) ? FINISH_ROLLBACK : 'Run keylift migrate to continue, or keylift rollback to go back.',
         });
 
+export const notHardened =
+  (what: string): Refuse =>
+  (at) =>
+    keyliftError('not_hardened', {
+      message: `${what} once harden is complete: until then changes wait in the change log`,
+      facts: { stage: at?.stage },
+    });
+
 export const rollbackUnfinished: Refuse = () =>
   keyliftError('rollback_unfinished', { message: 'a rollback began and did not finish', hint: FINISH_ROLLBACK });
 

@@ -28,7 +28,8 @@ export const dropLedgerTables: Statement = {
   title: 'drop the ledger',
   text: sql`
     DROP TABLE IF EXISTS keylift.events, keylift.proofs, keylift.overlaps, keylift.switched_accounts,
-      keylift.switch_rule, keylift.holds, keylift.to_judge, keylift.proof_duplicates, keylift.outcomes, keylift.batches,
+      keylift.switch_rule, keylift.holds, keylift.listed_keys, keylift.change_log, keylift.proof_duplicates,
+      keylift.outcomes, keylift.batches,
       keylift.control, keylift.runs, keylift.migration;`,
 };
 
@@ -48,6 +49,7 @@ const migrationTable: Statement = {
       settings jsonb NOT NULL,
       searched boolean NOT NULL DEFAULT false,
       mirror integer NOT NULL DEFAULT 0,
+      mirror_on boolean NOT NULL DEFAULT false,
       started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
       changed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
       seconds double precision NOT NULL DEFAULT 0
@@ -104,8 +106,8 @@ const batchesTable = (schema: MappedSchema): Statement => ({
       ADD COLUMN batch_no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
       ADD COLUMN attempt integer NOT NULL DEFAULT 0,
       ADD COLUMN state text NOT NULL DEFAULT 'pending'
-        CHECK (state IN ('uncut', 'pending', 'failed', 'done', 'taken_back')),
-      ADD COLUMN open boolean GENERATED ALWAYS AS (state IN ('uncut', 'pending', 'failed')) STORED,
+        CHECK (state IN ('pending', 'failed', 'done', 'taken_back')),
+      ADD COLUMN open boolean GENERATED ALWAYS AS (state IN ('pending', 'failed')) STORED,
       ADD COLUMN run_id uuid,
       ADD COLUMN tries integer NOT NULL DEFAULT 0,
       ADD COLUMN rows bigint NOT NULL DEFAULT 0,
@@ -115,7 +117,7 @@ const batchesTable = (schema: MappedSchema): Statement => ({
       ADD COLUMN seconds double precision,
       ADD COLUMN finished_at timestamptz,
       ADD COLUMN sqlstate text;
-    CREATE INDEX batches_open ON keylift.batches (upto_id) WHERE open;`,
+    CREATE INDEX batches_pending ON keylift.batches (batch_no) WHERE state = 'pending';`,
 });
 
 const outcomeTables = (schema: MappedSchema): Statement[] => {
@@ -126,7 +128,7 @@ const outcomeTables = (schema: MappedSchema): Statement[] => {
       title: 'table keylift.outcomes',
       text: sql`
         CREATE TABLE keylift.outcomes AS
-        SELECT ${id} AS key_id, ${id} AS account_key_id FROM ${l.keys} k WHERE false;
+        SELECT ${id} AS key_id, ${id} AS account_key_id, ${id} AS group_key_id FROM ${l.keys} k WHERE false;
         ALTER TABLE keylift.outcomes
           ADD PRIMARY KEY (key_id),
           ADD COLUMN outcome text NOT NULL CHECK (outcome IN ('merge', 'hold', 'exception')),
@@ -136,16 +138,26 @@ const outcomeTables = (schema: MappedSchema): Statement[] => {
           ADD COLUMN opened_api_id ${types.api},
           ADD COLUMN opened_since ${types.createdAt},
           ADD COLUMN settled_at timestamptz NOT NULL DEFAULT clock_timestamp();
-        CREATE INDEX outcomes_merged ON keylift.outcomes (account_key_id) WHERE outcome = 'merge';`,
+        CREATE INDEX outcomes_merged ON keylift.outcomes (account_key_id) WHERE outcome = 'merge';
+        -- The first of the duplicates that a key was decided with: when one of them changes, all are decided again.
+        CREATE INDEX outcomes_group ON keylift.outcomes (group_key_id) WHERE group_key_id IS NOT NULL;`,
     },
     {
-      title: 'table keylift.to_judge',
+      title: 'table keylift.listed_keys',
       text: sql`
         -- Keys that no batch copies, since a batch looks at each key alone: duplicates, and keys without an account.
-        CREATE TABLE keylift.to_judge AS
+        CREATE TABLE keylift.listed_keys AS
         SELECT ${id} AS key_id FROM ${l.keys} k WHERE false;
-        ALTER TABLE keylift.to_judge ADD PRIMARY KEY (key_id), ADD COLUMN page integer NOT NULL;
-        CREATE INDEX to_judge_page ON keylift.to_judge (page);`,
+        ALTER TABLE keylift.listed_keys ADD PRIMARY KEY (key_id), ADD COLUMN page integer NOT NULL;
+        CREATE INDEX listed_keys_page ON keylift.listed_keys (page);`,
+    },
+    {
+      title: 'table keylift.change_log',
+      text: sql`
+        -- Ids of the keys that were changed while the backfill copied. Entries are added and taken, never looked up.
+        CREATE TABLE keylift.change_log AS
+        SELECT ${id} AS key_id FROM ${l.keys} k WHERE false;
+        ALTER TABLE keylift.change_log REPLICA IDENTITY FULL;`,
     },
     {
       title: 'table keylift.proof_duplicates',

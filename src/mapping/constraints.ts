@@ -2,6 +2,7 @@ import { parseTableName } from '../config/identifiers.js';
 import { sql, type Statement } from '../database/sql.js';
 import { derivedName } from './copy.js';
 import { notEmpty } from './fragments.js';
+import type { ReferentialAction } from './account-foreign-key.js';
 import type { MappedSchema } from './inspect.js';
 
 interface Constraint {
@@ -9,11 +10,19 @@ interface Constraint {
   definition: string;
 }
 
-/** An account that is deleted takes its account keys along, as nothing else could answer for them. */
-function foreignKeyOf({ legacy: l, settings }: MappedSchema): Constraint {
+/**
+ * Account keys follow their account as the legacy rows do. Where these have no foreign key, or would lose their account,
+ * nothing could answer for the account key: an account that is deleted takes it along, and one that changes its id too.
+ */
+function foreignKeyOf({ legacy: l, settings, accountForeignKey: own }: MappedSchema): Constraint {
+  const action = (as: ReferentialAction | undefined): string =>
+    as === 'NO ACTION' || as === 'RESTRICT' ? as : 'CASCADE';
   return {
     name: derivedName(parseTableName(settings.target.table).name, 'account_id_fkey'),
-    definition: `FOREIGN KEY (account_id) REFERENCES ${l.accounts} (${l.accountId('')}) ON DELETE CASCADE`,
+    definition: [
+      `FOREIGN KEY (account_id) REFERENCES ${l.accounts} (${l.accountId('')})`,
+      `ON UPDATE ${action(own?.onUpdate)} ON DELETE ${action(own?.onDelete)} ${own?.deferrable ?? ''}`.trim(),
+    ].join(' '),
   };
 }
 

@@ -62,6 +62,7 @@ export const DEFAULT_FACTS: LegacyFacts = {
   uniques: [],
   partitions: [],
   keyIs: 'yes',
+  accountForeignKey: null,
   searchPath: CATALOG_ALONE,
 };
 

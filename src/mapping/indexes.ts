@@ -14,24 +14,46 @@ export interface ConcurrentIndex {
   unique?: boolean;
 }
 
-/** A build that failed or was interrupted leaves an invalid index, which only costs: it is dropped first. */
-export const buildIndex = (index: ConcurrentIndex, only?: Statement['condition']): Statement[] => [
-  {
-    title: `drop index ${index.name} if an interrupted build left it invalid`,
-    text: dropText(index),
-    condition: {
-      query: sql`
-        SELECT
-        FROM pg_catalog.pg_index i
-        WHERE i.indexrelid = to_regclass(${literal(`${index.schema}.${index.name}`)}) AND NOT i.indisvalid`,
-      runs: 'where it finds a row',
-    },
+/** A build CONCURRENTLY that failed or was interrupted leaves an invalid index, which only costs: it is dropped first. */
+const dropInvalid = (index: ConcurrentIndex): Statement => ({
+  title: `drop index ${index.name} if an interrupted build left it invalid`,
+  text: dropText(index),
+  condition: {
+    query: sql`
+      SELECT
+      FROM pg_catalog.pg_index i
+      WHERE i.indexrelid = to_regclass(${literal(`${index.schema}.${index.name}`)}) AND NOT i.indisvalid`,
+    runs: 'where it finds a row',
   },
+});
+
+const create = ({ name, table, on, unique }: ConcurrentIndex, how: '' | 'CONCURRENTLY'): string => sql`
+  CREATE ${unique === true ? 'UNIQUE INDEX' : 'INDEX'} ${how} IF NOT EXISTS ${name}
+    ON ${table} ${on};`;
+
+/** How long a plain build may wait for a writer of the table; the step tries again. */
+const LOCK_TIMEOUT = '500ms';
+
+/** A plain build reads the table once and lets no writer in. */
+const buildPlainly = (index: ConcurrentIndex): Statement[] => [
+  dropInvalid(index),
+  {
+    title: `index ${index.name}, while no other role can write`,
+    text: sql`
+      DO $do$
+      BEGIN
+        SET LOCAL lock_timeout = '${LOCK_TIMEOUT}';
+        ${create(index, '')}
+      END
+      $do$;`,
+  },
+];
+
+export const buildIndex = (index: ConcurrentIndex, only?: Statement['condition']): Statement[] => [
+  dropInvalid(index),
   {
     title: `index ${index.name}`,
-    text: sql`
-      CREATE ${index.unique === true ? 'UNIQUE INDEX' : 'INDEX'} CONCURRENTLY IF NOT EXISTS ${index.name}
-        ON ${index.table} ${index.on};`,
+    text: create(index, 'CONCURRENTLY'),
     ...(only === undefined ? {} : { condition: only }),
   },
 ];
@@ -49,26 +71,69 @@ function targetIndex({ settings, legacy: l }: MappedSchema, suffix: string): Omi
   return { schema: quoteIdentifier(schema ?? 'public'), name: derivedName(name, suffix), table: l.target };
 }
 
-/** One token, one account key. Built when the rows are there, which is what makes the backfill fast. */
-export const tokenIndex = (schema: MappedSchema): ConcurrentIndex => ({
+/** The index that becomes the primary key. */
+export const idIndex = (schema: MappedSchema): ConcurrentIndex => ({
+  ...targetIndex(schema, 'pkey'),
+  on: '(id)',
+  unique: true,
+});
+
+/** One token, one account key. */
+const tokenIndex = (schema: MappedSchema): ConcurrentIndex => ({
   ...targetIndex(schema, 'token_key'),
   on: '(token)',
   unique: true,
 });
 
 /** Settings lists an account's keys by creation date. */
-export const settingsIndex = (schema: MappedSchema): ConcurrentIndex => ({
+const settingsIndex = (schema: MappedSchema): ConcurrentIndex => ({
   ...targetIndex(schema, 'account_id_created_at'),
   on: '(account_id, created_at)',
 });
 
 /** What was unique among carried values stays unique. */
-export const carriedIndexes = (schema: MappedSchema): ConcurrentIndex[] =>
+const carriedIndexes = (schema: MappedSchema): ConcurrentIndex[] =>
   schema.uniques.map(({ columns, nullsNotDistinct }, at) => ({
     ...targetIndex(schema, `carried_${String(at + 1)}_key`),
     on: `(${columns.join(', ')})${nullsNotDistinct ? ' NULLS NOT DISTINCT' : ''}`,
     unique: true,
   }));
+
+/** How the indexes of the new table are built when the rows are there, which is what makes the backfill fast. */
+export interface IndexBuild {
+  /** Each lane is one session's work: the tokens are in random order and take as long as the rest. */
+  lanes: Statement[][];
+  /** The same where another role can write: one after the other, and no writer waits. */
+  concurrently: Statement[];
+}
+
+export function buildIndexes(schema: MappedSchema): IndexBuild {
+  const token = tokenIndex(schema);
+  const others = [idIndex(schema), settingsIndex(schema), ...carriedIndexes(schema)];
+  return {
+    lanes: [buildPlainly(token), others.flatMap((index) => buildPlainly(index))],
+    concurrently: [token, ...others].flatMap((index) => buildIndex(index)),
+  };
+}
+
+export const dropIndexes = (schema: MappedSchema): Statement[] =>
+  [tokenIndex(schema), settingsIndex(schema), ...carriedIndexes(schema), idIndex(schema)].map(dropIndex);
+
+/** Finds a row where a role other than the owner can write to the new table. */
+export const othersWrite = ({ legacy: l }: MappedSchema): string => sql`
+  SELECT
+  FROM pg_catalog.pg_class c
+  WHERE c.oid = ${literal(l.target)}::regclass AND (
+    EXISTS (
+      SELECT FROM aclexplode(c.relacl) x
+      WHERE x.grantee <> c.relowner AND x.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')
+    )
+    OR EXISTS (
+      SELECT FROM pg_catalog.pg_attribute a, aclexplode(a.attacl) x
+      WHERE a.attrelid = c.oid AND x.grantee <> c.relowner AND x.privilege_type IN ('INSERT', 'UPDATE')
+    )
+    OR EXISTS (SELECT FROM pg_catalog.pg_auth_members m WHERE m.roleid = c.relowner)
+  )`;
 
 /** A partitioned table cannot be indexed CONCURRENTLY, but each of its leaves can. */
 export function legacyTokenIndexes({ legacy: l, settings, partitions }: MappedSchema): ConcurrentIndex[] {

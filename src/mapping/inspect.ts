@@ -1,6 +1,7 @@
 import type { ReadSession } from '../database/session.js';
 import { quoteIdentifier } from '../config/identifiers.js';
 import type { Settings } from '../config/settings.js';
+import { readAccountForeignKey, type AccountForeignKey } from './account-foreign-key.js';
 import { keyColumns, partitionsOf, type KeyColumn, type Partition, type TableColumn } from './columns.js';
 import { onCatalogAlone, searchPathOf } from './search-path.js';
 import { keyIsUnique, type UniqueKey } from './unique-key.js';
@@ -60,6 +61,8 @@ export interface MappedSchema {
   types: LegacyTypes;
   carried: CarriedColumn[];
   uniques: CarriedUnique[];
+  /** How the legacy table follows its accounts; null: it does not. */
+  accountForeignKey: AccountForeignKey | null;
   /** All columns of the legacy key table, which the archive gets, too. */
   columns: readonly TableColumn[];
   /** Of a partitioned key table; writers may name a partition, which then runs its own triggers alone. */
@@ -77,6 +80,7 @@ export interface LegacyFacts {
   uniques: CarriedUnique[];
   partitions: Partition[];
   keyIs: UniqueKey;
+  accountForeignKey: AccountForeignKey | null;
   searchPath: string;
 }
 
@@ -96,6 +100,7 @@ export async function readFacts(session: ReadSession, settings: Settings): Promi
     uniques: (await carriedUniques(session, settings)).carried,
     partitions: await partitionsOf(session, settings),
     keyIs: await keyIsUnique(session, settings),
+    accountForeignKey: await readAccountForeignKey(session, settings),
   }));
   const searchPath = await searchPathOf(session, l, { settings, path: values.path ?? 'public' });
   return { values, ...facts, searchPath };
@@ -112,6 +117,7 @@ export function mappedSchema(settings: Settings, facts: LegacyFacts): MappedSche
       .map((name) => columns.find((c) => c.name === name)!)
       .map((c) => ({ name: quoteIdentifier(c.name), default: c.default, computed: c.computed })),
     uniques,
+    accountForeignKey: facts.accountForeignKey,
     columns: columns.map((c) => ({ name: c.quoted, generated: c.generated })),
     partitions,
     types: typesOf(settings, facts),

@@ -84,9 +84,10 @@ export const deleteOutcomes = (): string => sql`
 export const writeOutcomes = ({ legacy: l }: MappedSchema): string => sql`
   IF some_do_not_move THEN
     INSERT INTO keylift.outcomes AS x (
-      key_id, outcome, reason, account_key_id, source, opened_api_id, opened_since)
+      key_id, outcome, reason, account_key_id, group_key_id, source, opened_api_id, opened_since)
     SELECT v.key_id, v.outcome, v.reason,
       CASE WHEN v.outcome = 'merge' THEN v.account_key_id END,
+      v.account_key_id,
       CASE WHEN v.outcome = 'merge' THEN to_jsonb(k) END,
       CASE WHEN v.outcome = 'merge' THEN ${l.api()} END,
       CASE WHEN v.outcome = 'merge' THEN ${l.createdAt()} END
@@ -94,11 +95,12 @@ export const writeOutcomes = ({ legacy: l }: MappedSchema): string => sql`
     WHERE v.outcome <> 'move'
     ON CONFLICT (key_id) DO UPDATE
     SET outcome = excluded.outcome, reason = excluded.reason, account_key_id = excluded.account_key_id,
+      group_key_id = excluded.group_key_id,
       source = excluded.source, opened_api_id = excluded.opened_api_id, opened_since = excluded.opened_since,
       settled_at = clock_timestamp()
     WHERE record_image_ne(
-      ROW(x.outcome, x.reason, x.account_key_id, x.source),
-      ROW(excluded.outcome, excluded.reason, excluded.account_key_id, excluded.source));
+      ROW(x.outcome, x.reason, x.account_key_id, x.group_key_id, x.source),
+      ROW(excluded.outcome, excluded.reason, excluded.account_key_id, excluded.group_key_id, excluded.source));
   END IF;`;
 
 /** Updates and inserts the account keys of the keys that move. */

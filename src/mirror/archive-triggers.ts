@@ -10,6 +10,7 @@ import {
   plannedBySize,
   refuseChangeOf,
 } from './carry-back.js';
+import { IS_OWN_WRITE } from './own-writes.js';
 
 /** Trigger functions from finalize on: the archive follows the account keys, and no new key enters the store. */
 export const finalTriggerFunctions = (schema: MappedSchema): InstalledFunction[] => [
@@ -29,6 +30,7 @@ function archiveUpdate(schema: MappedSchema): InstalledFunction {
       rows, so that a rollback restores them as they stand then.`,
     body: sql`
       BEGIN
+        IF ${IS_OWN_WRITE} THEN RETURN NULL; END IF;
         ${refuseChangeOf(lost.filter((column) => !['revoked_at', 'name'].includes(column)))}
         ${lost.includes('revoked_at') ? forgetRevoked(schema) : ''}
         ${carryBack(schema, ARCHIVE)}
@@ -52,6 +54,7 @@ function archiveDelete(schema: MappedSchema): InstalledFunction {
       deleted keys.`,
     body: sql`
       BEGIN
+        IF ${IS_OWN_WRITE} THEN RETURN NULL; END IF;
         ${lockMerged(schema, { table: ARCHIVE, rows: 'old_rows' })}
         ${plannedBySize(sql`
           DELETE FROM ${ARCHIVE} k
@@ -74,6 +77,11 @@ function refuseStoreKey(schema: MappedSchema): InstalledFunction {
     body: sql`
       BEGIN
         IF TG_OP = 'UPDATE' THEN
+          -- Last use is written at every call.
+          IF ${unchanged(schema)} THEN RETURN NEW; END IF;
+        END IF;
+        IF ${IS_OWN_WRITE} THEN RETURN NEW; END IF;
+        IF TG_OP = 'UPDATE' THEN
           ${keepKeyLeftBehind(schema)}
         END IF;
         IF ${isStoreKey(schema, 'NEW')} THEN
@@ -86,19 +94,20 @@ function refuseStoreKey(schema: MappedSchema): InstalledFunction {
   });
 }
 
+/** Is every mapped value as it was? */
+function unchanged({ types }: MappedSchema): string {
+  const watched = (record: string): string => row(types.watched.map((column) => `${record}.${column.name}`));
+  return sql`
+    record_image_eq(
+      ${watched('OLD')},
+      ${watched('NEW')})`;
+}
+
 /** An UPDATE of a key that finalize left in the legacy table: the ledger follows, and the change is accepted. */
 function keepKeyLeftBehind(schema: MappedSchema): string {
-  const { legacy: l, types } = schema;
-  const watched = (record: string): string => row(types.watched.map((column) => `${record}.${column.name}`));
+  const { legacy: l } = schema;
   const [before, after] = [l.id('OLD'), l.id('NEW')];
   return sql`
-    -- Last use is written at every call.
-    IF record_image_eq(
-      ${watched('OLD')},
-      ${watched('NEW')}
-    ) THEN
-      RETURN NEW;
-    END IF;
     -- A key that changes its id takes its lines of the ledger along.
     IF ${after} <> ${before} THEN
       DELETE FROM keylift.outcomes WHERE key_id = ${after} AND outcome IN ('exception', 'hold');

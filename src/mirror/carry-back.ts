@@ -32,7 +32,6 @@ export function columnsWithoutLegacy({ legacy: l }: MappedSchema): string[] {
   const w = l.writable;
   const columns = {
     token: w.token,
-    account_id: w.account,
     revoked_at: w.revokedAt,
     expires_at: w.expiresAt,
     ...(l.hasName ? { name: w.name } : {}),

@@ -2,9 +2,6 @@ import { sql } from '../database/sql.js';
 import type { LegacyFragments } from '../mapping/fragments.js';
 import type { VerdictOptions } from '../mapping/rules/verdicts.js';
 
-/** Who writes: empty for the platform, `mirror` for the mirror's functions, `keylift` for bulk writes of a stage. */
-export const WRITER = `coalesce(current_setting('keylift.writer', true), '')`;
-
 /** Plans kept for the single change: by index, as the tables may have been small when they were made. */
 export const KEPT_PLANS = ['enable_seqscan = off', 'jit = off', 'plan_cache_mode = force_generic_plan'];
 
@@ -34,13 +31,12 @@ export const mirrorVerdicts = (l: LegacyFragments): Omit<VerdictOptions, 'rows'>
 });
 
 /**
- * Conditions on `own.id` and `own.token`: no other row has the token, no merged key follows the account key, and no range
- * is being copied. A row of the token that is an exception counts, too: its API or account may exist by now.
+ * Conditions on `own.id` and `own.token`: no other row has the token, and no merged key follows the account
+ * key. A row of the token that is an exception counts, too: its API or account may exist by now.
  */
 export const standsAlone = (l: LegacyFragments): string[] => [
   `NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.token()} = own.token AND ${l.id()} <> own.id)`,
   `NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.account_key_id = own.id AND x.outcome = 'merge')`,
-  'NOT EXISTS (SELECT FROM keylift.batches WHERE open)',
 ];
 
 /** The legacy rows `k` that have one of these tokens. */

@@ -1,7 +1,8 @@
 import { installedFunction, type InstalledFunction } from '../database/plpgsql.js';
 import { commaList, row, sql } from '../database/sql.js';
 import type { MappedSchema, WatchedColumn } from '../mapping/inspect.js';
-import { comparable, WRITER } from './fragments.js';
+import { comparable } from './fragments.js';
+import { IS_WRITE_OF_STAGE } from './own-writes.js';
 
 /** Trigger functions of the legacy table, one for each kind of statement. */
 export const legacyTriggerFunctions = (schema: MappedSchema): InstalledFunction[] => [
@@ -105,7 +106,7 @@ function triggerFunction(
         ids ${types.id}[];
         tokens ${types.token}[];
       BEGIN
-        IF ${WRITER} = 'keylift' THEN RETURN NULL; END IF;
+        IF ${IS_WRITE_OF_STAGE} THEN RETURN NULL; END IF;
         ${body}
       END`,
   });

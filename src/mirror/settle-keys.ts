@@ -54,6 +54,7 @@ function settleKeys(schema: MappedSchema, variant: Variant): InstalledFunction {
     parameters: [
       { name: 'touched_ids', type: `${types.id}[]` },
       { name: 'touched_tokens', type: `${types.token}[]` },
+      { name: 'locks', type: 'boolean' },
     ],
     returns: 'void',
     searchPath,
@@ -98,14 +99,17 @@ function settleKeys(schema: MappedSchema, variant: Variant): InstalledFunction {
 
 /** Locks the other rows of the tokens and finds the ids of all rows to settle. */
 const lockDuplicates = ({ legacy: l }: MappedSchema, { name, isOther }: Variant): string => sql`
-  -- A session that changes another row of the same token, or adds one, comes before this one or after it.
-  PERFORM
-  FROM
-    ${rowsOfTokens(l, `${name}.touched_tokens`)}
-  WHERE ${isOther(l.id())}
-  ORDER BY ${l.id()}
-  FOR NO KEY UPDATE OF k;
-  IF NOT FOUND AND cardinality(touched_ids) = 1 THEN
+  -- A session that changes another row of the same token, or adds one, comes before this one or after it. Until the
+  -- mirror is on no lock is taken: such a session brings an entry of the change log.
+  IF locks THEN
+    PERFORM
+    FROM
+      ${rowsOfTokens(l, `${name}.touched_tokens`)}
+    WHERE ${isOther(l.id())}
+    ORDER BY ${l.id()}
+    FOR NO KEY UPDATE OF k;
+  END IF;
+  IF locks AND NOT FOUND AND cardinality(touched_ids) = 1 THEN
     concerned := touched_ids;
   ELSE
     SELECT array_agg(DISTINCT id)
@@ -117,9 +121,6 @@ const lockDuplicates = ({ legacy: l }: MappedSchema, { name, isOther }: Variant)
       FROM
         ${rowsOfTokens(l, `${name}.touched_tokens`)}
     ) c;
-  END IF;
-  IF EXISTS (SELECT FROM keylift.batches WHERE open) THEN
-    PERFORM keylift.await_batches(concerned);
   END IF;`;
 
 /** Applies the rules: to a single row without comparing it, since most changes are of one key. */

@@ -3,8 +3,9 @@ import { and, sql } from '../database/sql.js';
 import { copiedColumns, sourceRow, targetRow } from '../mapping/copy.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { movesAlone, staysByItself } from '../mapping/rules/verdicts.js';
-import { KEPT_PLANS, mirrorVerdicts, standsAlone, THIS_MIGRATION, WRITER } from './fragments.js';
+import { KEPT_PLANS, mirrorVerdicts, standsAlone, THIS_MIGRATION } from './fragments.js';
 import { LATE, noteLate } from './late-keys.js';
+import { MARK_VARIABLES, marked } from './own-writes.js';
 
 /** Up to this many ids and tokens `settle_few` does the work. */
 const FEW = 200;
@@ -36,44 +37,41 @@ export function settleFunction(schema: MappedSchema): InstalledFunction {
         id CONSTANT ${types.id}${types.neutral.id} := touched_ids[1];
         token CONSTANT ${types.token}${types.neutral.token} := touched_tokens[1];
         migration_state text;
+        mirror_on boolean := true;
         nothing_to_do boolean := false;
-        writer CONSTANT text := ${WRITER};
-        written text;
+        ${MARK_VARIABLES}
       BEGIN
         -- A stage that calls has a reason that no row shows: a hold, or an account.
         IF by_trigger AND cardinality(touched_ids) = 1 AND cardinality(touched_tokens) = 1 THEN
           ${askNothingToDo(schema)}
           nothing_to_do := nothing_to_do AND migration_state <> 'rolling_back';
         ELSE
-          SELECT m.state INTO migration_state FROM ${THIS_MIGRATION};
+          SELECT m.state, m.mirror_on INTO own.migration_state, own.mirror_on FROM ${THIS_MIGRATION};
         END IF;
         IF migration_state IS NULL THEN
           RAISE EXCEPTION 'this transaction read the database before keylift mirrored it; run it again'
             USING ERRCODE = 'serialization_failure';
         END IF;
-        -- Not a SET of the function: only a superuser may give a function such a parameter. An error takes it back.
-        -- An assignment, not PERFORM, which begins a statement.
-        written := set_config('keylift.writer', 'mirror', true);
-        IF NOT nothing_to_do OR to_regclass('${LATE}') IS NOT NULL THEN
-          <<copies>>
-          DECLARE
-            -- Copies: a parameter takes the collation of its argument.
-            ids CONSTANT ${types.id}[]${types.neutral.id} := touched_ids;
-            tokens CONSTANT ${types.token}[]${types.neutral.token} := touched_tokens;
-          BEGIN
-            IF nothing_to_do THEN
-              NULL;
-            ELSIF migration_state = 'rolling_back' THEN
-              ${takeOut(schema)}
-            ELSIF cardinality(copies.ids) + cardinality(copies.tokens) <= ${FEW} THEN
-              PERFORM keylift.settle_few(copies.ids, copies.tokens);
-            ELSE
-              PERFORM keylift.settle_many(copies.ids, copies.tokens);
-            END IF;
-            ${noteLate(schema, { ids: 'copies.ids', tokens: 'copies.tokens' })}
-          END;
-        END IF;
-        written := set_config('keylift.writer', writer, true);
+        ${marked(sql`
+          IF NOT nothing_to_do OR to_regclass('${LATE}') IS NOT NULL THEN
+            <<copies>>
+            DECLARE
+              -- Copies: a parameter takes the collation of its argument.
+              ids CONSTANT ${types.id}[]${types.neutral.id} := touched_ids;
+              tokens CONSTANT ${types.token}[]${types.neutral.token} := touched_tokens;
+            BEGIN
+              IF nothing_to_do THEN
+                NULL;
+              ELSIF migration_state = 'rolling_back' THEN
+                ${takeOut(schema)}
+              ELSIF cardinality(copies.ids) + cardinality(copies.tokens) <= ${FEW} THEN
+                PERFORM keylift.settle_few(copies.ids, copies.tokens, own.mirror_on);
+              ELSE
+                PERFORM keylift.settle_many(copies.ids, copies.tokens, own.mirror_on);
+              END IF;
+              ${noteLate(schema, { ids: 'copies.ids', tokens: 'copies.tokens' })}
+            END;
+          END IF;`)}
       END`,
   });
 }

@@ -3,8 +3,9 @@ import { and, commaList, sql } from '../database/sql.js';
 import { copiedColumns, sourceRow, targetRow } from '../mapping/copy.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { movesAlone } from '../mapping/rules/verdicts.js';
-import { KEPT_PLANS, mirrorVerdicts, standsAlone, THIS_MIGRATION, WRITER } from './fragments.js';
+import { KEPT_PLANS, mirrorVerdicts, standsAlone, THIS_MIGRATION } from './fragments.js';
 import { LATE } from './late-keys.js';
+import { MARK_VARIABLES, marked } from './own-writes.js';
 
 /** Columns that the rules ask about. Where account key and per-API key agree in them, the verdict has not changed. */
 const DECISIVE = new Set(['account_id', 'token', 'origin_api_id', 'created_at']);
@@ -119,14 +120,12 @@ function singleRowFunction(
         -- Copies: a parameter takes the collation of its argument.
         id CONSTANT ${types.id}${types.neutral.id} := touched_id;
         token CONSTANT ${types.token}${types.neutral.token} := touched_token;
-        writer CONSTANT text := ${WRITER};
-        written text;
+        ${MARK_VARIABLES}
         done boolean;
       BEGIN
-        written := set_config('keylift.writer', 'mirror', true);
-        ${statement}
-        done := FOUND;
-        written := set_config('keylift.writer', writer, true);
+        ${marked(sql`
+          ${statement}
+          done := FOUND;`)}
         -- While finalize archives rows, keylift.settle notes the keys that it looked at.
         RETURN done AND to_regclass('${LATE}') IS NULL;
       END`,

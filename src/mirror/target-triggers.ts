@@ -9,17 +9,16 @@ import {
   plannedBySize,
   refuseChangeOf,
 } from './carry-back.js';
-import { WRITER } from './fragments.js';
+import { IS_OWN_WRITE } from './own-writes.js';
 
 /** Trigger functions of the new table. What they write fires the legacy table's triggers, which find nothing to do. */
 export const targetTriggerFunctions = (schema: MappedSchema): InstalledFunction[] => [
   mirrorBackUpdate(schema),
   mirrorBackDelete(schema),
-  checkToken(schema),
 ];
 
 /** The mirror does not carry its own writes back. */
-const LEAVE_MIRRORED = `IF ${WRITER} <> '' THEN RETURN NULL; END IF;`;
+const LEAVE_MIRRORED = `IF ${IS_OWN_WRITE} THEN RETURN NULL; END IF;`;
 
 function mirrorBackUpdate(schema: MappedSchema): InstalledFunction {
   const freed = {
@@ -34,10 +33,13 @@ function mirrorBackUpdate(schema: MappedSchema): InstalledFunction {
       Runs after every UPDATE of account_api_keys by the platform. Carries the change back to the per-API row and to the
       rows merged into it. A token that a native key gave up is free again: its per-API keys are settled anew.`,
     body: sql`
+      DECLARE
+        ids ${schema.types.id}[];
       BEGIN
         ${LEAVE_MIRRORED}
         ${refuseChangeOf(columnsWithoutLegacy(schema))}
         ${settleFreedTokens(schema, freed)}
+        ${settleMovedAccounts(schema)}
         ${carryBack(schema, schema.legacy.keys)}
       END`,
   });
@@ -78,6 +80,27 @@ function mirrorBackDelete(schema: MappedSchema): InstalledFunction {
   });
 }
 
+/**
+ * An account changed its id, and the foreign key took its account keys along. Where the per-API rows follow by a foreign
+ * key of their own, the change is carried like any other. Else they keep the old id, as they always did.
+ */
+const settleMovedAccounts = ({ accountForeignKey }: MappedSchema): string =>
+  accountForeignKey?.onUpdate === 'CASCADE'
+    ? ''
+    : sql`
+        -- EXCEPT rather than a join: its cost does not depend on a plan made for another number of rows.
+        SELECT array_agg(moved.id)
+        INTO ids
+        FROM (
+          SELECT n.id, n.account_id FROM new_rows n WHERE n.origin_api_id IS NOT NULL
+          EXCEPT ALL
+          SELECT o.id, o.account_id FROM old_rows o
+        ) moved;
+        IF ids IS NOT NULL THEN
+          PERFORM keylift.settle_ids(ids);
+          RETURN NULL;
+        END IF;`;
+
 /** Settles the per-API keys of tokens that a native key had until now. */
 const settleFreedTokens = (
   { legacy: l }: MappedSchema,
@@ -93,7 +116,7 @@ const settleFreedTokens = (
   WHERE freed.tokens IS NOT NULL;`;
 
 /** A native key may not take the token of a per-API key that the store knows. */
-const checkToken = ({ legacy: l, searchPath }: MappedSchema): InstalledFunction =>
+export const checkToken = ({ legacy: l, searchPath }: MappedSchema): InstalledFunction =>
   installedFunction({
     name: 'check_token',
     returns: 'trigger',

@@ -1,6 +1,5 @@
-import { sql, type Statement } from '../database/sql.js';
+import { literal, sql, type Statement } from '../database/sql.js';
 import type { MappedSchema } from '../mapping/inspect.js';
-import { WRITER } from './fragments.js';
 
 const NEW_ROWS = 'NEW TABLE AS new_rows';
 const OLD_ROWS = 'OLD TABLE AS old_rows';
@@ -11,16 +10,15 @@ interface StatementTrigger {
   event: 'INSERT' | 'UPDATE' | 'DELETE';
   rows: string;
   runs: string;
-  when?: string;
 }
 
-const statementTrigger = ({ name, table, event, rows, runs, when }: StatementTrigger): string => sql`
+const statementTrigger = ({ name, table, event, rows, runs }: StatementTrigger): string => sql`
   CREATE TRIGGER ${name} AFTER ${event} ON ${table}
     REFERENCING ${rows}
-    FOR EACH STATEMENT ${when === undefined ? '' : `WHEN (${when})`}
+    FOR EACH STATEMENT
     EXECUTE FUNCTION keylift.${runs}();`;
 
-const truncateTrigger = (table: string): string => sql`
+export const truncateTrigger = (table: string): string => sql`
   CREATE TRIGGER keylift_truncate BEFORE TRUNCATE ON ${table}
     FOR EACH STATEMENT
     EXECUTE FUNCTION keylift.refuse_truncate();`;
@@ -53,8 +51,6 @@ function targetTriggers(table: string): string {
   return [
     statementTrigger({ name: 'keylift_update', table, event: 'UPDATE', rows: both, runs: 'mirror_back_update' }),
     statementTrigger({ name: 'keylift_delete', table, event: 'DELETE', rows: OLD_ROWS, runs: 'mirror_back_delete' }),
-    checkTokenTrigger(table, `WHEN (NEW.origin_api_id IS NULL AND ${WRITER} = '')`),
-    truncateTrigger(table),
   ].join('\n');
 }
 
@@ -63,28 +59,51 @@ const checkTokenTrigger = (table: string, when: string): string => sql`
     FOR EACH ROW ${when}
     EXECUTE FUNCTION keylift.check_token();`;
 
-/** What stays on the new table after finalize: no account key may take the token of a per-API key that was left. */
-export const finalTriggers = ({ legacy: l }: MappedSchema): Statement => ({
-  title: `triggers of ${l.target} that stay`,
-  text: [checkTokenTrigger(l.target, ''), truncateTrigger(l.target)].join('\n'),
+/** What the new table has from expand on: checks of native keys, and no TRUNCATE. */
+export const permanentTriggers = ({ legacy: l }: MappedSchema): Statement[] => [
+  {
+    title: `triggers of ${l.target} that stay`,
+    text: [checkTokenTrigger(l.target, 'WHEN (NEW.origin_api_id IS NULL)'), truncateTrigger(l.target)].join('\n'),
+  },
+];
+
+export const dropPermanentTriggers = ({ legacy: l }: MappedSchema): Statement => ({
+  title: `drop the triggers of ${l.target} that stay`,
+  text: sql`
+    DROP TRIGGER IF EXISTS keylift_born ON ${l.target};
+    DROP TRIGGER IF EXISTS keylift_truncate ON ${l.target};`,
+});
+
+/** After finalize no account key at all, moved or native, may take the token of a per-API key that was left. */
+export const checkEveryToken = ({ legacy: l }: MappedSchema): Statement => ({
+  title: `check of every token that enters ${l.target}`,
+  text: sql`
+    DROP TRIGGER IF EXISTS keylift_born ON ${l.target};
+    ${checkTokenTrigger(l.target, '')}`,
+});
+
+/** The way back from finalize: the mirror checks the tokens of moved keys again. */
+export const checkNativeTokens = ({ legacy: l }: MappedSchema): Statement => ({
+  title: `check of native tokens that enter ${l.target}`,
+  text: sql`
+    DROP TRIGGER IF EXISTS keylift_born ON ${l.target};
+    ${checkTokenTrigger(l.target, 'WHEN (NEW.origin_api_id IS NULL)')}`,
 });
 
 /** From finalize on: the legacy table refuses new keys of store APIs, and the archive follows the account keys. */
 export const archiveTriggers = ({ legacy: l }: MappedSchema): Statement => {
-  const when = `${WRITER} = ''`;
   return {
     title: 'triggers of the archive and the legacy table',
     text: [
       sql`
         CREATE TRIGGER keylift_guard BEFORE INSERT OR UPDATE ON ${l.keys}
-          FOR EACH ROW WHEN (${when})
+          FOR EACH ROW
           EXECUTE FUNCTION keylift.refuse_store_key();`,
       statementTrigger({
         name: 'keylift_archive_update',
         table: l.target,
         event: 'UPDATE',
         rows: `${OLD_ROWS} ${NEW_ROWS}`,
-        when,
         runs: 'archive_update',
       }),
       statementTrigger({
@@ -92,7 +111,6 @@ export const archiveTriggers = ({ legacy: l }: MappedSchema): Statement => {
         table: l.target,
         event: 'DELETE',
         rows: OLD_ROWS,
-        when,
         runs: 'archive_delete',
       }),
     ].join('\n'),
@@ -105,7 +123,7 @@ export const dropArchiveTriggers = ({ legacy: l }: MappedSchema): string => sql`
   DROP TRIGGER IF EXISTS keylift_archive_delete ON ${l.target};`;
 
 const OF_LEGACY = ['keylift_insert', 'keylift_update', 'keylift_delete', 'keylift_truncate'];
-const OF_TARGET = ['keylift_update', 'keylift_delete', 'keylift_born', 'keylift_truncate'];
+const OF_TARGET = ['keylift_update', 'keylift_delete'];
 
 /** Drops the mirror's triggers, also those of a partition that was detached since. */
 export const dropMirrorTriggers = ({ legacy: l }: Pick<MappedSchema, 'legacy'>): Statement => ({
@@ -122,6 +140,7 @@ export const dropMirrorTriggers = ({ legacy: l }: Pick<MappedSchema, 'legacy'>):
         FROM pg_catalog.pg_trigger t
           JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
         WHERE p.pronamespace = to_regnamespace('keylift') AND NOT t.tgisinternal AND t.tgparentid = 0
+          AND t.tgrelid IS DISTINCT FROM to_regclass(${literal(l.target)})
           AND t.tgname IN (${OF_LEGACY.map((t) => `'${t}'`).join(', ')})
       LOOP
         EXECUTE format('DROP TRIGGER %I ON %s', part.tgname, part.name);

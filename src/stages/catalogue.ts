@@ -9,7 +9,7 @@ import { valueTypes } from '../mapping/value-types.js';
 import { rowsToldApart } from '../preflight/tables.js';
 import { backfillStatements } from './backfill/catalogue.js';
 import { afterArchiving, archiving, beforeArchiving } from './finalize/catalogue.js';
-import { hardenStatements } from './harden/statements.js';
+import { beforeMirror, settlingAgain, whereRefused } from './harden/catalogue.js';
 import { migrationTotals } from './migrate.js';
 import { ending, removing, restoring } from './rollback/catalogue.js';
 import { switchStatements } from './switch/statements.js';
@@ -33,7 +33,7 @@ export interface CatalogueSection {
 export const catalogue = (schema: MappedSchema): CatalogueSection[] => [
   {
     stage: 'expand',
-    about: 'Adds the ledger, the new table, authorize and the mirror. Nothing that the platform reads changes.',
+    about: 'Adds the ledger, the new table, authorize and the change log. Nothing that the platform reads changes.',
     statements: [...readings(schema), ...stepsUp(schema, [...STEPS.expandForGood, ...STEPS.expand])],
   },
   {
@@ -43,8 +43,15 @@ export const catalogue = (schema: MappedSchema): CatalogueSection[] => [
   },
   {
     stage: 'harden',
-    about: 'Adds indexes and constraints, and teaches authorize and the view to answer switched accounts.',
-    statements: [...stepsUp(schema, STEPS.harden), ...hardenStatements(schema.legacy)],
+    about:
+      'Adds indexes, applies the change log, turns the mirror on, and adds constraints and the answers after the switch.',
+    statements: [
+      ...stepsUp(schema, STEPS.harden.slice(0, 3)),
+      ...beforeMirror(schema),
+      ...stepsUp(schema, STEPS.harden.slice(3)),
+      ...whereRefused(schema),
+      ...settlingAgain(schema),
+    ],
   },
   {
     stage: 'verify',

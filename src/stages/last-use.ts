@@ -1,3 +1,4 @@
+import { MARK_WRITES_OF_STAGE } from '../mirror/own-writes.js';
 import { BY_INDEX } from '../database/by-index.js';
 import type { Database } from '../database/connect.js';
 import { cutIntoChunks } from '../ledger/counted.js';
@@ -36,7 +37,7 @@ async function catchUpLastUse(
       if (statement === null) continue;
       await database.transaction(
         async (session) => {
-          await session.query(`SET LOCAL keylift.writer = 'keylift'; ${BY_INDEX}`);
+          await session.query(`${MARK_WRITES_OF_STAGE}; ${BY_INDEX}`);
           await session.query(statement, [from, end ?? upto]);
         },
         { name: 'last use: synchronise a page', retry: 'underLoad' },

@@ -12,9 +12,9 @@ import type { Proof } from '../proof/document.js';
 import { proveAndKeep } from './verify/prove.js';
 import { backfill } from './backfill/backfill.js';
 import { analyzeTarget } from './backfill/copy.js';
-import { judgeAgain, sweep } from './backfill/sweep.js';
+import { settleAgain, settleUnaccounted } from './settle-again.js';
 import type { StageContext } from '../run/context.js';
-import { harden, hardenEarly } from './harden/harden.js';
+import { harden } from './harden/harden.js';
 import { applySwitch } from './switch/rule.js';
 
 /** What `migrate --json` prints: totals of the migration, not of this run. */
@@ -45,7 +45,7 @@ export async function migrate(context: StageContext, options: MigrateOptions): P
   });
   await takeHolds(context, options.holds);
   const before = state.stage;
-  if (reached(before, 'backfill') && !(context.assisted && reached(before, options.until)))
+  if (reached(before, 'harden') && !(context.assisted && reached(before, options.until)))
     await tidy(context, { before, until: options.until });
   for (const stage of STAGES.slice(0, STAGES.indexOf(options.until) + 1)) {
     if (reached(before, stage)) continue;
@@ -68,9 +68,7 @@ export async function migrate(context: StageContext, options: MigrateOptions): P
 const RUN_STAGE: Record<MigrateOptions['until'], (context: StageContext, options: MigrateOptions) => Promise<unknown>> =
   {
     expand: async ({ ddl }) => ddl.up([...STEPS.expandForGood, ...STEPS.expand]),
-    // An index that is built CONCURRENTLY leaves a core idle for half of its time; the last look takes it.
-    backfill: (context, { until }) =>
-      backfill(context, until === 'backfill' ? {} : { beside: () => hardenEarly(context) }),
+    backfill,
     harden,
     // Statistics of the finished table: nobody reads it before, and the proof's own reading need not wait for them.
     verify: (context) => allDone([analyzeTarget(context), proveOrStop(context)]),
@@ -88,8 +86,8 @@ async function tidy(
   context: StageContext,
   { before, until }: { before: StageName | null; until: StageName },
 ): Promise<void> {
-  await judgeAgain(context);
-  if (until === 'backfill') await sweep(context);
+  await settleAgain(context);
+  if (until === 'backfill') await settleUnaccounted(context);
   if (reached(before, 'verify') && until !== 'backfill') await proveOrStop(context);
 }
 
@@ -129,7 +127,7 @@ export const migrationTotals = (l: LegacyFragments, { target }: { target: boolea
     ${target ? `(SELECT count(*) FROM ${l.target} WHERE origin_api_id IS NOT NULL)` : '0'} AS moved,
     (SELECT count(*) FROM keylift.outcomes WHERE outcome = 'merge') AS merged,
     (SELECT count(*) FROM keylift.outcomes WHERE outcome = 'exception') AS exceptions,
-    (SELECT count(*) FROM keylift.batches WHERE state = 'done') AS batches`;
+    (SELECT count(*) FROM keylift.batches WHERE state = 'done' AND upto_id IS NOT NULL) AS batches`;
 
 async function reportOf(session: ReadSession, { schema: { legacy: l } }: StageContext): Promise<MigrationReport> {
   const state = (await readState(session))!;

@@ -91,7 +91,7 @@ async function oneBatch(
   { holds, stop }: Pick<RehearseOptions, 'holds' | 'stop'>,
 ): Promise<{ rows: number; moved: number; seconds: number }> {
   const { legacy: l, types } = schema;
-  await session.query(`SET LOCAL keylift.writer = 'keylift'; SET LOCAL work_mem = '32MB'`);
+  await session.query(`SET LOCAL work_mem = '32MB'`);
   for (const { text } of [...ledgerTables(schema), ...accountKeysTable(schema)]) await session.query(text);
   await storeHolds(session, schema, holds);
   const last = await session.first<{ id: string }>(
@@ -102,7 +102,7 @@ async function oneBatch(
   stop.throwIfAborted();
   const started = performance.now();
   const { rows, moved } = await session.one<RangeCounts>(
-    copyRange(l, types.id, { present: false, outcomes: false, listed: false, holds: held, accounts: true }),
+    copyRange(l, { idType: types.id, holds: held, accounts: true }),
     [null, last.id],
   );
   return { rows: Number(rows), moved: Number(moved), seconds: (performance.now() - started) / 1000 };

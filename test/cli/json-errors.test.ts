@@ -72,7 +72,7 @@ describe('an error with --json', () => {
     it('exit 4, a proof that fails', async () => {
       await own.must('migrate --yes --until harden');
       await own.db.query(
-        `begin; set local keylift.writer = 'keylift'; update public.account_api_keys set name = 'other'; commit`,
+        `begin; select set_config('keylift.writer', keylift.own_write('stage', 1), true); update public.account_api_keys set name = 'other'; commit`,
       );
       const error = errorOf(await own.run('migrate --yes --json'));
       expect(error).to.include({ code: 'proof_failed', exit_code: 4 });

@@ -156,8 +156,9 @@ describe('rights', () => {
     await roles.make('gateway');
     for (const sql of [
       `select keylift.settle('{1}', '{}')`,
-      `select keylift.settle_few('{1}', '{}')`,
-      `select keylift.await_batches('{1}')`,
+      `select keylift.settle_few('{1}', '{}', true)`,
+      `select keylift.settle_ids('{1}')`,
+      'select keylift.apply_change_log(1)',
       'select keylift.mirror_number()',
       `insert into public.account_api_keys (account_id, name, token) values (1, 'mine', 'mine')`,
       "update keylift.switch_rule set mode = 'all'",

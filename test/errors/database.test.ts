@@ -81,7 +81,7 @@ describe('errors of the database', () => {
     const { exitCode, stderr } = await scenario.run('migrate --yes --until harden');
     expect(exitCode, stderr).to.equal(1);
     expect(stderr)
-      .to.include('\n  sqlstate: XX000\n  statement: the step 06_token_index\n')
+      .to.include('\n  sqlstate: XX000\n  statement: the step 07_indexes\n')
       .and.match(/\n {2}function: (public\.)?no_index\(\)\n/)
       .and.include('(code database_error)');
   });

@@ -91,7 +91,7 @@ async function halfBuilt(
   const table = failpoint.name.startsWith('04_') ? 'public.api_keys' : 'public.account_api_keys';
   const letFinish = await holdBuild(db, { table });
   victim.release();
-  await untilBuilding(db, met, failpoint.name);
+  await untilBuilding(db, met);
   return letFinish;
 }
 

@@ -104,7 +104,7 @@ const textOf = (query: unknown): string =>
 /** The failpoints before and after one statement, if it is one that changes hands. */
 function pointsAround(client: pg.Client, text: string): Around | undefined {
   const owner = whose.getStore();
-  if (/\bCONCURRENTLY\b/.test(text))
+  if (/\bCREATE (UNIQUE )?INDEX\b|\bCONCURRENTLY\b/.test(text))
     return owner?.step === true ? { before: `${owner.name}: while PostgreSQL works` } : undefined;
   const isDdl =
     (client as unknown as { connectionParameters: { application_name: string } }).connectionParameters

@@ -68,8 +68,8 @@ export const FAULTS: Record<string, Fault> = {
 };
 
 /**
- * Keeps what is built CONCURRENTLY from being finished: it waits for a transaction that wrote to its table. Resolves
- * to what ends that transaction.
+ * Keeps an index from being finished: its build waits for a transaction that wrote to its table. Resolves to what ends
+ * that transaction.
  */
 export async function holdBuild(db: TestDatabase, { table }: { table: string }): Promise<() => Promise<void>> {
   const holder = await db.connect();
@@ -79,12 +79,17 @@ export async function holdBuild(db: TestDatabase, { table }: { table: string }):
   };
 }
 
-/** Resolves when this server process is in the middle of building, or of dropping, an index. */
-export async function untilBuilding(db: TestDatabase, { backend }: Met, failpoint: string): Promise<void> {
+/** Resolves when this server process is in the middle of building, or of dropping, an index, or waits to begin. */
+export async function untilBuilding(db: TestDatabase, { backend }: Met): Promise<void> {
   expect(backend, 'the server process that builds').to.be.a('number');
-  const building = failpoint.includes(' up:')
-    ? `select from pg_stat_progress_create_index p where p.pid = $1 and p.phase like 'waiting for writers%'`
-    : `select from pg_stat_activity a where a.pid = $1 and a.wait_event_type = 'Lock'
-      and a.query like '%INDEX CONCURRENTLY%'`;
-  await until('an index to be half built', async () => (await db.query(building, [backend])).length > 0);
+  await until(
+    'an index to be half built',
+    async () =>
+      (
+        await db.query(
+          `select from pg_stat_activity a where a.pid = $1 and a.wait_event_type = 'Lock' and a.query like '%INDEX%'`,
+          [backend],
+        )
+      ).length > 0,
+  );
 }

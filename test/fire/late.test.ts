@@ -6,7 +6,7 @@ import { compileProgram } from './compile.js';
 import { Lane } from './lane.js';
 import { startVictim } from './victim.js';
 
-const AFTER_MIRROR_OFF = '12_mirror_off up: after commit';
+const AFTER_MIRROR_OFF = '14_mirror_off up: after commit';
 
 describe('keys that get their account key behind the page that archives the others', function () {
   this.timeout(120_000);

@@ -207,7 +207,7 @@ suite(`through PgBouncer in transaction mode (${PGBOUNCER ?? 'skipped: pgbouncer
       );
       const { stderr } = await scenario.must('migrate --yes', 5);
       expect(stderr)
-        .to.include('06_token_index was cut off')
+        .to.include('07_indexes was cut off')
         .and.include('see runbook.md#step-cut-off')
         .and.not.match(/\n +at /);
       await writer.query('rollback');

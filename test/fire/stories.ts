@@ -50,7 +50,7 @@ const HICCUPS = `
 /** Two sessions inserted one token at one moment, and saw nothing of each other: each got its account key. */
 const TWINS_MET = `
   begin;
-  set local keylift.writer = 'keylift';
+  select set_config('keylift.writer', keylift.own_write('stage', 1), true);
   insert into public.api_keys (id, account_id, api_id, name, token, created_at) select 900, account_id, 2, 'met',
     token, '2022-01-01' from public.api_keys where id = 1;
   insert into public.account_api_keys (id, account_id, name, token, origin_api_id, created_at)

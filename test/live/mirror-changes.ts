@@ -137,11 +137,6 @@ export const SETTINGS: Record<string, { sql: string; legacy: string; rows: unkno
     legacy: `select id::int from public.api_keys where token = '${tokenOf('r')}' order by id`,
     rows: [{ id: 20 }, { id: 21 }, { id: 22 }],
   },
-  'change of account': {
-    sql: `update public.account_api_keys set account_id = 2 where id = 1`,
-    legacy: 'select account_id::int from public.api_keys where id = 1',
-    rows: [{ account_id: 2 }],
-  },
   delete: {
     sql: 'delete from public.account_api_keys where id = 1',
     legacy: 'select from public.api_keys where id = 1',

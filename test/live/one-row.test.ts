@@ -66,7 +66,7 @@ describe('a single key that is to be judged anew', () => {
     });
   }
 
-  for (const stage of ['backfill', 'verify']) {
+  for (const stage of ['harden', 'verify']) {
     it(`hands its last use on to the row that takes its token in the same statement, after ${stage}`, async () => {
       await at(`migrate --yes --until ${stage}`);
       await scenario.db.query(`update public.account_api_keys set last_used_at = '2030-01-01' where id = 10`);

@@ -49,6 +49,8 @@ const STAGES: Record<string, (scenario: Scenario) => Promise<void>> = {
   },
 };
 
+const BEFORE_HARDEN = ['half a backfill', 'the backfill'];
+
 async function halfBackfill(scenario: Scenario): Promise<void> {
   await scenario.must('migrate --yes --until expand');
   const gate = await gateAt(scenario.db, 12);
@@ -116,7 +118,9 @@ describe('rollback under way of life', () => {
   for (const [stage, come] of Object.entries(STAGES)) {
     it(`keeps what was done in Settings after ${stage}`, async () => {
       await come(scenario);
+      // Until harden is complete a moved key cannot be changed in Settings.
       const there = async (id: number) =>
+        !BEFORE_HARDEN.includes(stage) &&
         (await scenario.db.query('select from public.account_api_keys where id = $1', [id])).length === 1;
       const expected: Record<string, unknown>[] = [];
       for (const [id, set, row] of [

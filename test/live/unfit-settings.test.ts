@@ -3,8 +3,9 @@ import { MOTLEY } from '../support/motley.js';
 import { Scenario } from '../support/scenario.js';
 import { tokenOf } from '../support/seed.js';
 
-const BORN = `insert into public.account_api_keys (id, account_id, name, token) values (7001, $1, 'made in Settings',
-  $2)`;
+const native = (account: number, token: string): string =>
+  `insert into public.account_api_keys (id, account_id, name, token)
+    values (7001, ${String(account)}, 'made in Settings', '${token}')`;
 
 interface Unfit {
   means: string;
@@ -18,34 +19,27 @@ interface Unfit {
 const UNFIT: Record<string, Unfit> = {
   'without a token': {
     means: 'no token',
-    make: ({ db }) =>
-      past(
-        db,
-        `insert into public.account_api_keys (id, account_id, name, token) values (7001, 1, 'made in Settings', '')`,
-      ),
+    make: ({ db }) => past(db, native(1, '')),
     mend: `update public.account_api_keys set token = '${tokenOf('given later')}' where id = 7001`,
   },
   "with a scope of somebody's own": {
     means: 'a scope other than store_apis',
     make: ({ db }) =>
-      db.query(
-        `insert into public.account_api_keys (id, account_id, name, token, scope) values (7001, 1, 'made in Settings',
-          '${tokenOf('born')}', 'all')`,
-      ),
-    mend: 'update public.account_api_keys set scope = default where id = 7001',
+      past(db, `${native(1, tokenOf('native'))}; update public.account_api_keys set scope = 'all' where id = 7001`),
+    mend: 'delete from public.account_api_keys where id = 7001',
   },
   'of an account that was deleted since': {
     means: 'no account',
     make: async ({ db }) => {
       await db.query(`insert into public.accounts (id, kind, name) values (900, 'user', 'short-lived')`);
-      await db.query(BORN, [900, tokenOf('born')]);
+      await past(db, native(900, tokenOf('native')));
       await db.query('delete from public.accounts where id = 900');
     },
     mend: 'delete from public.account_api_keys where id = 7001',
   },
   'of an account that never was': {
     means: 'no account',
-    make: ({ db }) => db.query(BORN, [901, tokenOf('born')]),
+    make: ({ db }) => past(db, native(901, tokenOf('native'))),
     mend: 'update public.account_api_keys set account_id = 1 where id = 7001',
   },
 };
@@ -84,10 +78,12 @@ describe('keys born in Settings that harden cannot take', () => {
   }
 
   it('one without a token is refused where it is made', async () => {
-    const refused = await scenario.db.query(BORN, [1, '']).then(
-      () => 'taken',
-      (error: unknown) => (error as { code?: string }).code,
-    );
+    const refused = await scenario.db
+      .query(`insert into public.account_api_keys (account_id, token) values (1, '')`)
+      .then(
+        () => 'taken',
+        (error: unknown) => (error as { code?: string }).code,
+      );
     expect(refused).to.equal('23514');
   });
 

@@ -112,8 +112,8 @@ describe('verify --replay', () => {
   it('names every difference as the model does, at every station', async () => {
     for (const [command] of STATIONS) {
       await scenario.must(command.includes('--until expand') ? await withHolds(command) : command, 0, 6);
-      const back = command === 'rollback --yes';
-      await agreeWithModel(MOTLEY_HOLDS, command.endsWith('expand') || back ? 'rules' : 'account_keys');
+      const byRules = /expand$|backfill$|^rollback/.test(command);
+      await agreeWithModel(MOTLEY_HOLDS, byRules ? 'rules' : 'account_keys');
     }
     await scenario.must('switch --cohort 40% --back --yes');
     await agreeWithModel(MOTLEY_HOLDS, 'account_keys');

@@ -375,9 +375,11 @@ describe('verify without anything to prove', () => {
     expect((await scenario.run('verify')).exitCode).to.equal(3);
   });
 
-  it('proves a copy that has no indexes yet', async () => {
+  it('refuses while changes wait in the change log', async () => {
     await scenario.must('migrate --yes --until backfill', 6);
-    expect((await scenario.must('verify --json')).json<Proof>().ok).to.equal(true);
+    const { exitCode, stdout } = await scenario.run('verify --json');
+    expect([exitCode, JSON.parse(stdout)]).to.have.nested.property('1.error.code', 'not_hardened');
+    expect(exitCode).to.equal(3);
   });
 });
 

@@ -27,18 +27,18 @@ export class ModelMigration {
     return this.stage !== null && STAGES.indexOf(this.stage) >= STAGES.indexOf(stage);
   }
 
-  /** Do triggers carry what one table gets to the other? */
-  get mirrored(): boolean {
+  /** Does the new table exist, with the checks of native tokens? */
+  get expanded(): boolean {
     return this.state === 'active' && this.reached('expand');
   }
 
-  /** Has every key its account key, or a reason? */
-  get complete(): boolean {
+  /** Is the backfill done? */
+  get copied(): boolean {
     return this.state === 'finalized' || (this.state === 'active' && this.reached('backfill'));
   }
 
-  /** Do the constraints of the new table stand? */
-  get hardened(): boolean {
+  /** Has every key its account key, or a reason, and do the constraints hold? */
+  get complete(): boolean {
     return this.state === 'finalized' || (this.state === 'active' && this.reached('harden'));
   }
 

@@ -149,8 +149,8 @@ function listHolds({ worlds }: Ground, holds: HoldsDraw): { keyIds: string[]; ac
 /** Brings a migration to where its backfill can be stopped; false when it is behind that already. */
 async function atExpand(ground: Ground): Promise<boolean> {
   const { migration } = ground;
-  if (migration.complete) return false;
-  if (!migration.mirrored) await migrate(ground, { until: 'expand', holds: 'keep', batchSize: 1_000 });
+  if (migration.copied) return false;
+  if (!migration.expanded) await migrate(ground, { until: 'expand', holds: 'keep', batchSize: 1_000 });
   return ground.faults.length === 0;
 }
 
@@ -283,11 +283,11 @@ async function rollbackListed(ground: Ground): Promise<Done> {
   const { migration } = ground;
   const before = count(ground, 'move');
   const ended = await command(ground, `rollback --accounts ${await listFile(ground)} --yes --json`, [
-    migration.state === 'finalized' ? 3 : 0,
+    migration.state === 'finalized' || (migration.state === 'active' && !migration.complete) ? 3 : 0,
   ]);
-  if (migration.state !== 'active') return LAGGING;
+  if (migration.state !== 'active' || !migration.complete) return LAGGING;
   migration.takenBack = [...new Set([...migration.takenBack, ...listed(ground.worlds)])];
-  if (migration.complete) expectAnswer(ground, ended, { rolled_back: true, removed: before - count(ground, 'move') });
+  expectAnswer(ground, ended, { rolled_back: true, removed: before - count(ground, 'move') });
   return LAGGING;
 }
 

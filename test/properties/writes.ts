@@ -82,14 +82,14 @@ function legacyKey(stand: Stand, pick: number, deed: (row: KeyRow) => Deed | und
   return rows.length === 0 ? undefined : deed(rows[pick % rows.length]!);
 }
 
-/** Account keys there must be; before the backfill is done one of them may not have come yet. */
+/** Account keys that the platform may change; until harden is done these are the native keys. */
 function accountKey(
   { model, migration }: Stand,
   pick: number,
   deed: (row: AccountKeyRow) => Deed | undefined,
 ): Deed | undefined {
   if (migration.state === 'none') return undefined;
-  const rows = migration.mirrored || migration.complete ? model.settings(migration.held) : [...model.born.values()];
+  const rows = migration.complete ? model.settings(migration.held) : [...model.born.values()];
   return rows.length === 0 ? undefined : deed(rows[pick % rows.length]!);
 }
 
@@ -198,13 +198,13 @@ function refusalOf(stand: Stand, token: string | null, of: AccountKeyRow | null)
   const { model, migration } = stand;
   if (token === null) return [NULL];
   const born = of === null || of.origin === null;
-  if (token === '' && (born || migration.hardened)) return [EMPTY, TAKEN];
-  const others = (
-    migration.mirrored || migration.complete ? model.settings(migration.held) : [...model.born.values()]
-  ).filter((row) => row.id !== of?.id && row.token === token);
-  if (others.length > 0 && (migration.hardened || (born && others.some(({ origin }) => origin === null))))
+  if (token === '' && (born || migration.complete)) return [EMPTY, TAKEN];
+  const others = (migration.complete ? model.settings(migration.held) : [...model.born.values()]).filter(
+    (row) => row.id !== of?.id && row.token === token,
+  );
+  if (others.length > 0 && (migration.complete || (born && others.some(({ origin }) => origin === null))))
     return [TAKEN];
-  const guarded = migration.state === 'finalized' || (born && migration.mirrored);
+  const guarded = migration.state === 'finalized' || (born && migration.expanded);
   return guarded && ofStore(stand, token) ? [TAKEN] : [];
 }
 
@@ -213,7 +213,7 @@ function born(
   { account, name, token }: { account: string; name: string | null; token: string | null },
 ): Deed | undefined {
   const { model, migration } = stand;
-  if (migration.state === 'none' || (token === '' && !migration.hardened)) return undefined;
+  if (migration.state === 'none' || (token === '' && !migration.complete)) return undefined;
   return {
     sql: `insert into public.account_api_keys (account_id, name, token) values ($1, $2, $3)
       returning id::text, created_at::text as created`,
@@ -239,7 +239,7 @@ function changeInSettings(stand: Stand, row: AccountKeyRow, drawn: Change): Deed
   const { model, migration } = stand;
   const column = drawn.column as Exclude<Column, 'api' | 'created'>;
   const value = valueOf(stand, drawn);
-  if (value === '' && column === 'token' && row.origin === null && !migration.hardened) return undefined;
+  if (value === '' && column === 'token' && row.origin === null && !migration.complete) return undefined;
   const same = value === row[column];
   const kept = column === 'name' ? [model.keys.get(row.id)] : model.group(row.id, migration.held);
   const rows = row.origin === null ? [model.born.get(row.id)] : kept;

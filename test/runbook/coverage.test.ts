@@ -20,6 +20,7 @@ const ELSEWHERE: Record<string, string> = {
   'disk-full': 'test/fire: a small file system that fills',
   'step-cut-off': 'test/fire: a limit on statements',
   'stop-resume-take-back': 'test/terminal and test/cli: Ctrl-C',
+  'change-log-grows': 'test/live: a platform that changes every key again',
   'a-bug-of-keylift': 'test/cli and test/errors: made to throw',
   confirmation: 'test/cli: asked at a terminal',
   exceptions: 'a plan that names them exits 6 in every chapter',

@@ -21,7 +21,9 @@ describe('answers under --json', () => {
 
   /** Changes the new table past the mirror, as a bug or a hand would. */
   const tamper = async (sql: string): Promise<void> => {
-    await database().query(`begin; set local keylift.writer = 'keylift'; ${sql}; commit`);
+    await database().query(
+      `begin; select set_config('keylift.writer', keylift.own_write('stage', 1), true); ${sql}; commit`,
+    );
   };
 
   describe('plan', () => {

@@ -54,6 +54,8 @@ async function theWholeWay(shape: Shape): Promise<void> {
     expect(await shop.legacyRows()).to.deep.equal(before);
     await changeBoth(shop, { settings: false });
     await run('migrate --until backfill');
+    await changeBoth(shop, { settings: false });
+    await run('migrate --until harden');
     await changeBoth(shop);
     await run('migrate --until verify');
     await shop.assertSound();

@@ -60,6 +60,18 @@ export const MIGRATION_CODES = entries({
       'Run keylift verify for the list. If rows were written past the mirror, keylift migrate --until backfill takes ' +
       'them in.',
   },
+  not_hardened: {
+    exit: 'refused',
+    section: 'not-hardened',
+    meaning: 'The command needs both tables in step, and changes still wait in the change log. harden applies them.',
+    hint: 'Run keylift migrate --until harden first.',
+  },
+  change_log_grows: {
+    exit: 'unreachable',
+    section: 'change-log-grows',
+    meaning: 'The platform changed keys faster than harden applied the change log. Every batch is done.',
+    hint: 'Run keylift migrate again when the platform writes less: it continues with the change log.',
+  },
   batches_failed: {
     exit: 'unreachable',
     section: 'batches-failed',

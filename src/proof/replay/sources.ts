@@ -14,7 +14,7 @@ export interface Sources {
   ledger: boolean;
   /** The table of the account keys exists. */
   target: boolean;
-  /** Moved keys have their account keys; otherwise only the rules say what becomes of them. */
+  /** Moved keys have their account keys, and the mirror is on; otherwise only the rules say what becomes of them. */
   accountKeys: boolean;
   finality: Finality;
   /** `keylift.authorize` exists, and this role may call it. */
@@ -32,7 +32,7 @@ export async function findSources(session: ReadSession, mapped: MappedSchema): P
   // While a rollback takes keys out or restores rows, neither table has them as the rules say.
   const returning = state.state === 'rolling_back' || state.state === 'restoring';
   const schema = await withArchive(session, mapped, installed);
-  const accountKeys = target && !returning && isBegun(state) && reached(state.stage, 'backfill');
+  const accountKeys = target && !returning && isBegun(state) && reached(state.stage, 'harden');
   return {
     schema,
     ledger: true,
@@ -44,7 +44,7 @@ export async function findSources(session: ReadSession, mapped: MappedSchema): P
       // The last step of finalize makes the archive's own index.
       perApi: mapped.types.tokensSorted && (schema === mapped || reached(state.stage, 'finalize')),
       // Native keys have an index from the start, all account keys from harden on.
-      account: !accountKeys || reached(state.stage, 'harden'),
+      account: true,
     },
   };
 }

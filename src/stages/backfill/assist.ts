@@ -11,9 +11,8 @@ export async function assistBackfill(context: StageContext): Promise<void> {
   if (state?.state !== 'active' || state.stage !== 'expand') return;
   const { ready } = await context.database.readOnly((session) =>
     session.one<{ ready: boolean }>(
-      // Cut, and searched: before that a batch could copy a key whose token another key shares.
-      `SELECT EXISTS (SELECT FROM keylift.batches WHERE state = 'pending' AND open)
-         AND NOT EXISTS (SELECT FROM keylift.batches WHERE state = 'uncut')
+      // Before the duplicates are listed a batch could copy one of them.
+      `SELECT EXISTS (SELECT FROM keylift.batches WHERE state = 'pending')
          AND (SELECT searched FROM keylift.migration) AS ready`,
     ),
   );

@@ -1,40 +1,27 @@
 import { sql } from '../../database/sql.js';
 import type { LegacyFragments } from '../../mapping/fragments.js';
 
-/** Cuts the one open range into ranges of $1 keys and inserts them; `REMOVE_UNCUT` then takes the one away. */
-export function cutRanges(l: LegacyFragments): string {
-  const nextEnd = (condition: string): string => sql`
-    (
-      SELECT ${l.id()} FROM ${l.keys} k
-      WHERE ${condition}
-      ORDER BY ${l.id()}
-      OFFSET $1::bigint - 1 LIMIT 1
-    )`;
-  return sql`
-    /* cutting the keys into ranges */
-    WITH RECURSIVE whole AS (
-      SELECT upto_id FROM keylift.batches WHERE state = 'uncut'
-    ), boundary (upto_id) AS (
-      SELECT ${nextEnd(`${l.id()} <= w.upto_id`)}
-      FROM whole w
-      UNION ALL
-      SELECT ${nextEnd(`${l.id()} > b.upto_id AND ${l.id()} <= w.upto_id`)}
-      FROM boundary b, whole w
-      WHERE b.upto_id IS NOT NULL
+/** Cuts all keys into ranges of $1 keys. A key that is inserted later is in the change log. */
+export const cutRanges = (l: LegacyFragments): string => sql`
+  /* cutting the keys into ranges */
+  WITH RECURSIVE boundary (upto_id) AS (
+    SELECT (SELECT ${l.id()} FROM ${l.keys} k ORDER BY ${l.id()} OFFSET $1::bigint - 1 LIMIT 1)
+    UNION ALL
+    SELECT (
+      SELECT ${l.id()} FROM ${l.keys} k WHERE ${l.id()} > b.upto_id ORDER BY ${l.id()} OFFSET $1::bigint - 1 LIMIT 1
     )
-    INSERT INTO keylift.batches (attempt, after_id, upto_id)
-    SELECT (SELECT attempt FROM keylift.migration), lag(upto_id) OVER (ORDER BY upto_id), upto_id
-    FROM (
-      SELECT upto_id FROM boundary WHERE upto_id IS NOT NULL
-      UNION
-      SELECT upto_id FROM whole
-    ) ends`;
-}
+    FROM boundary b
+    WHERE b.upto_id IS NOT NULL
+  ), ends AS (
+    SELECT upto_id FROM boundary WHERE upto_id IS NOT NULL
+    UNION
+    (SELECT ${l.id()} FROM ${l.keys} k ORDER BY ${l.id()} DESC LIMIT 1)
+  )
+  INSERT INTO keylift.batches (attempt, after_id, upto_id)
+  SELECT (SELECT attempt FROM keylift.migration), lag(upto_id) OVER (ORDER BY upto_id), upto_id
+  FROM ends`;
 
-/** Waits for writers that share the range; those that come later find the new ranges. */
-export const REMOVE_UNCUT = `DELETE FROM keylift.batches WHERE state = 'uncut'`;
-
-/** Claims the next $1 open ranges. A range that a writer shares, or that another run has claimed, is skipped. */
+/** Claims the next $1 ranges that no other batch holds. */
 export const CLAIM_RANGES = sql`
   /* claiming a range */
   SELECT batch_no, after_id::text AS after_id, upto_id::text AS upto_id, tries

@@ -10,6 +10,7 @@ import { moveTo, readState, type LedgerState } from '../../ledger/migration.js';
 import type { StageContext } from '../../run/context.js';
 import { proveOrStop } from '../migrate.js';
 import { retry } from '../../database/retry.js';
+import { MARK_WRITES_OF_STAGE } from '../../mirror/own-writes.js';
 import { BY_INDEX } from '../../database/by-index.js';
 import { anythingPointsAt, pointingForeignKeys, type PointingForeignKey } from './foreign-keys.js';
 import {
@@ -138,7 +139,7 @@ async function archivePage(
   schema: MappedSchema,
   { after, attempt }: { after: string | null; attempt: number },
 ): Promise<Page> {
-  await session.query(`SET LOCAL keylift.writer = 'keylift'; ${BY_INDEX}`);
+  await session.query(`${MARK_WRITES_OF_STAGE}; ${BY_INDEX}`);
   const { rows } = await session.query<{ id: string; account_key_id: string }>(readPage(schema), [after]);
   if (rows.length === 0) return { moved: 0, last: null };
   const accountKeys = [...new Set(rows.map((r) => r.account_key_id))];

@@ -2,19 +2,46 @@ import type { Migration } from '../../../migrations/context.js';
 import { STEPS } from '../../../migrations/index.js';
 import { retry } from '../../database/retry.js';
 import { SQLSTATE, sqlStateOf } from '../../database/sqlstate.js';
+import { CHANGE_LOG_GREW } from '../../mirror/install.js';
 import type { StageContext } from '../../run/context.js';
-import { settleKeys, sweep } from '../backfill/sweep.js';
+import { logAgain, settleKeys, settleUnaccounted } from '../settle-again.js';
+import { applyChangeLog, changeLogGrows } from './change-log.js';
+import { decideListedKeys } from './listed-keys.js';
 import { keysWithoutAccount, tokensOfSeveral } from './statements.js';
 import { refuseUnfit } from './unfit.js';
 
-/** Indexes, constraints and their validation; the resolver learns to answer switched accounts. */
+const MOST_ATTEMPTS = 5;
+
+const [settle, indexes, primaryKey, mirror, ...afterMirror] = STEPS.harden;
+
+/**
+ * Indexes; then the change log, until the mirror is on; then constraints and their validation, and the resolver that
+ * answers switched accounts. Each step is skipped where it was done before.
+ */
 export async function harden(context: StageContext): Promise<void> {
   const done = await context.ddl.completed();
-  for (const step of STEPS.harden) if (!done.has(step.name)) await runStep(context, step);
+  const run = async (steps: readonly Migration[]): Promise<void> => {
+    for (const step of steps) if (!done.has(step.name)) await runStep(context, step);
+  };
+  await run([settle, indexes, primaryKey]);
+  if (!done.has(mirror.name)) await turnMirrorOn(context);
+  await run(afterMirror);
 }
 
-/** The first step alone, for whoever has its keys and time before the stage begins; `harden` finds it done. */
-export const hardenEarly = (context: StageContext): Promise<void> => runStep(context, STEPS.harden[0]);
+async function turnMirrorOn(context: StageContext): Promise<void> {
+  await logAgain(context);
+  await decideListedKeys(context);
+  for (let attempt = 1; ; attempt += 1) {
+    await applyChangeLog(context);
+    try {
+      await runStep(context, mirror);
+      return;
+    } catch (error) {
+      if (sqlStateOf(error) !== CHANGE_LOG_GREW) throw error;
+      if (attempt >= MOST_ATTEMPTS) throw changeLogGrows({ cause: error });
+    }
+  }
+}
 
 async function runStep(context: StageContext, step: Migration): Promise<void> {
   const { ddl, emit, stop } = context;
@@ -22,11 +49,11 @@ async function runStep(context: StageContext, step: Migration): Promise<void> {
   await retry(() => ddl.up([step]), { policy: 'refusedRows', stop, onRetry: (error) => repairRows(context, error) });
 }
 
-/** Two sessions may have inserted one token at the same time, and an account may have been deleted since the copy. */
+/** Two batches with different snapshots may have copied one token twice; an account may have been deleted meanwhile. */
 async function repairRows(context: StageContext, error: unknown): Promise<void> {
   if (sqlStateOf(error) === SQLSTATE.uniqueViolation) return settleDoubleTokens(context);
-  await settleOrphans(context);
-  await sweep(context);
+  await settleKeysWithoutAccount(context);
+  await settleUnaccounted(context);
   await context.database.readOnly((session) => refuseUnfit(session, context.schema.legacy));
 }
 
@@ -34,7 +61,7 @@ async function settleDoubleTokens(context: StageContext): Promise<void> {
   await settleThose(context, tokensOfSeveral(context.schema.legacy));
 }
 
-async function settleOrphans(context: StageContext): Promise<void> {
+async function settleKeysWithoutAccount(context: StageContext): Promise<void> {
   await settleThose(context, keysWithoutAccount(context.schema.legacy));
 }
 

@@ -4,7 +4,7 @@ import { holdByRollback } from '../../ledger/holds.js';
 import { readState } from '../../ledger/migration.js';
 import { isBegun } from '../../ledger/states.js';
 import { catchUpAll } from '../last-use.js';
-import { settleKeys } from '../backfill/sweep.js';
+import { settleKeys } from '../settle-again.js';
 import type { StageContext } from '../../run/context.js';
 import { bornKeys, nothingToRollBack, type RollbackReport } from './rollback.js';
 import { accountKeysOf, perApiKeysOf } from './statements.js';

@@ -2,12 +2,14 @@ import type { Statement } from '../../database/sql.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
 import { foreignKeyStatements } from '../finalize/foreign-keys.js';
 import { lockAccountKeys } from '../finalize/statements.js';
+import { letMovedKeysGo } from '../../mirror/change-log.js';
 import {
   accountKeysOf,
   FORGET_MIGRATION,
   nativeKeys,
   perApiKeysOf,
   readArchived,
+  removeCopiedKeys,
   removePage,
   restoreRows,
   vacuum,
@@ -30,6 +32,8 @@ export const restoring = (schema: MappedSchema): Statement[] => [
 export const removing = (schema: MappedSchema): Statement[] => [
   foreignKeyStatements(schema).back,
   { title: 'take a page of account keys out', text: removePage(schema) },
+  { ...letMovedKeysGo(), title: 'before the mirror is on: let moved keys go' },
+  { title: 'before the mirror is on: take all account keys out', text: removeCopiedKeys(schema) },
   { title: 'vacuum the new table', text: vacuum(schema) },
 ];
 

@@ -5,6 +5,7 @@ import type { MappedSchema } from '../../mapping/inspect.js';
 import { readInstalled } from '../../ledger/installed.js';
 import { moveTo } from '../../ledger/migration.js';
 import type { StageContext } from '../../run/context.js';
+import { MARK_WRITES_OF_STAGE } from '../../mirror/own-writes.js';
 import { BY_INDEX } from '../../database/by-index.js';
 import { lockAccountKeys } from '../finalize/statements.js';
 import { inPages, type Page } from './pages.js';
@@ -35,7 +36,7 @@ export async function restoreArchive(context: StageContext): Promise<void> {
 
 /** All rows of a token come back together. */
 async function restorePage(session: WriteSession, schema: MappedSchema, after: string | null): Promise<Page> {
-  await session.query(`SET LOCAL keylift.writer = 'keylift'; ${BY_INDEX}`);
+  await session.query(`${MARK_WRITES_OF_STAGE}; ${BY_INDEX}`);
   const { rows } = await session.query<{ id: string; account_key_id: string }>(readArchived(schema), [after]);
   if (rows.length === 0) return { keys: 0, last: null };
   const [ids, accountKeys] = [rows.map((r) => r.id), rows.map((r) => r.account_key_id)];

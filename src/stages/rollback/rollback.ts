@@ -10,12 +10,14 @@ import { isBegun } from '../../ledger/states.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
 import { catchUpAll } from '../last-use.js';
 import type { StageContext } from '../../run/context.js';
+import { letMovedKeysGo } from '../../mirror/change-log.js';
+import { MARK_WRITES_OF_STAGE } from '../../mirror/own-writes.js';
 import { BY_INDEX } from '../../database/by-index.js';
 import { applySwitch } from '../switch/rule.js';
 import { foreignKeysToTakeBack } from '../finalize/foreign-keys.js';
 import { inPages, type Page } from './pages.js';
 import { restoreArchive } from './restore.js';
-import { FORGET_MIGRATION, nativeKeys, PAGE, removePage, vacuum } from './statements.js';
+import { FORGET_MIGRATION, nativeKeys, PAGE, removeCopiedKeys, removePage, vacuum } from './statements.js';
 
 /** A key born in Settings: it has no per-API home, so it is listed, kept, and goes on opening the store. */
 export interface BornKey {
@@ -66,8 +68,7 @@ export async function rollBack(context: StageContext): Promise<RollbackReport> {
     name: 'rollback: switch all accounts back',
   });
   emit({ kind: 'step', text: 'every account is answered by its per-API keys' });
-  // A rollback from half an expand finds no table to empty.
-  const removed = steps.has('05_mirror') ? await emptyTarget(context) : 0;
+  const removed = await emptyTarget(context, steps);
   await ddl.down(STEPS.harden);
   await ddl.down(STEPS.expand);
   await database.transaction(
@@ -95,14 +96,29 @@ async function checkForeignKeys({ database, schema }: StageContext): Promise<voi
   });
 }
 
-async function emptyTarget(context: StageContext): Promise<number> {
+/** Until the mirror is on no index finds the rows of a page, and no change in Settings can meet them: one statement. */
+async function emptyTarget(context: StageContext, steps: ReadonlySet<string>): Promise<number> {
   const { database, schema } = context;
-  await catchUpAll(database, schema);
-  const removed = await removeMoved(context);
+  // A rollback from half an expand finds no table to empty.
+  if (!steps.has('05_change_log')) return 0;
+  if (steps.has('09_mirror')) await catchUpAll(database, schema);
+  const removed = steps.has('09_mirror') ? await removeMoved(context) : await removeCopied(context);
   // The step that drops the triggers looks through the table once more under a lock: leave it little to read.
   await database
     .withSession((session) => session.query(vacuum(schema)), { name: 'rollback: vacuum the new table' })
     .catch(() => undefined);
+  return removed;
+}
+
+async function removeCopied({ database, schema, emit }: StageContext): Promise<number> {
+  const removed = await database.transaction(
+    async (session) => {
+      await session.query(letMovedKeysGo().text);
+      return (await session.query(removeCopiedKeys(schema))).rowCount;
+    },
+    { name: 'rollback: delete the copied account keys', retry: 'underLoad', asynchronousCommit: true },
+  );
+  emit({ kind: 'step', text: `took ${String(removed)} account keys back`, rows: removed });
   return removed;
 }
 
@@ -112,7 +128,7 @@ async function removeMoved({ database, schema, emit }: StageContext): Promise<nu
     (after) =>
       database.transaction(
         async (session) => {
-          await session.query(`SET LOCAL keylift.writer = 'keylift'; ${BY_INDEX}`);
+          await session.query(`${MARK_WRITES_OF_STAGE}; ${BY_INDEX}`);
           return session.one<Page>(removePage(schema), [after, PAGE]);
         },
         { name: 'rollback: delete a page of account keys', asynchronousCommit: true, retry: 'underLoad' },

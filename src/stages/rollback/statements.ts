@@ -49,11 +49,15 @@ export const removePage = ({ legacy: l, types }: MappedSchema): string => sql`
     (SELECT count(*) FROM gone)::int AS keys,
     (SELECT page.id::text FROM page ORDER BY page.id DESC LIMIT 1) AS last`;
 
+/** Deletes all copied account keys, in a rollback before the mirror is on. */
+export const removeCopiedKeys = ({ legacy: l }: MappedSchema): string =>
+  `DELETE FROM ${l.target} WHERE origin_api_id IS NOT NULL`;
+
 /** What the ledger knows of the keys. The batches stay, for the history. */
 export const FORGET_MIGRATION = [
   'DELETE FROM keylift.outcomes',
   'DELETE FROM keylift.overlaps',
-  'DELETE FROM keylift.to_judge',
+  'DELETE FROM keylift.listed_keys',
   'DELETE FROM keylift.batches WHERE open',
   `UPDATE keylift.batches SET state = 'taken_back' WHERE state = 'done'`,
 ];

@@ -120,7 +120,7 @@ async function begunFinalize({
 }): Promise<void> {
   await db.query(`
     create function public.test_halt() returns trigger language plpgsql as $$ begin
-      if current_setting('keylift.writer', true) = 'keylift' then raise exception 'the server fails here'; end if;
+      if current_setting('keylift.writer', true) like 'stage:%' then raise exception 'the server fails here'; end if;
       return null; end $$;
     create trigger zz_halt after delete on public.api_keys for each statement execute function public.test_halt()`);
   expect((await run('finalize --yes')).exitCode).to.equal(1);
@@ -133,7 +133,7 @@ async function duringPage(scenario: Scenario, command: string, sql: string): Pro
   await holder.run('select pg_advisory_lock(79)');
   await scenario.db.query(`
     create function public.test_halt() returns trigger language plpgsql as $$ begin
-      if current_setting('keylift.writer', true) = 'keylift' then perform pg_advisory_xact_lock(79); end if;
+      if current_setting('keylift.writer', true) like 'stage:%' then perform pg_advisory_xact_lock(79); end if;
       return null; end $$;
     create trigger zz_halt after delete or insert on public.api_keys for each statement
       execute function public.test_halt()`);

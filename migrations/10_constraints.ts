@@ -1,12 +1,13 @@
 import { addConstraints, dropConstraints, validateConstraints } from '../src/mapping/constraints.js';
+import { dropAccountIdTrigger } from '../src/mirror/account-ids.js';
 import { step } from './context.js';
 
 /** Harden: constraints NOT VALID. */
 export const constraints = step({
-  name: '08_constraints',
-  up: (schema) => [addConstraints(schema)],
+  name: '10_constraints',
+  up: (schema) => [addConstraints(schema), ...dropAccountIdTrigger(schema)],
   down: (schema) => [dropConstraints(schema)],
 });
 
 /** Harden: validation. It has no way back: dropping the constraints takes it along. */
-export const validation = step({ name: '09_validation', up: validateConstraints, down: () => [] });
+export const validation = step({ name: '11_validation', up: validateConstraints, down: () => [] });

@@ -11,7 +11,7 @@ const resumeVacuum = ({ legacy: l }: MappedSchema): Statement => ({
 
 /** Harden, last step: the indexes exist, so authorize and the view can answer switched accounts from Settings. */
 export const switchable = step({
-  name: '10_switchable',
+  name: '12_switchable',
   up: (schema) => [resumeVacuum(schema), authorizeWithSwitch(schema), perApiKeysView(schema, { withSwitch: true })],
   down: (schema) => [authorizeByPerApiKeys(schema), perApiKeysView(schema, { withSwitch: false })],
 });

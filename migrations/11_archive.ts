@@ -1,5 +1,0 @@
-import { installArchive, removeArchive } from '../src/mirror/install.js';
-import { step } from './context.js';
-
-/** Finalize, first step: the archive. From here on a new per-API key of a store API is refused. */
-export const archive = step({ name: '11_archive', up: installArchive, down: removeArchive });

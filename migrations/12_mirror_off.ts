@@ -1,5 +1,0 @@
-import { endMirror, resumeMirror } from '../src/mirror/install.js';
-import { step } from './context.js';
-
-/** Finalize, last step: all rows are archived, the latest of them here, and the mirror has nothing left to carry. */
-export const mirrorOff = step({ name: '12_mirror_off', up: endMirror, down: resumeMirror });
