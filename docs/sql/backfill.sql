@@ -79,7 +79,10 @@ WITH moved AS (
     "public"."api_keys" k
     LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
   WHERE ($1::bigint IS NULL OR k."id" > $1::bigint) AND k."id" <= $2::bigint AND true
-    AND NOT k."id" IN (SELECT p.key_id FROM keylift.listed_keys p WHERE ($1::bigint IS NULL OR p.key_id > $1::bigint) AND p.key_id <= $2::bigint)
+    AND NOT k."id" IN (
+              SELECT p.key_id FROM keylift.listed_keys p
+              WHERE ($1::bigint IS NULL OR p.key_id > $1::bigint) AND p.key_id <= $2::bigint
+            )
     AND NOT (EXISTS (SELECT FROM keylift.holds h WHERE h.key_id = k."id")
               OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id"))
     AND (
@@ -109,17 +112,30 @@ WITH moved AS (
       "public"."api_keys" k
       LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
     WHERE ($1::bigint IS NULL OR k."id" > $1::bigint) AND k."id" <= $2::bigint AND true
-      AND NOT k."id" IN (SELECT p.key_id FROM keylift.listed_keys p WHERE ($1::bigint IS NULL OR p.key_id > $1::bigint) AND p.key_id <= $2::bigint)
+      AND NOT k."id" IN (
+                SELECT p.key_id FROM keylift.listed_keys p
+                WHERE ($1::bigint IS NULL OR p.key_id > $1::bigint) AND p.key_id <= $2::bigint
+              )
   ) AS key
   WHERE reason <> 'stay' OR (reason IS NULL AND held)
   RETURNING 1
 ), counted AS (
-  SELECT count(*) AS rows, count(*) FILTER (WHERE (a."id" IS NOT NULL AND NOT ((a.kind = 'store') IS TRUE)) AND NOT k."id" IN (SELECT p.key_id FROM keylift.listed_keys p WHERE ($1::bigint IS NULL OR p.key_id > $1::bigint) AND p.key_id <= $2::bigint)) AS stayed,
-    count(*) FILTER (WHERE k."id" IN (SELECT p.key_id FROM keylift.listed_keys p WHERE ($1::bigint IS NULL OR p.key_id > $1::bigint) AND p.key_id <= $2::bigint)) AS listed
-  FROM
-    "public"."api_keys" k
-    LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
-  WHERE ($1::bigint IS NULL OR k."id" > $1::bigint) AND k."id" <= $2::bigint AND true
+  SELECT
+    count(*) AS rows,
+    count(*) FILTER (WHERE stays AND NOT listed) AS stayed,
+    count(*) FILTER (WHERE listed) AS listed
+  FROM (
+    SELECT
+      (a."id" IS NOT NULL AND NOT ((a.kind = 'store') IS TRUE)) AS stays,
+      k."id" IN (
+        SELECT p.key_id FROM keylift.listed_keys p
+        WHERE ($1::bigint IS NULL OR p.key_id > $1::bigint) AND p.key_id <= $2::bigint
+      ) AS listed
+    FROM
+      "public"."api_keys" k
+      LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
+    WHERE ($1::bigint IS NULL OR k."id" > $1::bigint) AND k."id" <= $2::bigint AND true
+  ) AS key
 )
 SELECT counted.rows, (SELECT count(*) FROM moved) AS moved, counted.stayed,
   counted.listed + (SELECT count(*) FROM excluded) AS excluded

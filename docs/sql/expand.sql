@@ -177,7 +177,9 @@ CREATE INDEX batches_pending ON keylift.batches (batch_no) WHERE state = 'pendin
 
 -- step 01_ledger: table keylift.outcomes
 CREATE TABLE keylift.outcomes AS
-SELECT (k."id")::bigint AS key_id, (k."id")::bigint AS account_key_id, (k."id")::bigint AS group_key_id FROM "public"."api_keys" k WHERE false;
+SELECT (k."id")::bigint AS key_id, (k."id")::bigint AS account_key_id, (k."id")::bigint AS group_key_id
+FROM "public"."api_keys" k
+WHERE false;
 ALTER TABLE keylift.outcomes
   ADD PRIMARY KEY (key_id),
   ADD COLUMN outcome text NOT NULL CHECK (outcome IN ('merge', 'hold', 'exception')),
@@ -480,7 +482,7 @@ WHERE ((a.kind = 'store') IS TRUE)
       )
   );
 
--- step 04_legacy_token_index: drop index "api_keys_keylift_token" if an interrupted build left it invalid
+-- step 04_legacy_token_index: drop index "api_keys_keylift_token" if a build left it invalid
 -- It runs only where this query finds a row:
 --   SELECT
 --   FROM pg_catalog.pg_index i
@@ -530,7 +532,10 @@ AS $body$
 -- reach the per-API key yet.
 #variable_conflict use_column
 BEGIN
-  IF coalesce(current_setting('keylift.writer', true), '') <> '' AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(split_part(coalesce(current_setting('keylift.writer', true), ''), ':', 1), pg_trigger_depth()) THEN RETURN coalesce(NEW, OLD); END IF;
+  IF coalesce(current_setting('keylift.writer', true), '') <> ''
+     AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(
+       split_part(coalesce(current_setting('keylift.writer', true), ''), ':', 1), pg_trigger_depth()
+     ) THEN RETURN coalesce(NEW, OLD); END IF;
   RAISE EXCEPTION 'this key is being moved into Settings and cannot be changed there yet'
     USING ERRCODE = 'object_not_in_prerequisite_state',
       HINT = 'Change it in its API until keylift has completed the stage harden. Native keys can be changed.';
@@ -578,7 +583,10 @@ AS $body$
 -- that moved has an origin.
 #variable_conflict use_column
 BEGIN
-  IF coalesce(current_setting('keylift.writer', true), '') <> '' AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(split_part(coalesce(current_setting('keylift.writer', true), ''), ':', 1), pg_trigger_depth()) THEN RETURN NEW; END IF;
+  IF coalesce(current_setting('keylift.writer', true), '') <> ''
+     AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(
+       split_part(coalesce(current_setting('keylift.writer', true), ''), ':', 1), pg_trigger_depth()
+     ) THEN RETURN NEW; END IF;
   IF TG_LEVEL = 'STATEMENT' THEN
     IF NOT EXISTS (SELECT FROM new_rows n WHERE n.origin_api_id IS NOT NULL) THEN RETURN NULL; END IF;
   END IF;
@@ -599,12 +607,17 @@ AS $body$
 -- it. An account that changes its id takes its keys along by the foreign key: the old account is gone then.
 #variable_conflict use_column
 BEGIN
-  IF coalesce(current_setting('keylift.writer', true), '') <> '' AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(split_part(coalesce(current_setting('keylift.writer', true), ''), ':', 1), pg_trigger_depth()) THEN RETURN NULL; END IF;
+  IF coalesce(current_setting('keylift.writer', true), '') <> ''
+     AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(
+       split_part(coalesce(current_setting('keylift.writer', true), ''), ':', 1), pg_trigger_depth()
+     ) THEN RETURN NULL; END IF;
   IF record_image_eq(
     ROW(NEW.id, NEW.scope, NEW.origin_api_id),
     ROW(OLD.id, OLD.scope, OLD.origin_api_id)
   ) THEN
-    IF NOT EXISTS (SELECT FROM "public"."accounts" o WHERE o."id" = OLD.account_id) AND EXISTS (SELECT FROM "public"."accounts" o WHERE o."id" = NEW.account_id) THEN RETURN NULL; END IF;
+    IF NOT EXISTS (SELECT FROM "public"."accounts" o WHERE o."id" = OLD.account_id)
+      AND EXISTS (SELECT FROM "public"."accounts" o WHERE o."id" = NEW.account_id)
+    THEN RETURN NULL; END IF;
   END IF;
   RAISE EXCEPTION 'id, scope, origin_api_id and the account of a moved key are keylift''s'
     USING ERRCODE = 'object_not_in_prerequisite_state',

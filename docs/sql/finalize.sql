@@ -47,7 +47,10 @@ AS $body$
 -- rows, so that a rollback restores them as they stand then.
 #variable_conflict use_column
 BEGIN
-  IF coalesce(current_setting('keylift.writer', true), '') <> '' AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(split_part(coalesce(current_setting('keylift.writer', true), ''), ':', 1), pg_trigger_depth()) THEN RETURN NULL; END IF;
+  IF coalesce(current_setting('keylift.writer', true), '') <> ''
+     AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(
+       split_part(coalesce(current_setting('keylift.writer', true), ''), ':', 1), pg_trigger_depth()
+     ) THEN RETURN NULL; END IF;
   IF NOT EXISTS (
     SELECT n.id, n.name::text COLLATE "C", n.token::text COLLATE "C",
            n.account_id::text COLLATE "C", n.revoked_at::text COLLATE "C",
@@ -186,7 +189,10 @@ AS $body$
 -- deleted keys.
 #variable_conflict use_column
 BEGIN
-  IF coalesce(current_setting('keylift.writer', true), '') <> '' AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(split_part(coalesce(current_setting('keylift.writer', true), ''), ':', 1), pg_trigger_depth()) THEN RETURN NULL; END IF;
+  IF coalesce(current_setting('keylift.writer', true), '') <> ''
+     AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(
+       split_part(coalesce(current_setting('keylift.writer', true), ''), ':', 1), pg_trigger_depth()
+     ) THEN RETURN NULL; END IF;
   IF (SELECT count(*) FROM (SELECT FROM old_rows LIMIT 101) few) > 100 THEN
     EXECUTE $statement$
       SELECT FROM old_rows n
@@ -256,7 +262,10 @@ BEGIN
          ROW(NEW.id, NEW.account_id, NEW.api_id, NEW.name, NEW.token, NEW.created_at,
              NEW.revoked_at, NEW.expires_at)) THEN RETURN NEW; END IF;
   END IF;
-  IF coalesce(current_setting('keylift.writer', true), '') <> '' AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(split_part(coalesce(current_setting('keylift.writer', true), ''), ':', 1), pg_trigger_depth()) THEN RETURN NEW; END IF;
+  IF coalesce(current_setting('keylift.writer', true), '') <> ''
+     AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(
+       split_part(coalesce(current_setting('keylift.writer', true), ''), ':', 1), pg_trigger_depth()
+     ) THEN RETURN NEW; END IF;
   IF TG_OP = 'UPDATE' THEN
     -- A key that changes its id takes its lines of the ledger along.
     IF NEW."id" <> OLD."id" THEN

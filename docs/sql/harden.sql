@@ -85,7 +85,9 @@ BEGIN
       ) ON k."id" = own.id;
     nothing_to_do := nothing_to_do AND migration_state <> 'rolling_back';
   ELSE
-    SELECT m.state, m.mirror_on INTO own.migration_state, own.mirror_on FROM keylift.migration m WHERE m.mirror = keylift.mirror_number();
+    SELECT m.state, m.mirror_on
+    INTO own.migration_state, own.mirror_on
+    FROM keylift.migration m WHERE m.mirror = keylift.mirror_number();
   END IF;
   IF migration_state IS NULL THEN
     RAISE EXCEPTION 'this transaction read the database before keylift mirrored it; run it again'
@@ -1214,14 +1216,29 @@ END
 $body$;
 REVOKE ALL ON FUNCTION keylift.apply_change_log(integer) FROM PUBLIC;
 
--- step 07_indexes: drop index "account_api_keys_token_key" if an interrupted build left it invalid
+-- step 07_indexes: can another role write to the new table?
+SELECT
+FROM pg_catalog.pg_class c
+WHERE c.oid = '"public"."account_api_keys"'::regclass AND (
+  EXISTS (
+    SELECT FROM aclexplode(c.relacl) x
+    WHERE x.grantee <> c.relowner AND x.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')
+  )
+  OR EXISTS (
+    SELECT FROM pg_catalog.pg_attribute a, aclexplode(a.attacl) x
+    WHERE a.attrelid = c.oid AND x.grantee <> c.relowner AND x.privilege_type IN ('INSERT', 'UPDATE')
+  )
+  OR EXISTS (SELECT FROM pg_catalog.pg_auth_members m WHERE m.roleid = c.relowner)
+);
+
+-- step 07_indexes: where none can: drop index "account_api_keys_token_key" if a build left it invalid
 -- It runs only where this query finds a row:
 --   SELECT
 --   FROM pg_catalog.pg_index i
 --   WHERE i.indexrelid = to_regclass('"public"."account_api_keys_token_key"') AND NOT i.indisvalid
 DROP INDEX CONCURRENTLY IF EXISTS "public"."account_api_keys_token_key";
 
--- step 07_indexes: index "account_api_keys_token_key", while no other role can write
+-- step 07_indexes: where none can: index "account_api_keys_token_key", while no other role can write
 DO $do$
 BEGIN
   SET LOCAL lock_timeout = '500ms';
@@ -1230,14 +1247,14 @@ BEGIN
 END
 $do$;
 
--- step 07_indexes: drop index "account_api_keys_pkey" if an interrupted build left it invalid
+-- step 07_indexes: where none can: drop index "account_api_keys_pkey" if a build left it invalid
 -- It runs only where this query finds a row:
 --   SELECT
 --   FROM pg_catalog.pg_index i
 --   WHERE i.indexrelid = to_regclass('"public"."account_api_keys_pkey"') AND NOT i.indisvalid
 DROP INDEX CONCURRENTLY IF EXISTS "public"."account_api_keys_pkey";
 
--- step 07_indexes: index "account_api_keys_pkey", while no other role can write
+-- step 07_indexes: where none can: index "account_api_keys_pkey", while no other role can write
 DO $do$
 BEGIN
   SET LOCAL lock_timeout = '500ms';
@@ -1246,14 +1263,14 @@ BEGIN
 END
 $do$;
 
--- step 07_indexes: drop index "account_api_keys_account_id_created_at" if an interrupted build left it invalid
+-- step 07_indexes: where none can: drop index "account_api_keys_account_id_created_at" if a build left it invalid
 -- It runs only where this query finds a row:
 --   SELECT
 --   FROM pg_catalog.pg_index i
 --   WHERE i.indexrelid = to_regclass('"public"."account_api_keys_account_id_created_at"') AND NOT i.indisvalid
 DROP INDEX CONCURRENTLY IF EXISTS "public"."account_api_keys_account_id_created_at";
 
--- step 07_indexes: index "account_api_keys_account_id_created_at", while no other role can write
+-- step 07_indexes: where none can: index "account_api_keys_account_id_created_at", while no other role can write
 DO $do$
 BEGIN
   SET LOCAL lock_timeout = '500ms';
@@ -1262,36 +1279,36 @@ BEGIN
 END
 $do$;
 
--- step 07_indexes: drop index "account_api_keys_token_key" if an interrupted build left it invalid
+-- step 07_indexes: where one can: drop index "account_api_keys_token_key" if a build left it invalid
 -- It runs only where this query finds a row:
 --   SELECT
 --   FROM pg_catalog.pg_index i
 --   WHERE i.indexrelid = to_regclass('"public"."account_api_keys_token_key"') AND NOT i.indisvalid
 DROP INDEX CONCURRENTLY IF EXISTS "public"."account_api_keys_token_key";
 
--- step 07_indexes: index "account_api_keys_token_key"
+-- step 07_indexes: where one can: index "account_api_keys_token_key"
 CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS "account_api_keys_token_key"
   ON "public"."account_api_keys" (token);
 
--- step 07_indexes: drop index "account_api_keys_pkey" if an interrupted build left it invalid
+-- step 07_indexes: where one can: drop index "account_api_keys_pkey" if a build left it invalid
 -- It runs only where this query finds a row:
 --   SELECT
 --   FROM pg_catalog.pg_index i
 --   WHERE i.indexrelid = to_regclass('"public"."account_api_keys_pkey"') AND NOT i.indisvalid
 DROP INDEX CONCURRENTLY IF EXISTS "public"."account_api_keys_pkey";
 
--- step 07_indexes: index "account_api_keys_pkey"
+-- step 07_indexes: where one can: index "account_api_keys_pkey"
 CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS "account_api_keys_pkey"
   ON "public"."account_api_keys" (id);
 
--- step 07_indexes: drop index "account_api_keys_account_id_created_at" if an interrupted build left it invalid
+-- step 07_indexes: where one can: drop index "account_api_keys_account_id_created_at" if a build left it invalid
 -- It runs only where this query finds a row:
 --   SELECT
 --   FROM pg_catalog.pg_index i
 --   WHERE i.indexrelid = to_regclass('"public"."account_api_keys_account_id_created_at"') AND NOT i.indisvalid
 DROP INDEX CONCURRENTLY IF EXISTS "public"."account_api_keys_account_id_created_at";
 
--- step 07_indexes: index "account_api_keys_account_id_created_at"
+-- step 07_indexes: where one can: index "account_api_keys_account_id_created_at"
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "account_api_keys_account_id_created_at"
   ON "public"."account_api_keys" (account_id, created_at);
 
@@ -1346,9 +1363,11 @@ INSERT INTO keylift.change_log (key_id)
 SELECT x.key_id FROM keylift.outcomes x
 UNION
 SELECT k."id"
-FROM "public"."api_keys" k JOIN "public"."account_api_keys" t ON t.token = k."token"
-WHERE t.origin_api_id IS NOT NULL AND true AND (EXISTS (SELECT FROM keylift.holds h WHERE h.key_id = k."id")
-                                                 OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id"));
+FROM "public"."api_keys" k
+  JOIN "public"."account_api_keys" t ON t.token = k."token"
+WHERE t.origin_api_id IS NOT NULL AND true
+  AND (EXISTS (SELECT FROM keylift.holds h WHERE h.key_id = k."id")
+        OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id"));
 
 -- decide a page of listed keys
 /* harden: decide a page of listed keys */
@@ -1391,7 +1410,10 @@ DECLARE
   ids bigint[];
   tokens text[];
 BEGIN
-  IF coalesce(current_setting('keylift.writer', true), '') <> '' AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write('stage', pg_trigger_depth()) THEN RETURN NULL; END IF;
+  IF coalesce(current_setting('keylift.writer', true), '') <> ''
+     AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(
+       'stage', pg_trigger_depth()
+     ) THEN RETURN NULL; END IF;
   SELECT k."id", k."token", EXISTS (SELECT FROM new_rows OFFSET 1)
   INTO id, token, several
   FROM new_rows k
@@ -1430,7 +1452,10 @@ DECLARE
   ids bigint[];
   tokens text[];
 BEGIN
-  IF coalesce(current_setting('keylift.writer', true), '') <> '' AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write('stage', pg_trigger_depth()) THEN RETURN NULL; END IF;
+  IF coalesce(current_setting('keylift.writer', true), '') <> ''
+     AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(
+       'stage', pg_trigger_depth()
+     ) THEN RETURN NULL; END IF;
   SELECT k."id", k."token",
     record_image_ne(
       ROW(k.id, k.account_id, k.api_id, k.name, k.token, k.created_at, k.revoked_at,
@@ -1490,7 +1515,10 @@ DECLARE
   ids bigint[];
   tokens text[];
 BEGIN
-  IF coalesce(current_setting('keylift.writer', true), '') <> '' AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write('stage', pg_trigger_depth()) THEN RETURN NULL; END IF;
+  IF coalesce(current_setting('keylift.writer', true), '') <> ''
+     AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(
+       'stage', pg_trigger_depth()
+     ) THEN RETURN NULL; END IF;
   SELECT k."id", k."token", EXISTS (SELECT FROM old_rows OFFSET 1)
   INTO id, token, several
   FROM old_rows k
@@ -1523,7 +1551,10 @@ AS $body$
 DECLARE
   ids bigint[];
 BEGIN
-  IF coalesce(current_setting('keylift.writer', true), '') <> '' AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(split_part(coalesce(current_setting('keylift.writer', true), ''), ':', 1), pg_trigger_depth()) THEN RETURN NULL; END IF;
+  IF coalesce(current_setting('keylift.writer', true), '') <> ''
+     AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(
+       split_part(coalesce(current_setting('keylift.writer', true), ''), ':', 1), pg_trigger_depth()
+     ) THEN RETURN NULL; END IF;
   PERFORM keylift.settle('{}', freed.tokens)
   FROM (
     SELECT array_agg(DISTINCT o.token) AS tokens
@@ -1683,7 +1714,10 @@ AS $body$
 -- that a native key gave up.
 #variable_conflict use_column
 BEGIN
-  IF coalesce(current_setting('keylift.writer', true), '') <> '' AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(split_part(coalesce(current_setting('keylift.writer', true), ''), ':', 1), pg_trigger_depth()) THEN RETURN NULL; END IF;
+  IF coalesce(current_setting('keylift.writer', true), '') <> ''
+     AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(
+       split_part(coalesce(current_setting('keylift.writer', true), ''), ':', 1), pg_trigger_depth()
+     ) THEN RETURN NULL; END IF;
   IF (SELECT count(*) FROM (SELECT FROM old_rows LIMIT 101) few) > 100 THEN
     EXECUTE $statement$
       SELECT FROM old_rows n
@@ -2224,7 +2258,9 @@ FROM (
   SELECT x.key_id FROM keylift.outcomes x
   UNION
   SELECT k."id"
-  FROM "public"."api_keys" k JOIN "public"."account_api_keys" t ON t.token = k."token"
-  WHERE t.origin_api_id IS NOT NULL AND true AND (EXISTS (SELECT FROM keylift.holds h WHERE h.key_id = k."id")
-                                                   OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id"))
+  FROM "public"."api_keys" k
+    JOIN "public"."account_api_keys" t ON t.token = k."token"
+  WHERE t.origin_api_id IS NOT NULL AND true
+    AND (EXISTS (SELECT FROM keylift.holds h WHERE h.key_id = k."id")
+          OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id"))
 ) AS key;

@@ -18,7 +18,7 @@ export const targetTriggerFunctions = (schema: MappedSchema): InstalledFunction[
 ];
 
 /** The mirror does not carry its own writes back. */
-const LEAVE_MIRRORED = `IF ${IS_OWN_WRITE} THEN RETURN NULL; END IF;`;
+const LEAVE_MIRRORED = sql`IF ${IS_OWN_WRITE} THEN RETURN NULL; END IF;`;
 
 function mirrorBackUpdate(schema: MappedSchema): InstalledFunction {
   const freed = {

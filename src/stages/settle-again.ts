@@ -26,8 +26,10 @@ export const mayHaveChanged = (l: LegacyFragments, { holds }: { holds: boolean }
 const nowHeld = (l: LegacyFragments): string => sql`
   UNION
   SELECT ${l.id()}
-  FROM ${l.keys} k JOIN ${l.target} t ON t.token = ${l.token()}
-  WHERE t.origin_api_id IS NOT NULL AND ${l.isPerApiKey()} AND ${heldByName(l, { from: 'ledger' })}`;
+  FROM ${l.keys} k
+    JOIN ${l.target} t ON t.token = ${l.token()}
+  WHERE t.origin_api_id IS NOT NULL AND ${l.isPerApiKey()}
+    AND ${heldByName(l, { from: 'ledger' })}`;
 
 /** No trigger sees a change of another table that an expression of the configuration reads. */
 function changedElsewhere(l: LegacyFragments): string {
