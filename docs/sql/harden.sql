@@ -1,5 +1,5 @@
 -- Made by npm run docs for the default configuration; not to be edited.
--- Stage harden. Adds indexes, applies the change log, turns the mirror on, and adds constraints and the answers after the switch.
+-- Stage harden. Adds indexes, turns the mirror on and adds constraints. authorize then answers switched accounts.
 
 -- step 06_settle: number of the mirror
 DO $do$

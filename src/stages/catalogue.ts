@@ -43,8 +43,7 @@ export const catalogue = (schema: MappedSchema): CatalogueSection[] => [
   },
   {
     stage: 'harden',
-    about:
-      'Adds indexes, applies the change log, turns the mirror on, and adds constraints and the answers after the switch.',
+    about: 'Adds indexes, turns the mirror on and adds constraints. authorize then answers switched accounts.',
     statements: [
       ...stepsUp(schema, STEPS.harden.slice(0, 3)),
       ...beforeMirror(schema),
