@@ -1,6 +1,7 @@
 import { commaList, sql } from '../database/sql.js';
 import { copiedColumns, sourceRow, targetRow } from '../mapping/copy.js';
 import type { MappedSchema } from '../mapping/inspect.js';
+import { backOnOwnPath, ON_PLATFORM_PATH } from './platform-path.js';
 
 /*
  * Parts of `settle_few` and `settle_many`, in the order in which they stand there. They make account keys, outcomes and
@@ -20,7 +21,8 @@ const LEAVES = sql`
   )`;
 
 /** Deletes account keys that do not move, and keeps their last use. */
-export function deleteAccountKeys({ legacy: l }: MappedSchema): string {
+export function deleteAccountKeys(schema: MappedSchema): string {
+  const { legacy: l } = schema;
   return sql`
     -- A key that does not move loses its account key. So does, for an instant, a key whose token another one takes over
     -- in this statement. The ids are looked up one by one first: most often there is none, and a DELETE over many ids
@@ -39,6 +41,7 @@ export function deleteAccountKeys({ legacy: l }: MappedSchema): string {
         DELETE FROM ${l.target} t
         WHERE t.id = ANY (own.leaving)
           AND ${LEAVES}
+          AND ${ON_PLATFORM_PATH}
         RETURNING t.id, t.token, t.last_used_at
       )
       SELECT own.deleted
@@ -46,12 +49,13 @@ export function deleteAccountKeys({ legacy: l }: MappedSchema): string {
       INTO deleted
       FROM gone
       WHERE last_used_at IS NOT NULL;
+      ${backOnOwnPath(schema)}
     END IF;
-    ${keepLastUse(l)}`;
+    ${keepLastUse(schema)}`;
 }
 
 /** A use in Settings that was not synchronised yet must not be lost with the account key. */
-const keepLastUse = (l: MappedSchema['legacy']): string =>
+const keepLastUse = ({ legacy: l, searchPath }: MappedSchema): string =>
   l.writable.lastUsedAt === null
     ? ''
     : sql`
@@ -61,7 +65,9 @@ const keepLastUse = (l: MappedSchema['legacy']): string =>
           SET ${l.writable.lastUsedAt} = g.last_used_at
           FROM unnest(own.deleted) g
           WHERE ${l.id()} = g.key_id
-            AND (${l.lastUsedAt()} IS NULL OR ${l.lastUsedAt()} < g.last_used_at);
+            AND (${l.lastUsedAt()} IS NULL OR ${l.lastUsedAt()} < g.last_used_at)
+            AND ${ON_PLATFORM_PATH};
+          ${backOnOwnPath({ searchPath })}
         END IF;`;
 
 /** Deletes outcomes and overlaps that no verdict repeats. */
@@ -153,7 +159,9 @@ function updateMoved(schema: MappedSchema): string {
     WHERE v.outcome = 'move' AND t.id = v.key_id AND t.origin_api_id IS NOT NULL
       AND record_image_ne(
         ${targetRow(columns)},
-        ${sourceRow(columns)});`;
+        ${sourceRow(columns)})
+      AND ${ON_PLATFORM_PATH};
+    ${backOnOwnPath(schema)}`;
 }
 
 function insertMoved(schema: MappedSchema, { lastUsedAt, joins }: { lastUsedAt: string; joins: string }): string {
@@ -167,7 +175,9 @@ function insertMoved(schema: MappedSchema, { lastUsedAt, joins }: { lastUsedAt: 
       ${movingRows(schema)}
       ${joins}
     WHERE v.outcome = 'move' AND NOT EXISTS (SELECT FROM ${l.target} t WHERE t.id = v.key_id)
-    ON CONFLICT DO NOTHING;`;
+      AND ${ON_PLATFORM_PATH}
+    ON CONFLICT DO NOTHING;
+    ${backOnOwnPath(schema)}`;
 }
 
 /** Last use of account keys deleted above: by key, and by token where the key is gone or has another id now. */

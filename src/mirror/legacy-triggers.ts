@@ -3,6 +3,7 @@ import { commaList, row, sql } from '../database/sql.js';
 import type { MappedSchema, WatchedColumn } from '../mapping/inspect.js';
 import { comparable } from './fragments.js';
 import { IS_WRITE_OF_STAGE } from './own-writes.js';
+import { triggerFunction } from './platform-path.js';
 
 /** Trigger functions of the legacy table, one for each kind of statement. */
 export const legacyTriggerFunctions = (schema: MappedSchema): InstalledFunction[] => [
@@ -12,7 +13,7 @@ export const legacyTriggerFunctions = (schema: MappedSchema): InstalledFunction[
 ];
 
 function mirrorInsert(schema: MappedSchema): InstalledFunction {
-  return triggerFunction(schema, {
+  return mirrored(schema, {
     name: 'mirror_insert',
     comment: sql`
       Runs after every INSERT into the legacy table. A single row takes the single-row path. For several rows, and where
@@ -26,7 +27,7 @@ function mirrorInsert(schema: MappedSchema): InstalledFunction {
 }
 
 function mirrorDelete(schema: MappedSchema): InstalledFunction {
-  return triggerFunction(schema, {
+  return mirrored(schema, {
     name: 'mirror_delete',
     comment: sql`
       Runs after every DELETE from the legacy table. A single row takes the single-row path. For several rows, and where
@@ -44,7 +45,7 @@ function mirrorUpdate(schema: MappedSchema): InstalledFunction {
     types.watched.map((column) => as({ ...column, name: `${alias}.${column.name}` }));
   const whole = (alias: string): string => row(columns(alias, ({ name }) => name));
   const compared = (alias: string): string => commaList(columns(alias, (column) => comparable(column.name, column)));
-  return triggerFunction(schema, {
+  return mirrored(schema, {
     name: 'mirror_update',
     comment: sql`
       Runs after every UPDATE of the legacy table. It returns at once where no mapped column changed, as when only the
@@ -60,7 +61,7 @@ function mirrorUpdate(schema: MappedSchema): InstalledFunction {
       INTO id, token, changed, several
       FROM new_rows k, old_rows o
       LIMIT 1;
-      IF NOT FOUND THEN RETURN NULL; END IF;
+      IF NOT FOUND THEN EXIT body; END IF;
       IF several THEN
         -- EXCEPT rather than a join: its cost does not depend on a plan made for another number of rows.
         IF NOT EXISTS (
@@ -68,10 +69,10 @@ function mirrorUpdate(schema: MappedSchema): InstalledFunction {
           EXCEPT ALL
           SELECT ${compared('o')} FROM old_rows o
         ) THEN
-          RETURN NULL;
+          EXIT body;
         END IF;
       ELSIF NOT changed THEN
-        RETURN NULL;
+        EXIT body;
       END IF;
       ${refuseRepeatedId(schema)}
       ${singleRowPath('mirror_one_update')}
@@ -79,38 +80,24 @@ function mirrorUpdate(schema: MappedSchema): InstalledFunction {
   });
 }
 
-interface TriggerFunction {
-  name: string;
-  comment: string;
-  /** Further variables. */
-  declare?: string;
-  body: string;
-}
-
-/** A statement trigger's function. Bulk writes of keylift are not mirrored. */
-function triggerFunction(
-  { types, searchPath }: MappedSchema,
-  { name, comment, declare, body }: TriggerFunction,
-): InstalledFunction {
-  return installedFunction({
-    name,
-    returns: 'trigger',
-    searchPath,
-    comment,
+/** A statement trigger's function. Bulk writes of keylift are not mirrored. `declare` adds variables. */
+const mirrored = (
+  schema: MappedSchema,
+  { declare, body, ...named }: { name: string; comment: string; declare?: string; body: string },
+): InstalledFunction =>
+  triggerFunction(schema, {
+    ...named,
+    declare: sql`
+      id ${schema.types.id};
+      token ${schema.types.token};
+      several boolean;
+      ${declare ?? ''}
+      ids ${schema.types.id}[];
+      tokens ${schema.types.token}[];`,
     body: sql`
-      DECLARE
-        id ${types.id};
-        token ${types.token};
-        several boolean;
-        ${declare ?? ''}
-        ids ${types.id}[];
-        tokens ${types.token}[];
-      BEGIN
-        IF ${IS_WRITE_OF_STAGE} THEN RETURN NULL; END IF;
-        ${body}
-      END`,
+      IF ${IS_WRITE_OF_STAGE} THEN EXIT body; END IF;
+      ${body}`,
   });
-}
 
 /** Id and token of a row of the statement, and whether the statement has more than one. */
 const readFirstRow = ({ legacy: l }: MappedSchema, rows: 'new_rows' | 'old_rows'): string => sql`
@@ -121,7 +108,7 @@ const readFirstRow = ({ legacy: l }: MappedSchema, rows: 'new_rows' | 'old_rows'
 
 const singleRowPath = (name: string): string => sql`
   IF NOT several THEN
-    IF keylift.${name}(id, token) THEN RETURN NULL; END IF;
+    IF keylift.${name}(id, token) THEN EXIT body; END IF;
   END IF;`;
 
 /** Hands all ids and tokens of these rows to `settle`. */
@@ -135,8 +122,7 @@ function settleRows({ legacy: l }: MappedSchema, sources: readonly string[]): st
     ) seen;
     IF ids IS NOT NULL THEN
       PERFORM keylift.settle(ids, coalesce(tokens, '{}'), true);
-    END IF;
-    RETURN NULL;`;
+    END IF;`;
 }
 
 /** Where no index does, the mirror keeps an id from being in two partitions: it could not tell these keys apart. */

@@ -6,6 +6,7 @@ import { movesAlone } from '../mapping/rules/verdicts.js';
 import { KEPT_PLANS, mirrorVerdicts, standsAlone, THIS_MIGRATION } from './fragments.js';
 import { LATE } from './late-keys.js';
 import { MARK_VARIABLES, marked } from './own-writes.js';
+import { backOnOwnPath, ON_PLATFORM_PATH, PATH_VARIABLE } from './platform-path.js';
 
 /** Columns that the rules ask about. Where account key and per-API key agree in them, the verdict has not changed. */
 const DECISIVE = new Set(['account_id', 'token', 'origin_api_id', 'created_at']);
@@ -50,6 +51,7 @@ function insertOne(schema: MappedSchema): InstalledFunction {
         AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = own.id)
         ${and(standsAlone(l))}
         AND ${IN_FORCE}
+        AND ${ON_PLATFORM_PATH}
       ON CONFLICT DO NOTHING;`,
   });
 }
@@ -79,7 +81,8 @@ function updateOne(schema: MappedSchema): InstalledFunction {
         AND ${l.isPerApiKey()}
         AND ${movesAlone(l, mirrorVerdicts(l))}
         ${and(standsAlone(l))}
-        AND ${IN_FORCE};`,
+        AND ${IN_FORCE}
+        AND ${ON_PLATFORM_PATH};`,
   });
 }
 
@@ -95,7 +98,8 @@ function deleteOne(schema: MappedSchema): InstalledFunction {
       WHERE t.id = own.id AND t.origin_api_id IS NOT NULL
         AND NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id()} = own.id)
         ${and(standsAlone(l))}
-        AND ${IN_FORCE};`,
+        AND ${IN_FORCE}
+        AND ${ON_PLATFORM_PATH};`,
   });
 }
 
@@ -121,11 +125,13 @@ function singleRowFunction(
         id CONSTANT ${types.id}${types.neutral.id} := touched_id;
         token CONSTANT ${types.token}${types.neutral.token} := touched_token;
         ${MARK_VARIABLES}
+        ${PATH_VARIABLE}
         done boolean;
       BEGIN
         ${marked(sql`
           ${statement}
-          done := FOUND;`)}
+          done := FOUND;
+          ${backOnOwnPath({ searchPath })}`)}
         -- While finalize archives rows, keylift.settle notes the keys that it looked at.
         RETURN done AND to_regclass('${LATE}') IS NULL;
       END`,
