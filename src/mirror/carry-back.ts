@@ -142,13 +142,14 @@ const inFormat = (text: string): string => text.replaceAll('%', '%%').replaceAll
 /** Where the assignments go, in a statement for `format`. */
 const ASSIGNMENTS = '/* changes */';
 
-const assignment = (column: CarriedBack, at: number): string =>
-  `${column.legacy} = ${carriedValue(column, at).replaceAll(/\s+/g, ' ')}`;
+const assignment = (column: CarriedBack, at: number): string => `${column.legacy} = ${carriedValue(column, at)}`;
 
 /** The value that the per-API row `k` gets from the change `m`. */
-const carriedValue = (column: CarriedBack, at: number): string => sql`
-  CASE WHEN ${column.ownRowOnly ? 'm.key_id = m.id AND ' : ''}record_image_ne(ROW(m.old_${at}), ROW(m.new_${at}))
-    THEN m.new_${at} ELSE k.${column.legacy} END`;
+const carriedValue = (column: CarriedBack, at: number): string => {
+  const [before, after] = [`m.old_${String(at)}`, `m.new_${String(at)}`];
+  const applies = `${column.ownRowOnly ? 'm.key_id = m.id AND ' : ''}record_image_ne(ROW(${before}), ROW(${after}))`;
+  return `CASE WHEN ${applies} THEN ${after} ELSE k.${column.legacy} END`;
+};
 
 /** Changed account keys as `m (id, key_id, old_0, new_0, …)`: a row for each per-API row. */
 function changedRows(columns: readonly CarriedBack[]): string {

@@ -1,9 +1,10 @@
 import { installedFunction, type InstalledFunction } from '../database/plpgsql.js';
-import { commaList, row, sql } from '../database/sql.js';
+import { commaList, literal, row, sql } from '../database/sql.js';
 import type { MappedSchema, WatchedColumn } from '../mapping/inspect.js';
 import { comparable } from './fragments.js';
 import { IS_WRITE_OF_STAGE } from './own-writes.js';
 import { triggerFunction } from './platform-path.js';
+import { followedColumns } from './single-row.js';
 
 /** Trigger functions of the legacy table, one for each kind of statement. */
 export const legacyTriggerFunctions = (schema: MappedSchema): InstalledFunction[] => [
@@ -51,14 +52,17 @@ function mirrorUpdate(schema: MappedSchema): InstalledFunction {
       Runs after every UPDATE of the legacy table. It returns at once where no mapped column changed, as when only the
       last use was written. A single row takes the single-row path. For several rows, and where that path does not
       apply, keylift.settle brings the account keys in line with the rows.`,
-    declare: 'changed boolean;',
+    declare: sql`
+      changed boolean;
+      column_changed text;`,
     body: sql`
       SELECT ${l.id()}, ${l.token()},
         record_image_ne(
           ${whole('k')},
           ${whole('o')}),
-        EXISTS (SELECT FROM new_rows OFFSET 1) OR record_image_ne(ROW(${l.id()}), ROW(${l.id('o')}))
-      INTO id, token, changed, several
+        EXISTS (SELECT FROM new_rows OFFSET 1) OR record_image_ne(ROW(${l.id()}), ROW(${l.id('o')})),
+        ${onlyChange(schema)}
+      INTO id, token, changed, several, column_changed
       FROM new_rows k, old_rows o
       LIMIT 1;
       IF NOT FOUND THEN EXIT body; END IF;
@@ -75,7 +79,7 @@ function mirrorUpdate(schema: MappedSchema): InstalledFunction {
         EXIT body;
       END IF;
       ${refuseRepeatedId(schema)}
-      ${singleRowPath('mirror_one_update')}
+      ${singleRowPath('mirror_one_update', 'column_changed')}
       ${settleRows(schema, ['old_rows k', 'new_rows k'])}`,
   });
 }
@@ -99,6 +103,17 @@ const mirrored = (
       ${body}`,
   });
 
+/** The column of the account key that follows the only change of a row, `o` to `k`; several names where more changed. */
+function onlyChange(schema: MappedSchema): string {
+  const changes = followedColumns(schema).map(
+    (c) => `CASE WHEN record_image_ne(ROW(${c.source}), ROW(${overOld(c.source)})) THEN ${literal(c.target)} END`,
+  );
+  return changes.length === 0 ? 'NULL' : `concat_ws(' ', ${commaList(changes)})`;
+}
+
+/** A plain column of the old row. */
+const overOld = (column: string): string => column.replace(/^k\./, 'o.');
+
 /** Id and token of a row of the statement, and whether the statement has more than one. */
 const readFirstRow = ({ legacy: l }: MappedSchema, rows: 'new_rows' | 'old_rows'): string => sql`
   SELECT ${l.id()}, ${l.token()}, EXISTS (SELECT FROM ${rows} OFFSET 1)
@@ -106,9 +121,9 @@ const readFirstRow = ({ legacy: l }: MappedSchema, rows: 'new_rows' | 'old_rows'
   FROM ${rows} k
   LIMIT 1;`;
 
-const singleRowPath = (name: string): string => sql`
+const singleRowPath = (name: string, more = ''): string => sql`
   IF NOT several THEN
-    IF keylift.${name}(id, token) THEN EXIT body; END IF;
+    IF keylift.${name}(id, token${more === '' ? '' : `, ${more}`}) THEN EXIT body; END IF;
   END IF;`;
 
 /** Hands all ids and tokens of these rows to `settle`. */

@@ -75,6 +75,7 @@ function settleKeys(schema: MappedSchema, variant: Variant): InstalledFunction {
         moving bigint;
         moved bigint; -- how many of the moving keys have their account key
         path text;
+        changes text[]; -- assignments of the columns in which an account key differs
         retokened boolean; -- does any of these have another token?
       BEGIN
         FOR attempt IN 1..10 LOOP

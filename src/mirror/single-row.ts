@@ -1,6 +1,6 @@
 import { installedFunction, type InstalledFunction } from '../database/plpgsql.js';
-import { and, commaList, sql } from '../database/sql.js';
-import { copiedColumns, sourceRow, targetRow } from '../mapping/copy.js';
+import { and, commaList, literal, sql } from '../database/sql.js';
+import { copiedColumns, sourceRow, targetRow, type CopiedColumn } from '../mapping/copy.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { movesAlone } from '../mapping/rules/verdicts.js';
 import { KEPT_PLANS, mirrorVerdicts, standsAlone, THIS_MIGRATION } from './fragments.js';
@@ -57,33 +57,46 @@ function insertOne(schema: MappedSchema): InstalledFunction {
 }
 
 function updateOne(schema: MappedSchema): InstalledFunction {
-  const { legacy: l } = schema;
-  const decisive = copiedColumns(l).filter((c) => DECISIVE.has(c.target));
-  const followed = copiedColumns(l).filter((c) => !DECISIVE.has(c.target));
+  const followed = followedColumns(schema);
   return singleRowFunction(schema, {
     name: 'mirror_one_update',
+    parameters: [{ name: 'changed', type: 'text' }],
     comment: sql`
-      Updates the account key of one legacy row in the columns that no rule asks about. Returns false, and writes
-      nothing, where another column changed or the rules need to look at more than this row.`,
-    statement: sql`
-      UPDATE ${l.target} t
-      SET ${commaList(followed.map((c) => `${c.target} = ${c.source}`))},
-        last_used_at = greatest(t.last_used_at, ${l.lastUsedAt()})
-      FROM
-        ${l.from}
-      WHERE ${l.id()} = own.id AND t.id = own.id AND t.origin_api_id IS NOT NULL
-        AND record_image_eq(
-          ${targetRow(decisive)},
-          ${sourceRow(decisive)})
-        AND record_image_ne(
-          ${targetRow(followed)},
-          ${sourceRow(followed)})
-        AND ${l.isPerApiKey()}
-        AND ${movesAlone(l, mirrorVerdicts(l))}
-        ${and(standsAlone(l))}
-        AND ${IN_FORCE}
-        AND ${ON_PLATFORM_PATH};`,
+      Updates the account key of one legacy row where a single column changed, one that no rule asks about. Returns
+      false, and writes nothing, where more changed or the rules need to look at more than this row.`,
+    statement: followed
+      .map(
+        (column, at) => sql`
+        ${at === 0 ? 'IF' : 'ELSIF'} changed = ${literal(column.target)} THEN
+          ${updateColumn(schema, column)}`,
+      )
+      .concat(followed.length === 0 ? 'RETURN false;' : 'ELSE\n  RETURN false;\nEND IF;')
+      .join('\n'),
   });
+}
+
+/** Columns that no rule asks about and that the configuration does not compute. */
+export const followedColumns = ({ legacy: l }: MappedSchema): CopiedColumn[] =>
+  copiedColumns(l).filter((c) => !DECISIVE.has(c.target) && !c.computed);
+
+/** No column but this one may differ: the others are settle's work. */
+function updateColumn({ legacy: l }: MappedSchema, column: CopiedColumn): string {
+  const others = copiedColumns(l).filter((c) => c.target !== column.target);
+  return sql`
+    UPDATE ${l.target} t
+    SET ${column.target} = ${column.source}
+    FROM
+      ${l.from}
+    WHERE ${l.id()} = own.id AND t.id = own.id AND t.origin_api_id IS NOT NULL
+      AND record_image_eq(
+        ${targetRow(others)},
+        ${sourceRow(others)})
+      AND record_image_ne(ROW(t.${column.target}), ROW(${column.source}))
+      AND ${l.isPerApiKey()}
+      AND ${movesAlone(l, mirrorVerdicts(l))}
+      ${and(standsAlone(l))}
+      AND ${IN_FORCE}
+      AND ${ON_PLATFORM_PATH};`;
 }
 
 function deleteOne(schema: MappedSchema): InstalledFunction {
@@ -106,14 +119,16 @@ function deleteOne(schema: MappedSchema): InstalledFunction {
 /** `statement` names its parameters `own.id` and `own.token`; FOUND says whether it did all there is to do. */
 function singleRowFunction(
   { types, searchPath }: MappedSchema,
-  { name, comment, statement }: { name: string; comment: string; statement: string },
+  {
+    name,
+    parameters = [],
+    comment,
+    statement,
+  }: { name: string; parameters?: { name: string; type: string }[]; comment: string; statement: string },
 ): InstalledFunction {
   return installedFunction({
     name,
-    parameters: [
-      { name: 'touched_id', type: types.id },
-      { name: 'touched_token', type: types.token },
-    ],
+    parameters: [{ name: 'touched_id', type: types.id }, { name: 'touched_token', type: types.token }, ...parameters],
     returns: 'boolean',
     searchPath,
     settings: KEPT_PLANS,
