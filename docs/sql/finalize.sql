@@ -41,139 +41,106 @@ ALTER TABLE keylift.late_keys REPLICA IDENTITY FULL;
 CREATE FUNCTION keylift.archive_update()
 RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
 AS $body$
 -- Runs after every UPDATE of account_api_keys by the platform, from finalize on. Carries the change to the archived
 -- rows, so that a rollback restores them as they stand then.
 #variable_conflict use_column
+DECLARE
+  caller_path CONSTANT pg_catalog.text := pg_catalog.current_setting('search_path');
+  caller_schemas CONSTANT pg_catalog.name[] := pg_catalog.current_schemas(false);
+  path pg_catalog.text;
 BEGIN
-  IF coalesce(current_setting('keylift.writer', true), '') <> ''
-     AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(
-       split_part(coalesce(current_setting('keylift.writer', true), ''), ':', 1), pg_trigger_depth()
-     ) THEN RETURN NULL; END IF;
-  IF NOT EXISTS (
-    SELECT n.id, n.name::text COLLATE "C", n.token::text COLLATE "C",
-           n.account_id::text COLLATE "C", n.revoked_at::text COLLATE "C",
-           n.expires_at::text COLLATE "C"
-    FROM new_rows n
-    WHERE n.origin_api_id IS NOT NULL
-    EXCEPT ALL
-    SELECT o.id, o.name::text COLLATE "C", o.token::text COLLATE "C",
-           o.account_id::text COLLATE "C", o.revoked_at::text COLLATE "C",
-           o.expires_at::text COLLATE "C"
-    FROM old_rows o
-  ) THEN
-    RETURN NULL;
-  END IF;
-  IF (SELECT count(*) FROM (SELECT FROM old_rows LIMIT 101) few) > 100 THEN
-    EXECUTE $statement$
-      SELECT FROM new_rows n
+  -- Until this line every name needs its schema.
+  path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+  path := set_config('keylift.platform_path', keylift.platform_path(caller_path, caller_schemas), true);
+  <<body>>
+  DECLARE
+    changes text[];
+  BEGIN
+    IF coalesce(current_setting('keylift.writer', true), '') <> ''
+       AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(
+         split_part(coalesce(current_setting('keylift.writer', true), ''), ':', 1), pg_trigger_depth()
+       ) THEN EXIT body; END IF;
+    IF (SELECT count(*) FROM (SELECT FROM old_rows LIMIT 101) few) > 100 THEN
+      EXECUTE $statement$
+        SELECT nullif(array_remove(ARRAY[
+          CASE WHEN bool_or(record_image_ne(ROW(o.name), ROW(n.name))) THEN '"name" = CASE WHEN m.key_id = m.id AND record_image_ne(ROW(m.old_0), ROW(m.new_0)) THEN m.new_0 ELSE k."name" END' END,
+          CASE WHEN bool_or(record_image_ne(ROW(o.token), ROW(n.token))) THEN '"token" = CASE WHEN record_image_ne(ROW(m.old_1), ROW(m.new_1)) THEN m.new_1 ELSE k."token" END' END,
+          CASE WHEN bool_or(record_image_ne(ROW(o.account_id), ROW(n.account_id))) THEN '"account_id" = CASE WHEN record_image_ne(ROW(m.old_2), ROW(m.new_2)) THEN m.new_2 ELSE k."account_id" END' END,
+          CASE WHEN bool_or(record_image_ne(ROW(o.revoked_at), ROW(n.revoked_at))) THEN '"revoked_at" = CASE WHEN record_image_ne(ROW(m.old_3), ROW(m.new_3)) THEN m.new_3 ELSE k."revoked_at" END' END,
+          CASE WHEN bool_or(record_image_ne(ROW(o.expires_at), ROW(n.expires_at))) THEN '"expires_at" = CASE WHEN record_image_ne(ROW(m.old_4), ROW(m.new_4)) THEN m.new_4 ELSE k."expires_at" END' END
+        ], NULL), '{}')
+        FROM new_rows n JOIN old_rows o ON o.id = n.id
+        WHERE n.origin_api_id IS NOT NULL
+      $statement$ INTO changes;
+    ELSE
+      SELECT nullif(array_remove(ARRAY[
+        CASE WHEN bool_or(record_image_ne(ROW(o.name), ROW(n.name))) THEN '"name" = CASE WHEN m.key_id = m.id AND record_image_ne(ROW(m.old_0), ROW(m.new_0)) THEN m.new_0 ELSE k."name" END' END,
+        CASE WHEN bool_or(record_image_ne(ROW(o.token), ROW(n.token))) THEN '"token" = CASE WHEN record_image_ne(ROW(m.old_1), ROW(m.new_1)) THEN m.new_1 ELSE k."token" END' END,
+        CASE WHEN bool_or(record_image_ne(ROW(o.account_id), ROW(n.account_id))) THEN '"account_id" = CASE WHEN record_image_ne(ROW(m.old_2), ROW(m.new_2)) THEN m.new_2 ELSE k."account_id" END' END,
+        CASE WHEN bool_or(record_image_ne(ROW(o.revoked_at), ROW(n.revoked_at))) THEN '"revoked_at" = CASE WHEN record_image_ne(ROW(m.old_3), ROW(m.new_3)) THEN m.new_3 ELSE k."revoked_at" END' END,
+        CASE WHEN bool_or(record_image_ne(ROW(o.expires_at), ROW(n.expires_at))) THEN '"expires_at" = CASE WHEN record_image_ne(ROW(m.old_4), ROW(m.new_4)) THEN m.new_4 ELSE k."expires_at" END' END
+      ], NULL), '{}')
+      INTO changes
+      FROM new_rows n JOIN old_rows o ON o.id = n.id
+      WHERE n.origin_api_id IS NOT NULL;
+    END IF;
+    IF changes IS NULL THEN EXIT body; END IF;
+    IF (SELECT count(*) FROM (SELECT FROM old_rows LIMIT 101) few) > 100 THEN
+      EXECUTE $statement$
+        SELECT FROM new_rows n
+          JOIN keylift.outcomes x ON x.account_key_id = n.id
+          JOIN keylift.archived_keys k ON k."id" = x.key_id
+        WHERE x.outcome = 'merge' AND n.origin_api_id IS NOT NULL
+        ORDER BY k."id"
+        FOR NO KEY UPDATE OF k
+      $statement$;
+    ELSE
+      PERFORM FROM new_rows n
         JOIN keylift.outcomes x ON x.account_key_id = n.id
         JOIN keylift.archived_keys k ON k."id" = x.key_id
       WHERE x.outcome = 'merge' AND n.origin_api_id IS NOT NULL
       ORDER BY k."id"
-      FOR NO KEY UPDATE OF k
-    $statement$;
-  ELSE
-    PERFORM FROM new_rows n
-      JOIN keylift.outcomes x ON x.account_key_id = n.id
-      JOIN keylift.archived_keys k ON k."id" = x.key_id
-    WHERE x.outcome = 'merge' AND n.origin_api_id IS NOT NULL
-    ORDER BY k."id"
-    FOR NO KEY UPDATE OF k;
-  END IF;
-  -- One statement for all rows of a repeated token: the mirror must not see some of them changed and others not.
-  IF (SELECT count(*) FROM (SELECT FROM old_rows LIMIT 101) few) > 100 THEN
-    EXECUTE $statement$
-      UPDATE keylift.archived_keys k
-      SET "name" = CASE WHEN m.key_id = m.id AND record_image_ne(ROW(m.old_0), ROW(m.new_0))
-                     THEN m.new_0 ELSE k."name" END,
-          "token" = CASE WHEN record_image_ne(ROW(m.old_1), ROW(m.new_1))
-                      THEN m.new_1 ELSE k."token" END,
-          "account_id" = CASE WHEN record_image_ne(ROW(m.old_2), ROW(m.new_2))
-                           THEN m.new_2 ELSE k."account_id" END,
-          "revoked_at" = CASE WHEN record_image_ne(ROW(m.old_3), ROW(m.new_3))
-                           THEN m.new_3 ELSE k."revoked_at" END,
-          "expires_at" = CASE WHEN record_image_ne(ROW(m.old_4), ROW(m.new_4))
-                           THEN m.new_4 ELSE k."expires_at" END
-      FROM (
-        SELECT n.id, n.id AS key_id,
-          o.name AS old_0, n.name AS new_0, o.token AS old_1, n.token AS new_1,
-          o.account_id AS old_2, n.account_id AS new_2,
-          o.revoked_at AS old_3, n.revoked_at AS new_3,
-          o.expires_at AS old_4, n.expires_at AS new_4
-        FROM new_rows n JOIN old_rows o ON o.id = n.id
-        WHERE n.origin_api_id IS NOT NULL
-        UNION ALL
-        SELECT n.id, x.key_id,
-          o.name AS old_0, n.name AS new_0, o.token AS old_1, n.token AS new_1,
-          o.account_id AS old_2, n.account_id AS new_2,
-          o.revoked_at AS old_3, n.revoked_at AS new_3,
-          o.expires_at AS old_4, n.expires_at AS new_4
-        FROM new_rows n
-          JOIN old_rows o ON o.id = n.id
-          JOIN keylift.outcomes x ON x.account_key_id = n.id
-        WHERE x.outcome = 'merge' AND n.origin_api_id IS NOT NULL
-      ) m
-      WHERE k."id" = m.key_id
-        AND record_image_ne(
-          ROW(k."name", k."token", k."account_id", k."revoked_at", k."expires_at"),
-          ROW(CASE WHEN m.key_id = m.id AND record_image_ne(ROW(m.old_0), ROW(m.new_0))
-                THEN m.new_0 ELSE k."name" END,
-              CASE WHEN record_image_ne(ROW(m.old_1), ROW(m.new_1))
-                THEN m.new_1 ELSE k."token" END,
-              CASE WHEN record_image_ne(ROW(m.old_2), ROW(m.new_2))
-                THEN m.new_2 ELSE k."account_id" END,
-              CASE WHEN record_image_ne(ROW(m.old_3), ROW(m.new_3))
-                THEN m.new_3 ELSE k."revoked_at" END,
-              CASE WHEN record_image_ne(ROW(m.old_4), ROW(m.new_4))
-                THEN m.new_4 ELSE k."expires_at" END))
-    $statement$;
-  ELSE
-    UPDATE keylift.archived_keys k
-    SET "name" = CASE WHEN m.key_id = m.id AND record_image_ne(ROW(m.old_0), ROW(m.new_0))
-                   THEN m.new_0 ELSE k."name" END,
-        "token" = CASE WHEN record_image_ne(ROW(m.old_1), ROW(m.new_1))
-                    THEN m.new_1 ELSE k."token" END,
-        "account_id" = CASE WHEN record_image_ne(ROW(m.old_2), ROW(m.new_2))
-                         THEN m.new_2 ELSE k."account_id" END,
-        "revoked_at" = CASE WHEN record_image_ne(ROW(m.old_3), ROW(m.new_3))
-                         THEN m.new_3 ELSE k."revoked_at" END,
-        "expires_at" = CASE WHEN record_image_ne(ROW(m.old_4), ROW(m.new_4))
-                         THEN m.new_4 ELSE k."expires_at" END
-    FROM (
-      SELECT n.id, n.id AS key_id,
-        o.name AS old_0, n.name AS new_0, o.token AS old_1, n.token AS new_1,
-        o.account_id AS old_2, n.account_id AS new_2,
-        o.revoked_at AS old_3, n.revoked_at AS new_3,
-        o.expires_at AS old_4, n.expires_at AS new_4
-      FROM new_rows n JOIN old_rows o ON o.id = n.id
-      WHERE n.origin_api_id IS NOT NULL
-      UNION ALL
-      SELECT n.id, x.key_id,
-        o.name AS old_0, n.name AS new_0, o.token AS old_1, n.token AS new_1,
-        o.account_id AS old_2, n.account_id AS new_2,
-        o.revoked_at AS old_3, n.revoked_at AS new_3,
-        o.expires_at AS old_4, n.expires_at AS new_4
-      FROM new_rows n
-        JOIN old_rows o ON o.id = n.id
-        JOIN keylift.outcomes x ON x.account_key_id = n.id
-      WHERE x.outcome = 'merge' AND n.origin_api_id IS NOT NULL
-    ) m
-    WHERE k."id" = m.key_id
-      AND record_image_ne(
-        ROW(k."name", k."token", k."account_id", k."revoked_at", k."expires_at"),
-        ROW(CASE WHEN m.key_id = m.id AND record_image_ne(ROW(m.old_0), ROW(m.new_0))
-              THEN m.new_0 ELSE k."name" END,
-            CASE WHEN record_image_ne(ROW(m.old_1), ROW(m.new_1))
-              THEN m.new_1 ELSE k."token" END,
-            CASE WHEN record_image_ne(ROW(m.old_2), ROW(m.new_2))
-              THEN m.new_2 ELSE k."account_id" END,
-            CASE WHEN record_image_ne(ROW(m.old_3), ROW(m.new_3))
-              THEN m.new_3 ELSE k."revoked_at" END,
-            CASE WHEN record_image_ne(ROW(m.old_4), ROW(m.new_4))
-              THEN m.new_4 ELSE k."expires_at" END));
-  END IF;
+      FOR NO KEY UPDATE OF k;
+    END IF;
+    -- One statement for all rows of a repeated token: the mirror must not see some of them changed and others not.
+    EXECUTE format(
+      $statement$
+        UPDATE keylift.archived_keys k
+        SET %s
+        FROM (
+               SELECT n.id, n.id AS key_id,
+                 o.name AS old_0, n.name AS new_0, o.token AS old_1, n.token AS new_1,
+                 o.account_id AS old_2, n.account_id AS new_2,
+                 o.revoked_at AS old_3, n.revoked_at AS new_3,
+                 o.expires_at AS old_4, n.expires_at AS new_4
+               FROM new_rows n JOIN old_rows o ON o.id = n.id
+               WHERE n.origin_api_id IS NOT NULL
+               UNION ALL
+               SELECT n.id, x.key_id,
+                 o.name AS old_0, n.name AS new_0, o.token AS old_1, n.token AS new_1,
+                 o.account_id AS old_2, n.account_id AS new_2,
+                 o.revoked_at AS old_3, n.revoked_at AS new_3,
+                 o.expires_at AS old_4, n.expires_at AS new_4
+               FROM new_rows n
+                 JOIN old_rows o ON o.id = n.id
+                 JOIN keylift.outcomes x ON x.account_key_id = n.id
+               WHERE x.outcome = 'merge' AND n.origin_api_id IS NOT NULL
+             ) m
+        WHERE k."id" = m.key_id
+              AND record_image_ne(
+                ROW(k."name", k."token", k."account_id", k."revoked_at", k."expires_at"),
+                ROW(CASE WHEN m.key_id = m.id AND record_image_ne(ROW(m.old_0), ROW(m.new_0)) THEN m.new_0 ELSE k."name" END,
+                    CASE WHEN record_image_ne(ROW(m.old_1), ROW(m.new_1)) THEN m.new_1 ELSE k."token" END,
+                    CASE WHEN record_image_ne(ROW(m.old_2), ROW(m.new_2)) THEN m.new_2 ELSE k."account_id" END,
+                    CASE WHEN record_image_ne(ROW(m.old_3), ROW(m.new_3)) THEN m.new_3 ELSE k."revoked_at" END,
+                    CASE WHEN record_image_ne(ROW(m.old_4), ROW(m.new_4)) THEN m.new_4 ELSE k."expires_at" END))
+          AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL
+      $statement$,
+      array_to_string(changes, ', '));
+    path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+  END body;
+  path := set_config('search_path', caller_path, true);
   RETURN NULL;
 END
 $body$;
@@ -371,6 +338,7 @@ SELECT EXISTS (SELECT FROM other_table f WHERE f.key_id = ANY ($1::text[]::bigin
 WITH gone AS (
   DELETE FROM "public"."api_keys" k
   WHERE k."id" = ANY ($1::text[]::bigint[])
+    AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL
   RETURNING k.id, k.account_id, k.api_id, k.name, k.token, k.created_at, k.last_used_at,
             k.revoked_at, k.expires_at
 )

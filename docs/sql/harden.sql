@@ -22,6 +22,39 @@ CREATE TYPE keylift.verdict AS (
 );
 REVOKE ALL ON TYPE keylift.verdict FROM PUBLIC;
 
+-- step 06_settle: function keylift.platform_path
+CREATE FUNCTION keylift.platform_path(path text, schemas name[])
+RETURNS text
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $body$
+-- The search path of the platform's triggers, which run with the rights of keylift here. It leaves out each schema
+--       in which the session's user may create objects: one of them could take the place of the object that a trigger
+-- means. The schema of the legacy table stays, and so does every schema where the user owns that table. Temporary
+-- objects come last.
+#variable_conflict use_column
+BEGIN
+  IF platform_path.schemas = ARRAY['public'::name] THEN
+    RETURN quote_ident('public') || ', pg_temp';
+  END IF;
+  RETURN concat_ws(', ', (
+    SELECT string_agg(quote_ident(n.nspname), ', ' ORDER BY s.position)
+    FROM unnest(
+        CASE WHEN platform_path.path LIKE '%$user%' THEN ARRAY[session_user::name] ELSE '{}' END
+        || platform_path.schemas) WITH ORDINALITY AS s (name, position)
+      JOIN pg_namespace n ON n.nspname = s.name
+    WHERE n.nspname NOT LIKE 'pg\_temp\_%'
+      AND (
+        n.nspname = 'public'
+        OR NOT has_schema_privilege(session_user, n.oid, 'CREATE')
+        OR pg_has_role(session_user,
+          (SELECT c.relowner FROM pg_class c WHERE c.oid = '"public"."api_keys"'::regclass), 'MEMBER')
+      )
+  ), 'pg_temp');
+END
+$body$;
+REVOKE ALL ON FUNCTION keylift.platform_path(text, name[]) FROM PUBLIC;
+
 -- step 06_settle: function keylift.settle
 CREATE FUNCTION keylift.settle(touched_ids bigint[], touched_tokens text[],
                                by_trigger boolean DEFAULT false)
@@ -45,6 +78,7 @@ DECLARE
   nothing_to_do boolean := false;
   writer_before CONSTANT text := coalesce(current_setting('keylift.writer', true), '');
   written text;
+  path text;
 BEGIN
   -- A stage that calls has a reason that no row shows: a hold, or an account.
   IF by_trigger AND cardinality(touched_ids) = 1 AND cardinality(touched_tokens) = 1 THEN
@@ -110,8 +144,13 @@ BEGIN
         FROM "public"."account_api_keys" t
         WHERE k."id" = t.id AND t.origin_api_id IS NOT NULL AND t.id = ANY (copies.ids)
           AND t.last_used_at IS NOT NULL
-          AND (k."last_used_at" IS NULL OR k."last_used_at" < t.last_used_at);
-        DELETE FROM "public"."account_api_keys" t WHERE t.origin_api_id IS NOT NULL AND t.id = ANY (copies.ids);
+          AND (k."last_used_at" IS NULL OR k."last_used_at" < t.last_used_at)
+          AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL;
+        path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        DELETE FROM "public"."account_api_keys" t
+        WHERE t.origin_api_id IS NOT NULL AND t.id = ANY (copies.ids)
+          AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL;
+        path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         -- A row that left its group must not follow the account key of that group.
         DELETE FROM keylift.outcomes x
         USING "public"."api_keys" k
@@ -169,6 +208,8 @@ DECLARE
   some_do_not_move boolean; -- does any verdict say something else than move?
   moving bigint;
   moved bigint; -- how many of the moving keys have their account key
+  path text;
+  changes text[]; -- assignments of the columns in which an account key differs
   retokened boolean; -- does any of these have another token?
 BEGIN
   FOR attempt IN 1..10 LOOP
@@ -390,6 +431,7 @@ BEGIN
                 t.id NOT IN (SELECT v.key_id FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
                 OR t.token IN (SELECT v.token FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
               )
+          AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL
         RETURNING t.id, t.token, t.last_used_at
       )
       SELECT own.deleted
@@ -397,6 +439,7 @@ BEGIN
       INTO deleted
       FROM gone
       WHERE last_used_at IS NOT NULL;
+      path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     END IF;
     -- The last use of a deleted account key goes to its per-API row.
     IF cardinality(deleted) > 0 THEN
@@ -404,7 +447,9 @@ BEGIN
       SET "last_used_at" = g.last_used_at
       FROM unnest(own.deleted) g
       WHERE k."id" = g.key_id
-        AND (k."last_used_at" IS NULL OR k."last_used_at" < g.last_used_at);
+        AND (k."last_used_at" IS NULL OR k."last_used_at" < g.last_used_at)
+        AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL;
+      path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     END IF;
     -- A key in keylift.overlaps has a row in keylift.outcomes: the overlap goes before the outcome, or with it.
     IF EXISTS (SELECT FROM unnest(own.concerned) AS c (id) JOIN keylift.outcomes x ON x.key_id = c.id) THEN
@@ -442,28 +487,46 @@ BEGIN
         ROW(excluded.outcome, excluded.reason, excluded.account_key_id, excluded.group_key_id, excluded.source));
     END IF;
 
-    SELECT count(*), coalesce(bool_or(t.token <> v.token), false)
-    INTO moved, retokened
-    FROM unnest(own.verdicts) v JOIN "public"."account_api_keys" t ON t.id = v.key_id AND t.origin_api_id IS NOT NULL
+    SELECT count(*), coalesce(bool_or(t.token <> v.token), false),
+      nullif(array_remove(ARRAY[
+        CASE WHEN bool_or(record_image_ne(ROW(t.account_id), ROW(k."account_id"))) THEN 'account_id = k."account_id"' END,
+        CASE WHEN bool_or(record_image_ne(ROW(t.name), ROW(k."name"))) THEN 'name = k."name"' END,
+        CASE WHEN bool_or(record_image_ne(ROW(t.token), ROW(k."token"))) THEN 'token = k."token"' END,
+        CASE WHEN bool_or(record_image_ne(ROW(t.origin_api_id), ROW(k."api_id"))) THEN 'origin_api_id = k."api_id"' END,
+        CASE WHEN bool_or(record_image_ne(ROW(t.created_at), ROW(k."created_at"))) THEN 'created_at = k."created_at"' END,
+        CASE WHEN bool_or(record_image_ne(ROW(t.revoked_at), ROW(k."revoked_at"))) THEN 'revoked_at = k."revoked_at"' END,
+        CASE WHEN bool_or(record_image_ne(ROW(t.expires_at), ROW(k."expires_at"))) THEN 'expires_at = k."expires_at"' END,
+        CASE WHEN bool_or(t.last_used_at < v.last_used_at OR t.last_used_at IS NULL AND v.last_used_at IS NOT NULL) THEN 'last_used_at = greatest(t.last_used_at, v.last_used_at)' END
+      ], NULL), '{}')
+    INTO moved, retokened, changes
+    FROM
+      unnest(own.verdicts) v
+      JOIN "public"."api_keys" k ON k."id" = v.key_id
+      LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
+      LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
+      JOIN "public"."account_api_keys" t ON t.id = v.key_id AND t.origin_api_id IS NOT NULL
     WHERE v.outcome = 'move';
     IF retokened THEN
       BEGIN
-        UPDATE "public"."account_api_keys" t
-        SET account_id = k."account_id", name = k."name", token = k."token",
-            origin_api_id = k."api_id", created_at = k."created_at",
-            revoked_at = k."revoked_at", expires_at = k."expires_at",
-          last_used_at = greatest(t.last_used_at, v.last_used_at)
-        FROM
-          unnest(own.verdicts) v
-          JOIN "public"."api_keys" k ON k."id" = v.key_id
-          LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
-          LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
-        WHERE v.outcome = 'move' AND t.id = v.key_id AND t.origin_api_id IS NOT NULL
-          AND record_image_ne(
-            ROW(t.account_id, t.name, t.token, t.origin_api_id, t.created_at, t.revoked_at,
-                t.expires_at),
-            ROW(k."account_id", k."name", k."token", k."api_id", k."created_at", k."revoked_at",
-                k."expires_at"));
+        EXECUTE format(
+          $statement$
+            UPDATE "public"."account_api_keys" t
+            SET %s
+            FROM
+              unnest($1) v
+              JOIN "public"."api_keys" k ON k."id" = v.key_id
+              LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
+              LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
+            WHERE v.outcome = 'move' AND t.id = v.key_id AND t.origin_api_id IS NOT NULL
+              AND record_image_ne(
+                ROW(t.account_id, t.name, t.token, t.origin_api_id, t.created_at, t.revoked_at,
+                    t.expires_at),
+                ROW(k."account_id", k."name", k."token", k."api_id", k."created_at", k."revoked_at",
+                    k."expires_at"))
+              AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL
+          $statement$,
+          array_to_string(changes, ', ')) USING own.verdicts;
+        path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
       EXCEPTION WHEN unique_violation THEN
         -- Another session just wrote a row with this token; with a new snapshot the rules see it.
         IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
@@ -472,23 +535,26 @@ BEGIN
         END IF;
         CONTINUE;
       END;
-    ELSIF moved > 0 THEN
-      UPDATE "public"."account_api_keys" t
-      SET account_id = k."account_id", name = k."name", token = k."token",
-          origin_api_id = k."api_id", created_at = k."created_at",
-          revoked_at = k."revoked_at", expires_at = k."expires_at",
-        last_used_at = greatest(t.last_used_at, v.last_used_at)
-      FROM
-        unnest(own.verdicts) v
-        JOIN "public"."api_keys" k ON k."id" = v.key_id
-        LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
-        LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
-      WHERE v.outcome = 'move' AND t.id = v.key_id AND t.origin_api_id IS NOT NULL
-        AND record_image_ne(
-          ROW(t.account_id, t.name, t.token, t.origin_api_id, t.created_at, t.revoked_at,
-              t.expires_at),
-          ROW(k."account_id", k."name", k."token", k."api_id", k."created_at", k."revoked_at",
-              k."expires_at"));
+    ELSIF changes IS NOT NULL THEN
+      EXECUTE format(
+        $statement$
+          UPDATE "public"."account_api_keys" t
+          SET %s
+          FROM
+            unnest($1) v
+            JOIN "public"."api_keys" k ON k."id" = v.key_id
+            LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
+            LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
+          WHERE v.outcome = 'move' AND t.id = v.key_id AND t.origin_api_id IS NOT NULL
+            AND record_image_ne(
+              ROW(t.account_id, t.name, t.token, t.origin_api_id, t.created_at, t.revoked_at,
+                  t.expires_at),
+              ROW(k."account_id", k."name", k."token", k."api_id", k."created_at", k."revoked_at",
+                  k."expires_at"))
+            AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL
+        $statement$,
+        array_to_string(changes, ', ')) USING own.verdicts;
+      path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     END IF;
     IF moved < moving THEN
       IF cardinality(deleted) = 0 THEN
@@ -503,7 +569,9 @@ BEGIN
           LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
           LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
         WHERE v.outcome = 'move' AND NOT EXISTS (SELECT FROM "public"."account_api_keys" t WHERE t.id = v.key_id)
+          AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL
         ON CONFLICT DO NOTHING;
+        path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
       ELSE
         INSERT INTO "public"."account_api_keys"
           (id, account_id, name, token, origin_api_id, created_at, revoked_at, expires_at,
@@ -528,7 +596,9 @@ BEGIN
             GROUP BY 1
           ) h ON h.token = v.token
         WHERE v.outcome = 'move' AND NOT EXISTS (SELECT FROM "public"."account_api_keys" t WHERE t.id = v.key_id)
+          AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL
         ON CONFLICT DO NOTHING;
+        path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
       END IF;
     END IF;
 
@@ -590,6 +660,8 @@ DECLARE
   some_do_not_move boolean; -- does any verdict say something else than move?
   moving bigint;
   moved bigint; -- how many of the moving keys have their account key
+  path text;
+  changes text[]; -- assignments of the columns in which an account key differs
   retokened boolean; -- does any of these have another token?
 BEGIN
   FOR attempt IN 1..10 LOOP
@@ -811,6 +883,7 @@ BEGIN
                 t.id NOT IN (SELECT v.key_id FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
                 OR t.token IN (SELECT v.token FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
               )
+          AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL
         RETURNING t.id, t.token, t.last_used_at
       )
       SELECT own.deleted
@@ -818,6 +891,7 @@ BEGIN
       INTO deleted
       FROM gone
       WHERE last_used_at IS NOT NULL;
+      path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     END IF;
     -- The last use of a deleted account key goes to its per-API row.
     IF cardinality(deleted) > 0 THEN
@@ -825,7 +899,9 @@ BEGIN
       SET "last_used_at" = g.last_used_at
       FROM unnest(own.deleted) g
       WHERE k."id" = g.key_id
-        AND (k."last_used_at" IS NULL OR k."last_used_at" < g.last_used_at);
+        AND (k."last_used_at" IS NULL OR k."last_used_at" < g.last_used_at)
+        AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL;
+      path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     END IF;
     -- A key in keylift.overlaps has a row in keylift.outcomes: the overlap goes before the outcome, or with it.
     IF EXISTS (SELECT FROM unnest(own.concerned) AS c (id) JOIN keylift.outcomes x ON x.key_id = c.id) THEN
@@ -863,28 +939,46 @@ BEGIN
         ROW(excluded.outcome, excluded.reason, excluded.account_key_id, excluded.group_key_id, excluded.source));
     END IF;
 
-    SELECT count(*), coalesce(bool_or(t.token <> v.token), false)
-    INTO moved, retokened
-    FROM unnest(own.verdicts) v JOIN "public"."account_api_keys" t ON t.id = v.key_id AND t.origin_api_id IS NOT NULL
+    SELECT count(*), coalesce(bool_or(t.token <> v.token), false),
+      nullif(array_remove(ARRAY[
+        CASE WHEN bool_or(record_image_ne(ROW(t.account_id), ROW(k."account_id"))) THEN 'account_id = k."account_id"' END,
+        CASE WHEN bool_or(record_image_ne(ROW(t.name), ROW(k."name"))) THEN 'name = k."name"' END,
+        CASE WHEN bool_or(record_image_ne(ROW(t.token), ROW(k."token"))) THEN 'token = k."token"' END,
+        CASE WHEN bool_or(record_image_ne(ROW(t.origin_api_id), ROW(k."api_id"))) THEN 'origin_api_id = k."api_id"' END,
+        CASE WHEN bool_or(record_image_ne(ROW(t.created_at), ROW(k."created_at"))) THEN 'created_at = k."created_at"' END,
+        CASE WHEN bool_or(record_image_ne(ROW(t.revoked_at), ROW(k."revoked_at"))) THEN 'revoked_at = k."revoked_at"' END,
+        CASE WHEN bool_or(record_image_ne(ROW(t.expires_at), ROW(k."expires_at"))) THEN 'expires_at = k."expires_at"' END,
+        CASE WHEN bool_or(t.last_used_at < v.last_used_at OR t.last_used_at IS NULL AND v.last_used_at IS NOT NULL) THEN 'last_used_at = greatest(t.last_used_at, v.last_used_at)' END
+      ], NULL), '{}')
+    INTO moved, retokened, changes
+    FROM
+      unnest(own.verdicts) v
+      JOIN "public"."api_keys" k ON k."id" = v.key_id
+      LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
+      LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
+      JOIN "public"."account_api_keys" t ON t.id = v.key_id AND t.origin_api_id IS NOT NULL
     WHERE v.outcome = 'move';
     IF retokened THEN
       BEGIN
-        UPDATE "public"."account_api_keys" t
-        SET account_id = k."account_id", name = k."name", token = k."token",
-            origin_api_id = k."api_id", created_at = k."created_at",
-            revoked_at = k."revoked_at", expires_at = k."expires_at",
-          last_used_at = greatest(t.last_used_at, v.last_used_at)
-        FROM
-          unnest(own.verdicts) v
-          JOIN "public"."api_keys" k ON k."id" = v.key_id
-          LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
-          LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
-        WHERE v.outcome = 'move' AND t.id = v.key_id AND t.origin_api_id IS NOT NULL
-          AND record_image_ne(
-            ROW(t.account_id, t.name, t.token, t.origin_api_id, t.created_at, t.revoked_at,
-                t.expires_at),
-            ROW(k."account_id", k."name", k."token", k."api_id", k."created_at", k."revoked_at",
-                k."expires_at"));
+        EXECUTE format(
+          $statement$
+            UPDATE "public"."account_api_keys" t
+            SET %s
+            FROM
+              unnest($1) v
+              JOIN "public"."api_keys" k ON k."id" = v.key_id
+              LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
+              LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
+            WHERE v.outcome = 'move' AND t.id = v.key_id AND t.origin_api_id IS NOT NULL
+              AND record_image_ne(
+                ROW(t.account_id, t.name, t.token, t.origin_api_id, t.created_at, t.revoked_at,
+                    t.expires_at),
+                ROW(k."account_id", k."name", k."token", k."api_id", k."created_at", k."revoked_at",
+                    k."expires_at"))
+              AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL
+          $statement$,
+          array_to_string(changes, ', ')) USING own.verdicts;
+        path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
       EXCEPTION WHEN unique_violation THEN
         -- Another session just wrote a row with this token; with a new snapshot the rules see it.
         IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
@@ -893,23 +987,26 @@ BEGIN
         END IF;
         CONTINUE;
       END;
-    ELSIF moved > 0 THEN
-      UPDATE "public"."account_api_keys" t
-      SET account_id = k."account_id", name = k."name", token = k."token",
-          origin_api_id = k."api_id", created_at = k."created_at",
-          revoked_at = k."revoked_at", expires_at = k."expires_at",
-        last_used_at = greatest(t.last_used_at, v.last_used_at)
-      FROM
-        unnest(own.verdicts) v
-        JOIN "public"."api_keys" k ON k."id" = v.key_id
-        LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
-        LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
-      WHERE v.outcome = 'move' AND t.id = v.key_id AND t.origin_api_id IS NOT NULL
-        AND record_image_ne(
-          ROW(t.account_id, t.name, t.token, t.origin_api_id, t.created_at, t.revoked_at,
-              t.expires_at),
-          ROW(k."account_id", k."name", k."token", k."api_id", k."created_at", k."revoked_at",
-              k."expires_at"));
+    ELSIF changes IS NOT NULL THEN
+      EXECUTE format(
+        $statement$
+          UPDATE "public"."account_api_keys" t
+          SET %s
+          FROM
+            unnest($1) v
+            JOIN "public"."api_keys" k ON k."id" = v.key_id
+            LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
+            LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
+          WHERE v.outcome = 'move' AND t.id = v.key_id AND t.origin_api_id IS NOT NULL
+            AND record_image_ne(
+              ROW(t.account_id, t.name, t.token, t.origin_api_id, t.created_at, t.revoked_at,
+                  t.expires_at),
+              ROW(k."account_id", k."name", k."token", k."api_id", k."created_at", k."revoked_at",
+                  k."expires_at"))
+            AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL
+        $statement$,
+        array_to_string(changes, ', ')) USING own.verdicts;
+      path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     END IF;
     IF moved < moving THEN
       IF cardinality(deleted) = 0 THEN
@@ -924,7 +1021,9 @@ BEGIN
           LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
           LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
         WHERE v.outcome = 'move' AND NOT EXISTS (SELECT FROM "public"."account_api_keys" t WHERE t.id = v.key_id)
+          AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL
         ON CONFLICT DO NOTHING;
+        path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
       ELSE
         INSERT INTO "public"."account_api_keys"
           (id, account_id, name, token, origin_api_id, created_at, revoked_at, expires_at,
@@ -949,7 +1048,9 @@ BEGIN
             GROUP BY 1
           ) h ON h.token = v.token
         WHERE v.outcome = 'move' AND NOT EXISTS (SELECT FROM "public"."account_api_keys" t WHERE t.id = v.key_id)
+          AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL
         ON CONFLICT DO NOTHING;
+        path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
       END IF;
     END IF;
 
@@ -1006,6 +1107,7 @@ DECLARE
   token CONSTANT text COLLATE "default" := touched_token;
   writer_before CONSTANT text := coalesce(current_setting('keylift.writer', true), '');
   written text;
+  path text;
   done boolean;
 BEGIN
   -- An assignment, not PERFORM, which begins a statement.
@@ -1036,8 +1138,10 @@ BEGIN
     AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = own.token AND k."id" <> own.id)
     AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.account_key_id = own.id AND x.outcome = 'merge')
     AND (SELECT m.state FROM keylift.migration m WHERE m.mirror = keylift.mirror_number()) <> 'rolling_back'
+    AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL
   ON CONFLICT DO NOTHING;
   done := FOUND;
+  path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
   written := set_config('keylift.writer', writer_before, true);
   -- While finalize archives rows, keylift.settle notes the keys that it looked at.
   RETURN done AND to_regclass('keylift.late_keys') IS NULL;
@@ -1046,7 +1150,7 @@ $body$;
 REVOKE ALL ON FUNCTION keylift.mirror_one_insert(bigint, text) FROM PUBLIC;
 
 -- step 06_settle: function keylift.mirror_one_update
-CREATE FUNCTION keylift.mirror_one_update(touched_id bigint, touched_token text)
+CREATE FUNCTION keylift.mirror_one_update(touched_id bigint, touched_token text, changed text)
 RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -1054,8 +1158,8 @@ SET enable_seqscan = off
 SET jit = off
 SET plan_cache_mode = force_generic_plan
 AS $body$
--- Updates the account key of one legacy row in the columns that no rule asks about. Returns false, and writes
--- nothing, where another column changed or the rules need to look at more than this row.
+-- Updates the account key of one legacy row where a single column changed, one that no rule asks about. Returns
+-- false, and writes nothing, where more changed or the rules need to look at more than this row.
 #variable_conflict use_column
 <<own>>
 DECLARE
@@ -1064,46 +1168,108 @@ DECLARE
   token CONSTANT text COLLATE "default" := touched_token;
   writer_before CONSTANT text := coalesce(current_setting('keylift.writer', true), '');
   written text;
+  path text;
   done boolean;
 BEGIN
   -- An assignment, not PERFORM, which begins a statement.
   written := set_config('keylift.writer', keylift.own_write('mirror', pg_trigger_depth() + 1), true);
-  UPDATE "public"."account_api_keys" t
-  SET name = k."name", revoked_at = k."revoked_at", expires_at = k."expires_at",
-    last_used_at = greatest(t.last_used_at, k."last_used_at")
-  FROM
-    "public"."api_keys" k
-    LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
-    LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
-  WHERE k."id" = own.id AND t.id = own.id AND t.origin_api_id IS NOT NULL
-    AND record_image_eq(
-      ROW(t.account_id, t.token, t.origin_api_id, t.created_at),
-      ROW(k."account_id", k."token", k."api_id", k."created_at"))
-    AND record_image_ne(
-      ROW(t.name, t.revoked_at, t.expires_at),
-      ROW(k."name", k."revoked_at", k."expires_at"))
-    AND true
-    AND (CASE
-          WHEN a."id" IS NULL THEN 'missing_api'
-          WHEN NOT ((a.kind = 'store') IS TRUE) THEN 'stay'
-          WHEN o."id" IS NULL THEN 'missing_account'
-          WHEN NOT (octet_length(k."token") > 0) IS TRUE THEN 'missing_token'
-          WHEN k."created_at" IS NULL THEN 'missing_created_at'
-        END) IS NULL AND NOT (EXISTS (SELECT FROM keylift.holds h WHERE h.key_id = k."id")
-          OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id")) AND NOT EXISTS (
-          SELECT FROM "public"."account_api_keys" b
-          WHERE b.token = k."token" AND b.origin_api_id IS NULL
-        )
-    AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = own.token AND k."id" <> own.id)
-    AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.account_key_id = own.id AND x.outcome = 'merge')
-    AND (SELECT m.state FROM keylift.migration m WHERE m.mirror = keylift.mirror_number()) <> 'rolling_back';
+  IF changed = 'name' THEN
+    UPDATE "public"."account_api_keys" t
+    SET name = k."name"
+    FROM
+      "public"."api_keys" k
+      LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
+      LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
+    WHERE k."id" = own.id AND t.id = own.id AND t.origin_api_id IS NOT NULL
+      AND record_image_eq(
+        ROW(t.account_id, t.token, t.origin_api_id, t.created_at, t.revoked_at,
+            t.expires_at),
+        ROW(k."account_id", k."token", k."api_id", k."created_at", k."revoked_at",
+            k."expires_at"))
+      AND record_image_ne(ROW(t.name), ROW(k."name"))
+      AND true
+      AND (CASE
+            WHEN a."id" IS NULL THEN 'missing_api'
+            WHEN NOT ((a.kind = 'store') IS TRUE) THEN 'stay'
+            WHEN o."id" IS NULL THEN 'missing_account'
+            WHEN NOT (octet_length(k."token") > 0) IS TRUE THEN 'missing_token'
+            WHEN k."created_at" IS NULL THEN 'missing_created_at'
+          END) IS NULL AND NOT (EXISTS (SELECT FROM keylift.holds h WHERE h.key_id = k."id")
+            OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id")) AND NOT EXISTS (
+            SELECT FROM "public"."account_api_keys" b
+            WHERE b.token = k."token" AND b.origin_api_id IS NULL
+          )
+      AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = own.token AND k."id" <> own.id)
+      AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.account_key_id = own.id AND x.outcome = 'merge')
+      AND (SELECT m.state FROM keylift.migration m WHERE m.mirror = keylift.mirror_number()) <> 'rolling_back'
+      AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL;
+  ELSIF changed = 'revoked_at' THEN
+    UPDATE "public"."account_api_keys" t
+    SET revoked_at = k."revoked_at"
+    FROM
+      "public"."api_keys" k
+      LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
+      LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
+    WHERE k."id" = own.id AND t.id = own.id AND t.origin_api_id IS NOT NULL
+      AND record_image_eq(
+        ROW(t.account_id, t.name, t.token, t.origin_api_id, t.created_at, t.expires_at),
+        ROW(k."account_id", k."name", k."token", k."api_id", k."created_at", k."expires_at"))
+      AND record_image_ne(ROW(t.revoked_at), ROW(k."revoked_at"))
+      AND true
+      AND (CASE
+            WHEN a."id" IS NULL THEN 'missing_api'
+            WHEN NOT ((a.kind = 'store') IS TRUE) THEN 'stay'
+            WHEN o."id" IS NULL THEN 'missing_account'
+            WHEN NOT (octet_length(k."token") > 0) IS TRUE THEN 'missing_token'
+            WHEN k."created_at" IS NULL THEN 'missing_created_at'
+          END) IS NULL AND NOT (EXISTS (SELECT FROM keylift.holds h WHERE h.key_id = k."id")
+            OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id")) AND NOT EXISTS (
+            SELECT FROM "public"."account_api_keys" b
+            WHERE b.token = k."token" AND b.origin_api_id IS NULL
+          )
+      AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = own.token AND k."id" <> own.id)
+      AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.account_key_id = own.id AND x.outcome = 'merge')
+      AND (SELECT m.state FROM keylift.migration m WHERE m.mirror = keylift.mirror_number()) <> 'rolling_back'
+      AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL;
+  ELSIF changed = 'expires_at' THEN
+    UPDATE "public"."account_api_keys" t
+    SET expires_at = k."expires_at"
+    FROM
+      "public"."api_keys" k
+      LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
+      LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
+    WHERE k."id" = own.id AND t.id = own.id AND t.origin_api_id IS NOT NULL
+      AND record_image_eq(
+        ROW(t.account_id, t.name, t.token, t.origin_api_id, t.created_at, t.revoked_at),
+        ROW(k."account_id", k."name", k."token", k."api_id", k."created_at", k."revoked_at"))
+      AND record_image_ne(ROW(t.expires_at), ROW(k."expires_at"))
+      AND true
+      AND (CASE
+            WHEN a."id" IS NULL THEN 'missing_api'
+            WHEN NOT ((a.kind = 'store') IS TRUE) THEN 'stay'
+            WHEN o."id" IS NULL THEN 'missing_account'
+            WHEN NOT (octet_length(k."token") > 0) IS TRUE THEN 'missing_token'
+            WHEN k."created_at" IS NULL THEN 'missing_created_at'
+          END) IS NULL AND NOT (EXISTS (SELECT FROM keylift.holds h WHERE h.key_id = k."id")
+            OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id")) AND NOT EXISTS (
+            SELECT FROM "public"."account_api_keys" b
+            WHERE b.token = k."token" AND b.origin_api_id IS NULL
+          )
+      AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = own.token AND k."id" <> own.id)
+      AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.account_key_id = own.id AND x.outcome = 'merge')
+      AND (SELECT m.state FROM keylift.migration m WHERE m.mirror = keylift.mirror_number()) <> 'rolling_back'
+      AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL;
+  ELSE
+    RETURN false;
+  END IF;
   done := FOUND;
+  path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
   written := set_config('keylift.writer', writer_before, true);
   -- While finalize archives rows, keylift.settle notes the keys that it looked at.
   RETURN done AND to_regclass('keylift.late_keys') IS NULL;
 END
 $body$;
-REVOKE ALL ON FUNCTION keylift.mirror_one_update(bigint, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION keylift.mirror_one_update(bigint, text, text) FROM PUBLIC;
 
 -- step 06_settle: function keylift.mirror_one_delete
 CREATE FUNCTION keylift.mirror_one_delete(touched_id bigint, touched_token text)
@@ -1124,6 +1290,7 @@ DECLARE
   token CONSTANT text COLLATE "default" := touched_token;
   writer_before CONSTANT text := coalesce(current_setting('keylift.writer', true), '');
   written text;
+  path text;
   done boolean;
 BEGIN
   -- An assignment, not PERFORM, which begins a statement.
@@ -1133,8 +1300,10 @@ BEGIN
     AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."id" = own.id)
     AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = own.token AND k."id" <> own.id)
     AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.account_key_id = own.id AND x.outcome = 'merge')
-    AND (SELECT m.state FROM keylift.migration m WHERE m.mirror = keylift.mirror_number()) <> 'rolling_back';
+    AND (SELECT m.state FROM keylift.migration m WHERE m.mirror = keylift.mirror_number()) <> 'rolling_back'
+    AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL;
   done := FOUND;
+  path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
   written := set_config('keylift.writer', writer_before, true);
   -- While finalize archives rows, keylift.settle notes the keys that it looked at.
   RETURN done AND to_regclass('keylift.late_keys') IS NULL;
@@ -1398,37 +1567,47 @@ SELECT keylift.apply_change_log($1) AS entries;
 CREATE FUNCTION keylift.mirror_insert()
 RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
 AS $body$
 -- Runs after every INSERT into the legacy table. A single row takes the single-row path. For several rows, and where
 -- that path does not apply, keylift.settle brings the account keys in line with the new rows.
 #variable_conflict use_column
 DECLARE
-  id bigint;
-  token text;
-  several boolean;
-  ids bigint[];
-  tokens text[];
+  caller_path CONSTANT pg_catalog.text := pg_catalog.current_setting('search_path');
+  caller_schemas CONSTANT pg_catalog.name[] := pg_catalog.current_schemas(false);
+  path pg_catalog.text;
 BEGIN
-  IF coalesce(current_setting('keylift.writer', true), '') <> ''
-     AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(
-       'stage', pg_trigger_depth()
-     ) THEN RETURN NULL; END IF;
-  SELECT k."id", k."token", EXISTS (SELECT FROM new_rows OFFSET 1)
-  INTO id, token, several
-  FROM new_rows k
-  LIMIT 1;
-  IF NOT several THEN
-    IF keylift.mirror_one_insert(id, token) THEN RETURN NULL; END IF;
-  END IF;
-  SELECT array_agg(DISTINCT id), array_agg(DISTINCT token) FILTER (WHERE length(token) > 0)
-  INTO ids, tokens
-  FROM (
-    SELECT k."id" AS id, k."token" AS token FROM new_rows k
-  ) seen;
-  IF ids IS NOT NULL THEN
-    PERFORM keylift.settle(ids, coalesce(tokens, '{}'), true);
-  END IF;
+  -- Until this line every name needs its schema.
+  path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+  path := set_config('keylift.platform_path', keylift.platform_path(caller_path, caller_schemas), true);
+  <<body>>
+  DECLARE
+    id bigint;
+    token text;
+    several boolean;
+    ids bigint[];
+    tokens text[];
+  BEGIN
+    IF coalesce(current_setting('keylift.writer', true), '') <> ''
+       AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(
+         'stage', pg_trigger_depth()
+       ) THEN EXIT body; END IF;
+    SELECT k."id", k."token", EXISTS (SELECT FROM new_rows OFFSET 1)
+    INTO id, token, several
+    FROM new_rows k
+    LIMIT 1;
+    IF NOT several THEN
+      IF keylift.mirror_one_insert(id, token) THEN EXIT body; END IF;
+    END IF;
+    SELECT array_agg(DISTINCT id), array_agg(DISTINCT token) FILTER (WHERE length(token) > 0)
+    INTO ids, tokens
+    FROM (
+      SELECT k."id" AS id, k."token" AS token FROM new_rows k
+    ) seen;
+    IF ids IS NOT NULL THEN
+      PERFORM keylift.settle(ids, coalesce(tokens, '{}'), true);
+    END IF;
+  END body;
+  path := set_config('search_path', caller_path, true);
   RETURN NULL;
 END
 $body$;
@@ -1438,62 +1617,76 @@ REVOKE ALL ON FUNCTION keylift.mirror_insert() FROM PUBLIC;
 CREATE FUNCTION keylift.mirror_update()
 RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
 AS $body$
 -- Runs after every UPDATE of the legacy table. It returns at once where no mapped column changed, as when only the
 -- last use was written. A single row takes the single-row path. For several rows, and where that path does not
 -- apply, keylift.settle brings the account keys in line with the rows.
 #variable_conflict use_column
 DECLARE
-  id bigint;
-  token text;
-  several boolean;
-  changed boolean;
-  ids bigint[];
-  tokens text[];
+  caller_path CONSTANT pg_catalog.text := pg_catalog.current_setting('search_path');
+  caller_schemas CONSTANT pg_catalog.name[] := pg_catalog.current_schemas(false);
+  path pg_catalog.text;
 BEGIN
-  IF coalesce(current_setting('keylift.writer', true), '') <> ''
-     AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(
-       'stage', pg_trigger_depth()
-     ) THEN RETURN NULL; END IF;
-  SELECT k."id", k."token",
-    record_image_ne(
-      ROW(k.id, k.account_id, k.api_id, k.name, k.token, k.created_at, k.revoked_at,
-          k.expires_at),
-      ROW(o.id, o.account_id, o.api_id, o.name, o.token, o.created_at, o.revoked_at,
-          o.expires_at)),
-    EXISTS (SELECT FROM new_rows OFFSET 1) OR record_image_ne(ROW(k."id"), ROW(o."id"))
-  INTO id, token, changed, several
-  FROM new_rows k, old_rows o
-  LIMIT 1;
-  IF NOT FOUND THEN RETURN NULL; END IF;
-  IF several THEN
-    -- EXCEPT rather than a join: its cost does not depend on a plan made for another number of rows.
-    IF NOT EXISTS (
-      SELECT n.id, n.account_id, n.api_id, n.name::text COLLATE "C",
-             n.token::text COLLATE "C", n.created_at, n.revoked_at, n.expires_at FROM new_rows n
-      EXCEPT ALL
-      SELECT o.id, o.account_id, o.api_id, o.name::text COLLATE "C",
-             o.token::text COLLATE "C", o.created_at, o.revoked_at, o.expires_at FROM old_rows o
-    ) THEN
-      RETURN NULL;
+  -- Until this line every name needs its schema.
+  path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+  path := set_config('keylift.platform_path', keylift.platform_path(caller_path, caller_schemas), true);
+  <<body>>
+  DECLARE
+    id bigint;
+    token text;
+    several boolean;
+    changed boolean;
+    column_changed text;
+    ids bigint[];
+    tokens text[];
+  BEGIN
+    IF coalesce(current_setting('keylift.writer', true), '') <> ''
+       AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(
+         'stage', pg_trigger_depth()
+       ) THEN EXIT body; END IF;
+    SELECT k."id", k."token",
+      record_image_ne(
+        ROW(k.id, k.account_id, k.api_id, k.name, k.token, k.created_at, k.revoked_at,
+            k.expires_at),
+        ROW(o.id, o.account_id, o.api_id, o.name, o.token, o.created_at, o.revoked_at,
+            o.expires_at)),
+      EXISTS (SELECT FROM new_rows OFFSET 1) OR record_image_ne(ROW(k."id"), ROW(o."id")),
+      concat_ws(' ', CASE WHEN record_image_ne(ROW(k."name"), ROW(o."name")) THEN 'name' END,
+      CASE WHEN record_image_ne(ROW(k."revoked_at"), ROW(o."revoked_at")) THEN 'revoked_at' END,
+      CASE WHEN record_image_ne(ROW(k."expires_at"), ROW(o."expires_at")) THEN 'expires_at' END)
+    INTO id, token, changed, several, column_changed
+    FROM new_rows k, old_rows o
+    LIMIT 1;
+    IF NOT FOUND THEN EXIT body; END IF;
+    IF several THEN
+      -- EXCEPT rather than a join: its cost does not depend on a plan made for another number of rows.
+      IF NOT EXISTS (
+        SELECT n.id, n.account_id, n.api_id, n.name::text COLLATE "C",
+               n.token::text COLLATE "C", n.created_at, n.revoked_at, n.expires_at FROM new_rows n
+        EXCEPT ALL
+        SELECT o.id, o.account_id, o.api_id, o.name::text COLLATE "C",
+               o.token::text COLLATE "C", o.created_at, o.revoked_at, o.expires_at FROM old_rows o
+      ) THEN
+        EXIT body;
+      END IF;
+    ELSIF NOT changed THEN
+      EXIT body;
     END IF;
-  ELSIF NOT changed THEN
-    RETURN NULL;
-  END IF;
-  IF NOT several THEN
-    IF keylift.mirror_one_update(id, token) THEN RETURN NULL; END IF;
-  END IF;
-  SELECT array_agg(DISTINCT id), array_agg(DISTINCT token) FILTER (WHERE length(token) > 0)
-  INTO ids, tokens
-  FROM (
-    SELECT k."id" AS id, k."token" AS token FROM old_rows k
-    UNION ALL
-    SELECT k."id" AS id, k."token" AS token FROM new_rows k
-  ) seen;
-  IF ids IS NOT NULL THEN
-    PERFORM keylift.settle(ids, coalesce(tokens, '{}'), true);
-  END IF;
+    IF NOT several THEN
+      IF keylift.mirror_one_update(id, token, column_changed) THEN EXIT body; END IF;
+    END IF;
+    SELECT array_agg(DISTINCT id), array_agg(DISTINCT token) FILTER (WHERE length(token) > 0)
+    INTO ids, tokens
+    FROM (
+      SELECT k."id" AS id, k."token" AS token FROM old_rows k
+      UNION ALL
+      SELECT k."id" AS id, k."token" AS token FROM new_rows k
+    ) seen;
+    IF ids IS NOT NULL THEN
+      PERFORM keylift.settle(ids, coalesce(tokens, '{}'), true);
+    END IF;
+  END body;
+  path := set_config('search_path', caller_path, true);
   RETURN NULL;
 END
 $body$;
@@ -1503,37 +1696,47 @@ REVOKE ALL ON FUNCTION keylift.mirror_update() FROM PUBLIC;
 CREATE FUNCTION keylift.mirror_delete()
 RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
 AS $body$
 -- Runs after every DELETE from the legacy table. A single row takes the single-row path. For several rows, and where
 -- that path does not apply, keylift.settle brings the account keys in line with the rows that are left.
 #variable_conflict use_column
 DECLARE
-  id bigint;
-  token text;
-  several boolean;
-  ids bigint[];
-  tokens text[];
+  caller_path CONSTANT pg_catalog.text := pg_catalog.current_setting('search_path');
+  caller_schemas CONSTANT pg_catalog.name[] := pg_catalog.current_schemas(false);
+  path pg_catalog.text;
 BEGIN
-  IF coalesce(current_setting('keylift.writer', true), '') <> ''
-     AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(
-       'stage', pg_trigger_depth()
-     ) THEN RETURN NULL; END IF;
-  SELECT k."id", k."token", EXISTS (SELECT FROM old_rows OFFSET 1)
-  INTO id, token, several
-  FROM old_rows k
-  LIMIT 1;
-  IF NOT several THEN
-    IF keylift.mirror_one_delete(id, token) THEN RETURN NULL; END IF;
-  END IF;
-  SELECT array_agg(DISTINCT id), array_agg(DISTINCT token) FILTER (WHERE length(token) > 0)
-  INTO ids, tokens
-  FROM (
-    SELECT k."id" AS id, k."token" AS token FROM old_rows k
-  ) seen;
-  IF ids IS NOT NULL THEN
-    PERFORM keylift.settle(ids, coalesce(tokens, '{}'), true);
-  END IF;
+  -- Until this line every name needs its schema.
+  path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+  path := set_config('keylift.platform_path', keylift.platform_path(caller_path, caller_schemas), true);
+  <<body>>
+  DECLARE
+    id bigint;
+    token text;
+    several boolean;
+    ids bigint[];
+    tokens text[];
+  BEGIN
+    IF coalesce(current_setting('keylift.writer', true), '') <> ''
+       AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(
+         'stage', pg_trigger_depth()
+       ) THEN EXIT body; END IF;
+    SELECT k."id", k."token", EXISTS (SELECT FROM old_rows OFFSET 1)
+    INTO id, token, several
+    FROM old_rows k
+    LIMIT 1;
+    IF NOT several THEN
+      IF keylift.mirror_one_delete(id, token) THEN EXIT body; END IF;
+    END IF;
+    SELECT array_agg(DISTINCT id), array_agg(DISTINCT token) FILTER (WHERE length(token) > 0)
+    INTO ids, tokens
+    FROM (
+      SELECT k."id" AS id, k."token" AS token FROM old_rows k
+    ) seen;
+    IF ids IS NOT NULL THEN
+      PERFORM keylift.settle(ids, coalesce(tokens, '{}'), true);
+    END IF;
+  END body;
+  path := set_config('search_path', caller_path, true);
   RETURN NULL;
 END
 $body$;
@@ -1543,161 +1746,171 @@ REVOKE ALL ON FUNCTION keylift.mirror_delete() FROM PUBLIC;
 CREATE FUNCTION keylift.mirror_back_update()
 RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
 AS $body$
 -- Runs after every UPDATE of account_api_keys by the platform. Carries the change back to the per-API row and to the
 -- rows merged into it. A token that a native key gave up is free again: its per-API keys are settled anew.
 #variable_conflict use_column
 DECLARE
-  ids bigint[];
+  caller_path CONSTANT pg_catalog.text := pg_catalog.current_setting('search_path');
+  caller_schemas CONSTANT pg_catalog.name[] := pg_catalog.current_schemas(false);
+  path pg_catalog.text;
 BEGIN
-  IF coalesce(current_setting('keylift.writer', true), '') <> ''
-     AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(
-       split_part(coalesce(current_setting('keylift.writer', true), ''), ':', 1), pg_trigger_depth()
-     ) THEN RETURN NULL; END IF;
-  PERFORM keylift.settle('{}', freed.tokens)
-  FROM (
-    SELECT array_agg(DISTINCT o.token) AS tokens
-    FROM old_rows o JOIN new_rows n ON n.id = o.id
-    WHERE o.origin_api_id IS NULL AND n.token <> o.token
-      AND EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = o.token)
-  ) freed
-  WHERE freed.tokens IS NOT NULL;
-  -- EXCEPT rather than a join: its cost does not depend on a plan made for another number of rows.
-  SELECT array_agg(moved.id)
-  INTO ids
-  FROM (
-    SELECT n.id, n.account_id FROM new_rows n WHERE n.origin_api_id IS NOT NULL
-    EXCEPT ALL
-    SELECT o.id, o.account_id FROM old_rows o
-  ) moved;
-  IF ids IS NOT NULL THEN
-    PERFORM keylift.settle_ids(ids);
-    RETURN NULL;
-  END IF;
-  IF NOT EXISTS (
-    SELECT n.id, n.name::text COLLATE "C", n.token::text COLLATE "C",
-           n.account_id::text COLLATE "C", n.revoked_at::text COLLATE "C",
-           n.expires_at::text COLLATE "C"
-    FROM new_rows n
-    WHERE n.origin_api_id IS NOT NULL
-    EXCEPT ALL
-    SELECT o.id, o.name::text COLLATE "C", o.token::text COLLATE "C",
-           o.account_id::text COLLATE "C", o.revoked_at::text COLLATE "C",
-           o.expires_at::text COLLATE "C"
-    FROM old_rows o
-  ) THEN
-    RETURN NULL;
-  END IF;
-  IF (SELECT count(*) FROM (SELECT FROM old_rows LIMIT 101) few) > 100 THEN
-    EXECUTE $statement$
-      SELECT FROM new_rows n
+  -- Until this line every name needs its schema.
+  path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+  path := set_config('keylift.platform_path', keylift.platform_path(caller_path, caller_schemas), true);
+  <<body>>
+  DECLARE
+    ids bigint[];
+    changes text[];
+  BEGIN
+    IF coalesce(current_setting('keylift.writer', true), '') <> ''
+       AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(
+         split_part(coalesce(current_setting('keylift.writer', true), ''), ':', 1), pg_trigger_depth()
+       ) THEN EXIT body; END IF;
+    PERFORM keylift.settle('{}', freed.tokens)
+    FROM (
+      SELECT array_agg(DISTINCT o.token) AS tokens
+      FROM old_rows o JOIN new_rows n ON n.id = o.id
+      WHERE o.origin_api_id IS NULL AND n.token <> o.token
+        AND EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = o.token)
+    ) freed
+    WHERE freed.tokens IS NOT NULL;
+    -- EXCEPT rather than a join: its cost does not depend on a plan made for another number of rows.
+    SELECT array_agg(moved.id)
+    INTO ids
+    FROM (
+      SELECT n.id, n.account_id FROM new_rows n WHERE n.origin_api_id IS NOT NULL
+      EXCEPT ALL
+      SELECT o.id, o.account_id FROM old_rows o
+    ) moved;
+    IF ids IS NOT NULL THEN
+      PERFORM keylift.settle_ids(ids);
+      EXIT body;
+    END IF;
+    IF (SELECT count(*) FROM (SELECT FROM old_rows LIMIT 101) few) > 100 THEN
+      EXECUTE $statement$
+        SELECT nullif(array_remove(ARRAY[
+          CASE WHEN bool_or(record_image_ne(ROW(o.name), ROW(n.name))) THEN '"name" = CASE WHEN m.key_id = m.id AND record_image_ne(ROW(m.old_0), ROW(m.new_0)) THEN m.new_0 ELSE k."name" END' END,
+          CASE WHEN bool_or(record_image_ne(ROW(o.token), ROW(n.token))) THEN '"token" = CASE WHEN record_image_ne(ROW(m.old_1), ROW(m.new_1)) THEN m.new_1 ELSE k."token" END' END,
+          CASE WHEN bool_or(record_image_ne(ROW(o.account_id), ROW(n.account_id))) THEN '"account_id" = CASE WHEN record_image_ne(ROW(m.old_2), ROW(m.new_2)) THEN m.new_2 ELSE k."account_id" END' END,
+          CASE WHEN bool_or(record_image_ne(ROW(o.revoked_at), ROW(n.revoked_at))) THEN '"revoked_at" = CASE WHEN record_image_ne(ROW(m.old_3), ROW(m.new_3)) THEN m.new_3 ELSE k."revoked_at" END' END,
+          CASE WHEN bool_or(record_image_ne(ROW(o.expires_at), ROW(n.expires_at))) THEN '"expires_at" = CASE WHEN record_image_ne(ROW(m.old_4), ROW(m.new_4)) THEN m.new_4 ELSE k."expires_at" END' END
+        ], NULL), '{}')
+        FROM new_rows n JOIN old_rows o ON o.id = n.id
+        WHERE n.origin_api_id IS NOT NULL
+      $statement$ INTO changes;
+    ELSE
+      SELECT nullif(array_remove(ARRAY[
+        CASE WHEN bool_or(record_image_ne(ROW(o.name), ROW(n.name))) THEN '"name" = CASE WHEN m.key_id = m.id AND record_image_ne(ROW(m.old_0), ROW(m.new_0)) THEN m.new_0 ELSE k."name" END' END,
+        CASE WHEN bool_or(record_image_ne(ROW(o.token), ROW(n.token))) THEN '"token" = CASE WHEN record_image_ne(ROW(m.old_1), ROW(m.new_1)) THEN m.new_1 ELSE k."token" END' END,
+        CASE WHEN bool_or(record_image_ne(ROW(o.account_id), ROW(n.account_id))) THEN '"account_id" = CASE WHEN record_image_ne(ROW(m.old_2), ROW(m.new_2)) THEN m.new_2 ELSE k."account_id" END' END,
+        CASE WHEN bool_or(record_image_ne(ROW(o.revoked_at), ROW(n.revoked_at))) THEN '"revoked_at" = CASE WHEN record_image_ne(ROW(m.old_3), ROW(m.new_3)) THEN m.new_3 ELSE k."revoked_at" END' END,
+        CASE WHEN bool_or(record_image_ne(ROW(o.expires_at), ROW(n.expires_at))) THEN '"expires_at" = CASE WHEN record_image_ne(ROW(m.old_4), ROW(m.new_4)) THEN m.new_4 ELSE k."expires_at" END' END
+      ], NULL), '{}')
+      INTO changes
+      FROM new_rows n JOIN old_rows o ON o.id = n.id
+      WHERE n.origin_api_id IS NOT NULL;
+    END IF;
+    IF changes IS NULL THEN EXIT body; END IF;
+    IF (SELECT count(*) FROM (SELECT FROM old_rows LIMIT 101) few) > 100 THEN
+      EXECUTE $statement$
+        SELECT FROM new_rows n
+          JOIN keylift.outcomes x ON x.account_key_id = n.id
+          JOIN "public"."api_keys" k ON k."id" = x.key_id
+        WHERE x.outcome = 'merge' AND n.origin_api_id IS NOT NULL
+        ORDER BY k."id"
+        FOR NO KEY UPDATE OF k
+      $statement$;
+    ELSE
+      PERFORM FROM new_rows n
         JOIN keylift.outcomes x ON x.account_key_id = n.id
         JOIN "public"."api_keys" k ON k."id" = x.key_id
       WHERE x.outcome = 'merge' AND n.origin_api_id IS NOT NULL
       ORDER BY k."id"
-      FOR NO KEY UPDATE OF k
-    $statement$;
-  ELSE
-    PERFORM FROM new_rows n
-      JOIN keylift.outcomes x ON x.account_key_id = n.id
-      JOIN "public"."api_keys" k ON k."id" = x.key_id
-    WHERE x.outcome = 'merge' AND n.origin_api_id IS NOT NULL
-    ORDER BY k."id"
-    FOR NO KEY UPDATE OF k;
-  END IF;
-  -- One statement for all rows of a repeated token: the mirror must not see some of them changed and others not.
-  IF (SELECT count(*) FROM (SELECT FROM old_rows LIMIT 101) few) > 100 THEN
-    EXECUTE $statement$
-      UPDATE "public"."api_keys" k
-      SET "name" = CASE WHEN m.key_id = m.id AND record_image_ne(ROW(m.old_0), ROW(m.new_0))
-                     THEN m.new_0 ELSE k."name" END,
-          "token" = CASE WHEN record_image_ne(ROW(m.old_1), ROW(m.new_1))
-                      THEN m.new_1 ELSE k."token" END,
-          "account_id" = CASE WHEN record_image_ne(ROW(m.old_2), ROW(m.new_2))
-                           THEN m.new_2 ELSE k."account_id" END,
-          "revoked_at" = CASE WHEN record_image_ne(ROW(m.old_3), ROW(m.new_3))
-                           THEN m.new_3 ELSE k."revoked_at" END,
-          "expires_at" = CASE WHEN record_image_ne(ROW(m.old_4), ROW(m.new_4))
-                           THEN m.new_4 ELSE k."expires_at" END
-      FROM (
-        SELECT n.id, n.id AS key_id,
-          o.name AS old_0, n.name AS new_0, o.token AS old_1, n.token AS new_1,
-          o.account_id AS old_2, n.account_id AS new_2,
-          o.revoked_at AS old_3, n.revoked_at AS new_3,
-          o.expires_at AS old_4, n.expires_at AS new_4
-        FROM new_rows n JOIN old_rows o ON o.id = n.id
-        WHERE n.origin_api_id IS NOT NULL
-        UNION ALL
-        SELECT n.id, x.key_id,
-          o.name AS old_0, n.name AS new_0, o.token AS old_1, n.token AS new_1,
-          o.account_id AS old_2, n.account_id AS new_2,
-          o.revoked_at AS old_3, n.revoked_at AS new_3,
-          o.expires_at AS old_4, n.expires_at AS new_4
-        FROM new_rows n
-          JOIN old_rows o ON o.id = n.id
-          JOIN keylift.outcomes x ON x.account_key_id = n.id
-        WHERE x.outcome = 'merge' AND n.origin_api_id IS NOT NULL
-      ) m
-      WHERE k."id" = m.key_id
-        AND record_image_ne(
-          ROW(k."name", k."token", k."account_id", k."revoked_at", k."expires_at"),
-          ROW(CASE WHEN m.key_id = m.id AND record_image_ne(ROW(m.old_0), ROW(m.new_0))
-                THEN m.new_0 ELSE k."name" END,
-              CASE WHEN record_image_ne(ROW(m.old_1), ROW(m.new_1))
-                THEN m.new_1 ELSE k."token" END,
-              CASE WHEN record_image_ne(ROW(m.old_2), ROW(m.new_2))
-                THEN m.new_2 ELSE k."account_id" END,
-              CASE WHEN record_image_ne(ROW(m.old_3), ROW(m.new_3))
-                THEN m.new_3 ELSE k."revoked_at" END,
-              CASE WHEN record_image_ne(ROW(m.old_4), ROW(m.new_4))
-                THEN m.new_4 ELSE k."expires_at" END))
-    $statement$;
-  ELSE
-    UPDATE "public"."api_keys" k
-    SET "name" = CASE WHEN m.key_id = m.id AND record_image_ne(ROW(m.old_0), ROW(m.new_0))
-                   THEN m.new_0 ELSE k."name" END,
-        "token" = CASE WHEN record_image_ne(ROW(m.old_1), ROW(m.new_1))
-                    THEN m.new_1 ELSE k."token" END,
-        "account_id" = CASE WHEN record_image_ne(ROW(m.old_2), ROW(m.new_2))
-                         THEN m.new_2 ELSE k."account_id" END,
-        "revoked_at" = CASE WHEN record_image_ne(ROW(m.old_3), ROW(m.new_3))
-                         THEN m.new_3 ELSE k."revoked_at" END,
-        "expires_at" = CASE WHEN record_image_ne(ROW(m.old_4), ROW(m.new_4))
-                         THEN m.new_4 ELSE k."expires_at" END
-    FROM (
-      SELECT n.id, n.id AS key_id,
-        o.name AS old_0, n.name AS new_0, o.token AS old_1, n.token AS new_1,
-        o.account_id AS old_2, n.account_id AS new_2,
-        o.revoked_at AS old_3, n.revoked_at AS new_3,
-        o.expires_at AS old_4, n.expires_at AS new_4
-      FROM new_rows n JOIN old_rows o ON o.id = n.id
-      WHERE n.origin_api_id IS NOT NULL
-      UNION ALL
-      SELECT n.id, x.key_id,
-        o.name AS old_0, n.name AS new_0, o.token AS old_1, n.token AS new_1,
-        o.account_id AS old_2, n.account_id AS new_2,
-        o.revoked_at AS old_3, n.revoked_at AS new_3,
-        o.expires_at AS old_4, n.expires_at AS new_4
-      FROM new_rows n
-        JOIN old_rows o ON o.id = n.id
-        JOIN keylift.outcomes x ON x.account_key_id = n.id
-      WHERE x.outcome = 'merge' AND n.origin_api_id IS NOT NULL
-    ) m
-    WHERE k."id" = m.key_id
-      AND record_image_ne(
-        ROW(k."name", k."token", k."account_id", k."revoked_at", k."expires_at"),
-        ROW(CASE WHEN m.key_id = m.id AND record_image_ne(ROW(m.old_0), ROW(m.new_0))
-              THEN m.new_0 ELSE k."name" END,
-            CASE WHEN record_image_ne(ROW(m.old_1), ROW(m.new_1))
-              THEN m.new_1 ELSE k."token" END,
-            CASE WHEN record_image_ne(ROW(m.old_2), ROW(m.new_2))
-              THEN m.new_2 ELSE k."account_id" END,
-            CASE WHEN record_image_ne(ROW(m.old_3), ROW(m.new_3))
-              THEN m.new_3 ELSE k."revoked_at" END,
-            CASE WHEN record_image_ne(ROW(m.old_4), ROW(m.new_4))
-              THEN m.new_4 ELSE k."expires_at" END));
-  END IF;
+      FOR NO KEY UPDATE OF k;
+    END IF;
+    -- One statement for all rows of a repeated token: the mirror must not see some of them changed and others not.
+    EXECUTE format(
+      $statement$
+        UPDATE "public"."api_keys" k
+        SET %s
+        FROM (
+               SELECT n.id, n.id AS key_id,
+                 o.name AS old_0, n.name AS new_0, o.token AS old_1, n.token AS new_1,
+                 o.account_id AS old_2, n.account_id AS new_2,
+                 o.revoked_at AS old_3, n.revoked_at AS new_3,
+                 o.expires_at AS old_4, n.expires_at AS new_4
+               FROM new_rows n JOIN old_rows o ON o.id = n.id
+               WHERE n.origin_api_id IS NOT NULL
+               UNION ALL
+               SELECT n.id, x.key_id,
+                 o.name AS old_0, n.name AS new_0, o.token AS old_1, n.token AS new_1,
+                 o.account_id AS old_2, n.account_id AS new_2,
+                 o.revoked_at AS old_3, n.revoked_at AS new_3,
+                 o.expires_at AS old_4, n.expires_at AS new_4
+               FROM new_rows n
+                 JOIN old_rows o ON o.id = n.id
+                 JOIN keylift.outcomes x ON x.account_key_id = n.id
+               WHERE x.outcome = 'merge' AND n.origin_api_id IS NOT NULL
+             ) m
+        WHERE k."id" = m.key_id
+              AND record_image_ne(
+                ROW(k."name", k."token", k."account_id", k."revoked_at", k."expires_at"),
+                ROW(CASE WHEN m.key_id = m.id AND record_image_ne(ROW(m.old_0), ROW(m.new_0)) THEN m.new_0 ELSE k."name" END,
+                    CASE WHEN record_image_ne(ROW(m.old_1), ROW(m.new_1)) THEN m.new_1 ELSE k."token" END,
+                    CASE WHEN record_image_ne(ROW(m.old_2), ROW(m.new_2)) THEN m.new_2 ELSE k."account_id" END,
+                    CASE WHEN record_image_ne(ROW(m.old_3), ROW(m.new_3)) THEN m.new_3 ELSE k."revoked_at" END,
+                    CASE WHEN record_image_ne(ROW(m.old_4), ROW(m.new_4)) THEN m.new_4 ELSE k."expires_at" END))
+          AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL
+      $statement$,
+      array_to_string(changes, ', '));
+    path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    IF EXISTS (
+         SELECT FROM pg_catalog.pg_trigger t
+         WHERE t.tgrelid = '"public"."api_keys"'::regclass AND NOT t.tgisinternal AND t.tgtype & 19 = 19
+           AND t.tgname NOT LIKE 'keylift\_%'
+       ) THEN
+      EXECUTE $statement$
+        SELECT array_agg(k.id)
+        FROM (SELECT k."id" AS id
+          FROM "public"."api_keys" k, (
+                                        SELECT n.id, n.id AS key_id,
+                                          o.name AS old_0, n.name AS new_0, o.token AS old_1, n.token AS new_1,
+                                          o.account_id AS old_2, n.account_id AS new_2,
+                                          o.revoked_at AS old_3, n.revoked_at AS new_3,
+                                          o.expires_at AS old_4, n.expires_at AS new_4
+                                        FROM new_rows n JOIN old_rows o ON o.id = n.id
+                                        WHERE n.origin_api_id IS NOT NULL
+                                        UNION ALL
+                                        SELECT n.id, x.key_id,
+                                          o.name AS old_0, n.name AS new_0, o.token AS old_1, n.token AS new_1,
+                                          o.account_id AS old_2, n.account_id AS new_2,
+                                          o.revoked_at AS old_3, n.revoked_at AS new_3,
+                                          o.expires_at AS old_4, n.expires_at AS new_4
+                                        FROM new_rows n
+                                          JOIN old_rows o ON o.id = n.id
+                                          JOIN keylift.outcomes x ON x.account_key_id = n.id
+                                        WHERE x.outcome = 'merge' AND n.origin_api_id IS NOT NULL
+                                      ) m
+          WHERE k."id" = m.key_id
+                AND record_image_ne(
+                  ROW(k."name", k."token", k."account_id", k."revoked_at", k."expires_at"),
+                  ROW(CASE WHEN m.key_id = m.id AND record_image_ne(ROW(m.old_0), ROW(m.new_0)) THEN m.new_0 ELSE k."name" END,
+                      CASE WHEN record_image_ne(ROW(m.old_1), ROW(m.new_1)) THEN m.new_1 ELSE k."token" END,
+                      CASE WHEN record_image_ne(ROW(m.old_2), ROW(m.new_2)) THEN m.new_2 ELSE k."account_id" END,
+                      CASE WHEN record_image_ne(ROW(m.old_3), ROW(m.new_3)) THEN m.new_3 ELSE k."revoked_at" END,
+                      CASE WHEN record_image_ne(ROW(m.old_4), ROW(m.new_4)) THEN m.new_4 ELSE k."expires_at" END))
+          LIMIT 1
+        ) k
+      $statement$ INTO ids;
+      IF ids IS NOT NULL THEN
+        RAISE EXCEPTION 'a trigger of "public"."api_keys" made something else of this change for key %', ids[1]
+          USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'Settings and the per-API key would differ. Change the key in its API.';
+      END IF;
+    END IF;
+  END body;
+  path := set_config('search_path', caller_path, true);
   RETURN NULL;
 END
 $body$;
@@ -1707,37 +1920,62 @@ REVOKE ALL ON FUNCTION keylift.mirror_back_update() FROM PUBLIC;
 CREATE FUNCTION keylift.mirror_back_delete()
 RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
 AS $body$
 -- Runs after every DELETE from account_api_keys by the platform. Deletes the per-API row and the rows merged into it.
 -- Where the account itself is gone, the per-API rows stay and are settled anew. So are the per-API keys of a token
 -- that a native key gave up.
 #variable_conflict use_column
+DECLARE
+  caller_path CONSTANT pg_catalog.text := pg_catalog.current_setting('search_path');
+  caller_schemas CONSTANT pg_catalog.name[] := pg_catalog.current_schemas(false);
+  path pg_catalog.text;
 BEGIN
-  IF coalesce(current_setting('keylift.writer', true), '') <> ''
-     AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(
-       split_part(coalesce(current_setting('keylift.writer', true), ''), ':', 1), pg_trigger_depth()
-     ) THEN RETURN NULL; END IF;
-  IF (SELECT count(*) FROM (SELECT FROM old_rows LIMIT 101) few) > 100 THEN
-    EXECUTE $statement$
-      SELECT FROM old_rows n
+  -- Until this line every name needs its schema.
+  path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+  path := set_config('keylift.platform_path', keylift.platform_path(caller_path, caller_schemas), true);
+  <<body>>
+  BEGIN
+    IF coalesce(current_setting('keylift.writer', true), '') <> ''
+       AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(
+         split_part(coalesce(current_setting('keylift.writer', true), ''), ':', 1), pg_trigger_depth()
+       ) THEN EXIT body; END IF;
+    IF (SELECT count(*) FROM (SELECT FROM old_rows LIMIT 101) few) > 100 THEN
+      EXECUTE $statement$
+        SELECT FROM old_rows n
+          JOIN keylift.outcomes x ON x.account_key_id = n.id
+          JOIN "public"."api_keys" k ON k."id" = x.key_id
+        WHERE x.outcome = 'merge' AND n.origin_api_id IS NOT NULL
+        ORDER BY k."id"
+        FOR NO KEY UPDATE OF k
+      $statement$;
+    ELSE
+      PERFORM FROM old_rows n
         JOIN keylift.outcomes x ON x.account_key_id = n.id
         JOIN "public"."api_keys" k ON k."id" = x.key_id
       WHERE x.outcome = 'merge' AND n.origin_api_id IS NOT NULL
       ORDER BY k."id"
-      FOR NO KEY UPDATE OF k
-    $statement$;
-  ELSE
-    PERFORM FROM old_rows n
-      JOIN keylift.outcomes x ON x.account_key_id = n.id
-      JOIN "public"."api_keys" k ON k."id" = x.key_id
-    WHERE x.outcome = 'merge' AND n.origin_api_id IS NOT NULL
-    ORDER BY k."id"
-    FOR NO KEY UPDATE OF k;
-  END IF;
-  -- The foreign key deletes account keys with their account; their per-API rows are exceptions for the operator.
-  IF (SELECT count(*) FROM (SELECT FROM old_rows LIMIT 101) few) > 100 THEN
-    EXECUTE $statement$
+      FOR NO KEY UPDATE OF k;
+    END IF;
+    -- The foreign key deletes account keys with their account; their per-API rows are exceptions for the operator.
+    IF (SELECT count(*) FROM (SELECT FROM old_rows LIMIT 101) few) > 100 THEN
+      EXECUTE $statement$
+        DELETE FROM "public"."api_keys" k
+        USING (
+                SELECT d.id AS key_id
+                FROM old_rows d
+                WHERE d.origin_api_id IS NOT NULL
+                  AND EXISTS (SELECT FROM "public"."accounts" o WHERE o."id" = d.account_id)
+                UNION ALL
+                SELECT x.key_id
+                FROM old_rows d JOIN keylift.outcomes x ON x.account_key_id = d.id
+                WHERE x.outcome = 'merge'
+                  AND d.origin_api_id IS NOT NULL
+                  AND EXISTS (SELECT FROM "public"."accounts" o WHERE o."id" = d.account_id)
+              ) m
+        WHERE k."id" = m.key_id
+          AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL
+      $statement$;
+    ELSE
       DELETE FROM "public"."api_keys" k
       USING (
               SELECT d.id AS key_id
@@ -1752,39 +1990,27 @@ BEGIN
                 AND EXISTS (SELECT FROM "public"."accounts" o WHERE o."id" = d.account_id)
             ) m
       WHERE k."id" = m.key_id
-    $statement$;
-  ELSE
-    DELETE FROM "public"."api_keys" k
-    USING (
-            SELECT d.id AS key_id
-            FROM old_rows d
-            WHERE d.origin_api_id IS NOT NULL
-              AND EXISTS (SELECT FROM "public"."accounts" o WHERE o."id" = d.account_id)
-            UNION ALL
-            SELECT x.key_id
-            FROM old_rows d JOIN keylift.outcomes x ON x.account_key_id = d.id
-            WHERE x.outcome = 'merge'
-              AND d.origin_api_id IS NOT NULL
-              AND EXISTS (SELECT FROM "public"."accounts" o WHERE o."id" = d.account_id)
-          ) m
-    WHERE k."id" = m.key_id;
-  END IF;
-  PERFORM keylift.settle(gone.ids, gone.tokens)
-  FROM (
-    SELECT array_agg(d.id) AS ids, array_agg(d.token) AS tokens
-    FROM old_rows d
-    WHERE d.origin_api_id IS NOT NULL
-      AND NOT EXISTS (SELECT FROM "public"."accounts" o WHERE o."id" = d.account_id)
-  ) gone
-  WHERE gone.ids IS NOT NULL;
-  PERFORM keylift.settle('{}', freed.tokens)
-  FROM (
-    SELECT array_agg(DISTINCT o.token) AS tokens
-    FROM old_rows o
-    WHERE o.origin_api_id IS NULL
-      AND EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = o.token)
-  ) freed
-  WHERE freed.tokens IS NOT NULL;
+        AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL;
+    END IF;
+    path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    PERFORM keylift.settle(gone.ids, gone.tokens)
+    FROM (
+      SELECT array_agg(d.id) AS ids, array_agg(d.token) AS tokens
+      FROM old_rows d
+      WHERE d.origin_api_id IS NOT NULL
+        AND NOT EXISTS (SELECT FROM "public"."accounts" o WHERE o."id" = d.account_id)
+    ) gone
+    WHERE gone.ids IS NOT NULL;
+    PERFORM keylift.settle('{}', freed.tokens)
+    FROM (
+      SELECT array_agg(DISTINCT o.token) AS tokens
+      FROM old_rows o
+      WHERE o.origin_api_id IS NULL
+        AND EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = o.token)
+    ) freed
+    WHERE freed.tokens IS NOT NULL;
+  END body;
+  path := set_config('search_path', caller_path, true);
   RETURN NULL;
 END
 $body$;

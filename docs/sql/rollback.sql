@@ -96,7 +96,8 @@ WITH gone AS (
 INSERT INTO "public"."api_keys" (id, account_id, api_id, name, token, created_at, last_used_at, revoked_at,
                                  expires_at)
 OVERRIDING SYSTEM VALUE
-SELECT * FROM gone;
+SELECT * FROM gone
+WHERE (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL;
 
 -- step 13_archive: refuse to drop an archive that holds rows
 DO $do$
@@ -141,7 +142,9 @@ WITH page AS MATERIALIZED (
   ORDER BY t.id
   LIMIT $2
 ), gone AS (
-  DELETE FROM "public"."account_api_keys" t WHERE t.id IN (SELECT page.id FROM page) RETURNING 1
+  DELETE FROM "public"."account_api_keys" t
+  WHERE t.id IN (SELECT page.id FROM page) AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL
+  RETURNING 1
 )
 SELECT
   (SELECT count(*) FROM gone)::int AS keys,
@@ -161,7 +164,7 @@ END
 $body$;
 
 -- before the mirror is on: take all account keys out
-DELETE FROM "public"."account_api_keys" WHERE origin_api_id IS NOT NULL;
+DELETE FROM "public"."account_api_keys" WHERE origin_api_id IS NOT NULL AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL;
 
 -- vacuum the new table
 VACUUM "public"."account_api_keys";
@@ -367,11 +370,12 @@ DROP INDEX CONCURRENTLY IF EXISTS "public"."account_api_keys_account_id_created_
 DROP INDEX CONCURRENTLY IF EXISTS "public"."account_api_keys_pkey";
 
 -- step 06_settle: drop the functions that settle keys
+DROP FUNCTION IF EXISTS keylift.platform_path(text, name[]);
 DROP FUNCTION IF EXISTS keylift.settle(bigint[], text[], boolean);
 DROP FUNCTION IF EXISTS keylift.settle_few(bigint[], text[], boolean);
 DROP FUNCTION IF EXISTS keylift.settle_many(bigint[], text[], boolean);
 DROP FUNCTION IF EXISTS keylift.mirror_one_insert(bigint, text);
-DROP FUNCTION IF EXISTS keylift.mirror_one_update(bigint, text);
+DROP FUNCTION IF EXISTS keylift.mirror_one_update(bigint, text, text);
 DROP FUNCTION IF EXISTS keylift.mirror_one_delete(bigint, text);
 DROP FUNCTION IF EXISTS keylift.settle_ids(bigint[]);
 DROP FUNCTION IF EXISTS keylift.apply_change_log(integer);

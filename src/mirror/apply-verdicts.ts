@@ -1,6 +1,7 @@
-import { commaList, sql } from '../database/sql.js';
+import { commaList, literal, sql } from '../database/sql.js';
 import { copiedColumns, sourceRow, targetRow } from '../mapping/copy.js';
 import type { MappedSchema } from '../mapping/inspect.js';
+import { backOnOwnPath, ON_PLATFORM_PATH } from './platform-path.js';
 
 /*
  * Parts of `settle_few` and `settle_many`, in the order in which they stand there. They make account keys, outcomes and
@@ -20,7 +21,8 @@ const LEAVES = sql`
   )`;
 
 /** Deletes account keys that do not move, and keeps their last use. */
-export function deleteAccountKeys({ legacy: l }: MappedSchema): string {
+export function deleteAccountKeys(schema: MappedSchema): string {
+  const { legacy: l } = schema;
   return sql`
     -- A key that does not move loses its account key. So does, for an instant, a key whose token another one takes over
     -- in this statement. The ids are looked up one by one first: most often there is none, and a DELETE over many ids
@@ -39,6 +41,7 @@ export function deleteAccountKeys({ legacy: l }: MappedSchema): string {
         DELETE FROM ${l.target} t
         WHERE t.id = ANY (own.leaving)
           AND ${LEAVES}
+          AND ${ON_PLATFORM_PATH}
         RETURNING t.id, t.token, t.last_used_at
       )
       SELECT own.deleted
@@ -46,12 +49,13 @@ export function deleteAccountKeys({ legacy: l }: MappedSchema): string {
       INTO deleted
       FROM gone
       WHERE last_used_at IS NOT NULL;
+      ${backOnOwnPath(schema)}
     END IF;
-    ${keepLastUse(l)}`;
+    ${keepLastUse(schema)}`;
 }
 
 /** A use in Settings that was not synchronised yet must not be lost with the account key. */
-const keepLastUse = (l: MappedSchema['legacy']): string =>
+const keepLastUse = ({ legacy: l, searchPath }: MappedSchema): string =>
   l.writable.lastUsedAt === null
     ? ''
     : sql`
@@ -61,7 +65,9 @@ const keepLastUse = (l: MappedSchema['legacy']): string =>
           SET ${l.writable.lastUsedAt} = g.last_used_at
           FROM unnest(own.deleted) g
           WHERE ${l.id()} = g.key_id
-            AND (${l.lastUsedAt()} IS NULL OR ${l.lastUsedAt()} < g.last_used_at);
+            AND (${l.lastUsedAt()} IS NULL OR ${l.lastUsedAt()} < g.last_used_at)
+            AND ${ON_PLATFORM_PATH};
+          ${backOnOwnPath({ searchPath })}
         END IF;`;
 
 /** Deletes outcomes and overlaps that no verdict repeats. */
@@ -105,10 +111,7 @@ export const writeOutcomes = ({ legacy: l }: MappedSchema): string => sql`
 
 /** Updates and inserts the account keys of the keys that move. */
 export const writeAccountKeys = (schema: MappedSchema): string => sql`
-  SELECT count(*), coalesce(bool_or(t.token <> v.token), false)
-  INTO moved, retokened
-  FROM ${VERDICTS} JOIN ${schema.legacy.target} t ON t.id = v.key_id AND t.origin_api_id IS NOT NULL
-  WHERE v.outcome = 'move';
+  ${findMoved(schema)}
   IF retokened THEN
     BEGIN
       ${updateMoved(schema)}
@@ -120,7 +123,7 @@ export const writeAccountKeys = (schema: MappedSchema): string => sql`
       END IF;
       CONTINUE;
     END;
-  ELSIF moved > 0 THEN
+  ELSIF changes IS NOT NULL THEN
     ${updateMoved(schema)}
   END IF;
   IF moved < moving THEN
@@ -134,6 +137,33 @@ export const writeAccountKeys = (schema: MappedSchema): string => sql`
     END IF;
   END IF;`;
 
+/** How many account keys are there, whether one gets another token, and the assignments of the columns that differ. */
+function findMoved(schema: MappedSchema): string {
+  const assignments = [
+    ...copiedColumns(schema.legacy).map((c) => ({
+      differs: `record_image_ne(ROW(t.${c.target}), ROW(${c.source}))`,
+      set: `${c.target} = ${c.source}`,
+    })),
+    {
+      differs: 't.last_used_at < v.last_used_at OR t.last_used_at IS NULL AND v.last_used_at IS NOT NULL',
+      set: LAST_USE,
+    },
+  ];
+  const changes = assignments.map(({ differs, set }) => `CASE WHEN bool_or(${differs}) THEN ${literal(set)} END`);
+  return sql`
+    SELECT count(*), coalesce(bool_or(t.token <> v.token), false),
+      nullif(array_remove(ARRAY[
+        ${commaList(changes)}
+      ], NULL), '{}')
+    INTO moved, retokened, changes
+    FROM
+      ${movingRows(schema)}
+      JOIN ${schema.legacy.target} t ON t.id = v.key_id AND t.origin_api_id IS NOT NULL
+    WHERE v.outcome = 'move';`;
+}
+
+const LAST_USE = 'last_used_at = greatest(t.last_used_at, v.last_used_at)';
+
 /** The verdicts with their legacy rows. */
 const movingRows = ({ legacy: l }: MappedSchema): string => sql`
   ${VERDICTS}
@@ -141,20 +171,25 @@ const movingRows = ({ legacy: l }: MappedSchema): string => sql`
   LEFT JOIN ${l.apis} a ON ${l.apiId()} = ${l.api()}
   LEFT JOIN ${l.accounts} o ON ${l.accountId()} = ${l.account()}`;
 
-function updateMoved(schema: MappedSchema): string {
-  const { legacy: l } = schema;
-  const columns = copiedColumns(l);
-  return sql`
-    UPDATE ${l.target} t
-    SET ${commaList(columns.map((c) => `${c.target} = ${c.source}`))},
-      last_used_at = greatest(t.last_used_at, v.last_used_at)
-    FROM
-      ${movingRows(schema)}
-    WHERE v.outcome = 'move' AND t.id = v.key_id AND t.origin_api_id IS NOT NULL
-      AND record_image_ne(
-        ${targetRow(columns)},
-        ${sourceRow(columns)});`;
-}
+/** Sets the columns that differ in any row and no other: the platform's triggers may watch single columns. */
+const updateMoved = (schema: MappedSchema): string => sql`
+  EXECUTE format(
+    $statement$
+      UPDATE ${schema.legacy.target} t
+      SET %s
+      FROM
+        ${inFormat(movingRows(schema).replaceAll('own.verdicts', '$1'))}
+      WHERE v.outcome = 'move' AND t.id = v.key_id AND t.origin_api_id IS NOT NULL
+        AND record_image_ne(
+          ${inFormat(targetRow(copiedColumns(schema.legacy)))},
+          ${inFormat(sourceRow(copiedColumns(schema.legacy)))})
+        AND ${ON_PLATFORM_PATH}
+    $statement$,
+    array_to_string(changes, ', ')) USING own.verdicts;
+  ${backOnOwnPath(schema)}`;
+
+/** Text of a statement for `format`. */
+const inFormat = (text: string): string => text.replaceAll('%', '%%');
 
 function insertMoved(schema: MappedSchema, { lastUsedAt, joins }: { lastUsedAt: string; joins: string }): string {
   const { legacy: l } = schema;
@@ -167,7 +202,9 @@ function insertMoved(schema: MappedSchema, { lastUsedAt, joins }: { lastUsedAt: 
       ${movingRows(schema)}
       ${joins}
     WHERE v.outcome = 'move' AND NOT EXISTS (SELECT FROM ${l.target} t WHERE t.id = v.key_id)
-    ON CONFLICT DO NOTHING;`;
+      AND ${ON_PLATFORM_PATH}
+    ON CONFLICT DO NOTHING;
+    ${backOnOwnPath(schema)}`;
 }
 
 /** Last use of account keys deleted above: by key, and by token where the key is gone or has another id now. */

@@ -74,6 +74,8 @@ function settleKeys(schema: MappedSchema, variant: Variant): InstalledFunction {
         some_do_not_move boolean; -- does any verdict say something else than move?
         moving bigint;
         moved bigint; -- how many of the moving keys have their account key
+        path text;
+        changes text[]; -- assignments of the columns in which an account key differs
         retokened boolean; -- does any of these have another token?
       BEGIN
         FOR attempt IN 1..10 LOOP
