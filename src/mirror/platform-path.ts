@@ -1,7 +1,7 @@
 import { parseTableName } from '../config/identifiers.js';
 import { installedFunction, type InstalledFunction } from '../database/plpgsql.js';
 import { literal, sql } from '../database/sql.js';
-import { PLATFORM_PATH } from '../database/with-search-path.js';
+import { PLATFORM_PATH } from '../database/default-path.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 
 /*

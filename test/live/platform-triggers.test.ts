@@ -34,7 +34,9 @@ describe('triggers of the platform behind the mirror', () => {
       const writer = await scenario.db.connect();
       await writer.query(`update public.account_api_keys set name = 'new' where id = 1`);
       await writer.query(`update public.api_keys set revoked_at = '2024-01-01' where id = 1`);
-      await writer.query(`insert into public.api_keys (account_id, api_id, token) values (1, 1, '${tokenOf('another')}')`);
+      await writer.query(
+        `insert into public.api_keys (account_id, api_id, token) values (1, 1, '${tokenOf('another')}')`,
+      );
       await writer.query(`update public.account_api_keys set last_used_at = now()`);
       await writer.query(`delete from public.account_api_keys where id = 4`);
       await writer.end();
