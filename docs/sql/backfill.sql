@@ -94,7 +94,14 @@ WITH moved AS (
         WHEN k."created_at" IS NULL THEN 'missing_created_at'
       END
     ) IS NULL
-    AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL
+    AND (
+          SELECT set_config(
+            'search_path',
+            coalesce(
+              nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')
+            ),
+            true)
+        ) IS NOT NULL
   RETURNING 1
 ), excluded AS (
   INSERT INTO keylift.outcomes (key_id, outcome, reason)

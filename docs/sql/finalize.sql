@@ -64,22 +64,42 @@ BEGIN
     IF (SELECT count(*) FROM (SELECT FROM old_rows LIMIT 101) few) > 100 THEN
       EXECUTE $statement$
         SELECT nullif(array_remove(ARRAY[
-          CASE WHEN bool_or(record_image_ne(ROW(o.name), ROW(n.name))) THEN '"name" = CASE WHEN m.key_id = m.id AND record_image_ne(ROW(m.old_0), ROW(m.new_0)) THEN m.new_0 ELSE k."name" END' END,
-          CASE WHEN bool_or(record_image_ne(ROW(o.token), ROW(n.token))) THEN '"token" = CASE WHEN record_image_ne(ROW(m.old_1), ROW(m.new_1)) THEN m.new_1 ELSE k."token" END' END,
-          CASE WHEN bool_or(record_image_ne(ROW(o.account_id), ROW(n.account_id))) THEN '"account_id" = CASE WHEN record_image_ne(ROW(m.old_2), ROW(m.new_2)) THEN m.new_2 ELSE k."account_id" END' END,
-          CASE WHEN bool_or(record_image_ne(ROW(o.revoked_at), ROW(n.revoked_at))) THEN '"revoked_at" = CASE WHEN record_image_ne(ROW(m.old_3), ROW(m.new_3)) THEN m.new_3 ELSE k."revoked_at" END' END,
-          CASE WHEN bool_or(record_image_ne(ROW(o.expires_at), ROW(n.expires_at))) THEN '"expires_at" = CASE WHEN record_image_ne(ROW(m.old_4), ROW(m.new_4)) THEN m.new_4 ELSE k."expires_at" END' END
+          CASE WHEN bool_or(record_image_ne(ROW(o.name), ROW(n.name)))
+            THEN '"name" = CASE WHEN m.key_id = m.id AND record_image_ne(ROW(m.old_0), ROW(m.new_0))'
+              ' THEN m.new_0 ELSE k."name" END' END,
+          CASE WHEN bool_or(record_image_ne(ROW(o.token), ROW(n.token)))
+            THEN '"token" = CASE WHEN record_image_ne(ROW(m.old_1), ROW(m.new_1))'
+              ' THEN m.new_1 ELSE k."token" END' END,
+          CASE WHEN bool_or(record_image_ne(ROW(o.account_id), ROW(n.account_id)))
+            THEN '"account_id" = CASE WHEN record_image_ne(ROW(m.old_2), ROW(m.new_2))'
+              ' THEN m.new_2 ELSE k."account_id" END' END,
+          CASE WHEN bool_or(record_image_ne(ROW(o.revoked_at), ROW(n.revoked_at)))
+            THEN '"revoked_at" = CASE WHEN record_image_ne(ROW(m.old_3), ROW(m.new_3))'
+              ' THEN m.new_3 ELSE k."revoked_at" END' END,
+          CASE WHEN bool_or(record_image_ne(ROW(o.expires_at), ROW(n.expires_at)))
+            THEN '"expires_at" = CASE WHEN record_image_ne(ROW(m.old_4), ROW(m.new_4))'
+              ' THEN m.new_4 ELSE k."expires_at" END' END
         ], NULL), '{}')
         FROM new_rows n JOIN old_rows o ON o.id = n.id
         WHERE n.origin_api_id IS NOT NULL
       $statement$ INTO changes;
     ELSE
       SELECT nullif(array_remove(ARRAY[
-        CASE WHEN bool_or(record_image_ne(ROW(o.name), ROW(n.name))) THEN '"name" = CASE WHEN m.key_id = m.id AND record_image_ne(ROW(m.old_0), ROW(m.new_0)) THEN m.new_0 ELSE k."name" END' END,
-        CASE WHEN bool_or(record_image_ne(ROW(o.token), ROW(n.token))) THEN '"token" = CASE WHEN record_image_ne(ROW(m.old_1), ROW(m.new_1)) THEN m.new_1 ELSE k."token" END' END,
-        CASE WHEN bool_or(record_image_ne(ROW(o.account_id), ROW(n.account_id))) THEN '"account_id" = CASE WHEN record_image_ne(ROW(m.old_2), ROW(m.new_2)) THEN m.new_2 ELSE k."account_id" END' END,
-        CASE WHEN bool_or(record_image_ne(ROW(o.revoked_at), ROW(n.revoked_at))) THEN '"revoked_at" = CASE WHEN record_image_ne(ROW(m.old_3), ROW(m.new_3)) THEN m.new_3 ELSE k."revoked_at" END' END,
-        CASE WHEN bool_or(record_image_ne(ROW(o.expires_at), ROW(n.expires_at))) THEN '"expires_at" = CASE WHEN record_image_ne(ROW(m.old_4), ROW(m.new_4)) THEN m.new_4 ELSE k."expires_at" END' END
+        CASE WHEN bool_or(record_image_ne(ROW(o.name), ROW(n.name)))
+          THEN '"name" = CASE WHEN m.key_id = m.id AND record_image_ne(ROW(m.old_0), ROW(m.new_0))'
+            ' THEN m.new_0 ELSE k."name" END' END,
+        CASE WHEN bool_or(record_image_ne(ROW(o.token), ROW(n.token)))
+          THEN '"token" = CASE WHEN record_image_ne(ROW(m.old_1), ROW(m.new_1))'
+            ' THEN m.new_1 ELSE k."token" END' END,
+        CASE WHEN bool_or(record_image_ne(ROW(o.account_id), ROW(n.account_id)))
+          THEN '"account_id" = CASE WHEN record_image_ne(ROW(m.old_2), ROW(m.new_2))'
+            ' THEN m.new_2 ELSE k."account_id" END' END,
+        CASE WHEN bool_or(record_image_ne(ROW(o.revoked_at), ROW(n.revoked_at)))
+          THEN '"revoked_at" = CASE WHEN record_image_ne(ROW(m.old_3), ROW(m.new_3))'
+            ' THEN m.new_3 ELSE k."revoked_at" END' END,
+        CASE WHEN bool_or(record_image_ne(ROW(o.expires_at), ROW(n.expires_at)))
+          THEN '"expires_at" = CASE WHEN record_image_ne(ROW(m.old_4), ROW(m.new_4))'
+            ' THEN m.new_4 ELSE k."expires_at" END' END
       ], NULL), '{}')
       INTO changes
       FROM new_rows n JOIN old_rows o ON o.id = n.id
@@ -130,12 +150,24 @@ BEGIN
         WHERE k."id" = m.key_id
               AND record_image_ne(
                 ROW(k."name", k."token", k."account_id", k."revoked_at", k."expires_at"),
-                ROW(CASE WHEN m.key_id = m.id AND record_image_ne(ROW(m.old_0), ROW(m.new_0)) THEN m.new_0 ELSE k."name" END,
-                    CASE WHEN record_image_ne(ROW(m.old_1), ROW(m.new_1)) THEN m.new_1 ELSE k."token" END,
-                    CASE WHEN record_image_ne(ROW(m.old_2), ROW(m.new_2)) THEN m.new_2 ELSE k."account_id" END,
-                    CASE WHEN record_image_ne(ROW(m.old_3), ROW(m.new_3)) THEN m.new_3 ELSE k."revoked_at" END,
-                    CASE WHEN record_image_ne(ROW(m.old_4), ROW(m.new_4)) THEN m.new_4 ELSE k."expires_at" END))
-          AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL
+                ROW(CASE WHEN m.key_id = m.id AND record_image_ne(ROW(m.old_0), ROW(m.new_0))
+                      THEN m.new_0 ELSE k."name" END,
+                    CASE WHEN record_image_ne(ROW(m.old_1), ROW(m.new_1))
+                      THEN m.new_1 ELSE k."token" END,
+                    CASE WHEN record_image_ne(ROW(m.old_2), ROW(m.new_2))
+                      THEN m.new_2 ELSE k."account_id" END,
+                    CASE WHEN record_image_ne(ROW(m.old_3), ROW(m.new_3))
+                      THEN m.new_3 ELSE k."revoked_at" END,
+                    CASE WHEN record_image_ne(ROW(m.old_4), ROW(m.new_4))
+                      THEN m.new_4 ELSE k."expires_at" END))
+          AND (
+                SELECT set_config(
+                  'search_path',
+                  coalesce(
+                    nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')
+                  ),
+                  true)
+              ) IS NOT NULL
       $statement$,
       array_to_string(changes, ', '));
     path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
@@ -338,7 +370,14 @@ SELECT EXISTS (SELECT FROM other_table f WHERE f.key_id = ANY ($1::text[]::bigin
 WITH gone AS (
   DELETE FROM "public"."api_keys" k
   WHERE k."id" = ANY ($1::text[]::bigint[])
-    AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL
+    AND (
+          SELECT set_config(
+            'search_path',
+            coalesce(
+              nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')
+            ),
+            true)
+        ) IS NOT NULL
   RETURNING k.id, k.account_id, k.api_id, k.name, k.token, k.created_at, k.last_used_at,
             k.revoked_at, k.expires_at
 )

@@ -145,11 +145,25 @@ BEGIN
         WHERE k."id" = t.id AND t.origin_api_id IS NOT NULL AND t.id = ANY (copies.ids)
           AND t.last_used_at IS NOT NULL
           AND (k."last_used_at" IS NULL OR k."last_used_at" < t.last_used_at)
-          AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL;
+          AND (
+                SELECT set_config(
+                  'search_path',
+                  coalesce(
+                    nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')
+                  ),
+                  true)
+              ) IS NOT NULL;
         path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         DELETE FROM "public"."account_api_keys" t
         WHERE t.origin_api_id IS NOT NULL AND t.id = ANY (copies.ids)
-          AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL;
+          AND (
+                SELECT set_config(
+                  'search_path',
+                  coalesce(
+                    nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')
+                  ),
+                  true)
+              ) IS NOT NULL;
         path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         -- A row that left its group must not follow the account key of that group.
         DELETE FROM keylift.outcomes x
@@ -431,7 +445,14 @@ BEGIN
                 t.id NOT IN (SELECT v.key_id FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
                 OR t.token IN (SELECT v.token FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
               )
-          AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL
+          AND (
+                SELECT set_config(
+                  'search_path',
+                  coalesce(
+                    nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')
+                  ),
+                  true)
+              ) IS NOT NULL
         RETURNING t.id, t.token, t.last_used_at
       )
       SELECT own.deleted
@@ -448,7 +469,14 @@ BEGIN
       FROM unnest(own.deleted) g
       WHERE k."id" = g.key_id
         AND (k."last_used_at" IS NULL OR k."last_used_at" < g.last_used_at)
-        AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL;
+        AND (
+              SELECT set_config(
+                'search_path',
+                coalesce(
+                  nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')
+                ),
+                true)
+            ) IS NOT NULL;
       path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     END IF;
     -- A key in keylift.overlaps has a row in keylift.outcomes: the overlap goes before the outcome, or with it.
@@ -489,14 +517,22 @@ BEGIN
 
     SELECT count(*), coalesce(bool_or(t.token <> v.token), false),
       nullif(array_remove(ARRAY[
-        CASE WHEN bool_or(record_image_ne(ROW(t.account_id), ROW(k."account_id"))) THEN 'account_id = k."account_id"' END,
-        CASE WHEN bool_or(record_image_ne(ROW(t.name), ROW(k."name"))) THEN 'name = k."name"' END,
-        CASE WHEN bool_or(record_image_ne(ROW(t.token), ROW(k."token"))) THEN 'token = k."token"' END,
-        CASE WHEN bool_or(record_image_ne(ROW(t.origin_api_id), ROW(k."api_id"))) THEN 'origin_api_id = k."api_id"' END,
-        CASE WHEN bool_or(record_image_ne(ROW(t.created_at), ROW(k."created_at"))) THEN 'created_at = k."created_at"' END,
-        CASE WHEN bool_or(record_image_ne(ROW(t.revoked_at), ROW(k."revoked_at"))) THEN 'revoked_at = k."revoked_at"' END,
-        CASE WHEN bool_or(record_image_ne(ROW(t.expires_at), ROW(k."expires_at"))) THEN 'expires_at = k."expires_at"' END,
-        CASE WHEN bool_or(t.last_used_at < v.last_used_at OR t.last_used_at IS NULL AND v.last_used_at IS NOT NULL) THEN 'last_used_at = greatest(t.last_used_at, v.last_used_at)' END
+        CASE WHEN bool_or(record_image_ne(ROW(t.account_id), ROW(k."account_id")))
+          THEN 'account_id = k."account_id"' END,
+        CASE WHEN bool_or(record_image_ne(ROW(t.name), ROW(k."name")))
+          THEN 'name = k."name"' END,
+        CASE WHEN bool_or(record_image_ne(ROW(t.token), ROW(k."token")))
+          THEN 'token = k."token"' END,
+        CASE WHEN bool_or(record_image_ne(ROW(t.origin_api_id), ROW(k."api_id")))
+          THEN 'origin_api_id = k."api_id"' END,
+        CASE WHEN bool_or(record_image_ne(ROW(t.created_at), ROW(k."created_at")))
+          THEN 'created_at = k."created_at"' END,
+        CASE WHEN bool_or(record_image_ne(ROW(t.revoked_at), ROW(k."revoked_at")))
+          THEN 'revoked_at = k."revoked_at"' END,
+        CASE WHEN bool_or(record_image_ne(ROW(t.expires_at), ROW(k."expires_at")))
+          THEN 'expires_at = k."expires_at"' END,
+        CASE WHEN bool_or(t.last_used_at < v.last_used_at OR t.last_used_at IS NULL AND v.last_used_at IS NOT NULL)
+          THEN 'last_used_at = greatest(t.last_used_at, v.last_used_at)' END
       ], NULL), '{}')
     INTO moved, retokened, changes
     FROM
@@ -523,7 +559,14 @@ BEGIN
                     t.expires_at),
                 ROW(k."account_id", k."name", k."token", k."api_id", k."created_at", k."revoked_at",
                     k."expires_at"))
-              AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL
+              AND (
+                    SELECT set_config(
+                      'search_path',
+                      coalesce(
+                        nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')
+                      ),
+                      true)
+                  ) IS NOT NULL
           $statement$,
           array_to_string(changes, ', ')) USING own.verdicts;
         path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
@@ -551,7 +594,14 @@ BEGIN
                   t.expires_at),
               ROW(k."account_id", k."name", k."token", k."api_id", k."created_at", k."revoked_at",
                   k."expires_at"))
-            AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL
+            AND (
+                  SELECT set_config(
+                    'search_path',
+                    coalesce(
+                      nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')
+                    ),
+                    true)
+                ) IS NOT NULL
         $statement$,
         array_to_string(changes, ', ')) USING own.verdicts;
       path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
@@ -569,7 +619,14 @@ BEGIN
           LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
           LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
         WHERE v.outcome = 'move' AND NOT EXISTS (SELECT FROM "public"."account_api_keys" t WHERE t.id = v.key_id)
-          AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL
+          AND (
+                SELECT set_config(
+                  'search_path',
+                  coalesce(
+                    nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')
+                  ),
+                  true)
+              ) IS NOT NULL
         ON CONFLICT DO NOTHING;
         path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
       ELSE
@@ -596,7 +653,14 @@ BEGIN
             GROUP BY 1
           ) h ON h.token = v.token
         WHERE v.outcome = 'move' AND NOT EXISTS (SELECT FROM "public"."account_api_keys" t WHERE t.id = v.key_id)
-          AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL
+          AND (
+                SELECT set_config(
+                  'search_path',
+                  coalesce(
+                    nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')
+                  ),
+                  true)
+              ) IS NOT NULL
         ON CONFLICT DO NOTHING;
         path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
       END IF;
@@ -883,7 +947,14 @@ BEGIN
                 t.id NOT IN (SELECT v.key_id FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
                 OR t.token IN (SELECT v.token FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
               )
-          AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL
+          AND (
+                SELECT set_config(
+                  'search_path',
+                  coalesce(
+                    nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')
+                  ),
+                  true)
+              ) IS NOT NULL
         RETURNING t.id, t.token, t.last_used_at
       )
       SELECT own.deleted
@@ -900,7 +971,14 @@ BEGIN
       FROM unnest(own.deleted) g
       WHERE k."id" = g.key_id
         AND (k."last_used_at" IS NULL OR k."last_used_at" < g.last_used_at)
-        AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL;
+        AND (
+              SELECT set_config(
+                'search_path',
+                coalesce(
+                  nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')
+                ),
+                true)
+            ) IS NOT NULL;
       path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     END IF;
     -- A key in keylift.overlaps has a row in keylift.outcomes: the overlap goes before the outcome, or with it.
@@ -941,14 +1019,22 @@ BEGIN
 
     SELECT count(*), coalesce(bool_or(t.token <> v.token), false),
       nullif(array_remove(ARRAY[
-        CASE WHEN bool_or(record_image_ne(ROW(t.account_id), ROW(k."account_id"))) THEN 'account_id = k."account_id"' END,
-        CASE WHEN bool_or(record_image_ne(ROW(t.name), ROW(k."name"))) THEN 'name = k."name"' END,
-        CASE WHEN bool_or(record_image_ne(ROW(t.token), ROW(k."token"))) THEN 'token = k."token"' END,
-        CASE WHEN bool_or(record_image_ne(ROW(t.origin_api_id), ROW(k."api_id"))) THEN 'origin_api_id = k."api_id"' END,
-        CASE WHEN bool_or(record_image_ne(ROW(t.created_at), ROW(k."created_at"))) THEN 'created_at = k."created_at"' END,
-        CASE WHEN bool_or(record_image_ne(ROW(t.revoked_at), ROW(k."revoked_at"))) THEN 'revoked_at = k."revoked_at"' END,
-        CASE WHEN bool_or(record_image_ne(ROW(t.expires_at), ROW(k."expires_at"))) THEN 'expires_at = k."expires_at"' END,
-        CASE WHEN bool_or(t.last_used_at < v.last_used_at OR t.last_used_at IS NULL AND v.last_used_at IS NOT NULL) THEN 'last_used_at = greatest(t.last_used_at, v.last_used_at)' END
+        CASE WHEN bool_or(record_image_ne(ROW(t.account_id), ROW(k."account_id")))
+          THEN 'account_id = k."account_id"' END,
+        CASE WHEN bool_or(record_image_ne(ROW(t.name), ROW(k."name")))
+          THEN 'name = k."name"' END,
+        CASE WHEN bool_or(record_image_ne(ROW(t.token), ROW(k."token")))
+          THEN 'token = k."token"' END,
+        CASE WHEN bool_or(record_image_ne(ROW(t.origin_api_id), ROW(k."api_id")))
+          THEN 'origin_api_id = k."api_id"' END,
+        CASE WHEN bool_or(record_image_ne(ROW(t.created_at), ROW(k."created_at")))
+          THEN 'created_at = k."created_at"' END,
+        CASE WHEN bool_or(record_image_ne(ROW(t.revoked_at), ROW(k."revoked_at")))
+          THEN 'revoked_at = k."revoked_at"' END,
+        CASE WHEN bool_or(record_image_ne(ROW(t.expires_at), ROW(k."expires_at")))
+          THEN 'expires_at = k."expires_at"' END,
+        CASE WHEN bool_or(t.last_used_at < v.last_used_at OR t.last_used_at IS NULL AND v.last_used_at IS NOT NULL)
+          THEN 'last_used_at = greatest(t.last_used_at, v.last_used_at)' END
       ], NULL), '{}')
     INTO moved, retokened, changes
     FROM
@@ -975,7 +1061,14 @@ BEGIN
                     t.expires_at),
                 ROW(k."account_id", k."name", k."token", k."api_id", k."created_at", k."revoked_at",
                     k."expires_at"))
-              AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL
+              AND (
+                    SELECT set_config(
+                      'search_path',
+                      coalesce(
+                        nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')
+                      ),
+                      true)
+                  ) IS NOT NULL
           $statement$,
           array_to_string(changes, ', ')) USING own.verdicts;
         path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
@@ -1003,7 +1096,14 @@ BEGIN
                   t.expires_at),
               ROW(k."account_id", k."name", k."token", k."api_id", k."created_at", k."revoked_at",
                   k."expires_at"))
-            AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL
+            AND (
+                  SELECT set_config(
+                    'search_path',
+                    coalesce(
+                      nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')
+                    ),
+                    true)
+                ) IS NOT NULL
         $statement$,
         array_to_string(changes, ', ')) USING own.verdicts;
       path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
@@ -1021,7 +1121,14 @@ BEGIN
           LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
           LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
         WHERE v.outcome = 'move' AND NOT EXISTS (SELECT FROM "public"."account_api_keys" t WHERE t.id = v.key_id)
-          AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL
+          AND (
+                SELECT set_config(
+                  'search_path',
+                  coalesce(
+                    nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')
+                  ),
+                  true)
+              ) IS NOT NULL
         ON CONFLICT DO NOTHING;
         path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
       ELSE
@@ -1048,7 +1155,14 @@ BEGIN
             GROUP BY 1
           ) h ON h.token = v.token
         WHERE v.outcome = 'move' AND NOT EXISTS (SELECT FROM "public"."account_api_keys" t WHERE t.id = v.key_id)
-          AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL
+          AND (
+                SELECT set_config(
+                  'search_path',
+                  coalesce(
+                    nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')
+                  ),
+                  true)
+              ) IS NOT NULL
         ON CONFLICT DO NOTHING;
         path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
       END IF;
@@ -1138,7 +1252,14 @@ BEGIN
     AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = own.token AND k."id" <> own.id)
     AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.account_key_id = own.id AND x.outcome = 'merge')
     AND (SELECT m.state FROM keylift.migration m WHERE m.mirror = keylift.mirror_number()) <> 'rolling_back'
-    AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL
+    AND (
+          SELECT set_config(
+            'search_path',
+            coalesce(
+              nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')
+            ),
+            true)
+        ) IS NOT NULL
   ON CONFLICT DO NOTHING;
   done := FOUND;
   path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
@@ -1202,7 +1323,14 @@ BEGIN
       AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = own.token AND k."id" <> own.id)
       AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.account_key_id = own.id AND x.outcome = 'merge')
       AND (SELECT m.state FROM keylift.migration m WHERE m.mirror = keylift.mirror_number()) <> 'rolling_back'
-      AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL;
+      AND (
+            SELECT set_config(
+              'search_path',
+              coalesce(
+                nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')
+              ),
+              true)
+          ) IS NOT NULL;
   ELSIF changed = 'revoked_at' THEN
     UPDATE "public"."account_api_keys" t
     SET revoked_at = k."revoked_at"
@@ -1230,7 +1358,14 @@ BEGIN
       AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = own.token AND k."id" <> own.id)
       AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.account_key_id = own.id AND x.outcome = 'merge')
       AND (SELECT m.state FROM keylift.migration m WHERE m.mirror = keylift.mirror_number()) <> 'rolling_back'
-      AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL;
+      AND (
+            SELECT set_config(
+              'search_path',
+              coalesce(
+                nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')
+              ),
+              true)
+          ) IS NOT NULL;
   ELSIF changed = 'expires_at' THEN
     UPDATE "public"."account_api_keys" t
     SET expires_at = k."expires_at"
@@ -1258,7 +1393,14 @@ BEGIN
       AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = own.token AND k."id" <> own.id)
       AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.account_key_id = own.id AND x.outcome = 'merge')
       AND (SELECT m.state FROM keylift.migration m WHERE m.mirror = keylift.mirror_number()) <> 'rolling_back'
-      AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL;
+      AND (
+            SELECT set_config(
+              'search_path',
+              coalesce(
+                nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')
+              ),
+              true)
+          ) IS NOT NULL;
   ELSE
     RETURN false;
   END IF;
@@ -1301,7 +1443,14 @@ BEGIN
     AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = own.token AND k."id" <> own.id)
     AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.account_key_id = own.id AND x.outcome = 'merge')
     AND (SELECT m.state FROM keylift.migration m WHERE m.mirror = keylift.mirror_number()) <> 'rolling_back'
-    AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL;
+    AND (
+          SELECT set_config(
+            'search_path',
+            coalesce(
+              nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')
+            ),
+            true)
+        ) IS NOT NULL;
   done := FOUND;
   path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
   written := set_config('keylift.writer', writer_before, true);
@@ -1790,22 +1939,42 @@ BEGIN
     IF (SELECT count(*) FROM (SELECT FROM old_rows LIMIT 101) few) > 100 THEN
       EXECUTE $statement$
         SELECT nullif(array_remove(ARRAY[
-          CASE WHEN bool_or(record_image_ne(ROW(o.name), ROW(n.name))) THEN '"name" = CASE WHEN m.key_id = m.id AND record_image_ne(ROW(m.old_0), ROW(m.new_0)) THEN m.new_0 ELSE k."name" END' END,
-          CASE WHEN bool_or(record_image_ne(ROW(o.token), ROW(n.token))) THEN '"token" = CASE WHEN record_image_ne(ROW(m.old_1), ROW(m.new_1)) THEN m.new_1 ELSE k."token" END' END,
-          CASE WHEN bool_or(record_image_ne(ROW(o.account_id), ROW(n.account_id))) THEN '"account_id" = CASE WHEN record_image_ne(ROW(m.old_2), ROW(m.new_2)) THEN m.new_2 ELSE k."account_id" END' END,
-          CASE WHEN bool_or(record_image_ne(ROW(o.revoked_at), ROW(n.revoked_at))) THEN '"revoked_at" = CASE WHEN record_image_ne(ROW(m.old_3), ROW(m.new_3)) THEN m.new_3 ELSE k."revoked_at" END' END,
-          CASE WHEN bool_or(record_image_ne(ROW(o.expires_at), ROW(n.expires_at))) THEN '"expires_at" = CASE WHEN record_image_ne(ROW(m.old_4), ROW(m.new_4)) THEN m.new_4 ELSE k."expires_at" END' END
+          CASE WHEN bool_or(record_image_ne(ROW(o.name), ROW(n.name)))
+            THEN '"name" = CASE WHEN m.key_id = m.id AND record_image_ne(ROW(m.old_0), ROW(m.new_0))'
+              ' THEN m.new_0 ELSE k."name" END' END,
+          CASE WHEN bool_or(record_image_ne(ROW(o.token), ROW(n.token)))
+            THEN '"token" = CASE WHEN record_image_ne(ROW(m.old_1), ROW(m.new_1))'
+              ' THEN m.new_1 ELSE k."token" END' END,
+          CASE WHEN bool_or(record_image_ne(ROW(o.account_id), ROW(n.account_id)))
+            THEN '"account_id" = CASE WHEN record_image_ne(ROW(m.old_2), ROW(m.new_2))'
+              ' THEN m.new_2 ELSE k."account_id" END' END,
+          CASE WHEN bool_or(record_image_ne(ROW(o.revoked_at), ROW(n.revoked_at)))
+            THEN '"revoked_at" = CASE WHEN record_image_ne(ROW(m.old_3), ROW(m.new_3))'
+              ' THEN m.new_3 ELSE k."revoked_at" END' END,
+          CASE WHEN bool_or(record_image_ne(ROW(o.expires_at), ROW(n.expires_at)))
+            THEN '"expires_at" = CASE WHEN record_image_ne(ROW(m.old_4), ROW(m.new_4))'
+              ' THEN m.new_4 ELSE k."expires_at" END' END
         ], NULL), '{}')
         FROM new_rows n JOIN old_rows o ON o.id = n.id
         WHERE n.origin_api_id IS NOT NULL
       $statement$ INTO changes;
     ELSE
       SELECT nullif(array_remove(ARRAY[
-        CASE WHEN bool_or(record_image_ne(ROW(o.name), ROW(n.name))) THEN '"name" = CASE WHEN m.key_id = m.id AND record_image_ne(ROW(m.old_0), ROW(m.new_0)) THEN m.new_0 ELSE k."name" END' END,
-        CASE WHEN bool_or(record_image_ne(ROW(o.token), ROW(n.token))) THEN '"token" = CASE WHEN record_image_ne(ROW(m.old_1), ROW(m.new_1)) THEN m.new_1 ELSE k."token" END' END,
-        CASE WHEN bool_or(record_image_ne(ROW(o.account_id), ROW(n.account_id))) THEN '"account_id" = CASE WHEN record_image_ne(ROW(m.old_2), ROW(m.new_2)) THEN m.new_2 ELSE k."account_id" END' END,
-        CASE WHEN bool_or(record_image_ne(ROW(o.revoked_at), ROW(n.revoked_at))) THEN '"revoked_at" = CASE WHEN record_image_ne(ROW(m.old_3), ROW(m.new_3)) THEN m.new_3 ELSE k."revoked_at" END' END,
-        CASE WHEN bool_or(record_image_ne(ROW(o.expires_at), ROW(n.expires_at))) THEN '"expires_at" = CASE WHEN record_image_ne(ROW(m.old_4), ROW(m.new_4)) THEN m.new_4 ELSE k."expires_at" END' END
+        CASE WHEN bool_or(record_image_ne(ROW(o.name), ROW(n.name)))
+          THEN '"name" = CASE WHEN m.key_id = m.id AND record_image_ne(ROW(m.old_0), ROW(m.new_0))'
+            ' THEN m.new_0 ELSE k."name" END' END,
+        CASE WHEN bool_or(record_image_ne(ROW(o.token), ROW(n.token)))
+          THEN '"token" = CASE WHEN record_image_ne(ROW(m.old_1), ROW(m.new_1))'
+            ' THEN m.new_1 ELSE k."token" END' END,
+        CASE WHEN bool_or(record_image_ne(ROW(o.account_id), ROW(n.account_id)))
+          THEN '"account_id" = CASE WHEN record_image_ne(ROW(m.old_2), ROW(m.new_2))'
+            ' THEN m.new_2 ELSE k."account_id" END' END,
+        CASE WHEN bool_or(record_image_ne(ROW(o.revoked_at), ROW(n.revoked_at)))
+          THEN '"revoked_at" = CASE WHEN record_image_ne(ROW(m.old_3), ROW(m.new_3))'
+            ' THEN m.new_3 ELSE k."revoked_at" END' END,
+        CASE WHEN bool_or(record_image_ne(ROW(o.expires_at), ROW(n.expires_at)))
+          THEN '"expires_at" = CASE WHEN record_image_ne(ROW(m.old_4), ROW(m.new_4))'
+            ' THEN m.new_4 ELSE k."expires_at" END' END
       ], NULL), '{}')
       INTO changes
       FROM new_rows n JOIN old_rows o ON o.id = n.id
@@ -1856,12 +2025,24 @@ BEGIN
         WHERE k."id" = m.key_id
               AND record_image_ne(
                 ROW(k."name", k."token", k."account_id", k."revoked_at", k."expires_at"),
-                ROW(CASE WHEN m.key_id = m.id AND record_image_ne(ROW(m.old_0), ROW(m.new_0)) THEN m.new_0 ELSE k."name" END,
-                    CASE WHEN record_image_ne(ROW(m.old_1), ROW(m.new_1)) THEN m.new_1 ELSE k."token" END,
-                    CASE WHEN record_image_ne(ROW(m.old_2), ROW(m.new_2)) THEN m.new_2 ELSE k."account_id" END,
-                    CASE WHEN record_image_ne(ROW(m.old_3), ROW(m.new_3)) THEN m.new_3 ELSE k."revoked_at" END,
-                    CASE WHEN record_image_ne(ROW(m.old_4), ROW(m.new_4)) THEN m.new_4 ELSE k."expires_at" END))
-          AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL
+                ROW(CASE WHEN m.key_id = m.id AND record_image_ne(ROW(m.old_0), ROW(m.new_0))
+                      THEN m.new_0 ELSE k."name" END,
+                    CASE WHEN record_image_ne(ROW(m.old_1), ROW(m.new_1))
+                      THEN m.new_1 ELSE k."token" END,
+                    CASE WHEN record_image_ne(ROW(m.old_2), ROW(m.new_2))
+                      THEN m.new_2 ELSE k."account_id" END,
+                    CASE WHEN record_image_ne(ROW(m.old_3), ROW(m.new_3))
+                      THEN m.new_3 ELSE k."revoked_at" END,
+                    CASE WHEN record_image_ne(ROW(m.old_4), ROW(m.new_4))
+                      THEN m.new_4 ELSE k."expires_at" END))
+          AND (
+                SELECT set_config(
+                  'search_path',
+                  coalesce(
+                    nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')
+                  ),
+                  true)
+              ) IS NOT NULL
       $statement$,
       array_to_string(changes, ', '));
     path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
@@ -1895,11 +2076,16 @@ BEGIN
           WHERE k."id" = m.key_id
                 AND record_image_ne(
                   ROW(k."name", k."token", k."account_id", k."revoked_at", k."expires_at"),
-                  ROW(CASE WHEN m.key_id = m.id AND record_image_ne(ROW(m.old_0), ROW(m.new_0)) THEN m.new_0 ELSE k."name" END,
-                      CASE WHEN record_image_ne(ROW(m.old_1), ROW(m.new_1)) THEN m.new_1 ELSE k."token" END,
-                      CASE WHEN record_image_ne(ROW(m.old_2), ROW(m.new_2)) THEN m.new_2 ELSE k."account_id" END,
-                      CASE WHEN record_image_ne(ROW(m.old_3), ROW(m.new_3)) THEN m.new_3 ELSE k."revoked_at" END,
-                      CASE WHEN record_image_ne(ROW(m.old_4), ROW(m.new_4)) THEN m.new_4 ELSE k."expires_at" END))
+                  ROW(CASE WHEN m.key_id = m.id AND record_image_ne(ROW(m.old_0), ROW(m.new_0))
+                        THEN m.new_0 ELSE k."name" END,
+                      CASE WHEN record_image_ne(ROW(m.old_1), ROW(m.new_1))
+                        THEN m.new_1 ELSE k."token" END,
+                      CASE WHEN record_image_ne(ROW(m.old_2), ROW(m.new_2))
+                        THEN m.new_2 ELSE k."account_id" END,
+                      CASE WHEN record_image_ne(ROW(m.old_3), ROW(m.new_3))
+                        THEN m.new_3 ELSE k."revoked_at" END,
+                      CASE WHEN record_image_ne(ROW(m.old_4), ROW(m.new_4))
+                        THEN m.new_4 ELSE k."expires_at" END))
           LIMIT 1
         ) k
       $statement$ INTO ids;
@@ -1973,7 +2159,14 @@ BEGIN
                   AND EXISTS (SELECT FROM "public"."accounts" o WHERE o."id" = d.account_id)
               ) m
         WHERE k."id" = m.key_id
-          AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL
+          AND (
+                SELECT set_config(
+                  'search_path',
+                  coalesce(
+                    nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')
+                  ),
+                  true)
+              ) IS NOT NULL
       $statement$;
     ELSE
       DELETE FROM "public"."api_keys" k
@@ -1990,7 +2183,14 @@ BEGIN
                 AND EXISTS (SELECT FROM "public"."accounts" o WHERE o."id" = d.account_id)
             ) m
       WHERE k."id" = m.key_id
-        AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL;
+        AND (
+              SELECT set_config(
+                'search_path',
+                coalesce(
+                  nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')
+                ),
+                true)
+            ) IS NOT NULL;
     END IF;
     path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     PERFORM keylift.settle(gone.ids, gone.tokens)

@@ -97,7 +97,14 @@ INSERT INTO "public"."api_keys" (id, account_id, api_id, name, token, created_at
                                  expires_at)
 OVERRIDING SYSTEM VALUE
 SELECT * FROM gone
-WHERE (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL;
+WHERE (
+        SELECT set_config(
+          'search_path',
+          coalesce(
+            nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')
+          ),
+          true)
+      ) IS NOT NULL;
 
 -- step 13_archive: refuse to drop an archive that holds rows
 DO $do$
@@ -143,7 +150,15 @@ WITH page AS MATERIALIZED (
   LIMIT $2
 ), gone AS (
   DELETE FROM "public"."account_api_keys" t
-  WHERE t.id IN (SELECT page.id FROM page) AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL
+  WHERE t.id IN (SELECT page.id FROM page)
+    AND (
+          SELECT set_config(
+            'search_path',
+            coalesce(
+              nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')
+            ),
+            true)
+        ) IS NOT NULL
   RETURNING 1
 )
 SELECT
@@ -164,7 +179,16 @@ END
 $body$;
 
 -- before the mirror is on: take all account keys out
-DELETE FROM "public"."account_api_keys" WHERE origin_api_id IS NOT NULL AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL;
+DELETE FROM "public"."account_api_keys"
+WHERE origin_api_id IS NOT NULL
+  AND (
+        SELECT set_config(
+          'search_path',
+          coalesce(
+            nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')
+          ),
+          true)
+      ) IS NOT NULL;
 
 -- vacuum the new table
 VACUUM "public"."account_api_keys";

@@ -782,7 +782,14 @@ FROM (
 ) s
 WHERE t.id = s.id AND t.origin_api_id IS NOT NULL
   AND s.last_used_at IS NOT NULL AND (t.last_used_at IS NULL OR t.last_used_at < s.last_used_at)
-  AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL;
+  AND (
+        SELECT set_config(
+          'search_path',
+          coalesce(
+            nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')
+          ),
+          true)
+      ) IS NOT NULL;
 
 -- synchronise the last use of per-API keys
 -- Its other forms: the archive is read, too, from finalize on.
@@ -798,4 +805,11 @@ WHERE ($1::bigint IS NULL OR k."id" > $1::bigint) AND ($2::bigint IS NULL OR k."
               JOIN "public"."api_keys" k ON k."id" = x.key_id
             WHERE x.outcome = 'merge' AND x.account_key_id = t.id AND k."last_used_at" >= t.last_used_at
           )
-  AND (SELECT set_config('search_path', coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')), true)) IS NOT NULL;
+  AND (
+        SELECT set_config(
+          'search_path',
+          coalesce(
+            nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')
+          ),
+          true)
+      ) IS NOT NULL;

@@ -1,4 +1,5 @@
 import type { WriteSession } from '../database/session.js';
+import { JOIN_RUN_AT_WORK } from './run-at-work.js';
 import type { RunPace } from './runs.js';
 
 /** What `pause`, `resume` and `tune` set; null: the command line of the run decides. */
@@ -28,8 +29,7 @@ export async function forgetSteering(session: WriteSession): Promise<void> {
   );
 }
 
-const LEADING = `
-  SELECT r.pace FROM keylift.control c JOIN keylift.runs r ON r.run_id = c.owner AND c.owned_until > clock_timestamp()`;
+const AT_WORK = `SELECT r.pace FROM keylift.control c ${JOIN_RUN_AT_WORK} WHERE r.run_id IS NOT NULL`;
 
 /**
  * Changes what is given. A run looks before each batch.
@@ -42,5 +42,5 @@ export async function steer(session: WriteSession, change: Partial<Control>): Pr
     `UPDATE keylift.control SET ${assignments} RETURNING paused, concurrency, batch_time, max_lag`,
     names.map((name) => change[name]),
   );
-  return { before, after, run: (await session.first<{ pace: RunPace | null }>(LEADING)) ?? null };
+  return { before, after, run: (await session.first<{ pace: RunPace | null }>(AT_WORK)) ?? null };
 }

@@ -1,6 +1,7 @@
 import { sql } from '../database/sql.js';
 import type { ReadSession } from '../database/session.js';
 import type { WaitKind } from '../database/waiting.js';
+import { JOIN_RUN_AT_WORK } from '../ledger/run-at-work.js';
 import type { Proof } from '../proof/document.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { readStatus, type Status } from '../status/status.js';
@@ -64,7 +65,7 @@ const COUNTS = sql`
       ${OUTCOMES}) x
     CROSS JOIN (
       ${WAITS}) w
-    LEFT JOIN keylift.runs r ON r.run_id = c.owner AND c.owned_until > clock_timestamp()
+    ${JOIN_RUN_AT_WORK}
     LEFT JOIN (
       ${LAST_ENDED}) e ON true
     LEFT JOIN (

@@ -1,4 +1,4 @@
-import { and, commaList, literal, row, sql } from '../database/sql.js';
+import { and, commaList, inFormat, literal, row, sql } from '../database/sql.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { backOnOwnPath, ON_PLATFORM_PATH } from './platform-path.js';
 
@@ -118,7 +118,7 @@ export function carryBack(schema: MappedSchema, table: string): string {
     -- One statement for all rows of a repeated token: the mirror must not see some of them changed and others not.
     EXECUTE format(
       $statement$
-        ${inFormat(updatePerApiRows(schema, { table, columns }))}
+        ${inFormat(updatePerApiRows(schema, { table, columns })).replace(ASSIGNMENTS, '%s')}
       $statement$,
       array_to_string(changes, ', '));
     ${backOnOwnPath(schema)}
@@ -131,25 +131,32 @@ const isChanged = (column: CarriedBack): string => `record_image_ne(ROW(o.${colu
 /** The assignments of the columns that changed in any row; null where none did. */
 const findChanges = (columns: readonly CarriedBack[], into = ''): string => sql`
   SELECT nullif(array_remove(ARRAY[
-    ${commaList(columns.map((c, at) => `CASE WHEN bool_or(${isChanged(c)}) THEN ${literal(assignment(c, at))} END`))}
+    ${commaList(columns.map(changeOf))}
   ], NULL), '{}')
   ${into}
   FROM new_rows n JOIN old_rows o ON o.id = n.id
   WHERE n.origin_api_id IS NOT NULL`;
 
-const inFormat = (text: string): string => text.replaceAll('%', '%%').replaceAll(ASSIGNMENTS, '%s');
-
 /** Where the assignments go, in a statement for `format`. */
 const ASSIGNMENTS = '/* changes */';
 
-const assignment = (column: CarriedBack, at: number): string => `${column.legacy} = ${carriedValue(column, at)}`;
+/** The assignment of a column as a literal of two lines, which PostgreSQL joins; null where no row changed it. */
+function changeOf(column: CarriedBack, at: number): string {
+  const [when, then] = carriedParts(column, at);
+  return sql`
+    CASE WHEN bool_or(${isChanged(column)})
+      THEN ${literal(`${column.legacy} = ${when}`)}
+        ${literal(` ${then}`)} END`;
+}
 
 /** The value that the per-API row `k` gets from the change `m`. */
-const carriedValue = (column: CarriedBack, at: number): string => {
+const carriedValue = (column: CarriedBack, at: number): string => carriedParts(column, at).join('\n  ');
+
+function carriedParts(column: CarriedBack, at: number): [when: string, then: string] {
   const [before, after] = [`m.old_${String(at)}`, `m.new_${String(at)}`];
   const applies = `${column.ownRowOnly ? 'm.key_id = m.id AND ' : ''}record_image_ne(ROW(${before}), ROW(${after}))`;
-  return `CASE WHEN ${applies} THEN ${after} ELSE k.${column.legacy} END`;
-};
+  return [`CASE WHEN ${applies}`, `THEN ${after} ELSE k.${column.legacy} END`];
+}
 
 /** Changed account keys as `m (id, key_id, old_0, new_0, …)`: a row for each per-API row. */
 function changedRows(columns: readonly CarriedBack[]): string {

@@ -1,6 +1,8 @@
 import { sql } from '../database/sql.js';
 import type { ReadSession } from '../database/session.js';
+import { JOIN_RUN_AT_WORK } from '../ledger/run-at-work.js';
 import type { RunPace } from '../ledger/runs.js';
+import { moment } from '../ledger/moment.js';
 import type { StageName } from '../ledger/states.js';
 
 /** What the ledger contains about the migration and the active run. */
@@ -31,6 +33,9 @@ export interface Facts {
   started_at: string;
   pace: RunPace | null;
   waiting_for: string | null;
+  /** The last heartbeat of that run, and its age. */
+  heartbeat_at: string;
+  heartbeat_seconds: number;
 }
 
 /** The seconds of a window count from the start of its first batch until now, because batches overlap. */
@@ -64,11 +69,13 @@ const FACTS = sql`
     c.paused, coalesce(c.concurrency, (r.pace->>'concurrency')::int) AS concurrency,
     (${STAGES}) AS stages,
     (SELECT count(*) FROM keylift.runs WHERE ended_at IS NULL AND lease_until > clock_timestamp()) AS runs,
-    r.run_id, r.command, r.host, r.pid, r.started_at::text AS started_at, r.pace, r.waiting_for
+    r.run_id, r.command, r.host, r.pid, r.started_at::text AS started_at, r.pace, r.waiting_for,
+    ${moment('r.heartbeat_at')} AS heartbeat_at,
+    round(extract(epoch FROM clock_timestamp() - r.heartbeat_at))::int AS heartbeat_seconds
   FROM (
     ${BATCHES}) b
     CROSS JOIN keylift.control c
-    LEFT JOIN keylift.runs r ON r.run_id = c.owner AND c.owned_until > clock_timestamp()`;
+    ${JOIN_RUN_AT_WORK}`;
 
 /** Reads the ledger, which must exist. */
 export const readFacts = (session: ReadSession): Promise<Facts> => session.one<Facts>(FACTS);
