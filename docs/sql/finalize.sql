@@ -55,7 +55,7 @@ BEGIN
   path := set_config('keylift.platform_path', keylift.platform_path(caller_path, caller_schemas), true);
   <<body>>
   DECLARE
-    changes text[];
+    changes pg_catalog.text[];
   BEGIN
     IF coalesce(current_setting('keylift.writer', true), '') <> ''
        AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(

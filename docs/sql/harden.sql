@@ -1731,10 +1731,10 @@ BEGIN
   <<body>>
   DECLARE
     id bigint;
-    token text;
+    token pg_catalog.text;
     several boolean;
     ids bigint[];
-    tokens text[];
+    tokens pg_catalog.text[];
   BEGIN
     IF coalesce(current_setting('keylift.writer', true), '') <> ''
        AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(
@@ -1782,12 +1782,12 @@ BEGIN
   <<body>>
   DECLARE
     id bigint;
-    token text;
+    token pg_catalog.text;
     several boolean;
     changed boolean;
-    column_changed text;
+    column_changed pg_catalog.text;
     ids bigint[];
-    tokens text[];
+    tokens pg_catalog.text[];
   BEGIN
     IF coalesce(current_setting('keylift.writer', true), '') <> ''
        AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(
@@ -1860,10 +1860,10 @@ BEGIN
   <<body>>
   DECLARE
     id bigint;
-    token text;
+    token pg_catalog.text;
     several boolean;
     ids bigint[];
-    tokens text[];
+    tokens pg_catalog.text[];
   BEGIN
     IF coalesce(current_setting('keylift.writer', true), '') <> ''
        AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(
@@ -1910,7 +1910,7 @@ BEGIN
   <<body>>
   DECLARE
     ids bigint[];
-    changes text[];
+    changes pg_catalog.text[];
   BEGIN
     IF coalesce(current_setting('keylift.writer', true), '') <> ''
        AND coalesce(current_setting('keylift.writer', true), '') = keylift.own_write(

@@ -49,7 +49,7 @@ export async function showPlan(context: CommandContext, opened: Opened, args: Pl
     context.write(
       planText(measured, { ...further, ...(args.concurrency !== undefined && { atOnce: args.concurrency }) }),
     );
-    if (shown !== undefined) context.write(`\n${shown.shownSql(opened.schema)}`);
+    if (shown !== undefined) context.write(`\n${shown.shownSql(opened.schema)}`, { verbatim: true });
   }
   return plan.outcomes.exception > 0 ? EXIT.exceptions : EXIT.done;
 }

@@ -2,7 +2,7 @@ import { sql } from '../database/sql.js';
 import type { ReadSession } from '../database/session.js';
 import { JOIN_RUN_AT_WORK } from '../ledger/run-at-work.js';
 import type { RunPace } from '../ledger/runs.js';
-import { moment } from '../ledger/moment.js';
+import { isoDate, moment } from '../ledger/moment.js';
 import type { StageName } from '../ledger/states.js';
 
 /** What the ledger contains about the migration and the active run. */
@@ -69,7 +69,7 @@ const FACTS = sql`
     c.paused, coalesce(c.concurrency, (r.pace->>'concurrency')::int) AS concurrency,
     (${STAGES}) AS stages,
     (SELECT count(*) FROM keylift.runs WHERE ended_at IS NULL AND lease_until > clock_timestamp()) AS runs,
-    r.run_id, r.command, r.host, r.pid, r.started_at::text AS started_at, r.pace, r.waiting_for,
+    r.run_id, r.command, r.host, r.pid, ${isoDate('r.started_at')} AS started_at, r.pace, r.waiting_for,
     ${moment('r.heartbeat_at')} AS heartbeat_at,
     round(extract(epoch FROM clock_timestamp() - r.heartbeat_at))::int AS heartbeat_seconds
   FROM (
