@@ -46,7 +46,7 @@ export async function showPlan(context: CommandContext, opened: Opened, args: Pl
     context.write(
       planText(measured, { ...further, ...(args.concurrency !== undefined && { atOnce: args.concurrency }) }),
     );
-    for (const { title, text } of sql ?? []) context.write(`\n-- ${title}\n${text.trim()};\n`);
+    for (const { title, text } of sql ?? []) context.write(`\n-- ${title}\n${text.trim()};\n`, { verbatim: true });
   }
   return plan.outcomes.exception > 0 ? EXIT.exceptions : EXIT.done;
 }

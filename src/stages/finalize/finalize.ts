@@ -1,5 +1,6 @@
 import { STEPS } from '../../../migrations/index.js';
 import { keyliftError, type KeyliftError } from '../../errors/keylift-error.js';
+import { counted } from '../../format.js';
 import type { Database } from '../../database/connect.js';
 import type { WriteSession } from '../../database/session.js';
 import { archivedColumns } from '../../mapping/archive.js';
@@ -90,7 +91,8 @@ export async function purge({ database, run }: StageContext): Promise<FinalizeRe
   return { state: 'purged', archived };
 }
 
-async function checkForeignKeys(database: Database, schema: MappedSchema): Promise<void> {
+/** @throws `foreign_keys_point` */
+export async function checkForeignKeys(database: Database, schema: MappedSchema): Promise<void> {
   const pointing = await database.readOnly((s) => pointingForeignKeys(s, schema));
   if (pointing.length > 0) throw foreignKeysPoint(pointing);
 }
@@ -117,7 +119,7 @@ async function archiveAll(context: StageContext): Promise<void> {
       { retry: 'underLoad' },
     );
     archived += page.moved;
-    if (page.moved > 0) emit({ kind: 'step', text: `archived ${String(archived)} per-API rows`, rows: archived });
+    if (page.moved > 0) emit({ kind: 'step', text: `archived ${counted(archived, 'per-API row')}`, rows: archived });
     if (page.last === null) return;
     after = page.last;
   }

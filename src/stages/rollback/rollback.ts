@@ -1,5 +1,6 @@
 import { STEPS } from '../../../migrations/index.js';
 import { keyliftError } from '../../errors/keylift-error.js';
+import { counted } from '../../format.js';
 import type { Database } from '../../database/connect.js';
 import { forgetSteering } from '../../ledger/control.js';
 import { recordEvent } from '../../ledger/events.js';
@@ -129,7 +130,7 @@ async function removeMoved({ database, schema, emit }: StageContext): Promise<nu
         { asynchronousCommit: true, retry: 'underLoad' },
       ),
     (removed) => {
-      emit({ kind: 'step', text: `took ${String(removed)} account keys back`, rows: removed });
+      emit({ kind: 'step', text: `took ${counted(removed, 'account key')} back`, rows: removed });
     },
   );
 }
