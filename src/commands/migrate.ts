@@ -8,6 +8,7 @@ import { readLeadingRun } from '../ledger/leading-run.js';
 import type { LedgerState } from '../ledger/migration.js';
 import { isBegun } from '../ledger/states.js';
 import { preflight } from '../preflight/preflight.js';
+import { concerns } from '../surroundings/findings.js';
 import { assistBackfill } from '../stages/backfill/assist.js';
 import { installLedger } from '../run/run.js';
 import { migrate, type MigrationReport } from '../stages/migrate.js';
@@ -103,9 +104,12 @@ async function ask(context: CommandContext, opened: OpenedMigration, args: Migra
     return;
   }
   const request = { holds: args.holds, pace: paceOf(args), listed: 0 };
-  const plan = await withPlan(opened, request, (planned) => Promise.resolve(planned.plan));
+  const { plan, surroundings } = await withPlan(opened, request, async (planned) => ({
+    plan: planned.plan,
+    surroundings: await concerns(planned.session, opened.schema.settings),
+  }));
   const lines = [
-    planText(plan, { brief: true }),
+    planText(plan, { brief: true, surroundings }),
     ...(joined === null ? resumeText(installed.state) : [wrap(joined, { rest: '  ' })]),
     'A rollback is possible until finalize --purge: keylift rollback.',
   ];

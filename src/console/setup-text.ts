@@ -6,11 +6,15 @@ import type { CheckFault, CheckReport } from '../setup/check/check.js';
 import type { Draft, DraftNote } from '../setup/init/draft.js';
 import type { Files } from '../setup/init/files.js';
 import { wrap } from './layout.js';
+import { surroundingsText } from './surroundings-text.js';
 
 const item = (text: string): string => wrap(text, { first: '  ', rest: '    ' });
 
-/** What `check` prints: the faults of the mapping by key with a suggestion, missing rights, then the notes. */
-export function checkText({ config, faults, notes }: CheckReport): string {
+/**
+ * What `check` prints: the faults of the mapping by key with a suggestion, missing rights, the notes, then what meets
+ * the tables.
+ */
+export function checkText({ config, faults, notes, surroundings }: CheckReport): string {
   const what = forTerminal(config ?? 'the default configuration');
   const rights = faults.filter(({ kind }) => kind === 'rights');
   const mapping = faults.filter(({ kind }) => kind !== 'rights');
@@ -22,6 +26,7 @@ export function checkText({ config, faults, notes }: CheckReport): string {
     ...(rights.length === 0 ? [] : ['', `This role lacks rights: ${counted(rights.length, 'fault')}`]),
     ...rights.flatMap(faultLines),
     ...(notes.length === 0 ? [] : ['', 'Good to know:', ...notes.map(({ at, note }) => item(`${at}: ${note}`))]),
+    ...surroundingsText(surroundings),
     '',
   ].join('\n');
 }

@@ -17,6 +17,7 @@ const LAYERS = [
   'database',
   'embedded',
   'mapping',
+  'surroundings',
   'resolver',
   'mirror',
   'ledger',

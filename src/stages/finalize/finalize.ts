@@ -5,6 +5,7 @@ import type { Database } from '../../database/connect.js';
 import type { WriteSession } from '../../database/session.js';
 import { archivedColumns } from '../../mapping/archive.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
+import { surroundingsGate } from '../../preflight/surroundings.js';
 import { recordEvent } from '../../ledger/events.js';
 import { requireAllowed } from '../../ledger/allowed.js';
 import { moveTo, readState, type LedgerState } from '../../ledger/migration.js';
@@ -35,13 +36,14 @@ export interface FinalizeReport {
 /**
  * Archives the moved per-API rows, in pages that can be interrupted anywhere, then takes the mirror away.
  *
- * @throws `not_switched`, `foreign_keys_point`, `proof_failed`.
+ * @throws `not_switched`, `preflight`, `foreign_keys_point`, `proof_failed`.
  */
 export async function finalize(context: StageContext): Promise<FinalizeReport> {
   const { database, schema, ddl, run, emit } = context;
   const state = requireAllowed('finalize', await database.readOnly(readState));
   if (state.state === 'finalized' || state.state === 'purged')
     return { state: state.state, archived: await countArchived(database, state) };
+  await database.readOnly((s) => surroundingsGate(s, schema, 'finalize'));
   await checkForeignKeys(database, schema);
   if (state.state === 'active') {
     await proveOrStop(context);

@@ -3,6 +3,7 @@ import { keyliftError } from '../../errors/keylift-error.js';
 import { counted } from '../../format.js';
 import type { Database } from '../../database/connect.js';
 import { forgetSteering } from '../../ledger/control.js';
+import { surroundingsGate } from '../../preflight/surroundings.js';
 import { recordEvent } from '../../ledger/events.js';
 import { requireAllowed } from '../../ledger/allowed.js';
 import { readInstalled } from '../../ledger/installed.js';
@@ -54,6 +55,7 @@ export async function rollBack(context: StageContext): Promise<RollbackReport> {
   const { database, schema, ddl, run, emit } = context;
   const state = requireAllowed('rollback', await database.readOnly(readState));
   if (!isBegun(state)) return nothingToRollBack(database, schema);
+  await database.readOnly((s) => surroundingsGate(s, schema, 'rollback'));
   emit({ kind: 'stage', stage: 'rollback' });
   await restoreArchive(context);
   await checkForeignKeys(context);
