@@ -90,6 +90,23 @@ SELECT
   EXISTS (SELECT FROM "public"."api_keys" k WHERE k."id" IS NULL) AS missing,
   false AS repeated;
 
+-- are ids made of tokens?
+/* looking whether ids are tokens */
+SELECT coalesce(bool_and(hit) AND count(*) > 1, false) AS tokens
+FROM (
+  SELECT k."id" AS id, k."token" AS token
+  FROM "public"."api_keys" k
+  WHERE (octet_length(k."token") > 0) IS TRUE
+  LIMIT 1000
+) s
+  CROSS JOIN LATERAL (
+    SELECT lower(s.token::text) IN (
+      lower(s.id::text),
+      encode(convert_to(s.id::text, getdatabaseencoding()), 'hex'),
+      md5(convert_to(s.id::text, getdatabaseencoding())),
+      encode(sha256(convert_to(s.id::text, getdatabaseencoding())), 'hex'))
+  ) one (hit);
+
 -- with a list of keys: which of them do not exist?
 SELECT given.id
 FROM unnest($1::text[]) AS given (id)

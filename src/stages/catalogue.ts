@@ -1,6 +1,7 @@
 import type { Migration } from '../../migrations/context.js';
 import { STEPS } from '../../migrations/index.js';
 import type { Statement } from '../database/sql.js';
+import { idsAreTokens } from '../mapping/id-is-token.js';
 import { idsNotIn } from '../mapping/known-ids.js';
 import { legacyFragments } from '../mapping/fragments.js';
 import type { MappedSchema } from '../mapping/inspect.js';
@@ -88,12 +89,14 @@ export const catalogue = (schema: MappedSchema): CatalogueSection[] => [
 ];
 
 /** What every command reads first. */
-function readings({ settings, legacy, types }: MappedSchema): Statement[] {
+function readings(schema: MappedSchema): Statement[] {
+  const { settings, legacy, types } = schema;
   const withoutTypes = legacyFragments(settings);
   return [
     valueTypes(withoutTypes, settings),
     expressionsInCatalog(withoutTypes),
     { title: 'can the keys be told apart?', text: rowsToldApart(legacy, { partitioned: types.idMayRepeat }) },
+    { title: 'are ids made of tokens?', text: idsAreTokens(schema) },
     {
       title: 'with a list of keys: which of them do not exist?',
       text: idsNotIn({ from: `${legacy.keys} k`, id: legacy.id(), type: types.id }),
