@@ -22,7 +22,7 @@ export const run: Run<typeof finalizeCommand> = async (context, args) => {
   const report = await startRun(context, opened, {
     command: args.purge ? 'finalize --purge' : 'finalize',
     metricsFile: args.metricsFile,
-    work: args.purge ? purge : finalize,
+    work: (stage) => (args.purge ? purge(stage) : finalize(stage, { triggers: args.triggers })),
   });
   if (context.json) context.printAnswer(report);
   else context.write(finalizeText(report));

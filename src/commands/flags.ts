@@ -1,4 +1,5 @@
 import { LOG_LEVELS } from '../logging/logger.js';
+import { TRIGGER_DECISIONS } from '../mapping/platform-triggers.js';
 import { duration, file, oneOf, wholeNumber, word, type ReadValue } from './values.js';
 
 /** A flag without a value; the command gets true or false. */
@@ -43,6 +44,13 @@ export const ACCOUNTS = {
   describe: 'only the accounts of this CSV (header account_id)',
   value: 'FILE',
   read: file,
+} as const satisfies Flag;
+
+/** `--triggers`. */
+export const TRIGGERS = {
+  describe: "fire or skip the platform's triggers on the rows; required where there are any",
+  value: 'fire|skip',
+  read: oneOf(TRIGGER_DECISIONS),
 } as const satisfies Flag;
 
 /** `--metrics-file`. */

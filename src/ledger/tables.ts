@@ -20,6 +20,7 @@ export const ledgerTables = (schema: MappedSchema): Statement[] => [
   holdsTable(schema),
   ...switchTables(schema),
   overlapsTable(schema),
+  leftKeysTable(schema),
   proofsTable,
   eventsTable,
 ];
@@ -27,7 +28,7 @@ export const ledgerTables = (schema: MappedSchema): Statement[] => [
 export const dropLedgerTables: Statement = {
   title: 'drop the ledger',
   text: sql`
-    DROP TABLE IF EXISTS keylift.events, keylift.proofs, keylift.overlaps, keylift.switched_accounts,
+    DROP TABLE IF EXISTS keylift.events, keylift.proofs, keylift.left_keys, keylift.overlaps, keylift.switched_accounts,
       keylift.switch_rule, keylift.holds, keylift.listed_keys, keylift.change_log, keylift.proof_duplicates,
       keylift.outcomes, keylift.batches,
       keylift.control, keylift.runs, keylift.migration;`,
@@ -218,6 +219,22 @@ const overlapsTable = (schema: MappedSchema): Statement => ({
     CREATE TABLE keylift.overlaps AS
     SELECT ${idOf(schema)} AS key_id FROM ${schema.legacy.keys} k WHERE false;
     ALTER TABLE keylift.overlaps ADD PRIMARY KEY (key_id);`,
+});
+
+const leftKeysTable = (schema: MappedSchema): Statement => ({
+  title: 'table keylift.left_keys',
+  text: sql`
+    -- Rows that a rollback could not bring back into the legacy table, whole, with the reason.
+    CREATE TABLE keylift.left_keys AS
+    SELECT ${idOf(schema)} AS key_id, ${idOf(schema)} AS account_key_id FROM ${schema.legacy.keys} k WHERE false;
+    ALTER TABLE keylift.left_keys
+      ADD COLUMN attempt integer NOT NULL,
+      ADD PRIMARY KEY (attempt, key_id),
+      ADD COLUMN reason text NOT NULL,
+      ADD COLUMN sqlstate text,
+      ADD COLUMN constraint_name text,
+      ADD COLUMN source json,
+      ADD COLUMN left_at timestamptz NOT NULL DEFAULT clock_timestamp();`,
 });
 
 const proofsTable: Statement = {

@@ -1,6 +1,8 @@
 import { literal, sql } from '../database/sql.js';
-import { ARCHIVE } from '../mapping/archive.js';
+import { SQLSTATE } from '../database/sqlstate.js';
+import { ARCHIVE, columnsNotArchived } from '../mapping/archive.js';
 import type { MappedSchema } from '../mapping/inspect.js';
+import { metTriggers } from '../mapping/platform-triggers.js';
 import { rowsOfTokens } from './fragments.js';
 
 /** Per-API keys that `settle` looked at since the archive exists, some of them more than once. */
@@ -43,6 +45,7 @@ export const archiveLate = (schema: MappedSchema): string => {
       columns text;
       pointing record;
       points boolean;
+      moved bigint;
     BEGIN
       SELECT array_agg(${l.id()})
       INTO leaving
@@ -53,12 +56,30 @@ export const archiveLate = (schema: MappedSchema): string => {
           OR EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = ${l.id()} AND x.outcome = 'merge')
         );
       IF leaving IS NOT NULL THEN
+        ${refuseWithoutPage(schema)}
         ${refusePointing(schema)}
         ${moveToArchive(schema)}
       END IF;
       DELETE FROM ${LATE};
     END
     $do$;`;
+};
+
+/** A page of finalize knows what the operator decided about triggers, and adds columns to the archive. */
+const refuseWithoutPage = ({ legacy: l }: MappedSchema): string => {
+  const keys = `${literal(l.keys)}::regclass`;
+  return sql`
+    IF EXISTS (
+        SELECT FROM (
+          ${metTriggers(keys, 'DELETE')}
+        ) met
+        WHERE met.fires AND NOT met.enforces
+      ) OR EXISTS (
+        ${columnsNotArchived({ archive: `'${ARCHIVE}'::regclass`, keys })}
+      ) THEN
+      RAISE EXCEPTION 'keys that moved late must leave in a page of finalize'
+        USING ERRCODE = '${SQLSTATE.lateKeys}';
+    END IF;`;
 };
 
 /** No row of another table may point at a row that leaves: its foreign key could delete it along. */
@@ -87,6 +108,8 @@ function moveToArchive({ legacy: l }: MappedSchema): string {
     SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)
     INTO columns
     FROM pg_catalog.pg_attribute a
+      JOIN pg_catalog.pg_attribute b
+        ON b.attrelid = ${literal(l.keys)}::regclass AND b.attname = a.attname AND NOT b.attisdropped
     WHERE a.attrelid = '${ARCHIVE}'::regclass AND a.attnum > 0 AND NOT a.attisdropped;
     EXECUTE format(
       $late$
@@ -96,5 +119,9 @@ function moveToArchive({ legacy: l }: MappedSchema): string {
         INSERT INTO ${ARCHIVE} (%1$s)
         SELECT %1$s FROM gone
       $late$,
-      columns) USING leaving;`;
+      columns) USING leaving;
+    GET DIAGNOSTICS moved = ROW_COUNT;
+    IF moved <> cardinality(leaving) THEN
+      RAISE EXCEPTION 'not every key that moved late entered the archive';
+    END IF;`;
 }
