@@ -10,8 +10,6 @@ import {
   type TriggerDecision,
 } from '../mapping/platform-triggers.js';
 
-export type { TriggerDecision };
-
 /** Which statement of a page meets the triggers, and what the operator decided about them. */
 export interface TriggerOrder {
   event: RowEvent;

@@ -3,7 +3,8 @@ import { readInstalled } from '../../ledger/installed.js';
 import { moveTo } from '../../ledger/migration.js';
 import { ARCHIVE } from '../../mapping/archive.js';
 import type { StageContext } from '../../run/context.js';
-import { requireDecision, type TriggerDecision } from '../platform-triggers.js';
+import type { TriggerDecision } from '../../mapping/platform-triggers.js';
+import { requireDecision } from '../platform-triggers.js';
 import { inPages } from './pages.js';
 import { restorePage } from './restore-page.js';
 

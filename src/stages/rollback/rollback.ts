@@ -13,7 +13,7 @@ import type { StageContext } from '../../run/context.js';
 import { letMovedKeysGo } from '../../mirror/change-log.js';
 import { MARK_WRITES_OF_STAGE } from '../../mirror/own-writes.js';
 import { BY_INDEX } from '../../database/by-index.js';
-import type { TriggerDecision } from '../platform-triggers.js';
+import type { TriggerDecision } from '../../mapping/platform-triggers.js';
 import { applySwitch } from '../switch/rule.js';
 import { foreignKeysToTakeBack } from '../finalize/foreign-keys.js';
 import { leftKeys, type LeftKey } from './left.js';
