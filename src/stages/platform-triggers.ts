@@ -46,18 +46,23 @@ export async function lockTriggers(
   { event, decision }: TriggerOrder,
 ): Promise<PageTriggers> {
   const { keys } = schema.legacy;
+  const onOwnPath = async <T>(statements: () => Promise<T>): Promise<T> => {
+    const result = await statements();
+    await session.query(`SET LOCAL search_path = ${schema.searchPath}`);
+    return result;
+  };
   // Deferred triggers and constraints act in the page, before it is compared, and ALTER TABLE finds none pending.
   await session.query(`SET CONSTRAINTS ALL IMMEDIATE; LOCK TABLE ${keys} IN ROW EXCLUSIVE MODE`);
   const met = await readMetTriggers(session, keys, event);
   const firing = firingTriggers(met);
-  if (firing.length === 0) return { fired: [], around: (statements) => statements() };
+  if (firing.length === 0) return { fired: [], around: onOwnPath };
   if (decision === undefined) refuseUndecided(firing, event);
-  if (decision === 'fire') return { fired: firing.map(describe), around: (statements) => statements() };
+  if (decision === 'fire') return { fired: firing.map(describe), around: onOwnPath };
   const silent = { fired: [] };
   if (replicaRoleFits(met, event) && (await mayBeReplica(session)))
-    return { ...silent, around: (statements) => asReplica(session, statements) };
+    return { ...silent, around: (statements) => asReplica(session, () => onOwnPath(statements)) };
   await session.query(`LOCK TABLE ${keys} IN SHARE ROW EXCLUSIVE MODE`);
-  return { ...silent, around: (statements) => withDisabled(session, firing, statements) };
+  return { ...silent, around: (statements) => withDisabled(session, firing, () => onOwnPath(statements)) };
 }
 
 const describe = ({ table, name, timing }: MetTrigger): string => `${name} on ${table}, ${timing}`;

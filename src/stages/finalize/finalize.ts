@@ -58,16 +58,13 @@ export async function finalize(context: StageContext, { triggers }: FinalizeOpti
   return { state: 'finalized', archived: await countArchived(database, { ...state, state: 'finalized' }) };
 }
 
-/**
- * A key that moved after its page leaves in this step, too, before a writer can change it without the mirror. Where the
- * platform has triggers on deletes, or has added a column, the step refuses such keys, and they leave in a page.
- */
+/** The step refuses a key that moved after its page; it leaves in another page, and the step runs again. */
 async function takeMirrorAway(context: StageContext, triggers: TriggerDecision | undefined): Promise<void> {
   const { ddl, stop } = context;
   await retry(() => ddl.up(STEPS.finalize.slice(1)), {
     policy: 'lateKeys',
     stop,
-    onRetry: () => archiveAll(context, triggers), // names the rows of other tables that point at the key
+    onRetry: () => archiveAll(context, triggers),
   });
 }
 

@@ -1,5 +1,6 @@
 import { commaList, row, sql } from '../../database/sql.js';
 import { ARCHIVE } from '../../mapping/archive.js';
+import { ON_PLATFORM_PATH } from '../../mirror/platform-path.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
 
 /** Rows of a page. */
@@ -72,6 +73,7 @@ export const archiveRows = ({ legacy: l, types }: MappedSchema, columns: readonl
     ), gone AS (
       DELETE FROM ${l.keys} k
       WHERE ${l.id()} = ANY ($1::text[]::${types.id}[])
+        AND ${ON_PLATFORM_PATH}
       RETURNING ${commaList(of('k'))}
     ), archived AS (
       INSERT INTO ${ARCHIVE} (${commaList(columns)})

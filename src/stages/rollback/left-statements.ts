@@ -2,6 +2,7 @@ import { literal, sql } from '../../database/sql.js';
 import { ARCHIVE } from '../../mapping/archive.js';
 import { overSource } from '../../mapping/fragments.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
+import { backOnOwnPath, PATH_VARIABLE } from '../../mirror/platform-path.js';
 import { insertArchived } from './statements.js';
 
 /** Archived rows with one account key. */
@@ -47,12 +48,14 @@ export const restoreGroups = (
       complete ${id}[];
       state text;
       constraint_name text;
+      ${PATH_VARIABLE}
     BEGIN
       FOR listed IN SELECT json_array_elements(${literal(list)}::json) LOOP
         account_key := (own.listed ->> 'account_key_id')::${id};
         ids := ARRAY(SELECT json_array_elements_text(own.listed -> 'ids')::${id});
         BEGIN
           ${insertArchived(schema, columns, 'own.ids')};
+          ${backOnOwnPath(schema)}
           CONTINUE;
         EXCEPTION WHEN integrity_constraint_violation OR data_exception THEN
           GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, constraint_name = CONSTRAINT_NAME;
@@ -63,6 +66,7 @@ export const restoreGroups = (
           ids := own.complete;
           BEGIN
             ${insertArchived(schema, columns, 'own.ids')};
+            ${backOnOwnPath(schema)}
             ids := ARRAY(SELECT unnest(own.whole) EXCEPT SELECT unnest(own.complete));
           EXCEPTION WHEN integrity_constraint_violation OR data_exception THEN
             GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, constraint_name = CONSTRAINT_NAME;

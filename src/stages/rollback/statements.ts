@@ -2,6 +2,7 @@ import { commaList, row, sql } from '../../database/sql.js';
 import { ARCHIVE, type ArchivedColumn } from '../../mapping/archive.js';
 import { fingerprintOf } from '../../mapping/fingerprint.js';
 import { overSource } from '../../mapping/fragments.js';
+import { ON_PLATFORM_PATH } from '../../mirror/platform-path.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
 
 /** Rows of a page. */
@@ -47,7 +48,8 @@ export const insertArchived = ({ legacy: l }: MappedSchema, columns: readonly st
   OVERRIDING SYSTEM VALUE
   SELECT ${commaList(columns.map((column) => `k.${column}`))}
   FROM ${ARCHIVE} k
-  WHERE ${l.id()} = ANY (${ids})`;
+  WHERE ${l.id()} = ANY (${ids})
+    AND ${ON_PLATFORM_PATH}`;
 
 /** Restores the archived rows $1. */
 export const restoreRows = (schema: MappedSchema, columns: readonly string[]): string => sql`
@@ -80,7 +82,9 @@ export const removePage = ({ legacy: l, types }: MappedSchema): string => sql`
     ORDER BY t.id
     LIMIT $2
   ), gone AS (
-    DELETE FROM ${l.target} t WHERE t.id IN (SELECT page.id FROM page) RETURNING 1
+    DELETE FROM ${l.target} t
+    WHERE t.id IN (SELECT page.id FROM page) AND ${ON_PLATFORM_PATH}
+    RETURNING 1
   )
   SELECT
     (SELECT count(*) FROM gone)::int AS keys,
