@@ -1,4 +1,4 @@
-import { isDatabaseError, isRetryable, isTimeout, sqlStateOf } from '../database/sqlstate.js';
+import { isDatabaseError, sqlStateOf } from '../database/sqlstate.js';
 import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
 import type { PageTriggers } from './platform-triggers.js';
 
@@ -14,9 +14,12 @@ export async function throughTriggers<T>(done: Done, triggers: PageTriggers, sta
   }
 }
 
-/** What a function raises (P0), and what PostgreSQL says where a trigger has changed the row of its statement (27). */
+/** Collisions, timeouts and the state of the server are no trigger's doing. */
+const NOT_OF_TRIGGERS = /^(08|40|53|55P03|57|58|XX)/;
+
+/** keylift's own statement has no other cause of an error. */
 const isRaisedByTrigger = (error: unknown): boolean =>
-  isDatabaseError(error) && !isRetryable(error) && !isTimeout(error) && /^(P0|27)/.test(sqlStateOf(error) ?? '');
+  isDatabaseError(error) && !NOT_OF_TRIGGERS.test(sqlStateOf(error) ?? '');
 
 /** Not every row of the page came out as it was meant to. The page is rolled back. */
 export const refusedByTriggers = (
