@@ -1,7 +1,9 @@
 import { STEPS } from '../../../migrations/index.js';
 import { keyliftError } from '../../errors/keylift-error.js';
+import { counted } from '../../format.js';
 import type { Database } from '../../database/connect.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
+import { surroundingsGate } from '../../preflight/surroundings.js';
 import { recordEvent } from '../../ledger/events.js';
 import { requireAllowed } from '../../ledger/allowed.js';
 import { moveTo, readState, type LedgerState } from '../../ledger/migration.js';
@@ -29,13 +31,15 @@ export interface FinalizeOptions {
 /**
  * Archives the moved per-API rows, in pages that can be interrupted anywhere, then takes the mirror away.
  *
- * @throws `not_switched`, `triggers_need_a_decision`, `foreign_keys_point`, `proof_failed`, `triggers_change_rows`.
+ * @throws `not_switched`, `preflight`, `triggers_need_a_decision`, `foreign_keys_point`, `proof_failed`,
+ *   `triggers_change_rows`.
  */
 export async function finalize(context: StageContext, { triggers }: FinalizeOptions = {}): Promise<FinalizeReport> {
   const { database, schema, ddl, run, emit } = context;
   const state = requireAllowed('finalize', await database.readOnly(readState));
   if (state.state === 'finalized' || state.state === 'purged')
     return { state: state.state, archived: await countArchived(database, state) };
+  await database.readOnly((s) => surroundingsGate(s, schema, 'finalize'));
   await database.readOnly((s) => requireDecision(s, schema, { event: 'DELETE', decision: triggers }));
   await checkForeignKeys(database, schema);
   if (state.state === 'active') {
@@ -86,7 +90,8 @@ export async function purge({ database, run }: StageContext): Promise<FinalizeRe
   return { state: 'purged', archived };
 }
 
-async function checkForeignKeys(database: Database, schema: MappedSchema): Promise<void> {
+/** @throws `foreign_keys_point` */
+export async function checkForeignKeys(database: Database, schema: MappedSchema): Promise<void> {
   const pointing = await database.readOnly((s) => pointingForeignKeys(s, schema));
   if (pointing.length === 0) return;
   throw keyliftError('foreign_keys_point', {
@@ -108,7 +113,7 @@ async function archiveAll(
       { retry: 'underLoad' },
     );
     archived += page.moved;
-    if (page.moved > 0) emit({ kind: 'step', text: `archived ${String(archived)} per-API rows`, rows: archived });
+    if (page.moved > 0) emit({ kind: 'step', text: `archived ${counted(archived, 'per-API row')}`, rows: archived });
     if (page.lacksColumns)
       await database.transaction((session) => addMissingColumns(session, schema), { retry: 'underLoad' });
     else if (page.last === null) return;

@@ -1,4 +1,5 @@
 import { STEPS } from '../../../migrations/index.js';
+import { counted } from '../../format.js';
 import { readInstalled } from '../../ledger/installed.js';
 import { moveTo } from '../../ledger/migration.js';
 import { ARCHIVE } from '../../mapping/archive.js';
@@ -28,7 +29,7 @@ export async function restoreArchive(context: StageContext, triggers: TriggerDec
     (after) =>
       database.transaction((session) => restorePage(session, schema, { after, triggers }), { retry: 'underLoad' }),
     (restored) => {
-      emit({ kind: 'step', text: `restored ${String(restored)} per-API rows`, rows: restored });
+      emit({ kind: 'step', text: `restored ${counted(restored, 'per-API row')}`, rows: restored });
     },
   );
   await ddl.down(STEPS.finalize.slice(0, 1));
