@@ -1,5 +1,6 @@
 import { sql, type Statement } from '../database/sql.js';
 import type { MappedSchema } from '../mapping/inspect.js';
+import { leftKeysTable } from './left-keys.js';
 
 /**
  * The ledger's tables. Its key columns take type and collation from the legacy key table, so that ranges of text ids are
@@ -219,22 +220,6 @@ const overlapsTable = (schema: MappedSchema): Statement => ({
     CREATE TABLE keylift.overlaps AS
     SELECT ${idOf(schema)} AS key_id FROM ${schema.legacy.keys} k WHERE false;
     ALTER TABLE keylift.overlaps ADD PRIMARY KEY (key_id);`,
-});
-
-const leftKeysTable = (schema: MappedSchema): Statement => ({
-  title: 'table keylift.left_keys',
-  text: sql`
-    -- Rows that a rollback could not bring back into the legacy table, whole, with the reason.
-    CREATE TABLE keylift.left_keys AS
-    SELECT ${idOf(schema)} AS key_id, ${idOf(schema)} AS account_key_id FROM ${schema.legacy.keys} k WHERE false;
-    ALTER TABLE keylift.left_keys
-      ADD COLUMN attempt integer NOT NULL,
-      ADD PRIMARY KEY (attempt, key_id),
-      ADD COLUMN reason text NOT NULL,
-      ADD COLUMN sqlstate text,
-      ADD COLUMN constraint_name text,
-      ADD COLUMN source json,
-      ADD COLUMN left_at timestamptz NOT NULL DEFAULT clock_timestamp();`,
 });
 
 const proofsTable: Statement = {

@@ -144,7 +144,7 @@ export const MIGRATION_CODES = entries({
   triggers_not_skippable: {
     exit: 'refused',
     section: 'triggers-of-the-platform',
-    meaning: '--triggers skip needs the right to set session_replication_role, or to alter the legacy table.',
+    meaning: 'To skip triggers, the role must be allowed to set session_replication_role or to alter the legacy table.',
     hint: 'Run the same command as the owner of the legacy table, or pass --triggers fire.',
   },
   triggers_change_rows: {
