@@ -27,6 +27,7 @@ const ELSEWHERE: Record<string, string> = {
   'gate-connections': 'test/surroundings: a role with a limit',
   'gate-prepared-transactions': 'test/surroundings: a block would have to wait for a minute',
   'gate-synchronous-standby': 'test/surroundings: a server of its own',
+  'keys-that-a-rollback-leaves': 'test/live: an API that is deleted after finalize',
   'disk-full': 'test/fire: a small file system that fills',
   'step-cut-off': 'test/fire: a limit on statements',
   'stop-resume-take-back': 'test/terminal and test/cli: Ctrl-C',
