@@ -22,12 +22,17 @@ export async function restoreArchive(context: StageContext, triggers: TriggerDec
     const { holds } = await session.one<{ holds: boolean }>(`SELECT EXISTS (SELECT FROM ${ARCHIVE}) AS holds`);
     if (holds) await requireDecision(session, schema, { event: 'INSERT', decision: triggers });
   });
-  await database.transaction((session) => moveTo(session, { state: 'restoring' }));
+  await database.transaction((session) => moveTo(session, { state: 'restoring' }), {
+    name: 'rollback: begin to restore',
+  });
   // The mirror goes on first, so that a restored row follows its account key from its first moment.
   await ddl.down(STEPS.finalize.slice(1));
   await inPages(
     (after) =>
-      database.transaction((session) => restorePage(session, schema, { after, triggers }), { retry: 'underLoad' }),
+      database.transaction((session) => restorePage(session, schema, { after, triggers }), {
+        name: 'rollback: restore a page of the archive',
+        retry: 'underLoad',
+      }),
     (restored) => {
       emit({ kind: 'step', text: `restored ${counted(restored, 'per-API row')}`, rows: restored });
     },

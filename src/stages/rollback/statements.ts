@@ -57,7 +57,10 @@ export const restoreRows = (schema: MappedSchema, columns: readonly string[]): s
   ${insertArchived(schema, columns, `$1::text[]::${schema.types.id}[]`)}`;
 
 /** How many of the archived rows $1 are in the legacy table as they were, whole. */
-export const countRestored = ({ legacy: l, types }: MappedSchema, columns: readonly ArchivedColumn[]): string => sql`
+export const countRestored = (
+  { legacy: l, types }: MappedSchema,
+  columns: readonly Pick<ArchivedColumn, 'name' | 'cast'>[],
+): string => sql`
   /* comparing restored rows with the archive */
   SELECT count(*)::int AS rows
   FROM ${ARCHIVE} k
@@ -83,12 +86,19 @@ export const removePage = ({ legacy: l, types }: MappedSchema): string => sql`
     LIMIT $2
   ), gone AS (
     DELETE FROM ${l.target} t
-    WHERE t.id IN (SELECT page.id FROM page) AND ${ON_PLATFORM_PATH}
+    WHERE t.id IN (SELECT page.id FROM page)
+      AND ${ON_PLATFORM_PATH}
     RETURNING 1
   )
   SELECT
     (SELECT count(*) FROM gone)::int AS keys,
     (SELECT page.id::text FROM page ORDER BY page.id DESC LIMIT 1) AS last`;
+
+/** Deletes all copied account keys, in a rollback before the mirror is on. */
+export const removeCopiedKeys = ({ legacy: l }: MappedSchema): string => sql`
+  DELETE FROM ${l.target}
+  WHERE origin_api_id IS NOT NULL
+    AND ${ON_PLATFORM_PATH}`;
 
 /** What the ledger knows of the keys. The batches stay, for the history. */
 export const FORGET_MIGRATION = [
@@ -123,3 +133,6 @@ export const nativeKeys = ({ legacy: l, types }: MappedSchema): string => sql`
       WHERE x.attempt = (SELECT m.attempt FROM keylift.migration m) AND x.key_id = t.id
     )
   ORDER BY t.id`;
+
+/** The step that drops the triggers reads the table once more under a lock; a vacuum leaves it little to read. */
+export const vacuum = ({ legacy: l }: MappedSchema): string => `VACUUM ${l.target}`;
