@@ -270,6 +270,19 @@ CREATE TABLE keylift.overlaps AS
 SELECT (k."id")::bigint AS key_id FROM "public"."api_keys" k WHERE false;
 ALTER TABLE keylift.overlaps ADD PRIMARY KEY (key_id);
 
+-- step 01_ledger: table keylift.left_keys
+-- Rows that a rollback could not bring back into the legacy table, whole, with the reason.
+CREATE TABLE keylift.left_keys AS
+SELECT (k."id")::bigint AS key_id, (k."id")::bigint AS account_key_id FROM "public"."api_keys" k WHERE false;
+ALTER TABLE keylift.left_keys
+  ADD COLUMN attempt integer NOT NULL,
+  ADD PRIMARY KEY (attempt, key_id),
+  ADD COLUMN reason text NOT NULL,
+  ADD COLUMN sqlstate text,
+  ADD COLUMN constraint_name text,
+  ADD COLUMN source json,
+  ADD COLUMN left_at timestamptz NOT NULL DEFAULT clock_timestamp();
+
 -- step 01_ledger: table keylift.proofs
 CREATE TABLE keylift.proofs (
   proof_no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

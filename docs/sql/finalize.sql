@@ -363,11 +363,22 @@ WHERE k."id" IN (
       );
 
 -- the same for the rows of a page
-SELECT EXISTS (SELECT FROM other_table f WHERE f.key_id = ANY ($1::text[]::bigint[])) AS points;
+/* looking for references to rows that leave */
+SELECT EXISTS (
+  SELECT
+  FROM other_table f
+    JOIN "public"."api_keys" k ON f.key_id = k."id"
+  WHERE k."id" = ANY ($1::text[]::bigint[])
+) AS referenced;
 
 -- archive the page
 /* archiving a page of rows */
-WITH gone AS (
+WITH leaving AS MATERIALIZED (
+  SELECT k.id, k.account_id, k.api_id, k.name, k.token, k.created_at, k.last_used_at,
+         k.revoked_at, k.expires_at
+  FROM "public"."api_keys" k
+  WHERE k."id" = ANY ($1::text[]::bigint[])
+), gone AS (
   DELETE FROM "public"."api_keys" k
   WHERE k."id" = ANY ($1::text[]::bigint[])
     AND (
@@ -380,10 +391,27 @@ WITH gone AS (
         ) IS NOT NULL
   RETURNING k.id, k.account_id, k.api_id, k.name, k.token, k.created_at, k.last_used_at,
             k.revoked_at, k.expires_at
+), archived AS (
+  INSERT INTO keylift.archived_keys (id, account_id, api_id, name, token, created_at, last_used_at, revoked_at,
+                                     expires_at)
+  SELECT * FROM gone
+  RETURNING id, account_id, api_id, name, token, created_at, last_used_at, revoked_at,
+            expires_at
 )
-INSERT INTO keylift.archived_keys (id, account_id, api_id, name, token, created_at, last_used_at, revoked_at,
-                                   expires_at)
-SELECT * FROM gone;
+SELECT
+  (SELECT count(*) FROM leaving)::int AS read,
+  (SELECT count(*) FROM gone)::int AS deleted,
+  (SELECT count(*) FROM archived)::int AS archived,
+  (
+    SELECT count(*)
+    FROM leaving k
+      JOIN archived b ON b."id" = k."id"
+    WHERE record_image_ne(
+      ROW(k.id, k.account_id, k.api_id, k.name, k.token, k.created_at, k.last_used_at,
+          k.revoked_at, k.expires_at),
+      ROW(b.id, b.account_id, b.api_id, b.name, b.token, b.created_at, b.last_used_at,
+          b.revoked_at, b.expires_at))
+  )::int AS different;
 
 -- step 14_mirror_off: drop the triggers of the mirror
 DROP TRIGGER IF EXISTS keylift_insert ON "public"."api_keys";
@@ -409,52 +437,19 @@ BEGIN
 END
 $do$;
 
--- step 14_mirror_off: archive keys that got their account key behind the pages
+-- step 14_mirror_off: refuse keys that got their account key behind the pages
 DO $do$
-DECLARE
-  leaving bigint[];
-  columns text;
-  pointing record;
-  points boolean;
 BEGIN
-  SELECT array_agg(k."id")
-  INTO leaving
-  FROM "public"."api_keys" k
-  WHERE k."id" IN (SELECT late.key_id FROM keylift.late_keys late)
-    AND (
-      EXISTS (SELECT FROM "public"."account_api_keys" t WHERE t.id = k."id" AND t.origin_api_id IS NOT NULL)
-      OR EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = k."id" AND x.outcome = 'merge')
-    );
-  IF leaving IS NOT NULL THEN
-    FOR pointing IN
-      SELECT c.conrelid::regclass AS name, a.attname AS column_name
-      FROM pg_catalog.pg_constraint c
-        JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
-      WHERE c.contype = 'f' AND c.confrelid = '"public"."api_keys"'::regclass
-        AND c.conparentid = 0 AND cardinality(c.conkey) = 1
-    LOOP
-      EXECUTE format(
-        'SELECT EXISTS (SELECT FROM %s f WHERE f.%I = ANY ($1))',
-        pointing.name, pointing.column_name) INTO points USING leaving;
-      IF points THEN
-        -- finalize looks again, and names them all
-        RAISE EXCEPTION 'rows of % have come to point at per-API rows that would be archived', pointing.name
-          USING ERRCODE = 'foreign_key_violation';
-      END IF;
-    END LOOP;
-    SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)
-    INTO columns
-    FROM pg_catalog.pg_attribute a
-    WHERE a.attrelid = 'keylift.archived_keys'::regclass AND a.attnum > 0 AND NOT a.attisdropped;
-    EXECUTE format(
-      $late$
-        WITH gone AS (
-          DELETE FROM "public"."api_keys" k WHERE k."id" = ANY ($1) RETURNING *
-        )
-        INSERT INTO keylift.archived_keys (%1$s)
-        SELECT %1$s FROM gone
-      $late$,
-      columns) USING leaving;
+  IF EXISTS (
+    SELECT
+    FROM "public"."api_keys" k
+    WHERE k."id" IN (SELECT late.key_id FROM keylift.late_keys late)
+      AND (
+        EXISTS (SELECT FROM "public"."account_api_keys" t WHERE t.id = k."id" AND t.origin_api_id IS NOT NULL)
+        OR EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = k."id" AND x.outcome = 'merge')
+      )
+  ) THEN
+    RAISE EXCEPTION 'keys moved after their page of finalize' USING ERRCODE = 'KL001';
   END IF;
   DELETE FROM keylift.late_keys;
 END

@@ -79,25 +79,32 @@ WHERE t.id = ANY ($1::text[]::bigint[])
 ORDER BY t.id
 FOR SHARE;
 
+-- read all rows behind them
+SELECT k."id"::text AS id, coalesce(x.account_key_id, k."id")::text AS account_key_id,
+  a."id" IS NULL OR o."id" IS NULL AS points_nowhere
+FROM
+  keylift.archived_keys k
+  LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
+  LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
+  LEFT JOIN keylift.outcomes x ON x.key_id = k."id" AND x.outcome = 'merge'
+WHERE k."id" IN (
+  SELECT unnest($1::text[]::bigint[])
+  UNION
+  SELECT m.key_id
+  FROM keylift.outcomes m
+  WHERE m.outcome = 'merge' AND m.account_key_id = ANY ($1::text[]::bigint[])
+);
+
 -- restore the page
 /* bringing back a page of the archive */
-WITH gone AS (
-  DELETE FROM keylift.archived_keys k
-  WHERE k."id" IN (
-    SELECT unnest($1::text[]::bigint[] || $2::text[]::bigint[])
-    UNION
-    SELECT x.key_id
-    FROM keylift.outcomes x
-    WHERE x.outcome = 'merge' AND x.account_key_id = ANY ($2::text[]::bigint[])
-  )
-  RETURNING k.id, k.account_id, k.api_id, k.name, k.token, k.created_at, k.last_used_at,
-            k.revoked_at, k.expires_at
-)
 INSERT INTO "public"."api_keys" (id, account_id, api_id, name, token, created_at, last_used_at, revoked_at,
                                  expires_at)
 OVERRIDING SYSTEM VALUE
-SELECT * FROM gone
-WHERE (
+SELECT k.id, k.account_id, k.api_id, k.name, k.token, k.created_at, k.last_used_at,
+       k.revoked_at, k.expires_at
+FROM keylift.archived_keys k
+WHERE k."id" = ANY ($1::text[]::bigint[])
+  AND (
         SELECT set_config(
           'search_path',
           coalesce(
@@ -105,6 +112,121 @@ WHERE (
           ),
           true)
       ) IS NOT NULL;
+
+-- where the legacy table refuses a row: restore the rows one by one
+/* bringing back archived rows one by one */
+DO $restore$
+#variable_conflict use_column
+<<own>>
+DECLARE
+  listed json;
+  account_key bigint;
+  ids bigint[];
+  whole bigint[];
+  complete bigint[];
+  state text;
+  constraint_name text;
+  path text;
+BEGIN
+  FOR listed IN SELECT json_array_elements('[]'::json) LOOP
+    account_key := (own.listed ->> 'account_key_id')::bigint;
+    ids := ARRAY(SELECT json_array_elements_text(own.listed -> 'ids')::bigint);
+    BEGIN
+      INSERT INTO "public"."api_keys" (id, account_id, api_id, name, token, created_at, last_used_at, revoked_at,
+                                       expires_at)
+      OVERRIDING SYSTEM VALUE
+      SELECT k.id, k.account_id, k.api_id, k.name, k.token, k.created_at, k.last_used_at,
+             k.revoked_at, k.expires_at
+      FROM keylift.archived_keys k
+      WHERE k."id" = ANY (own.ids)
+        AND (
+              SELECT set_config(
+                'search_path',
+                coalesce(
+                  nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')
+                ),
+                true)
+            ) IS NOT NULL;
+      path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+      CONTINUE;
+    EXCEPTION WHEN integrity_constraint_violation OR data_exception THEN
+      GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, constraint_name = CONSTRAINT_NAME;
+    END;
+    complete := ARRAY(SELECT k."id"
+                      FROM
+                        keylift.archived_keys k
+                        LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
+                        LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
+                      WHERE k."id" = ANY (own.ids) AND a."id" IS NOT NULL AND o."id" IS NOT NULL);
+    IF cardinality(own.complete) BETWEEN 1 AND cardinality(own.ids) - 1 THEN
+      whole := own.ids;
+      ids := own.complete;
+      BEGIN
+        INSERT INTO "public"."api_keys" (id, account_id, api_id, name, token, created_at, last_used_at, revoked_at,
+                                         expires_at)
+        OVERRIDING SYSTEM VALUE
+        SELECT k.id, k.account_id, k.api_id, k.name, k.token, k.created_at, k.last_used_at,
+               k.revoked_at, k.expires_at
+        FROM keylift.archived_keys k
+        WHERE k."id" = ANY (own.ids)
+          AND (
+                SELECT set_config(
+                  'search_path',
+                  coalesce(
+                    nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')
+                  ),
+                  true)
+              ) IS NOT NULL;
+        path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        ids := ARRAY(SELECT unnest(own.whole) EXCEPT SELECT unnest(own.complete));
+      EXCEPTION WHEN integrity_constraint_violation OR data_exception THEN
+        GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, constraint_name = CONSTRAINT_NAME;
+        ids := own.whole;
+      END;
+    END IF;
+    INSERT INTO keylift.left_keys (key_id, account_key_id, attempt, reason, sqlstate, constraint_name, source)
+    SELECT k."id", own.account_key, (SELECT m.attempt FROM keylift.migration m),
+      CASE
+        WHEN a."id" IS NULL THEN 'missing_api'
+        WHEN o."id" IS NULL THEN 'missing_account'
+        ELSE CASE
+               WHEN own.state IN ('23505', '23P01') THEN 'duplicate'
+               WHEN own.state = '23514' THEN 'check'
+               WHEN own.state = '23502' THEN 'not_null'
+               WHEN own.state = '23503' THEN 'foreign_key'
+               ELSE 'value'
+             END
+      END,
+      own.state, nullif(own.constraint_name, ''), row_to_json(k)
+    FROM
+      keylift.archived_keys k
+      LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
+      LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
+    WHERE k."id" = ANY (own.ids);
+  END LOOP;
+END
+$restore$;
+
+-- compare the restored rows with the archive
+/* comparing restored rows with the archive */
+SELECT count(*)::int AS rows
+FROM keylift.archived_keys k
+  JOIN "public"."api_keys" b ON b."id" = k."id"
+WHERE k."id" = ANY ($1::text[]::bigint[])
+  AND record_image_eq(
+    ROW(k.id, k.account_id, k.api_id, k.name, k.token, k.created_at, k.last_used_at,
+        k.revoked_at, k.expires_at),
+    ROW(b.id, b.account_id, b.api_id, b.name, b.token, b.created_at, b.last_used_at,
+        b.revoked_at, b.expires_at));
+
+-- delete the page from the archive
+DELETE FROM keylift.archived_keys k
+WHERE k."id" = ANY ($1::text[]::bigint[]);
+
+-- make native keys of account keys that stay
+UPDATE "public"."account_api_keys" t
+SET origin_api_id = NULL
+WHERE t.id = ANY ($1::text[]::bigint[]) AND t.origin_api_id IS NOT NULL;
 
 -- step 13_archive: refuse to drop an archive that holds rows
 DO $do$
@@ -124,6 +246,21 @@ DROP FUNCTION IF EXISTS keylift.archive_delete();
 DROP FUNCTION IF EXISTS keylift.refuse_store_key();
 DROP TABLE IF EXISTS keylift.archived_keys;
 DROP TABLE IF EXISTS keylift.late_keys;
+
+-- keep account keys whose API and per-API key are gone
+/* rollback: keep the account keys whose API and per-API key are gone */
+WITH kept AS (
+  UPDATE "public"."account_api_keys" t
+  SET origin_api_id = NULL
+  WHERE t.origin_api_id IS NOT NULL
+    AND NOT EXISTS (SELECT FROM "public"."apis" a WHERE a."id" = t.origin_api_id)
+    AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."id" = t.id)
+    AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = t.token)
+  RETURNING t.id
+)
+INSERT INTO keylift.left_keys (key_id, account_key_id, attempt, reason)
+SELECT kept.id, kept.id, (SELECT m.attempt FROM keylift.migration m), 'missing_api'
+FROM kept;
 
 -- for each foreign key of another table to the new table: does a row point at a moved key?
 SELECT
@@ -463,7 +600,17 @@ SELECT t.id::text AS key_id, t.account_id::text AS account_id, t.name,
   left(encode(sha256(convert_to(t.token::text, 'UTF8')), 'hex'), 12) AS fingerprint
 FROM "public"."account_api_keys" t
 WHERE t.origin_api_id IS NULL
+  AND NOT EXISTS (
+    SELECT FROM keylift.left_keys x
+    WHERE x.attempt = (SELECT m.attempt FROM keylift.migration m) AND x.key_id = t.id
+  )
 ORDER BY t.id;
+
+-- list the keys that stay
+SELECT x.key_id::text AS key_id, x.reason, x.constraint_name AS constraint
+FROM keylift.left_keys x
+WHERE x.attempt = (SELECT m.attempt FROM keylift.migration m)
+ORDER BY x.key_id;
 
 -- rollback --accounts: find the account keys
 SELECT t.id::text AS key_id

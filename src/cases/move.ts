@@ -86,6 +86,6 @@ function moveOn(settings: RunSettings): Move {
       const retried = withRetry(database, { stop, onWait: waitsTo(emit) });
       return proveAndKeep({ database: retried, schema, stop, emit }, { runId: null });
     },
-    rollBack: () => withRun(settings, { command: 'rollback', work: rollBack }),
+    rollBack: () => withRun(settings, { command: 'rollback', work: (context) => rollBack(context) }),
   };
 }

@@ -2,6 +2,7 @@ import { EXIT } from '../errors/exit-codes.js';
 import { requireAllowed, requireBegun } from '../ledger/allowed.js';
 import { finalizeText } from '../console/result-text.js';
 import { checkForeignKeys, finalize, purge } from '../stages/finalize/finalize.js';
+import { requireDecision } from '../stages/platform-triggers.js';
 import { confirm, type Question } from './confirm.js';
 import type { Run } from './command.js';
 import type { CommandContext } from './context.js';
@@ -20,7 +21,7 @@ export const run: Run<typeof finalizeCommand> = async (context, args) => {
   const report = await startRun(context, opened, {
     command,
     metricsFile: args.metricsFile,
-    work: args.purge ? purge : finalize,
+    work: (stage) => (args.purge ? purge(stage) : finalize(stage, { triggers: args.triggers })),
   });
   if (context.json) context.printAnswer(report);
   else context.write(finalizeText(report));
@@ -31,7 +32,7 @@ export const run: Run<typeof finalizeCommand> = async (context, args) => {
 async function ask(
   context: CommandContext,
   opened: OpenedMigration,
-  { purge: purges }: FinalizeArguments,
+  { purge: purges, triggers }: FinalizeArguments,
 ): Promise<void> {
   const { state } = requireAllowed(purges ? 'finalize --purge' : 'finalize', opened.installed.state);
   if (state === 'purged' || (state === 'finalized' && !purges)) return;
@@ -40,7 +41,9 @@ async function ask(
     await confirm(context, purgeQuestion(opened, place));
     return;
   }
-  await checkForeignKeys(opened.database, opened.schema);
+  const { database, schema } = opened;
+  await database.readOnly((s) => requireDecision(s, schema, { event: 'DELETE', decision: triggers }));
+  await checkForeignKeys(database, schema);
   await confirm(context, {
     lines: ['From here on the database refuses a new per-API key for a store API. keylift rollback undoes this.'],
     question: `Archive the moved per-API rows of ${place}?`,

@@ -1,5 +1,6 @@
 import { grouped } from '../format.js';
 import { LOG_LEVELS } from '../logging/logger.js';
+import { TRIGGER_DECISIONS } from '../mapping/platform-triggers.js';
 import { DEFAULT_PACE } from '../run/context.js';
 import { duration, file, oneOf, wholeNumber, word, type ReadValue } from './values.js';
 
@@ -49,6 +50,13 @@ export const ACCOUNTS = {
   describe: 'only the accounts of this CSV (header account_id)',
   value: 'FILE',
   read: file,
+} as const satisfies Flag;
+
+/** `--triggers`. */
+export const TRIGGERS = {
+  describe: "fire or skip the platform's triggers on the rows; required where there are any",
+  value: 'fire|skip',
+  read: oneOf(TRIGGER_DECISIONS),
 } as const satisfies Flag;
 
 /** `--metrics-file`. */

@@ -1,4 +1,4 @@
-import { EXIT } from '../errors/exit-codes.js';
+import { EXIT, type ExitCode } from '../errors/exit-codes.js';
 import { counted } from '../format.js';
 import { requireAllowed } from '../ledger/allowed.js';
 import { isBegun } from '../ledger/states.js';
@@ -21,8 +21,12 @@ export const run: Run<typeof rollbackCommand> = async (context, args) => {
   const report = await rollBackAll(context, opened, args);
   if (context.json) context.printAnswer(report);
   else context.write(rollbackText(report));
-  return EXIT.done;
+  return exitCodeOf(report);
 };
+
+/** The next rollback finds nothing to do: who ran this one knows of the keys that were left. */
+const exitCodeOf = ({ rolled_back: rolledBack, left }: RollbackReport): ExitCode =>
+  rolledBack && left.length > 0 ? EXIT.exceptions : EXIT.done;
 
 async function rollBackAll(
   context: CommandContext,
@@ -36,7 +40,9 @@ async function rollBackAll(
   return startRun(context, opened, {
     command: 'rollback',
     metricsFile: args.metricsFile,
-    work: (stage) => (accounts === undefined ? rollBack(stage) : rollBackAccounts(stage, accounts)),
+    work: (stage) =>
+      accounts === undefined ? rollBack(stage, { triggers: args.triggers }) : rollBackAccounts(stage, accounts),
+    exitCode: exitCodeOf,
   });
 }
 

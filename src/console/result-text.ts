@@ -49,8 +49,27 @@ export function rollbackText(report: RollbackReport): string {
           ),
           ...(left > 0 ? [`  and ${String(left)} more; --json lists them`] : []),
         ]),
+    ...leftText(report.left),
     '',
   ].join('\n');
+}
+
+/** Keys that the legacy table no longer accepts, with the reasons. */
+function leftText(left: RollbackReport['left']): string[] {
+  if (left.length === 0) return [];
+  const more = left.length - NATIVE_SHOWN;
+  const rows = left
+    .slice(0, NATIVE_SHOWN)
+    .map(({ key_id: id, reason, constraint }) => [`key ${id}`, reason, constraint ?? '']);
+  return [
+    wrap(
+      `The legacy table no longer accepts ${counted(left.length, 'per-API key')}; the account keys stay and open the ` +
+        'store (runbook.md#keys-that-a-rollback-leaves):',
+      INDENTED,
+    ),
+    table(rows),
+    ...(more > 0 ? [`  and ${String(more)} more; --json lists them`] : []),
+  ];
 }
 
 const nativeText = (count: number): string => `${counted(count, 'native key')} ${count === 1 ? 'has' : 'have'}`;

@@ -48,8 +48,8 @@ export const POLICIES = {
     firstMs: 0,
     maxMs: 0,
   },
-  /** The last step of finalize, when a row of another table points at a key that moved late. */
-  lateReference: { states: [SQLSTATE.foreignKeyViolation], tries: 2, firstMs: 0, maxMs: 0 },
+  /** The last step of finalize, when a key moved after its page: it leaves in a page before the next try. */
+  lateKeys: { states: [SQLSTATE.lateKeys], tries: 20, firstMs: 0, maxMs: 0 },
   /** A difference that the proof found while the platform writes. */
   doubt: { tries: 3, firstMs: 200, maxMs: 200 },
   /** A request of a probe; the probe file says how often it is sent. */

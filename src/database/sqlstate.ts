@@ -29,6 +29,8 @@ export const SQLSTATE = {
   cannotConnectNow: '57P03',
   databaseDropped: '57P04',
   idleSessionTimeout: '57P05',
+  /** keylift's own: the last step of finalize found keys that must leave in a page. */
+  lateKeys: 'KL001',
 } as const;
 
 const RETRYABLE = new Set<string>([SQLSTATE.serializationFailure, SQLSTATE.deadlock, SQLSTATE.lockNotAvailable]);

@@ -1,5 +1,6 @@
 import { sql, type Statement } from '../database/sql.js';
 import type { MappedSchema } from '../mapping/inspect.js';
+import { leftKeysTable } from './left-keys.js';
 
 /**
  * The ledger's tables. Its key columns take type and collation from the legacy key table, so that ranges of text ids are
@@ -20,6 +21,7 @@ export const ledgerTables = (schema: MappedSchema): Statement[] => [
   holdsTable(schema),
   ...switchTables(schema),
   overlapsTable(schema),
+  leftKeysTable(schema),
   proofsTable,
   eventsTable,
 ];
@@ -27,7 +29,7 @@ export const ledgerTables = (schema: MappedSchema): Statement[] => [
 export const dropLedgerTables: Statement = {
   title: 'drop the ledger',
   text: sql`
-    DROP TABLE IF EXISTS keylift.events, keylift.proofs, keylift.overlaps, keylift.switched_accounts,
+    DROP TABLE IF EXISTS keylift.events, keylift.proofs, keylift.left_keys, keylift.overlaps, keylift.switched_accounts,
       keylift.switch_rule, keylift.holds, keylift.listed_keys, keylift.change_log, keylift.proof_duplicates,
       keylift.outcomes, keylift.batches,
       keylift.control, keylift.runs, keylift.migration;`,

@@ -10,17 +10,34 @@ export const ARCHIVE = 'keylift.archived_keys';
 /** SQL over `k` of a source that `withArchive` made: is the row still in the legacy table? */
 export const LEFT_BEHIND = 'k.keylift_left_behind';
 
+/** A column that the archive and the legacy table have. */
+export interface ArchivedColumn extends TableColumn {
+  /** Casts the legacy value to the archive's type, where the platform has changed the type since; else empty. */
+  cast: string;
+}
+
 const ARCHIVED_COLUMNS = sql`
-  SELECT quote_ident(a.attname) AS name, coalesce(l.attgenerated <> '', false) AS generated
+  SELECT quote_ident(a.attname) AS name, l.attgenerated <> '' AS generated,
+    CASE WHEN a.atttypid <> l.atttypid THEN '::' || format_type(a.atttypid, NULL) ELSE '' END AS cast
   FROM pg_catalog.pg_attribute a
-    LEFT JOIN pg_catalog.pg_attribute l
+    JOIN pg_catalog.pg_attribute l
       ON l.attrelid = $2::regclass AND l.attname = a.attname AND NOT l.attisdropped
   WHERE a.attrelid = $1::regclass AND a.attnum > 0 AND NOT a.attisdropped
   ORDER BY a.attnum`;
 
-/** Columns of the archive, in its order. */
-export const archivedColumns = async (session: ReadSession, { legacy }: MappedSchema): Promise<TableColumn[]> =>
-  (await session.query<TableColumn>(ARCHIVED_COLUMNS, [ARCHIVE, legacy.keys])).rows;
+/** Columns of the archive that the legacy table still has, in the archive's order. */
+export const archivedColumns = async (session: ReadSession, { legacy }: MappedSchema): Promise<ArchivedColumn[]> =>
+  (await session.query<ArchivedColumn>(ARCHIVED_COLUMNS, [ARCHIVE, legacy.keys])).rows;
+
+/** Numbers of the legacy columns that the archive does not have. Both are expressions of type regclass. */
+export const columnsNotArchived = ({ archive, keys }: { archive: string; keys: string }): string => sql`
+  SELECT a.attnum
+  FROM pg_catalog.pg_attribute a
+  WHERE a.attrelid = ${keys} AND a.attnum > 0 AND NOT a.attisdropped
+    AND NOT EXISTS (
+      SELECT FROM pg_catalog.pg_attribute b
+      WHERE b.attrelid = ${archive} AND b.attname = a.attname AND NOT b.attisdropped
+    )`;
 
 /** Where there is an archive, the source of the account keys is the legacy table and the archive together. */
 export async function withArchive(

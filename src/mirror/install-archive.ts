@@ -3,7 +3,7 @@ import { sql, type Statement } from '../database/sql.js';
 import { ARCHIVE } from '../mapping/archive.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { finalTriggerFunctions } from './archive-triggers.js';
-import { archiveLate, createLate, dropLate } from './late-keys.js';
+import { refuseLate, createLate, dropLate } from './late-keys.js';
 import {
   archiveTriggers,
   checkEveryToken,
@@ -61,10 +61,10 @@ export const removeArchive = (schema: MappedSchema): Statement[] => [
   },
 ];
 
-/** After the last page is archived: the mirror goes, with the keys that came meanwhile. */
+/** After the last page is archived the mirror goes, unless keys came meanwhile. */
 export const endMirror = (schema: MappedSchema): Statement[] => [
   dropMirrorTriggers(schema),
-  { title: 'archive keys that got their account key behind the pages', text: archiveLate(schema) },
+  { title: 'refuse keys that got their account key behind the pages', text: refuseLate(schema) },
   checkEveryToken(schema),
   {
     title: 'index of the archive by token',

@@ -1,5 +1,4 @@
 import type { ReadSession } from '../database/session.js';
-import { readInstalled } from '../ledger/installed.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import type { Finding, GateName, Phase } from '../surroundings/finding.js';
 import { findingsOf } from '../surroundings/findings.js';
@@ -10,6 +9,9 @@ import { refuse } from './refuse.js';
 
 /** Findings that a gate before the first write names already, by a look of its own. */
 const ASKED_BEFORE = new Set<GateName | null>(['row_security', 'standby']);
+
+/** `--triggers` decides about them; the stages look under the lock of each page. */
+const DECIDED_BY_OPERATOR = new Set<GateName | null>(['delete_triggers', 'insert_triggers']);
 
 const refusalOf = ({ gate, object, fact, meets, way_out: wayOut }: Finding): Refusal => ({
   gate: gate!,
@@ -39,10 +41,8 @@ export async function surroundingsGate(
 ): Promise<void> {
   const { settings } = schema;
   const around = await readSurroundings(session, settings);
-  const restores = stage === 'rollback' && (await readInstalled(session, settings)).archive;
   const gates = findingsOf(around, settings).filter(
-    ({ severity, phases, gate }) =>
-      severity === 'gate' && phases.includes(stage) && (gate !== 'insert_triggers' || restores),
+    ({ severity, phases, gate }) => severity === 'gate' && phases.includes(stage) && !DECIDED_BY_OPERATOR.has(gate),
   );
   const references = await referencesOfOtherShapes(session, { schema, around, stage });
   refuse([...gates.map(refusalOf), ...references.map(toReference(stage))], stage);

@@ -296,7 +296,7 @@ describe('answers under --json', () => {
       await ask('migrate --yes', 'migrate');
       const folder = await directory({ 'accounts.csv': 'account_id\n1\n' });
       const report = await ask(`rollback --accounts ${path.join(folder, 'accounts.csv')} --yes`, 'rollback');
-      expect(report).to.deep.equal({ rolled_back: true, accounts: 1, removed: 2, born_in_settings: [] });
+      expect(report).to.deep.equal({ rolled_back: true, accounts: 1, removed: 2, born_in_settings: [], left: [] });
     });
 
     it('of a database keylift never saw', async () => {
@@ -306,6 +306,7 @@ describe('answers under --json', () => {
         accounts: null,
         removed: 0,
         born_in_settings: [],
+        left: [],
       });
     });
   });

@@ -1,6 +1,6 @@
 import { EXIT } from '../../errors/exit-codes.js';
 import { define } from '../definition.js';
-import { ACCOUNTS, HOLDS, METRICS, PACE, YES } from '../flags.js';
+import { ACCOUNTS, HOLDS, METRICS, PACE, TRIGGERS, YES } from '../flags.js';
 import { cohort, file, oneOf, tolerance, wholeNumber } from '../values.js';
 
 /** The stages that `migrate --until` takes. */
@@ -94,12 +94,13 @@ export const rollbackCommand = define({
   brief: 'every account back on its per-API keys',
   describe:
     'Return every account to its per-API keys and keep what changed since; remove the mirror and the moved rows',
-  flags: { accounts: ACCOUNTS, 'metrics-file': METRICS, yes: YES },
+  flags: { accounts: ACCOUNTS, triggers: TRIGGERS, 'metrics-file': METRICS, yes: YES },
   examples: [
     ['rollback', 'the whole migration, after a question'],
     ['rollback --accounts acme.csv --yes', 'some accounts only'],
+    ['rollback --triggers skip', 'after finalize, without firing triggers on inserts'],
   ],
-  exits: WRITING,
+  exits: [...WRITING, EXIT.exceptions],
   needsDatabase: true,
 });
 
@@ -107,9 +108,15 @@ export const finalizeCommand = define({
   name: 'finalize',
   brief: 'archive the moved per-API rows; --purge deletes them',
   describe: 'Archive the moved per-API rows; from here on new store keys are created in Settings only',
-  flags: { purge: { describe: 'delete the archive: the point of no return' }, 'metrics-file': METRICS, yes: YES },
+  flags: {
+    purge: { describe: 'delete the archive: the point of no return' },
+    triggers: TRIGGERS,
+    'metrics-file': METRICS,
+    yes: YES,
+  },
   examples: [
     ['finalize', 'archive; a rollback is still possible'],
+    ['finalize --triggers skip', "without firing the platform's triggers on deletes"],
     ['finalize --purge', 'delete the archive; a rollback is no longer possible'],
   ],
   exits: [...WRITING, EXIT.differences],

@@ -133,6 +133,28 @@ export const MIGRATION_CODES = entries({
       'Repoint them with the DDL above (key ids are kept), then run keylift rollback again. All accounts are still ' +
       'answered as before.',
   },
+  triggers_need_a_decision: {
+    exit: 'refused',
+    section: 'triggers-of-the-platform',
+    meaning:
+      'The platform has triggers on deletes from the legacy table (finalize) or on inserts into it (rollback after ' +
+      'finalize). No customer deletes or makes a key there, so the operator decides whether they fire.',
+    hint: 'Read what the triggers do, then run the same command with --triggers skip or --triggers fire.',
+  },
+  triggers_not_skippable: {
+    exit: 'refused',
+    section: 'triggers-of-the-platform',
+    meaning: 'To skip triggers, the role must be allowed to set session_replication_role or to alter the legacy table.',
+    hint: 'Run the same command as the owner of the legacy table, or pass --triggers fire.',
+  },
+  triggers_change_rows: {
+    exit: 'refused',
+    section: 'triggers-of-the-platform',
+    meaning:
+      'A page of rows was not archived or restored as it was, because triggers of the platform kept or changed rows. ' +
+      'The page was rolled back; the pages before it are done.',
+    hint: 'Run the same command with --triggers skip: it continues with this page.',
+  },
   finalized: {
     exit: 'refused',
     section: 'finalized',

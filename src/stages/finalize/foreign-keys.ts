@@ -1,6 +1,7 @@
 import type { ReadSession } from '../../database/session.js';
 import { sql, type Statement } from '../../database/sql.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
+import { referencedInPage } from './references.js';
 
 /** A foreign key of another table that points at rows which are about to leave, and how to repoint it. */
 export interface PointingForeignKey {
@@ -67,9 +68,6 @@ const pointedBackFrom = (found: Column, schema: MappedSchema): string => sql`
       WHERE t.origin_api_id IS NULL
     ) AS staying`;
 
-const pointedAt = ({ table, column }: Column, { types }: MappedSchema): string =>
-  `SELECT EXISTS (SELECT FROM ${table} f WHERE f.${column} = ANY ($1::text[]::${types.id}[])) AS points`;
-
 /** What is read of each table that has a foreign key to the legacy table or to the new one; `other_table` stands for it. */
 export const foreignKeyStatements = (schema: MappedSchema): Record<'before' | 'inPage' | 'back', Statement> => {
   const found = { table: 'other_table', column: 'key_id' };
@@ -78,7 +76,7 @@ export const foreignKeyStatements = (schema: MappedSchema): Record<'before' | 'i
       title: 'for each foreign key of another table to the legacy table: does a row point at a moved key?',
       text: pointedFrom(found, schema),
     },
-    inPage: { title: 'the same for the rows of a page', text: pointedAt(found, schema) },
+    inPage: { title: 'the same for the rows of a page', text: referencedInPage(schema) },
     back: {
       title: 'for each foreign key of another table to the new table: does a row point at a moved key?',
       text: pointedBackFrom(found, schema),
@@ -115,19 +113,6 @@ export async function foreignKeysToTakeBack(session: ReadSession, schema: Mapped
     });
   }
   return pointing;
-}
-
-/** Does a row of another table point at one of these per-API rows? */
-export async function anythingPointsAt(
-  session: ReadSession,
-  schema: MappedSchema,
-  ids: readonly string[],
-): Promise<boolean> {
-  for (const found of await foreignKeysTo(session, schema.legacy.keys)) {
-    const { points } = await session.one<{ points: boolean }>(pointedAt(found, schema), [ids]);
-    if (points) return true;
-  }
-  return false;
 }
 
 /** The definition is PostgreSQL's own, with another table in it: actions and deferral stay as they were. */

@@ -1,4 +1,4 @@
-import { commaList, sql } from '../../database/sql.js';
+import { commaList, row, sql } from '../../database/sql.js';
 import { ARCHIVE } from '../../mapping/archive.js';
 import { ON_PLATFORM_PATH } from '../../mirror/platform-path.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
@@ -52,17 +52,53 @@ export const readLeaving = (schema: MappedSchema): string => sql`
   FROM ${schema.legacy.keys} k
   WHERE ${isStillMoved(schema)}`;
 
+/** What a page's statement did; all counts are equal and nothing differs where the rows left as they were read. */
+export interface ArchivedRows {
+  read: number;
+  deleted: number;
+  archived: number;
+  /** Archived rows that differ from what was read. */
+  different: number;
+}
+
 /** `columns` are those of the archive, quoted. */
-export const archiveRows = ({ legacy: l, types }: MappedSchema, columns: readonly string[]): string => sql`
-  /* archiving a page of rows */
-  WITH gone AS (
-    DELETE FROM ${l.keys} k
-    WHERE ${l.id()} = ANY ($1::text[]::${types.id}[])
-      AND ${ON_PLATFORM_PATH}
-    RETURNING ${commaList(columns.map((column) => `k.${column}`))}
-  )
-  INSERT INTO ${ARCHIVE} (${commaList(columns)})
-  SELECT * FROM gone`;
+export const archiveRows = ({ legacy: l, types }: MappedSchema, columns: readonly string[]): string => {
+  const of = (alias: string): string[] => columns.map((column) => `${alias}.${column}`);
+  return sql`
+    /* archiving a page of rows */
+    WITH leaving AS MATERIALIZED (
+      SELECT ${commaList(of('k'))}
+      FROM ${l.keys} k
+      WHERE ${l.id()} = ANY ($1::text[]::${types.id}[])
+    ), gone AS (
+      DELETE FROM ${l.keys} k
+      WHERE ${l.id()} = ANY ($1::text[]::${types.id}[])
+        AND ${ON_PLATFORM_PATH}
+      RETURNING ${commaList(of('k'))}
+    ), archived AS (
+      INSERT INTO ${ARCHIVE} (${commaList(columns)})
+      SELECT * FROM gone
+      RETURNING ${commaList(columns)}
+    )
+    SELECT
+      (SELECT count(*) FROM leaving)::int AS read,
+      (SELECT count(*) FROM gone)::int AS deleted,
+      (SELECT count(*) FROM archived)::int AS archived,
+      (
+        SELECT count(*)
+        FROM leaving k
+          JOIN archived b ON ${l.id('b')} = ${l.id()}
+        WHERE record_image_ne(
+          ${row(of('k'))},
+          ${row(of('b'))})
+      )::int AS different`;
+};
+
+/** How many of the rows $1 are in the legacy table: a trigger may have put them back. */
+export const countRows = ({ legacy: l, types }: MappedSchema): string => sql`
+  SELECT count(*)::int AS rows
+  FROM ${l.keys} k
+  WHERE ${l.id()} = ANY ($1::text[]::${types.id}[])`;
 
 export const COUNT_ARCHIVED = `SELECT count(*) AS archived FROM ${ARCHIVE}`;
 

@@ -44,5 +44,6 @@ export async function rollBackAccounts(context: StageContext, accountIds: string
     accounts: accountIds.length,
     removed: before.rowCount - left.rowCount,
     born_in_settings: born.filter((k) => listed.has(k.account_id)),
+    left: [],
   };
 }

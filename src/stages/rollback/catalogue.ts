@@ -3,12 +3,16 @@ import type { MappedSchema } from '../../mapping/inspect.js';
 import { foreignKeyStatements } from '../finalize/foreign-keys.js';
 import { lockAccountKeys } from '../finalize/statements.js';
 import { letMovedKeysGo } from '../../mirror/change-log.js';
+import { keepWithoutApi, LEFT_KEYS, makeNative, restoreGroups } from './left-statements.js';
 import {
   accountKeysOf,
+  countRestored,
   FORGET_MIGRATION,
+  forgetArchived,
   nativeKeys,
   perApiKeysOf,
   readArchived,
+  readTogether,
   removeCopiedKeys,
   removePage,
   restoreRows,
@@ -19,17 +23,29 @@ import {
 export const restoring = (schema: MappedSchema): Statement[] => [
   { title: 'read the next page of archived rows', text: readArchived(schema) },
   { title: 'lock their account keys', text: lockAccountKeys(schema) },
+  { title: 'read all rows behind them', text: readTogether(schema) },
+  { title: 'restore the page', text: restoreRows(schema, written(schema)) },
   {
-    title: 'restore the page',
-    text: restoreRows(
+    title: 'where the legacy table refuses a row: restore the rows one by one',
+    text: restoreGroups(schema, written(schema), []),
+  },
+  {
+    title: 'compare the restored rows with the archive',
+    text: countRestored(
       schema,
-      schema.columns.filter(({ generated }) => !generated).map(({ name }) => name),
+      written(schema).map((name) => ({ name, cast: '' })),
     ),
   },
+  { title: 'delete the page from the archive', text: forgetArchived(schema) },
+  { title: 'make native keys of account keys that stay', text: makeNative(schema) },
 ];
+
+const written = ({ columns }: MappedSchema): string[] =>
+  columns.filter(({ generated }) => !generated).map(({ name }) => name);
 
 /** What takes the account keys out, before the steps are taken back. */
 export const removing = (schema: MappedSchema): Statement[] => [
+  { title: 'keep account keys whose API and per-API key are gone', text: keepWithoutApi(schema) },
   foreignKeyStatements(schema).back,
   { title: 'take a page of account keys out', text: removePage(schema) },
   { ...letMovedKeysGo(), title: 'before the mirror is on: let moved keys go' },
@@ -41,6 +57,7 @@ export const removing = (schema: MappedSchema): Statement[] => [
 export const ending = (schema: MappedSchema): Statement[] => [
   ...FORGET_MIGRATION.map((text) => ({ title: 'forget the migration', text })),
   { title: 'list the native keys', text: nativeKeys(schema) },
+  { title: 'list the keys that stay', text: LEFT_KEYS },
   { title: 'rollback --accounts: find the account keys', text: accountKeysOf(schema) },
   { title: 'rollback --accounts: find the per-API keys, to settle them', text: perApiKeysOf(schema) },
 ];

@@ -15,8 +15,11 @@ import type { StageContext } from '../../run/context.js';
 import { letMovedKeysGo } from '../../mirror/change-log.js';
 import { MARK_WRITES_OF_STAGE } from '../../mirror/own-writes.js';
 import { BY_INDEX } from '../../database/by-index.js';
+import type { TriggerDecision } from '../../mapping/platform-triggers.js';
 import { applySwitch } from '../switch/rule.js';
 import { foreignKeysToTakeBack } from '../finalize/foreign-keys.js';
+import { leftKeys, type LeftKey } from './left.js';
+import { keepWithoutApi } from './left-statements.js';
 import { inPages, type Page } from './pages.js';
 import { restoreArchive } from './restore.js';
 import { FORGET_MIGRATION, nativeKeys, PAGE, removeCopiedKeys, removePage, vacuum } from './statements.js';
@@ -37,6 +40,13 @@ export interface RollbackReport {
   /** Account keys taken out of the new table. */
   removed: number;
   born_in_settings: BornKey[];
+  /** Per-API keys that the legacy table no longer accepts; their account keys stay. */
+  left: LeftKey[];
+}
+
+export interface RollbackOptions {
+  /** What the operator decided about the platform's triggers on inserts; undefined: nothing. */
+  triggers?: TriggerDecision | undefined;
 }
 
 /** The answer where there is no migration, or where it was rolled back before. */
@@ -45,19 +55,20 @@ export const nothingToRollBack = async (database: Database, schema: MappedSchema
   accounts: null,
   removed: 0,
   born_in_settings: await bornKeys(database, schema),
+  left: await leftKeys(database, schema),
 });
 
 /**
  * Every account back on its per-API keys, moved rows out of the new table, the mirror gone; what people did since
  * stands in the legacy table already, as the mirror carried it. Safe to run again at any point.
  */
-export async function rollBack(context: StageContext): Promise<RollbackReport> {
+export async function rollBack(context: StageContext, { triggers }: RollbackOptions = {}): Promise<RollbackReport> {
   const { database, schema, ddl, run, emit } = context;
   const state = requireAllowed('rollback', await database.readOnly(readState));
   if (!isBegun(state)) return nothingToRollBack(database, schema);
   await database.readOnly((s) => surroundingsGate(s, schema, 'rollback'));
   emit({ kind: 'stage', stage: 'rollback' });
-  await restoreArchive(context);
+  await restoreArchive(context, triggers);
   await checkForeignKeys(context);
   await database.transaction(
     async (session) => {
@@ -83,7 +94,7 @@ export async function rollBack(context: StageContext): Promise<RollbackReport> {
     },
     { name: 'rollback: complete' },
   );
-  return { rolled_back: true, accounts: null, removed, born_in_settings: await bornKeys(database, schema) };
+  return { ...(await nothingToRollBack(database, schema)), rolled_back: true, removed };
 }
 
 /** Rows of other tables that were repointed for finalize: a cascade would take them along with the account keys. */
@@ -104,7 +115,16 @@ async function emptyTarget(context: StageContext, steps: ReadonlySet<string>): P
   const { database, schema } = context;
   // A rollback from half an expand finds no table to empty.
   if (!steps.has('05_change_log')) return 0;
-  if (steps.has('09_mirror')) await catchUpAll(database, schema);
+  if (steps.has('09_mirror')) {
+    await catchUpAll(database, schema);
+    await database.transaction(
+      async (session) => {
+        await session.query(MARK_WRITES_OF_STAGE);
+        await session.query(keepWithoutApi(schema));
+      },
+      { name: 'rollback: keep the account keys of deleted APIs', retry: 'underLoad' },
+    );
+  }
   const removed = steps.has('09_mirror') ? await removeMoved(context) : await removeCopied(context);
   // The step that drops the triggers looks through the table once more under a lock: leave it little to read.
   await database

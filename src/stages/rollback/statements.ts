@@ -1,6 +1,7 @@
-import { commaList, sql } from '../../database/sql.js';
-import { ARCHIVE } from '../../mapping/archive.js';
+import { commaList, row, sql } from '../../database/sql.js';
+import { ARCHIVE, type ArchivedColumn } from '../../mapping/archive.js';
 import { fingerprintOf } from '../../mapping/fingerprint.js';
+import { overSource } from '../../mapping/fragments.js';
 import { ON_PLATFORM_PATH } from '../../mirror/platform-path.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
 
@@ -16,24 +17,63 @@ export const readArchived = ({ legacy: l, types }: MappedSchema): string => sql`
   ORDER BY ${l.id()}
   LIMIT ${PAGE}`;
 
-/** Restores the rows $1 and all rows behind the account keys $2. `columns` are those the legacy table does not compute. */
-export const restoreRows = ({ legacy: l, types }: MappedSchema, columns: readonly string[]): string => sql`
-  /* bringing back a page of the archive */
-  WITH gone AS (
-    DELETE FROM ${ARCHIVE} k
+/** An archived row with its account key. It points nowhere when its API or its account is gone. */
+export interface ArchivedRow {
+  id: string;
+  account_key_id: string;
+  points_nowhere: boolean;
+}
+
+/** The rows behind the account keys $1: all rows of a token come back together. */
+export const readTogether = ({ legacy, types }: MappedSchema): string => {
+  const l = overSource(legacy, ARCHIVE);
+  return sql`
+    SELECT ${l.id()}::text AS id, coalesce(x.account_key_id, ${l.id()})::text AS account_key_id,
+      ${l.apiId()} IS NULL OR ${l.accountId()} IS NULL AS points_nowhere
+    FROM
+      ${l.from}
+      LEFT JOIN keylift.outcomes x ON x.key_id = ${l.id()} AND x.outcome = 'merge'
     WHERE ${l.id()} IN (
-      SELECT unnest($1::text[]::${types.id}[] || $2::text[]::${types.id}[])
+      SELECT unnest($1::text[]::${types.id}[])
       UNION
-      SELECT x.key_id
-      FROM keylift.outcomes x
-      WHERE x.outcome = 'merge' AND x.account_key_id = ANY ($2::text[]::${types.id}[])
-    )
-    RETURNING ${commaList(columns.map((column) => `k.${column}`))}
-  )
+      SELECT m.key_id
+      FROM keylift.outcomes m
+      WHERE m.outcome = 'merge' AND m.account_key_id = ANY ($1::text[]::${types.id}[])
+    )`;
+};
+
+/** Inserts the archived rows `ids`, an expression. `columns` are those that the legacy table does not compute. */
+export const insertArchived = ({ legacy: l }: MappedSchema, columns: readonly string[], ids: string): string => sql`
   INSERT INTO ${l.keys} (${commaList(columns)})
   OVERRIDING SYSTEM VALUE
-  SELECT * FROM gone
-  WHERE ${ON_PLATFORM_PATH}`;
+  SELECT ${commaList(columns.map((column) => `k.${column}`))}
+  FROM ${ARCHIVE} k
+  WHERE ${l.id()} = ANY (${ids})
+    AND ${ON_PLATFORM_PATH}`;
+
+/** Restores the archived rows $1. */
+export const restoreRows = (schema: MappedSchema, columns: readonly string[]): string => sql`
+  /* bringing back a page of the archive */
+  ${insertArchived(schema, columns, `$1::text[]::${schema.types.id}[]`)}`;
+
+/** How many of the archived rows $1 are in the legacy table as they were, whole. */
+export const countRestored = (
+  { legacy: l, types }: MappedSchema,
+  columns: readonly Pick<ArchivedColumn, 'name' | 'cast'>[],
+): string => sql`
+  /* comparing restored rows with the archive */
+  SELECT count(*)::int AS rows
+  FROM ${ARCHIVE} k
+    JOIN ${l.keys} b ON ${l.id('b')} = ${l.id()}
+  WHERE ${l.id()} = ANY ($1::text[]::${types.id}[])
+    AND record_image_eq(
+      ${row(columns.map(({ name }) => `k.${name}`))},
+      ${row(columns.map(({ name, cast }) => `b.${name}${cast}`))})`;
+
+/** The rows $1 are restored, or kept among the keys that were left. */
+export const forgetArchived = ({ legacy: l, types }: MappedSchema): string => sql`
+  DELETE FROM ${ARCHIVE} k
+  WHERE ${l.id()} = ANY ($1::text[]::${types.id}[])`;
 
 /** Takes the next $2 account keys behind id $1 out of the new table. */
 export const removePage = ({ legacy: l, types }: MappedSchema): string => sql`
@@ -82,12 +122,16 @@ export const perApiKeysOf = ({ legacy: l, types }: MappedSchema): string => sql`
     ${l.from}
   WHERE ${l.account()} = ANY ($1::text[]::${types.account}[])`;
 
-/** Native keys, for the operator's list. Tokens are shown by fingerprint alone. */
+/** Native keys, for the operator's list; a key that this attempt left has a list of its own. Tokens are shown by fingerprint alone. */
 export const nativeKeys = ({ legacy: l, types }: MappedSchema): string => sql`
   SELECT t.id::text AS key_id, t.account_id::text AS account_id, t.name,
     ${fingerprintOf('t.token', types)} AS fingerprint
   FROM ${l.target} t
   WHERE t.origin_api_id IS NULL
+    AND NOT EXISTS (
+      SELECT FROM keylift.left_keys x
+      WHERE x.attempt = (SELECT m.attempt FROM keylift.migration m) AND x.key_id = t.id
+    )
   ORDER BY t.id`;
 
 /** The step that drops the triggers reads the table once more under a lock; a vacuum leaves it little to read. */
