@@ -37,6 +37,7 @@ export const DEFAULT_FACTS: LegacyFacts = {
     token_collated: 'true',
     api_id_collated: 'false',
     token_indexed: 'true',
+    token_fits_btree: 'true',
     path: 'public',
   },
   columns: [

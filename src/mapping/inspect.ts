@@ -25,6 +25,8 @@ export interface LegacyTypes {
   neutral: { id: string; token: string; apiId: string };
   /** Has the legacy table an index, whole and valid, that begins with the token? */
   tokenIndexed: boolean;
+  /** Does a btree index hold every token that the legacy table takes? */
+  tokenFitsBtree: boolean;
   api: string;
   apiId: string;
   account: string;
@@ -145,6 +147,7 @@ function typesOf(settings: Settings, { values, columns, keyIs }: LegacyFacts): L
       apiId: neutral(values.api_id_collated),
     },
     tokenIndexed: values.token_indexed === 'true',
+    tokenFitsBtree: values.token_fits_btree === 'true',
     api: argumentType(values.api!),
     // A number in a gateway's query is an integer, which no smallint parameter takes.
     apiId: values.api_id === 'smallint' ? 'integer' : argumentType(values.api_id!),

@@ -20,6 +20,8 @@ export interface ValueTypes {
   api_id_collated: string;
   /** Has the legacy table an index, whole and valid, that begins with the token? */
   token_indexed: string;
+  /** Does a btree index hold every token that the legacy table takes? */
+  token_fits_btree: string;
   /** The operator's search path; null where it has no schema. */
   path: string | null;
 }
@@ -53,12 +55,43 @@ export function valueTypes(l: LegacyFragments, settings: Settings): Statement {
           WHERE i.indrelid = ${literal(l.keys)}::regclass AND i.indisvalid AND i.indpred IS NULL
             AND a.attname = ${typeof token === 'string' ? literal(token) : 'NULL'}
         )::text AS token_indexed,
+        (${tokenFitsBtree(l, token)})::text AS token_fits_btree,
         (
           SELECT string_agg(pg_catalog.quote_ident(s), ', ')
           FROM pg_catalog.unnest(current_schemas(false)) s
         ) AS path`,
   };
 }
+
+/** Bytes of a text that an entry of a btree index holds in any case. */
+const BTREE_HOLDS = 2_600;
+
+/**
+ * A btree index of the platform over every token already refuses longer ones, and so does a short type. A type with an
+ * equality of its own gets no digest: two digests do not show that it takes two values for equal.
+ */
+const tokenFitsBtree = (l: LegacyFragments, token: Settings['legacy']['keys']['token']): string => sql`
+  EXISTS (
+    SELECT
+    FROM pg_catalog.pg_index i
+      JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+      JOIN pg_catalog.pg_am m ON m.oid = c.relam AND m.amname = 'btree'
+      JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::smallint[])
+    WHERE i.indrelid = ${literal(l.keys)}::regclass AND i.indisvalid AND i.indpred IS NULL
+      AND a.attname = ${typeof token === 'string' ? literal(token) : 'NULL'}
+  )
+  OR EXISTS (
+    SELECT
+    FROM pg_catalog.pg_attribute a
+    WHERE a.attrelid = ${literal(l.keys)}::regclass AND a.attname = ${typeof token === 'string' ? literal(token) : 'NULL'}
+      AND (
+        (a.atttypmod - 4) * pg_catalog.pg_encoding_max_length(
+          (SELECT d.encoding FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
+        ) BETWEEN 1 AND ${BTREE_HOLDS}
+        OR a.attcollation IN (SELECT c.oid FROM pg_catalog.pg_collation c WHERE NOT c.collisdeterministic)
+      )
+  )
+  OR ${bareType(l, l.token())} NOT IN ('text', 'character varying', 'bytea')`;
 
 const typeOf = (l: LegacyFragments, expression: string): string => sql`
   pg_catalog.pg_typeof((
