@@ -2,6 +2,7 @@ import { hiddenSessions, hiddenText } from '../database/hidden-sessions.js';
 import type { ReadSession } from '../database/session.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { carriedUniques } from '../mapping/uniques.js';
+import { doubtsAboutRevocations } from './revocation-doubts.js';
 
 /** Something that is no fault and that an operator should know. */
 export interface Note {
@@ -15,6 +16,7 @@ export async function doubtsAbout(session: ReadSession, schema: MappedSchema): P
   return [
     ...(await aboutStore(session, schema)),
     ...(await aboutZone(session, schema)),
+    ...(await doubtsAboutRevocations(session, schema)),
     ...aboutSettings(schema),
     ...aboutTwice(schema),
     ...aboutIds(schema),
