@@ -50,7 +50,7 @@ describe('check', () => {
 
   it('finds nothing wrong with the default, before, during and after a migration', async () => {
     const { notes, ...report } = await check(undefined, { exitCode: 0 });
-    expect(report).to.deep.equal({ ok: true, config: null, faults: [] });
+    expect(report).to.deep.equal({ ok: true, config: null, faults: [], surroundings: [] });
     // One of these keys has a revocation date in the future.
     expect(notes.map(({ at }) => at)).to.deep.equal(['legacy.keys.revokedAt']);
     for (const command of ['migrate --yes --until expand', 'migrate --yes', 'finalize --yes', 'rollback --yes']) {
