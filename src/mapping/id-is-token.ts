@@ -18,7 +18,10 @@ const question = ({ legacy: l, types }: MappedSchema): string => {
     /* looking whether ids are tokens */
     SELECT coalesce(${decided}, false) AS tokens
     FROM (SELECT ${l.id()} AS id, ${l.token()} AS token FROM ${l.keys} k WHERE ${l.hasToken()} LIMIT ${SAMPLE}) s
-      CROSS JOIN LATERAL (SELECT lower(${token}) IN (lower(s.id::text), encode(${id}, 'hex'), md5(${id}), encode(sha256(${id}), 'hex'))) one (hit)`;
+      CROSS JOIN LATERAL (
+        SELECT lower(${token} COLLATE "default") IN (lower(s.id::text COLLATE "default"),
+          encode(${id}, 'hex'), md5(${id}), encode(sha256(${id}), 'hex'))
+      ) one (hit)`;
 };
 
 /** Ids stand in every report, in the ledger and in logs, where no token may stand. */

@@ -101,7 +101,7 @@ const typeOf = (l: LegacyFragments, expression: string): string => sql`
     WHERE false
   ))`;
 
-/** The type below all domains. */
+/** The type below all domains, with its schema where that is not pg_catalog. */
 const bareType = (l: LegacyFragments, expression: string): string => sql`
   (
     WITH RECURSIVE down AS (
@@ -113,7 +113,14 @@ const bareType = (l: LegacyFragments, expression: string): string => sql`
       FROM down
         JOIN pg_catalog.pg_type t ON t.oid = down.typbasetype
     )
-    SELECT pg_catalog.format_type(oid, NULL) FROM down WHERE typbasetype = 0
+    SELECT
+      CASE
+        WHEN t.typnamespace = 'pg_catalog'::regnamespace THEN pg_catalog.format_type(t.oid, NULL)
+        ELSE pg_catalog.format('%I.%I', (SELECT n.nspname FROM pg_catalog.pg_namespace n WHERE n.oid = t.typnamespace), t.typname)
+      END
+    FROM down
+      JOIN pg_catalog.pg_type t USING (oid)
+    WHERE down.typbasetype = 0
   )`;
 
 const isCollated = (l: LegacyFragments, expression: string): string => sql`

@@ -20,7 +20,8 @@ import { accountType, mappedTable, SECTIONS } from '../preflight/tables.js';
 import type { Finding } from '../surroundings/finding.js';
 import { findingsOf } from '../surroundings/findings.js';
 import { readSurroundings } from '../surroundings/read.js';
-import { doubtsAbout, type Note } from './doubts.js';
+import { doubtsAbout } from './doubts.js';
+import type { Note } from './note.js';
 
 /** Something that `migrate` would stumble over, with the key of the configuration it is about. */
 export interface CheckFault {

@@ -2,14 +2,8 @@ import { hiddenSessions, hiddenText } from '../database/hidden-sessions.js';
 import type { ReadSession } from '../database/session.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { carriedUniques } from '../mapping/uniques.js';
+import type { Note } from './note.js';
 import { doubtsAboutRevocations } from './revocation-doubts.js';
-
-/** Something that is no fault and that an operator should know. */
-export interface Note {
-  /** The key of the configuration it is about, or `role`: who asks. */
-  at: string;
-  note: string;
-}
 
 /** What a sound mapping means for the migration, where that may surprise. */
 export async function doubtsAbout(session: ReadSession, schema: MappedSchema): Promise<Note[]> {

@@ -3,7 +3,7 @@ import type { Expression } from '../config/settings.js';
 import type { ReadSession } from '../database/session.js';
 import { sql } from '../database/sql.js';
 import type { MappedSchema } from '../mapping/inspect.js';
-import type { Note } from './doubts.js';
+import type { Note } from './note.js';
 
 /** A revocation date in the future counts as dead at once (rule 5), which a platform may mean otherwise. */
 export async function doubtsAboutRevocations(session: ReadSession, schema: MappedSchema): Promise<Note[]> {
