@@ -61,7 +61,8 @@ export class Town {
   /** What the runbook says to do once expand is done: gateways ask the resolver, and roles get their rights to it. */
   async keepUp(): Promise<void> {
     const [row] = await this.ask(
-      `select 1 as there where to_regprocedure('keylift.authorize(text, bigint)') is not null and to_regclass('public.account_api_keys') is not null`,
+      `select 1 as there where to_regprocedure('keylift.authorize(text, bigint)') is not null
+        and to_regclass('public.account_api_keys') is not null`,
     );
     if (row === undefined) return;
     this.gateway.asks = 'authorize';
