@@ -2,6 +2,7 @@ import { dropFunction } from '../database/plpgsql.js';
 import { sql, type Statement } from '../database/sql.js';
 import { ARCHIVE } from '../mapping/archive.js';
 import type { MappedSchema } from '../mapping/inspect.js';
+import { lookupOfToken } from '../mapping/token-index.js';
 import { finalTriggerFunctions } from './archive-triggers.js';
 import { refuseLate, createLate, dropLate } from './late-keys.js';
 import {
@@ -68,7 +69,7 @@ export const endMirror = (schema: MappedSchema): Statement[] => [
   checkEveryToken(schema),
   {
     title: 'index of the archive by token',
-    text: `CREATE INDEX IF NOT EXISTS archived_keys_token ON ${ARCHIVE} ((${schema.legacy.token('')}));`,
+    text: `CREATE INDEX IF NOT EXISTS archived_keys_token ON ${ARCHIVE} ${lookupOfToken(schema, `(${schema.legacy.token('')})`)};`,
   },
 ];
 
