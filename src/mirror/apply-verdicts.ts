@@ -1,6 +1,8 @@
 import { commaList, literal, sql } from '../database/sql.js';
 import { copiedColumns, sourceRow, targetRow } from '../mapping/copy.js';
+import type { LegacyFragments } from '../mapping/fragments.js';
 import type { MappedSchema } from '../mapping/inspect.js';
+import { outlivesBoth } from './fragments.js';
 import { backOnOwnPath, ON_PLATFORM_PATH } from './platform-path.js';
 
 /*
@@ -11,12 +13,15 @@ import { backOnOwnPath, ON_PLATFORM_PATH } from './platform-path.js';
 const VERDICTS = 'unnest(own.verdicts) v';
 const MOVES = `SELECT v.key_id FROM ${VERDICTS} WHERE v.outcome = 'move'`;
 
-/** Is this account key `t` one that no verdict moves, or one whose token a verdict gives to another key? */
-const LEAVES = sql`
+/**
+ * Is this account key `t` one that no verdict moves, or one whose token a verdict gives to another key? It stays where its
+ * row went with its API.
+ */
+const leaves = (l: LegacyFragments): string => sql`
   t.origin_api_id IS NOT NULL
   AND (t.id, t.token) NOT IN (SELECT v.key_id, v.token FROM ${VERDICTS} WHERE v.outcome = 'move')
   AND (
-    t.id NOT IN (${MOVES})
+    t.id NOT IN (${MOVES}) AND NOT ${outlivesBoth(l)}
     OR t.token IN (SELECT v.token FROM ${VERDICTS} WHERE v.outcome = 'move')
   )`;
 
@@ -34,13 +39,13 @@ export function deleteAccountKeys(schema: MappedSchema): string {
       INTO leaving
       FROM unnest(own.concerned) AS c (id),
         LATERAL (SELECT * FROM ${l.target} t WHERE t.id = c.id LIMIT 1) t
-      WHERE ${LEAVES};
+      WHERE ${leaves(l)};
     END IF;
     IF leaving IS NOT NULL THEN
       WITH gone AS (
         DELETE FROM ${l.target} t
         WHERE t.id = ANY (own.leaving)
-          AND ${LEAVES}
+          AND ${leaves(l)}
           AND ${ON_PLATFORM_PATH}
         RETURNING t.id, t.token, t.last_used_at
       )

@@ -3,6 +3,7 @@ import { sql, type Statement } from '../database/sql.js';
 import { ARCHIVE } from '../mapping/archive.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { finalTriggerFunctions } from './archive-triggers.js';
+import { noteFunctions } from './note-functions.js';
 import { archiveLate, createLate, dropLate } from './late-keys.js';
 import {
   archiveTriggers,
@@ -24,6 +25,7 @@ export const installArchive = (schema: MappedSchema): Statement[] => [
   },
   ...finalTriggerFunctions(schema),
   archiveTriggers(schema),
+  noteFunctions(finalTriggerFunctions(schema)),
 ];
 
 const REQUIRE_FINALIZING: Statement = {

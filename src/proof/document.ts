@@ -14,6 +14,13 @@ export interface Doubt extends Difference {
   counts: Partial<Counters>;
 }
 
+/** Whether the change log or the mirror sees every write, and the resolver reads the right tables. */
+export interface MirrorState {
+  ok: boolean;
+  /** One sentence each, without a full stop. */
+  faults: string[];
+}
+
 /** What `verify --json` prints, and what the ledger keeps of a proof. */
 export interface Proof {
   ok: boolean;
@@ -26,6 +33,7 @@ export interface Proof {
     gained_foreign: number;
     revived: number;
   };
+  mirror: MirrorState;
   /** At most 100. */
   differences: Difference[];
   /** Source rows looked at, chunks, pairs the real `authorize` was asked, and seconds. */

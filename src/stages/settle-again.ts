@@ -1,14 +1,15 @@
 import { sql } from '../database/sql.js';
 import { copiedColumns } from '../mapping/copy.js';
 import type { LegacyFragments } from '../mapping/fragments.js';
-import { heldByName, settledByItself } from '../mapping/rules/verdicts.js';
+import { heldByName, settledByItself, staysByItself } from '../mapping/rules/verdicts.js';
+import { outlivesBoth } from '../mirror/fragments.js';
 import type { StageContext } from '../run/context.js';
 
 /** Keys that one transaction settles. */
 const PAGE_KEYS = 2_000;
 const MOST_ROUNDS = 20;
 
-const SETTLE_IDS = (idType: string): string => sql`
+export const SETTLE_IDS = (idType: string): string => sql`
   /* settle keys again */
   SELECT keylift.settle_ids($1::text[]::${idType}[])`;
 
@@ -19,6 +20,7 @@ const SETTLE_IDS = (idType: string): string => sql`
 const mayHaveChanged = (l: LegacyFragments, { holds }: { holds: boolean }): string => sql`
   SELECT x.key_id FROM keylift.outcomes x
   ${holds ? nowHeld(l) : ''}
+  ${nowOutOfStore(l)}
   ${changedElsewhere(l)}`;
 
 /** A hold applies to all rows of the token: the key that it names may be a custom API's, and a duplicate the one that moved. */
@@ -27,6 +29,15 @@ const nowHeld = (l: LegacyFragments): string => sql`
   SELECT ${l.id()}
   FROM ${l.keys} k JOIN ${l.target} t ON t.token = ${l.token()}
   WHERE t.origin_api_id IS NOT NULL AND ${l.isPerApiKey()} AND ${heldByName(l, { from: 'ledger' })}`;
+
+/** An API left the store: no trigger sees that. */
+const nowOutOfStore = (l: LegacyFragments): string => sql`
+  UNION
+  SELECT ${l.id()}
+  FROM
+    ${l.from}
+    JOIN ${l.target} t ON t.id = ${l.id()}
+  WHERE t.origin_api_id IS NOT NULL AND ${staysByItself(l)}`;
 
 /** No trigger sees a change of another table that an expression of the configuration reads. */
 function changedElsewhere(l: LegacyFragments): string {
@@ -43,7 +54,7 @@ function changedElsewhere(l: LegacyFragments): string {
 }
 
 /** Rows without an account key and without an outcome, and account keys without a row: written past the triggers. */
-const unaccounted = (l: LegacyFragments): string => sql`
+export const unaccounted = (l: LegacyFragments): string => sql`
   SELECT ${l.id()} AS key_id
   FROM ${l.from}
   WHERE ${l.isPerApiKey()}
@@ -54,7 +65,8 @@ const unaccounted = (l: LegacyFragments): string => sql`
   SELECT t.id
   FROM ${l.target} t
   WHERE t.origin_api_id IS NOT NULL
-    AND NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id()} = t.id AND ${l.isPerApiKey()})`;
+    AND NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id()} = t.id AND ${l.isPerApiKey()})
+    AND NOT ${outlivesBoth(l)}`;
 
 async function hasHolds({ database }: StageContext): Promise<boolean> {
   const { holds } = await database.readOnly((s) =>

@@ -4,6 +4,8 @@ import type { LedgerState } from '../ledger/migration.js';
 import { isBegun, type StageName } from '../ledger/states.js';
 import { withArchive } from '../mapping/archive.js';
 import type { MappedSchema } from '../mapping/inspect.js';
+import type { MirrorState } from '../proof/document.js';
+import { readMirror } from '../proof/mirror.js';
 import { readFacts, type Facts } from './facts.js';
 import { readSurroundings, type Surroundings } from './surroundings.js';
 import { rateOf, secondsLeft } from './time-left.js';
@@ -37,6 +39,8 @@ export interface Status {
   stages: { stage: StageName; seconds: number }[];
   switched: 'none' | 'some' | 'all';
   exceptions: number;
+  /** Null where no trigger of keylift need be there. */
+  mirror: MirrorState | null;
   /** The run that leads; `runs` counts those that help it, too. */
   run: {
     id: string;
@@ -67,7 +71,13 @@ export async function readStatus(session: ReadSession, schema: MappedSchema, kno
   }
   const facts = await readFacts(session);
   const surroundings = facts.run_id === null ? NOBODY : await readSurroundings(session, l.target);
-  return describe({ state, facts, surroundings, counts: await countKeys(session, schema, { facts, installed }) });
+  return describe({
+    state,
+    facts,
+    surroundings,
+    mirror: await readMirror(session, schema, installed),
+    counts: await countKeys(session, schema, { facts, installed }),
+  });
 }
 
 const NOTHING: Status = {
@@ -87,6 +97,7 @@ const NOTHING: Status = {
   stages: [],
   switched: 'none',
   exceptions: 0,
+  mirror: null,
   run: null,
 };
 
@@ -115,12 +126,13 @@ async function countKeys(
 
 interface World {
   state: LedgerState;
+  mirror: MirrorState | null;
   facts: Facts;
   surroundings: Surroundings;
   counts: { moved: number; total: number };
 }
 
-function describe({ state, facts, surroundings, counts }: World): Status {
+function describe({ state, facts, surroundings, mirror, counts }: World): Status {
   return {
     ...counts,
     ...(facts.run_id === null
@@ -129,7 +141,7 @@ function describe({ state, facts, surroundings, counts }: World): Status {
     looked_at: Number(facts.done_rows),
     stage: state.stage,
     state: stateOf(state, facts),
-    reason: reasonOf(state, facts),
+    reason: reasonOf(state, { facts, mirror }),
     lag_seconds: surroundings.lag,
     doing: surroundings.building,
     batches: {
@@ -140,6 +152,7 @@ function describe({ state, facts, surroundings, counts }: World): Status {
     stages: facts.stages,
     switched: facts.mode,
     exceptions: Number(facts.exceptions),
+    mirror,
     run: runOf(facts),
   };
 }
@@ -178,7 +191,9 @@ function stateOf(state: LedgerState, facts: Facts): RunState {
   return state.stage === 'switch' || state.stage === 'finalize' ? 'done' : 'idle';
 }
 
-function reasonOf(state: LedgerState, facts: Facts): string | null {
+function reasonOf(state: LedgerState, { facts, mirror }: Pick<World, 'facts' | 'mirror'>): string | null {
+  if (mirror?.ok === false)
+    return `changes of one table do not all reach the other: ${mirror.faults[0]!}; run keylift repair`;
   if (facts.paused) return 'paused by an operator; keylift resume goes on';
   if (facts.run_id !== null) return facts.waiting_for;
   if (state.state === 'finalizing')

@@ -31,6 +31,7 @@ const COPYING: Status = {
   stages: [{ stage: 'expand', seconds: 0.42 }],
   switched: 'none',
   exceptions: 12,
+  mirror: { ok: true, faults: [] },
   run: RUN,
 };
 const LIVE: Live = { stage: 'backfill', seconds: 25.4, doing: null, looked: null, reason: null, ended: false };

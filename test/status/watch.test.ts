@@ -37,6 +37,7 @@ const AT_WORK: Status = {
   stages: [{ stage: 'expand', seconds: 0.42 }],
   switched: 'none',
   exceptions: 12_345,
+  mirror: { ok: true, faults: [] },
   run: RUN,
 };
 const DONE: Status = {

@@ -9,6 +9,7 @@ import { requireAllowed } from '../../ledger/allowed.js';
 import { moveTo, readState, type LedgerState } from '../../ledger/migration.js';
 import type { StageContext } from '../../run/context.js';
 import { proveOrStop } from '../migrate.js';
+import { requireMirror } from '../trust.js';
 import { retry } from '../../database/retry.js';
 import { MARK_WRITES_OF_STAGE } from '../../mirror/own-writes.js';
 import { BY_INDEX } from '../../database/by-index.js';
@@ -34,13 +35,14 @@ export interface FinalizeReport {
 /**
  * Archives the moved per-API rows, in pages that can be interrupted anywhere, then takes the mirror away.
  *
- * @throws `not_switched`, `foreign_keys_point`, `proof_failed`.
+ * @throws `not_switched`, `mirror_off`, `foreign_keys_point`, `proof_failed`.
  */
 export async function finalize(context: StageContext): Promise<FinalizeReport> {
   const { database, schema, ddl, run, emit } = context;
   const state = requireAllowed('finalize', await database.readOnly(readState));
   if (state.state === 'finalized' || state.state === 'purged')
     return { state: state.state, archived: await countArchived(database, state) };
+  await requireMirror(context);
   await checkForeignKeys(database, schema);
   if (state.state === 'active') {
     await proveOrStop(context);
