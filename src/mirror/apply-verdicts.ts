@@ -254,7 +254,10 @@ const writeOverlaps = (l: MappedSchema['legacy']): string => sql`
     WHERE v.outcome IN ('exception', 'hold')
       AND (
         v.token IN (SELECT m.token FROM unnest(own.verdicts) m WHERE m.outcome = 'move')
-        OR EXISTS (SELECT FROM ${l.target} b WHERE b.token = v.token AND b.origin_api_id IS NULL)
+        OR EXISTS (
+          SELECT FROM ${l.target} b
+          WHERE b.token = v.token AND (b.origin_api_id IS NULL OR b.id <> v.key_id)
+        )
       )
     ON CONFLICT DO NOTHING;
   END IF;`;

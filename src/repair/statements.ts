@@ -149,6 +149,8 @@ export const endAccountKeys = (l: LegacyFragments, idType: string): string => sq
     AND ${aliveTarget(l)} AND NOT ${l.alive()}
     AND ${ON_PLATFORM_PATH}`;
 
+const OF_ATTEMPT = `b.attempt = (SELECT m.attempt FROM keylift.migration m)`;
+
 /** Before harden: keys that a done batch copied and that are out of line go through the change log. */
 export const logOutOfLine = (l: LegacyFragments): string => sql`
   /* repair: logging keys that are out of line */
@@ -166,11 +168,24 @@ export const logOutOfLine = (l: LegacyFragments): string => sql`
         ${sourceRow(copiedColumns(l))})
     )
   UNION
+  ${notCopied(l)}`;
+
+/** Rows that no batch will copy: their batch is done, or they are above the last one. */
+const notCopied = (l: LegacyFragments): string => sql`
   SELECT ${l.id()}
-  FROM keylift.batches b
-    JOIN ${l.keys} k ON (b.after_id IS NULL OR ${l.id()} > b.after_id) AND ${l.id()} <= b.upto_id
-  WHERE b.state = 'done' AND b.attempt = (SELECT m.attempt FROM keylift.migration m)
-    AND ${l.isPerApiKey()}
+  FROM (
+      SELECT b.after_id, b.upto_id FROM keylift.batches b WHERE b.state = 'done' AND b.upto_id IS NOT NULL AND ${OF_ATTEMPT}
+      UNION ALL
+      (
+        SELECT b.upto_id, NULL FROM keylift.batches b
+        WHERE b.upto_id IS NOT NULL AND (b.open OR ${OF_ATTEMPT})
+        ORDER BY b.upto_id DESC
+        LIMIT 1
+      )
+    ) range
+    JOIN ${l.keys} k ON (range.after_id IS NULL OR ${l.id()} > range.after_id)
+      AND (range.upto_id IS NULL OR ${l.id()} <= range.upto_id)
+  WHERE ${l.isPerApiKey()}
     AND NOT EXISTS (SELECT FROM ${l.target} t WHERE t.id = ${l.id()})
     AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = ${l.id()})
     AND NOT EXISTS (SELECT FROM keylift.listed_keys p WHERE p.key_id = ${l.id()})`;
