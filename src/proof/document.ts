@@ -1,3 +1,5 @@
+import type { MirrorState } from '../ledger/mirror-look.js';
+
 /** One difference the proof found. Ids only: a token is never written down. */
 export interface Difference {
   key_id: string | null;
@@ -12,13 +14,6 @@ export interface Difference {
 /** A difference as a chunk reports it, with what it added to the counters, so that a second look can take that back. */
 export interface Doubt extends Difference {
   counts: Partial<Counters>;
-}
-
-/** Whether the change log or the mirror sees every write, and the resolver reads the right tables. */
-export interface MirrorState {
-  ok: boolean;
-  /** One sentence each, without a full stop. */
-  faults: string[];
 }
 
 /** What `verify --json` prints, and what the ledger keeps of a proof. */

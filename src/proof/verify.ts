@@ -22,7 +22,7 @@ import {
   type Doubt,
   type Proof,
 } from './document.js';
-import { readMirror } from './mirror.js';
+import { readMirror } from '../ledger/mirror-look.js';
 import { finalityOf, type Finality } from './finality.js';
 import { accountsAreGuaranteed, plainRowsOf } from './plain.js';
 

@@ -5,8 +5,7 @@ import { reached } from '../ledger/states.js';
 import { ARCHIVE, withArchive } from '../mapping/archive.js';
 import { overSource } from '../mapping/fragments.js';
 import type { MappedSchema } from '../mapping/inspect.js';
-import type { MirrorState } from '../proof/document.js';
-import { readMirror } from '../proof/mirror.js';
+import { readMirror, type MirrorState } from '../ledger/mirror-look.js';
 import { archiveOutOfLine, outOfLine, type OutOfLine } from './statements.js';
 
 /** Keys that are looked at together. */

@@ -1,8 +1,7 @@
 import { keyliftError } from '../errors/keylift-error.js';
 import { recordEvent } from '../ledger/events.js';
 import { readInstalled } from '../ledger/installed.js';
-import type { MirrorState } from '../proof/document.js';
-import { mirrorOff, readMirror } from '../proof/mirror.js';
+import { mirrorOff, readMirror, type MirrorState } from '../ledger/mirror-look.js';
 import type { StageContext } from '../run/context.js';
 import { sql } from '../database/sql.js';
 

@@ -1,12 +1,18 @@
 import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
 import type { ReadSession } from '../database/session.js';
 import { sql } from '../database/sql.js';
-import type { Installed } from '../ledger/installed.js';
-import { isBegun } from '../ledger/states.js';
+import type { Installed } from './installed.js';
+import { isBegun } from './states.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { expectedTriggers, type ExpectedTrigger, type TriggerSteps } from '../mirror/expected.js';
 import { FUNCTION_DIGEST } from '../mirror/note-functions.js';
-import type { MirrorState } from './document.js';
+
+/** Whether the change log or the mirror sees every write, and the resolver reads the right tables. */
+export interface MirrorState {
+  ok: boolean;
+  /** One sentence each, without a full stop. */
+  faults: string[];
+}
 
 /** $1: names of the tables that have triggers. $2: names of the tables that the view must read. */
 const LOOK = sql`
