@@ -1,4 +1,4 @@
-import { NOTE_DEFAULT_PATH } from './with-search-path.js';
+import { NOTE_DEFAULT_PATH } from './default-path.js';
 import type { ReadSession, Server, WriteSession } from './session.js';
 import { liftTransactionTimeout } from './transaction-timeout.js';
 

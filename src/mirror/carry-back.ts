@@ -1,4 +1,4 @@
-import { and, commaList, literal, row, sql } from '../database/sql.js';
+import { and, commaList, inFormat, literal, row, sql } from '../database/sql.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { backOnOwnPath, ON_PLATFORM_PATH } from './platform-path.js';
 
@@ -118,7 +118,7 @@ export function carryBack(schema: MappedSchema, table: string): string {
     -- One statement for all rows of a repeated token: the mirror must not see some of them changed and others not.
     EXECUTE format(
       $statement$
-        ${inFormat(updatePerApiRows(schema, { table, columns }))}
+        ${inFormat(updatePerApiRows(schema, { table, columns })).replace(ASSIGNMENTS, '%s')}
       $statement$,
       array_to_string(changes, ', '));
     ${backOnOwnPath(schema)}
@@ -136,8 +136,6 @@ const findChanges = (columns: readonly CarriedBack[], into = ''): string => sql`
   ${into}
   FROM new_rows n JOIN old_rows o ON o.id = n.id
   WHERE n.origin_api_id IS NOT NULL`;
-
-const inFormat = (text: string): string => text.replaceAll('%', '%%').replaceAll(ASSIGNMENTS, '%s');
 
 /** Where the assignments go, in a statement for `format`. */
 const ASSIGNMENTS = '/* changes */';

@@ -2,9 +2,9 @@ import { installedFunction, type InstalledFunction } from '../database/plpgsql.j
 import { sql } from '../database/sql.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { verdictAlone, verdicts } from '../mapping/rules/verdicts.js';
-import { deleteAccountKeys, deleteOutcomes, writeAccountKeys, writeOutcomes } from './apply-verdicts.js';
-import { returnIfComplete } from './complete.js';
+import { deleteAccountKeys, deleteOutcomes, returnIfComplete, writeOutcomes } from './apply-verdicts.js';
 import { KEPT_PLANS, mirrorVerdicts, rowsOfTokens } from './fragments.js';
+import { writeAccountKeys } from './write-account-keys.js';
 
 /** Plans for the numbers at hand, for a statement over many rows. */
 const PLANS_BY_SIZE = [

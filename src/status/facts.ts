@@ -1,4 +1,5 @@
 import type { ReadSession } from '../database/session.js';
+import { isoDate } from '../ledger/moment.js';
 import type { RunPace } from '../ledger/runs.js';
 import type { StageName } from '../ledger/states.js';
 
@@ -45,7 +46,7 @@ const FACTS = `
     (SELECT coalesce(json_agg(json_build_object('stage', e.facts->>'stage', 'seconds', (e.facts->>'seconds')::float8) ORDER BY e.event_no), '[]')
      FROM keylift.events e, keylift.migration m WHERE e.kind = 'stage_completed' AND e.happened_at >= m.started_at) AS stages,
     (SELECT count(*) FROM keylift.runs WHERE ended_at IS NULL AND lease_until > clock_timestamp()) AS runs,
-    r.run_id, r.command, r.host, r.pid, r.started_at::text AS started_at, r.pace, r.waiting_for
+    r.run_id, r.command, r.host, r.pid, ${isoDate('r.started_at')} AS started_at, r.pace, r.waiting_for
   FROM (
     SELECT count(*) FILTER (WHERE open) AS open, count(*) FILTER (WHERE state = 'failed') AS failed, count(*) FILTER (WHERE state = 'done') AS done,
       coalesce(sum(rows) FILTER (WHERE state = 'done'), 0) AS done_rows, coalesce(sum(moved) FILTER (WHERE state = 'done'), 0) AS done_moved,

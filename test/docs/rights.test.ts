@@ -28,10 +28,14 @@ const PUBLIC = `
   union all select t.oid::regtype::text from pg_type t join pg_class c on c.oid = t.typrelid, aclexplode(coalesce(t.typacl, acldefault('T', t.typowner))) a
     where t.typnamespace = to_regnamespace('keylift') and c.relkind = 'c' and a.grantee = 0`;
 
-/** Functions of keylift whose names are neither resolved when they are made nor sought in pg_catalog alone. */
+/**
+ * Functions of keylift whose names are neither resolved when they are made nor sought in pg_catalog alone. A function that
+ * needs its caller's path reads it, with its schema written out, and sets its own in its first statement.
+ */
 const UNPINNED = `
   select oid::regprocedure::text as function, proconfig from pg_proc where pronamespace = to_regnamespace('keylift') and prosqlbody is null
-    and not coalesce(proconfig, '{}') @> '{"search_path=pg_catalog, pg_temp"}'`;
+    and not coalesce(proconfig, '{}') @> '{"search_path=pg_catalog, pg_temp"}'
+    and not split_part(prosrc, 'BEGIN', 2) ~ '^\\s+(--[^\\n]*\\s+)*path := pg_catalog.set_config\\(''search_path'', ''pg_catalog, pg_temp'', true\\);'`;
 
 const EVERY_STATION = [
   'migrate --yes --until expand',
