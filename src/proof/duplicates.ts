@@ -57,5 +57,5 @@ const outlivesItsRow = (l: LegacyFragments): string => sql`
   (b.origin_api_id IS NOT NULL AND ${isOfMissingApi(l, 'b.origin_api_id')}
     AND NOT EXISTS (SELECT FROM ${l.keys} r WHERE ${l.id('r')} = b.id))`;
 
-/** The source is the legacy table alone: its index finds the rows of a list of tokens. The archive has no such index. */
+/** The source is the legacy table alone: its index finds the rows of a list of tokens; the archive has none. */
 const isOneTable = ({ keys }: LegacyFragments): boolean => !keys.startsWith('('); // `overSource` makes a subquery

@@ -20,8 +20,8 @@ export type RepairAction = (typeof REPAIR_ACTIONS)[number];
 const aliveTarget = (l: LegacyFragments): string => aliveExpression('t.revoked_at', 't.expires_at', l.now);
 
 /**
- * Keys of a range of ids ($1, $2) that are out of line. `archived`: some rows are in the archive, and their account keys
- * have no legacy row for that reason.
+ * Keys of a range of ids ($1, $2) that are out of line. `archived`: some rows are in the archive, so their account
+ * keys have no legacy row.
  */
 export const outOfLine = (
   l: LegacyFragments,
@@ -174,7 +174,9 @@ export const logOutOfLine = (l: LegacyFragments): string => sql`
 const notCopied = (l: LegacyFragments): string => sql`
   SELECT ${l.id()}
   FROM (
-      SELECT b.after_id, b.upto_id FROM keylift.batches b WHERE b.state = 'done' AND b.upto_id IS NOT NULL AND ${OF_ATTEMPT}
+      SELECT b.after_id, b.upto_id
+      FROM keylift.batches b
+      WHERE b.state = 'done' AND b.upto_id IS NOT NULL AND ${OF_ATTEMPT}
       UNION ALL
       (
         SELECT b.upto_id, NULL FROM keylift.batches b

@@ -20,7 +20,7 @@ export interface Survey {
   archived: OutOfLine[];
 }
 
-/** What there is to look at: before harden nothing can be compared by index; after a purge nothing is left to compare. */
+/** What there is to look at: before harden no index finds a key, and after a purge no source is left. */
 export const comparedTables = ({ state, archive }: Installed): { legacy: boolean; archive: boolean } => ({
   legacy: reached(state!.stage, 'harden') && (state!.state === 'active' || state!.state === 'finalizing'),
   archive: archive && (state!.state === 'finalizing' || state!.state === 'finalized'),

@@ -27,8 +27,8 @@ interface LastProof {
 }
 
 /**
- * Refuses to go on while changes of one table do not all reach the other, and notes that it was so: changes may have been
- * lost, so an older proof does not count any more.
+ * Refuses to go on while changes of one table do not all reach the other, and records an event: changes may be lost, so
+ * an older proof does not count any more.
  *
  * @throws `mirror_off`
  */
