@@ -185,6 +185,7 @@ describe('answers under --json', () => {
         stages: [],
         switched: 'none',
         exceptions: 0,
+        mirror: null,
         run: null,
       });
       expect(await database().query(`select from pg_namespace where nspname = 'keylift'`)).to.have.length(0);
