@@ -1,10 +1,11 @@
 import { dropLedgerTables, ledgerTables } from '../src/ledger/tables.js';
+import { dropFunctionsTable, functionsTable } from '../src/mirror/note-functions.js';
 import { dropOwnWrites, ownWrites } from '../src/mirror/own-writes.js';
 import { step } from './context.js';
 
 /** Expand: the ledger. */
 export const ledger = step({
   name: '01_ledger',
-  up: (schema) => [...ledgerTables(schema), ...ownWrites()],
-  down: () => [dropOwnWrites, dropLedgerTables],
+  up: (schema) => [...ledgerTables(schema), functionsTable, ...ownWrites()],
+  down: () => [dropOwnWrites, dropFunctionsTable, dropLedgerTables],
 });

@@ -1,5 +1,6 @@
 import { dropFunction, revokeFunction } from '../src/database/plpgsql.js';
 import { sql } from '../src/database/sql.js';
+import { noteFunctions } from '../src/mirror/note-functions.js';
 import { authorizeByPerApiKeys } from '../src/resolver/authorize.js';
 import { perApiKeysView } from '../src/resolver/view.js';
 import { step } from './context.js';
@@ -11,6 +12,7 @@ export const resolver = step({
     authorizeByPerApiKeys(schema),
     { title: 'rights on keylift.authorize', text: revokeFunction(authorizeByPerApiKeys(schema)) },
     perApiKeysView(schema, { withSwitch: false }),
+    noteFunctions([authorizeByPerApiKeys(schema)]),
   ],
   down: (schema) => [
     {

@@ -3,6 +3,7 @@ import { pauseCommand, reportCommand, resumeCommand, statusCommand, tuneCommand 
 import {
   finalizeCommand,
   migrateCommand,
+  repairCommand,
   rollbackCommand,
   switchCommand,
   verifyCommand,
@@ -19,6 +20,7 @@ export const RUNNABLE: readonly Command[] = [
   bind(explainCommand, () => import('./explain.js')),
   bind(migrateCommand, () => import('./migrate.js')),
   bind(verifyCommand, () => import('./verify.js')),
+  bind(repairCommand, () => import('./repair.js')),
   bind(switchCommand, () => import('./switch.js')),
   bind(rollbackCommand, () => import('./rollback.js')),
   bind(statusCommand, () => import('./status.js')),

@@ -22,7 +22,6 @@ export function overview(groups: readonly Group[]): string {
   const names = Math.max(...groups.flatMap(({ commands }) => commands.map(({ name }) => name.length))) + 2;
   return [
     'keylift <command>: per-API keys into account Settings, on a live PostgreSQL',
-    '',
     ...groups.flatMap(({ title, commands }) =>
       commands.map(({ name, brief }, at) => `${(at === 0 ? title : '').padEnd(titles)}${name.padEnd(names)}${brief}`),
     ),

@@ -106,6 +106,7 @@ const NOTHING_COMPARED: Proof = {
     gained_foreign: 0,
     revived: 0,
   },
+  mirror: { ok: true, faults: [] },
   differences: [],
   rows: 0,
   chunks: 0,

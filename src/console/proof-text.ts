@@ -2,7 +2,7 @@ import { forTerminal } from '../escaping.js';
 import { counted, grouped } from '../format.js';
 import type { Difference, Proof } from '../proof/document.js';
 import type { Probe, ProbeResult } from '../proof/probe/document.js';
-import { table } from './layout.js';
+import { table, wrap } from './layout.js';
 
 const DIFFERENCES_SHOWN = 20;
 
@@ -24,6 +24,7 @@ export function proofText(proof: Proof): string {
       ['gained_foreign', a.gained_foreign, 'answers that name another account'],
       ['revived', a.revived, 'dead keys that open an API'],
     ]),
+    ...proof.mirror.faults.map((fault) => wrap(`mirror: ${forTerminal(fault)}`, { first: '  ', rest: '    ' })),
     ...proof.differences.slice(0, DIFFERENCES_SHOWN).map((difference) => `  ${differenceText(difference)}`),
     ...(left > 0 ? [`  and ${grouped(left)} more; --json lists up to 100`] : []),
     '',

@@ -24,6 +24,8 @@ export interface FunctionDefinition {
 
 /** A function as a statement, with the signature that REVOKE and DROP want. */
 export interface InstalledFunction extends Statement {
+  /** Without its schema. */
+  name: string;
   signature: string;
 }
 
@@ -37,6 +39,7 @@ export function installedFunction(definition: FunctionDefinition): InstalledFunc
   );
   return {
     title: `function keylift.${name}`,
+    name,
     signature,
     text: sql`
       CREATE ${definition.replace === true ? 'OR REPLACE FUNCTION' : 'FUNCTION'} keylift.${name}(${commaList(declared, 70)})

@@ -56,6 +56,16 @@ const TABLE = {
     rolling_back: { before: 'expand', refuse: nothingMigrated('verify') },
     rolled_back: nothingMigrated('verify'),
   },
+  repair: {
+    none: nothingMigrated('repair'),
+    active: { before: 'expand', refuse: nothingMigrated('repair') },
+    finalizing: RUNS,
+    finalized: RUNS,
+    purged: RUNS,
+    restoring: rollbackUnfinished,
+    rolling_back: rollbackUnfinished,
+    rolled_back: nothingMigrated('repair'),
+  },
   switch: {
     none: nothingMigrated('switch'),
     active: { before: 'verify', refuse: notVerified },

@@ -1,5 +1,7 @@
 import { sql } from '../database/sql.js';
+import type { LegacyFragments } from '../mapping/fragments.js';
 import type { MappedSchema } from '../mapping/inspect.js';
+import { outlivesBoth } from './fragments.js';
 import { backOnOwnPath, ON_PLATFORM_PATH } from './platform-path.js';
 
 /*
@@ -10,12 +12,15 @@ import { backOnOwnPath, ON_PLATFORM_PATH } from './platform-path.js';
 export const VERDICTS = 'unnest(own.verdicts) v';
 const MOVES = `SELECT v.key_id FROM ${VERDICTS} WHERE v.outcome = 'move'`;
 
-/** Is this account key `t` one that no verdict moves, or one whose token a verdict gives to another key? */
-const LEAVES = sql`
+/**
+ * Is this account key `t` one that no verdict moves, or one whose token a verdict gives to another key? It stays where
+ * its row went with its API.
+ */
+const leaves = (l: LegacyFragments): string => sql`
   t.origin_api_id IS NOT NULL
   AND (t.id, t.token) NOT IN (SELECT v.key_id, v.token FROM ${VERDICTS} WHERE v.outcome = 'move')
   AND (
-    t.id NOT IN (${MOVES})
+    t.id NOT IN (${MOVES}) AND NOT ${outlivesBoth(l)}
     OR t.token IN (SELECT v.token FROM ${VERDICTS} WHERE v.outcome = 'move')
   )`;
 
@@ -33,13 +38,13 @@ export function deleteAccountKeys(schema: MappedSchema): string {
       INTO leaving
       FROM unnest(own.concerned) AS c (id),
         LATERAL (SELECT * FROM ${l.target} t WHERE t.id = c.id LIMIT 1) t
-      WHERE ${LEAVES};
+      WHERE ${leaves(l)};
     END IF;
     IF leaving IS NOT NULL THEN
       WITH gone AS (
         DELETE FROM ${l.target} t
         WHERE t.id = ANY (own.leaving)
-          AND ${LEAVES}
+          AND ${leaves(l)}
           AND ${ON_PLATFORM_PATH}
         RETURNING t.id, t.token, t.last_used_at
       )
@@ -136,7 +141,10 @@ const writeOverlaps = (l: MappedSchema['legacy']): string => sql`
     WHERE v.outcome IN ('exception', 'hold')
       AND (
         v.token IN (SELECT m.token FROM unnest(own.verdicts) m WHERE m.outcome = 'move')
-        OR EXISTS (SELECT FROM ${l.target} b WHERE b.token = v.token AND b.origin_api_id IS NULL)
+        OR EXISTS (
+          SELECT FROM ${l.target} b
+          WHERE b.token = v.token AND (b.origin_api_id IS NULL OR b.id <> v.key_id)
+        )
       )
     ON CONFLICT DO NOTHING;
   END IF;`;

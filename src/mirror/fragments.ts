@@ -31,10 +31,17 @@ export const mirrorVerdicts = (l: LegacyFragments, crowded?: string): Omit<Verdi
     )`,
 });
 
+/** Native keys, and account keys of other accounts whose per-API row went with its API. */
 const takenByNativeKey = (l: LegacyFragments): string => sql`
   EXISTS (
     SELECT FROM ${l.target} b
-    WHERE b.token = ${l.token()} AND b.origin_api_id IS NULL
+    WHERE b.token = ${l.token()}
+      AND (
+        b.origin_api_id IS NULL
+        OR b.account_id IS DISTINCT FROM ${l.account()} AND NOT EXISTS (
+          SELECT FROM ${l.keys} r WHERE ${l.id('r')} = b.id
+        )
+      )
   )`;
 
 /**
@@ -45,6 +52,14 @@ export const standsAlone = (l: LegacyFragments): string[] => [
   `NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.token()} = own.token AND ${l.id()} <> own.id)`,
   `NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.account_key_id = own.id AND x.outcome = 'merge')`,
 ];
+
+/** The account key `t` has neither its per-API row nor its API any more: it outlives both (rule 15). */
+export const outlivesBoth = (l: LegacyFragments): string => sql`
+  (
+    t.origin_api_id IS NOT NULL
+    AND NOT EXISTS (SELECT FROM ${l.apis} a WHERE ${l.apiId()} = t.origin_api_id)
+    AND NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id()} = t.id AND ${l.isPerApiKey()})
+  )`;
 
 /** The legacy rows `k` that have one of these tokens. */
 export const rowsOfTokens = (l: LegacyFragments, tokens: string): string =>

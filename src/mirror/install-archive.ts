@@ -5,6 +5,7 @@ import type { MappedSchema } from '../mapping/inspect.js';
 import { lookupOfToken } from '../mapping/token-index.js';
 import { finalTriggerFunctions } from './archive-triggers.js';
 import { refuseLate, createLate, dropLate } from './late-keys.js';
+import { noteFunctions } from './note-functions.js';
 import {
   archiveTriggers,
   checkEveryToken,
@@ -25,6 +26,7 @@ export const installArchive = (schema: MappedSchema): Statement[] => [
   },
   ...finalTriggerFunctions(schema),
   archiveTriggers(schema),
+  noteFunctions(finalTriggerFunctions(schema)),
 ];
 
 const REQUIRE_FINALIZING: Statement = {

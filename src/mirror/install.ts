@@ -13,6 +13,7 @@ import {
   guardTriggers,
 } from './guards.js';
 import { legacyTriggerFunctions, refuseTruncate } from './legacy-triggers.js';
+import { noteFunctions } from './note-functions.js';
 import { MARK_WRITES_OF_STAGE } from './own-writes.js';
 import { platformPath } from './platform-path.js';
 import { settleFunction } from './settle.js';
@@ -26,7 +27,7 @@ import { dropMirrorTriggers, dropPermanentTriggers, mirrorTriggers, permanentTri
 export const CHANGE_LOG_GREW = 'KL001';
 
 /** Functions that settle keys: a stage calls them before the mirror is on, the mirror's triggers from then on. */
-const settleFunctions = (schema: MappedSchema): InstalledFunction[] => [
+export const settleFunctions = (schema: MappedSchema): InstalledFunction[] => [
   platformPath(schema),
   crowdedTokens(schema),
   settleFunction(schema),
@@ -36,7 +37,7 @@ const settleFunctions = (schema: MappedSchema): InstalledFunction[] => [
 ];
 
 /** Functions of the mirror's triggers. */
-const mirrorFunctions = (schema: MappedSchema): InstalledFunction[] => [
+export const mirrorFunctions = (schema: MappedSchema): InstalledFunction[] => [
   ...legacyTriggerFunctions(schema),
   ...targetTriggerFunctions(schema),
 ];
@@ -67,6 +68,7 @@ export const installChangeLog = (schema: MappedSchema): Statement[] => [
       -- No row of the new table dies before harden; a vacuum would only compete with the copy.
       ALTER TABLE ${schema.legacy.target} SET (autovacuum_enabled = false);`,
   },
+  noteFunctions(expandFunctions(schema)),
 ];
 
 /** Removes the change log, with the account keys that were copied. */
@@ -98,6 +100,7 @@ export const installSettle = (schema: MappedSchema): Statement[] => [
   createMirrorNumber(),
   verdictType(schema),
   ...settleFunctions(schema),
+  noteFunctions(settleFunctions(schema)),
 ];
 
 export const removeSettle = (schema: MappedSchema): Statement[] => [
@@ -140,6 +143,7 @@ export const turnMirrorOn = (schema: MappedSchema): Statement[] => [
       UPDATE keylift.migration SET mirror = mirror + 1, mirror_on = true;
       ${createMirrorNumber().text}`,
   },
+  noteFunctions(mirrorFunctions(schema)),
 ];
 
 /** Rollback: the mirror goes, with the account keys that a writer under way brought meanwhile. */
@@ -159,7 +163,7 @@ export const turnMirrorOff = (schema: MappedSchema): Statement[] => [
  * The number of the mirror, in a function, which every session sees at once, and in a row, which an older snapshot does not
  * see: a transaction that read the database before the mirror was on is turned away.
  */
-const createMirrorNumber = (): Statement => ({
+export const createMirrorNumber = (): Statement => ({
   title: 'number of the mirror',
   text: sql`
     DO $do$

@@ -108,7 +108,7 @@ const lockDuplicates = ({ legacy: l }: MappedSchema, { name, isOther }: Variant)
     ORDER BY ${l.id()}
     FOR NO KEY UPDATE OF k;
   END IF;
-  IF locks AND NOT FOUND AND cardinality(touched_ids) = 1 THEN
+  IF locks AND NOT FOUND AND cardinality(touched_ids) = 1 AND attempt = 1 THEN
     concerned := touched_ids;
   ELSE
     SELECT array_agg(DISTINCT id)
@@ -119,6 +119,11 @@ const lockDuplicates = ({ legacy: l }: MappedSchema, { name, isOther }: Variant)
       SELECT ${l.id()}
       FROM
         ${rowsOfTokens(l, `${name}.touched_tokens`)}
+      UNION ALL
+      -- An account key that outlived its row gives its token to a row of the same account.
+      SELECT t.id
+      FROM ${l.target} t
+      WHERE t.token = ANY (${name}.touched_tokens) AND t.origin_api_id IS NOT NULL
     ) c;
   END IF;`;
 

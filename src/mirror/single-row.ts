@@ -104,12 +104,13 @@ function deleteOne(schema: MappedSchema): InstalledFunction {
   return singleRowFunction(schema, {
     name: 'mirror_one_delete',
     comment: sql`
-      Deletes the account key of one deleted legacy row. Returns false, and writes nothing, where other rows share the
-      token or follow the account key.`,
+      Deletes the account key of one deleted legacy row. Returns false, and writes nothing, where its API is gone, too, or
+      other rows share the token or follow the account key.`,
     statement: sql`
       DELETE FROM ${l.target} t
       WHERE t.id = own.id AND t.origin_api_id IS NOT NULL
         AND NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id()} = own.id)
+        AND EXISTS (SELECT FROM ${l.apis} a WHERE ${l.apiId()} = t.origin_api_id)
         ${and(standsAlone(l))}
         AND ${IN_FORCE}
         AND ${ON_PLATFORM_PATH};`,

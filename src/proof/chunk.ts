@@ -5,7 +5,7 @@ import { PROOF_DUPLICATES } from '../ledger/proof-duplicates.js';
 import { chunkCounters } from './chunk-counters.js';
 import { comparedFields, sourceFacts, targetFacts, USED_LATER } from './facts.js';
 import type { Finality } from './finality.js';
-import { mayMove, mustStay } from './rules.js';
+import { isOfMissingApi, mayMove, mustStay } from './rules.js';
 
 /** Where a chunk's rows come from: a range of ids, or the ids of rows to look at one by one. */
 export type ChunkRows = 'range' | 'ids';
@@ -68,6 +68,7 @@ const sideBySide = (l: LegacyFragments): string => sql`
     ${mustStay('s')} AS must_stay,
     s.held, coalesce(s.left_behind, false) AS left_behind,
     t.id IS NOT NULL AND NOT s.api_known AND t.origin_api_id = s.api_id AS outlived_its_api,
+    s.id IS NULL AND ${isOfMissingApi(l, 't.origin_api_id')} AS outlived_its_row,
     CASE WHEN d.key_id IS NOT NULL THEN d.opened WHEN s.alive AND s.in_store THEN 1 ELSE 0 END AS opened,
     CASE WHEN s.id IS NOT NULL AND t.id IS NOT NULL THEN array_remove(
       ARRAY[
@@ -100,7 +101,7 @@ const SHOULD_MOVE = sql`
 /** What is wrong with the row, the account key or the outcome; `outcome` where the ledger has another one than expected. */
 const FAULT = sql`
   CASE
-    WHEN source_id IS NULL THEN 'extra'
+    WHEN source_id IS NULL THEN CASE WHEN NOT outlived_its_row THEN 'extra' END
     WHEN target_id IS NOT NULL AND NOT should_move THEN 'extra'
     WHEN target_id IS NULL AND should_move THEN 'missing'
     WHEN target_id IS NOT NULL AND cardinality(different_fields) > 0 THEN 'different'
@@ -147,11 +148,12 @@ function authorized(l: LegacyFragments): string {
           AND NOT ${perApiKeyWith(l.alive())}
           AND ${perApiKeyWith('true')})
       ) AS revived,
-      opens_store AND CASE
+      opens_store AND NOT outlived_its_row AND CASE
         WHEN target_token = source_token THEN target_account IS DISTINCT FROM source_account
         ELSE ${perApiKeyWith(`${l.account()} IS DISTINCT FROM target_account`)}
       END AS is_foreign,
       CASE WHEN opens_store THEN (SELECT apis FROM store) - CASE
+        WHEN outlived_its_row THEN 0
         WHEN target_token = source_token THEN opened
         ELSE (
           SELECT count(DISTINCT ${l.api()})
@@ -162,6 +164,11 @@ function authorized(l: LegacyFragments): string {
             AND ${l.inStore()}
         )
       END ELSE 0 END AS gained,
-      CASE WHEN should_move AND was_alive THEN (SELECT apis FROM store) - opened ELSE 0 END AS predicted
+      CASE
+        -- Nothing but the account key is left to predict from.
+        WHEN outlived_its_row THEN CASE WHEN opens_store THEN (SELECT apis FROM store) ELSE 0 END
+        WHEN should_move AND was_alive THEN (SELECT apis FROM store) - opened
+        ELSE 0
+      END AS predicted
     FROM compared`;
 }

@@ -1,3 +1,5 @@
+import type { MirrorState } from '../ledger/mirror-look.js';
+
 /** One difference the proof found. Ids only: a token is never written down. */
 export interface Difference {
   key_id: string | null;
@@ -26,6 +28,7 @@ export interface Proof {
     gained_foreign: number;
     revived: number;
   };
+  mirror: MirrorState;
   /** At most 100. */
   differences: Difference[];
   /** Source rows looked at, chunks, pairs the real `authorize` was asked, and seconds. */

@@ -51,6 +51,10 @@ export const outlivesItsApi = (l: LegacyFragments): string => sql`
     SELECT FROM ${l.target} b
     WHERE b.id = ${l.id()} AND b.origin_api_id = ${l.api()}))`;
 
+/** Over an account key: its API is gone, and so may be its per-API row. */
+export const isOfMissingApi = (l: LegacyFragments, originApi: string): string => sql`
+  NOT EXISTS (SELECT FROM ${l.apis} a WHERE ${l.apiId()} = ${originApi})`;
+
 /** Over the facts of a row: rules 1 and 8 let it move, if its token and no hold prevent that. */
 export const mayMove = (row: string): string =>
   [
@@ -80,7 +84,7 @@ export const expectedOutcomes = ({
   nativeKeyHas,
 }: {
   finality: Finality;
-  nativeKeyHas: (token: string) => string;
+  nativeKeyHas: (token: string, account: string) => string;
 }): string => sql`
   candidates AS (
     SELECT *,
@@ -100,7 +104,7 @@ export const expectedOutcomes = ({
   ), compared AS (
     SELECT c.*, g.keeper_id, g.of_several_lives,
       g.of_several_accounts
-        OR ${nativeKeyHas('c.token')} AS shares_token
+        OR ${nativeKeyHas('c.token', 'c.account_id')} AS shares_token
     FROM candidates c LEFT JOIN token_groups g ON g.token = c.token
   ), expected AS (
     SELECT *,

@@ -24,6 +24,7 @@ import {
   type Doubt,
   type Proof,
 } from './document.js';
+import { readMirror } from '../ledger/mirror-look.js';
 import { finalityOf, type Finality } from './finality.js';
 import { accountsAreGuaranteed, plainRowsOf } from './plain.js';
 
@@ -51,9 +52,13 @@ export interface VerifyOptions {
  */
 export async function prove(database: Database, mapped: MappedSchema, options: VerifyOptions): Promise<Proof> {
   const started = performance.now();
-  const { schema, finality } = await database.readOnly(async (session) => {
+  const { schema, finality, mirror } = await database.readOnly(async (session) => {
     const installed = await readInstalled(session, mapped.settings);
-    return { schema: await withArchive(session, mapped, installed), finality: finalityOf(installed) };
+    return {
+      schema: await withArchive(session, mapped, installed),
+      finality: finalityOf(installed),
+      mirror: (await readMirror(session, mapped, installed)) ?? { ok: true, faults: [] },
+    };
   });
   // The search for repeated tokens is one session's work; what does not need its answer is done beside it.
   const [ranges, , answers] = await allDone([
@@ -92,9 +97,10 @@ export async function prove(database: Database, mapped: MappedSchema, options: V
   };
   const all = [...differences, ...answers.differences];
   return {
-    ok: all.length === 0 && isClean(keys, authorization),
+    ok: all.length === 0 && mirror.ok && isClean(keys, authorization),
     keys,
     authorization,
+    mirror,
     differences: all.slice(0, MAX_DIFFERENCES),
     rows: counters.rows,
     chunks: chunks.length,

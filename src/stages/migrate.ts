@@ -79,15 +79,15 @@ const RUN_STAGE: Record<MigrateOptions['until'], (context: StageContext, options
   };
 
 /**
- * Run again: what time or a person changed since is judged again, last use caught up, and all proven anew before any
- * switch. Rows that nobody accounts for are not mended on the quiet: that is what `--until backfill` is asked for.
+ * Run again: the rules are applied again to keys whose verdict time, a hold, or an API that entered or left the store may
+ * have changed. Last use is synchronised, and all is proven anew before any switch.
  */
 async function tidy(
   context: StageContext,
   { before, until }: { before: StageName | null; until: StageName },
 ): Promise<void> {
   await settleAgain(context);
-  if (until === 'backfill') await settleUnaccounted(context);
+  await settleUnaccounted(context);
   if (reached(before, 'verify') && until !== 'backfill') await proveOrStop(context);
 }
 
@@ -96,8 +96,10 @@ export async function proveOrStop(context: StageContext): Promise<Proof> {
   const proof = await proveAndKeep(context, { runId: context.run.runId });
   if (!proof.ok) {
     throw keyliftError('proof_failed', {
-      message: 'the proof found differences; no account was switched by this run',
-      facts: { ...proof.keys, ...proof.authorization },
+      message: proof.mirror.ok
+        ? 'the proof found differences; no account was switched by this run'
+        : `changes of one table do not all reach the other: ${proof.mirror.faults[0]!}`,
+      facts: { ...proof.keys, ...proof.authorization, mirror: proof.mirror.faults },
     });
   }
   return proof;

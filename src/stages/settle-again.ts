@@ -1,7 +1,8 @@
 import { sql } from '../database/sql.js';
 import { copiedColumns } from '../mapping/copy.js';
 import type { LegacyFragments } from '../mapping/fragments.js';
-import { heldByName, settledByItself } from '../mapping/rules/verdicts.js';
+import { heldByName, settledByItself, staysByItself } from '../mapping/rules/verdicts.js';
+import { outlivesBoth } from '../mirror/fragments.js';
 import type { StageContext } from '../run/context.js';
 
 /** Keys that one transaction settles. */
@@ -20,6 +21,7 @@ export const settleIds = (idType: string): string => sql`
 export const mayHaveChanged = (l: LegacyFragments, { holds }: { holds: boolean }): string => sql`
   SELECT x.key_id FROM keylift.outcomes x
   ${holds ? nowHeld(l) : ''}
+  ${nowOutOfStore(l)}
   ${changedElsewhere(l)}`;
 
 /** A hold applies to all rows of the token: the key that it names may be a custom API's, and a duplicate the one that moved. */
@@ -30,6 +32,15 @@ const nowHeld = (l: LegacyFragments): string => sql`
     JOIN ${l.target} t ON t.token = ${l.token()}
   WHERE t.origin_api_id IS NOT NULL AND ${l.isPerApiKey()}
     AND ${heldByName(l, { from: 'ledger' })}`;
+
+/** An API left the store: no trigger sees that. */
+const nowOutOfStore = (l: LegacyFragments): string => sql`
+  UNION
+  SELECT ${l.id()}
+  FROM
+    ${l.from}
+    JOIN ${l.target} t ON t.id = ${l.id()}
+  WHERE t.origin_api_id IS NOT NULL AND ${staysByItself(l)}`;
 
 /** No trigger sees a change of another table that an expression of the configuration reads. */
 function changedElsewhere(l: LegacyFragments): string {
@@ -57,7 +68,8 @@ export const unaccounted = (l: LegacyFragments): string => sql`
   SELECT t.id
   FROM ${l.target} t
   WHERE t.origin_api_id IS NOT NULL
-    AND NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id()} = t.id AND ${l.isPerApiKey()})`;
+    AND NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id()} = t.id AND ${l.isPerApiKey()})
+    AND NOT ${outlivesBoth(l)}`;
 
 async function hasHolds({ database }: StageContext): Promise<boolean> {
   const { holds } = await database.readOnly((s) =>

@@ -6,6 +6,7 @@ import { readSilentRun, SILENT_SECONDS, type SilentRun } from '../ledger/run-at-
 import { isBegun, type StageName } from '../ledger/states.js';
 import { withArchive } from '../mapping/archive.js';
 import type { MappedSchema } from '../mapping/inspect.js';
+import { readMirror, type MirrorState } from '../ledger/mirror-look.js';
 import { readFacts, type Facts } from './facts.js';
 import { readServerActivity, type ServerActivity } from './server.js';
 import { rateOf, secondsLeft } from './time-left.js';
@@ -39,6 +40,8 @@ export interface Status {
   stages: { stage: StageName; seconds: number }[];
   switched: 'none' | 'some' | 'all';
   exceptions: number;
+  /** Null where no trigger of keylift need be there. */
+  mirror: MirrorState | null;
   /** The leading run. `runs` includes those that help it. */
   run: {
     id: string;
@@ -76,7 +79,8 @@ export async function readStatus(session: ReadSession, schema: MappedSchema, kno
   const silent = facts.run_id === null ? await readSilentRun(session) : null;
   const activity = facts.run_id === null ? NO_RUN : await readServerActivity(session, l.target);
   const counts = await countKeys(session, schema, { facts, installed });
-  return describe({ state, facts, silent, activity, counts });
+  const mirror = await readMirror(session, schema, installed);
+  return describe({ state, mirror, facts, silent, activity, counts });
 }
 
 const NOTHING: Status = {
@@ -96,6 +100,7 @@ const NOTHING: Status = {
   stages: [],
   switched: 'none',
   exceptions: 0,
+  mirror: null,
   run: null,
   silent_run: null,
 };
@@ -127,13 +132,14 @@ async function countKeys(
 
 interface StatusInput {
   state: LedgerState;
+  mirror: MirrorState | null;
   facts: Facts;
   silent: SilentRun | null;
   activity: ServerActivity;
   counts: { moved: number; total: number };
 }
 
-function describe({ state, facts, silent, activity, counts }: StatusInput): Status {
+function describe({ state, mirror, facts, silent, activity, counts }: StatusInput): Status {
   return {
     ...counts,
     ...(facts.run_id === null
@@ -142,7 +148,7 @@ function describe({ state, facts, silent, activity, counts }: StatusInput): Stat
     looked_at: Number(facts.done_rows),
     stage: state.stage,
     state: stateOf(state, facts),
-    reason: reasonOf(state, facts, silent),
+    reason: reasonOf({ state, mirror, facts, silent }),
     lag_seconds: activity.lag,
     doing: activity.building,
     batches: {
@@ -153,6 +159,7 @@ function describe({ state, facts, silent, activity, counts }: StatusInput): Stat
     stages: facts.stages,
     switched: facts.mode,
     exceptions: Number(facts.exceptions),
+    mirror,
     run: runOf(facts),
     silent_run: silent,
   };
@@ -199,7 +206,9 @@ function stateOf(state: LedgerState, facts: Facts): RunState {
   return state.stage === 'switch' || state.stage === 'finalize' ? 'done' : 'idle';
 }
 
-function reasonOf(state: LedgerState, facts: Facts, silent: SilentRun | null): string | null {
+function reasonOf({ state, mirror, facts, silent }: Omit<StatusInput, 'activity' | 'counts'>): string | null {
+  if (mirror?.ok === false)
+    return `changes of one table do not all reach the other: ${mirror.faults[0]!}; run keylift repair`;
   const reason = stateReason(state, facts);
   return reason === null || silent === null || facts.paused ? reason : silentText(silent) + reason;
 }

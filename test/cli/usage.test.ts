@@ -39,6 +39,7 @@ const CONTRACT: Record<string, string[]> = {
     'yes',
   ],
   verify: ['replay', 'probe'],
+  repair: ['dry-run', 'metrics-file', 'yes'],
   switch: ['all', 'cohort', 'accounts', 'back', 'metrics-file', 'yes'],
   rollback: ['accounts', 'metrics-file', 'yes'],
   finalize: ['purge', 'metrics-file', 'yes'],

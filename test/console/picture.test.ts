@@ -33,6 +33,7 @@ const COPYING: Status = {
   stages: [{ stage: 'expand', seconds: 0.42 }],
   switched: 'none',
   exceptions: 12,
+  mirror: { ok: true, faults: [] },
   run: RUN,
   silent_run: null,
 };

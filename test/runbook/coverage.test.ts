@@ -38,6 +38,7 @@ const ELSEWHERE: Record<string, string> = {
   roles: 'test/exit-codes: each role is kept from what it may not do',
   probe: 'test/proof: certificates and files with faults',
   replay: 'test/proof: files that cannot be read',
+  'proof-needed': 'test/repair: a proof that failed, and a mirror that was found off',
   metrics: 'test/metrics: a file that cannot be written',
   snapshots: 'test/snapshot: a role without CREATEDB',
   preflight: 'a refusal names the section of its gate, and each of those is met or listed here',

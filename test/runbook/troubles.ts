@@ -97,6 +97,7 @@ export const TROUBLES: Record<string, Trouble> = {
   'the column of the tokens has another name': sql('alter table public.api_keys rename column token to secret'),
   'nobody may make temporary tables': sql('revoke temporary on database shop from public'),
   "somebody else's run is at work": atWork,
+  'the mirror is off': migrated('verify', 'alter table public.api_keys disable trigger user'),
   'somebody wrote past the mirror': migrated(
     'harden',
     `set session_replication_role = replica; update public.api_keys set revoked_at = now() where id = 70000`,

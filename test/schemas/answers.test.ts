@@ -186,6 +186,7 @@ describe('answers under --json', () => {
         stages: [],
         switched: 'none',
         exceptions: 0,
+        mirror: null,
         run: null,
         silent_run: null,
       });

@@ -13,6 +13,7 @@ export const ANSWERS = [
   'verify',
   'status',
   'switch',
+  'repair',
   'rollback',
   'finalize',
   'steering',

@@ -9,6 +9,7 @@ const CALLS: Record<Command, { line: string; ends: readonly number[] }> = {
   migrate: { line: 'migrate --yes', ends: [0] },
   // Before backfill, and half way back, the proof finds differences.
   verify: { line: 'verify', ends: [0, 4] },
+  repair: { line: 'repair --yes', ends: [0, 4] },
   switch: { line: 'switch --all --yes', ends: [0] },
   'switch --back': { line: 'switch --back --yes', ends: [0] },
   finalize: { line: 'finalize --yes', ends: [0] },

@@ -39,6 +39,7 @@ const AT_WORK: Status = {
   stages: [{ stage: 'expand', seconds: 0.42 }],
   switched: 'none',
   exceptions: 12_345,
+  mirror: { ok: true, faults: [] },
   run: RUN,
   silent_run: null,
 };

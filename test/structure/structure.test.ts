@@ -28,6 +28,7 @@ const LAYERS = [
   'proof',
   'run',
   'stages',
+  'repair',
   'status',
   'metrics',
   'explain',

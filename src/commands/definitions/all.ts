@@ -1,14 +1,21 @@
 import type { CommandDefinition } from '../definition.js';
 import type { Group } from '../overview.js';
 import { pauseCommand, reportCommand, resumeCommand, statusCommand, tuneCommand } from './control.js';
-import { finalizeCommand, migrateCommand, rollbackCommand, switchCommand, verifyCommand } from './migrate.js';
+import {
+  finalizeCommand,
+  migrateCommand,
+  repairCommand,
+  rollbackCommand,
+  switchCommand,
+  verifyCommand,
+} from './migrate.js';
 import { checkCommand, demoCommand, explainCommand, initCommand, planCommand } from './prepare.js';
 import { completionCommand, snapshotCommand } from './tools.js';
 
 /** Every command in the order of the operator's path. */
 export const GROUPS: readonly Group[] = [
   { title: 'Prepare', commands: [demoCommand, initCommand, checkCommand, planCommand, explainCommand] },
-  { title: 'Migrate', commands: [migrateCommand, verifyCommand, switchCommand, rollbackCommand] },
+  { title: 'Migrate', commands: [migrateCommand, verifyCommand, repairCommand, switchCommand, rollbackCommand] },
   { title: 'Control', commands: [statusCommand, pauseCommand, resumeCommand, tuneCommand] },
   { title: 'After', commands: [reportCommand, finalizeCommand] },
   { title: 'Your CI', commands: [snapshotCommand] },

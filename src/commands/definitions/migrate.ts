@@ -63,6 +63,21 @@ export const verifyCommand = define({
   needsDatabase: true,
 });
 
+export const repairCommand = define({
+  name: 'repair',
+  brief: 'bring account keys and the mirror back in line',
+  describe:
+    'Bring the mirror, account keys and outcomes back in line with the legacy table; a dead key stays dead. It lists ' +
+    'what it would do, asks, and proves the result',
+  flags: { 'dry-run': { describe: 'list what it would do, and write nothing' }, 'metrics-file': METRICS, yes: YES },
+  examples: [
+    ['repair --dry-run', 'what is out of line'],
+    ['repair', 'mend it after a question, and prove it'],
+  ],
+  exits: [...WRITING, EXIT.differences],
+  needsDatabase: true,
+});
+
 export const switchCommand = define({
   name: 'switch',
   brief: 'answer accounts from Settings, or back; all, or a cohort',

@@ -63,8 +63,22 @@ export const MIGRATION_CODES = entries({
     section: 'proof-failed',
     meaning: 'The proof found differences. This run switched no account; accounts that were switched before still are.',
     hint:
-      'Run keylift verify for the list. If rows were written past the mirror, keylift migrate --until backfill takes ' +
-      'them in.',
+      'Run keylift verify for the list. If rows were written past the mirror, keylift repair brings account keys and ' +
+      'per-API keys in line.',
+  },
+  mirror_off: {
+    exit: 'refused',
+    section: 'mirror-off',
+    meaning:
+      'A trigger, a function or the view of keylift is missing, disabled or replaced, or another table took the place of ' +
+      'a mapped one. Changes may be lost.',
+    hint: 'Run keylift repair: it says what it would do, mends it, and proves the result.',
+  },
+  proof_needed: {
+    exit: 'refused',
+    section: 'proof-needed',
+    meaning: 'The last proof failed, or the mirror was off after it. No account is switched until a proof has passed.',
+    hint: 'Run keylift repair, or keylift verify where the cause is gone. keylift switch --back stays possible.',
   },
   not_hardened: {
     exit: 'refused',

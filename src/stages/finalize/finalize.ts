@@ -9,6 +9,7 @@ import { requireAllowed } from '../../ledger/allowed.js';
 import { moveTo, readState, type LedgerState } from '../../ledger/migration.js';
 import type { StageContext } from '../../run/context.js';
 import { proveOrStop } from '../migrate.js';
+import { requireMirror } from '../trust.js';
 import { retry } from '../../database/retry.js';
 import type { TriggerDecision } from '../../mapping/platform-triggers.js';
 import { requireDecision } from '../platform-triggers.js';
@@ -31,7 +32,7 @@ export interface FinalizeOptions {
 /**
  * Archives the moved per-API rows, in pages that can be interrupted anywhere, then takes the mirror away.
  *
- * @throws `not_switched`, `preflight`, `triggers_need_a_decision`, `foreign_keys_point`, `proof_failed`,
+ * @throws `not_switched`, `preflight`, `mirror_off`, `triggers_need_a_decision`, `foreign_keys_point`, `proof_failed`,
  *   `triggers_change_rows`.
  */
 export async function finalize(context: StageContext, { triggers }: FinalizeOptions = {}): Promise<FinalizeReport> {
@@ -39,6 +40,7 @@ export async function finalize(context: StageContext, { triggers }: FinalizeOpti
   const state = requireAllowed('finalize', await database.readOnly(readState));
   if (state.state === 'finalized' || state.state === 'purged')
     return { state: state.state, archived: await countArchived(database, state) };
+  await requireMirror(context);
   await database.readOnly((s) => surroundingsGate(s, schema, 'finalize'));
   await database.readOnly((s) => requireDecision(s, schema, { event: 'DELETE', decision: triggers }));
   await checkForeignKeys(database, schema);

@@ -5,6 +5,7 @@ import { moveTo, readState } from '../../ledger/migration.js';
 import type { Run } from '../../ledger/runs.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
 import { catchUpAll } from '../last-use.js';
+import { requireMirror, requirePassedProof } from '../trust.js';
 import { applySwitch, type SwitchMode, type SwitchOrder } from './rule.js';
 import { countSwitchedAccounts } from './statements.js';
 
@@ -24,11 +25,15 @@ export interface SwitchOptions {
 /**
  * Switches accounts to their account keys, or back. Last use is caught up on the way.
  *
- * @throws `not_verified`, `finalized_no_way_back`.
+ * @throws `not_verified`, `mirror_off`, `proof_needed`, `finalized_no_way_back`.
  */
 export async function switchAccounts({ database, schema, run, order }: SwitchOptions): Promise<SwitchReport> {
   const state = requireAllowed(order.back ? 'switch --back' : 'switch', await database.readOnly(readState));
-  if (!order.back) await catchUpAll(database, schema);
+  if (!order.back) {
+    await requireMirror({ database, schema, run });
+    await requirePassedProof({ database });
+    await catchUpAll(database, schema);
+  }
   const mode = await database.transaction(
     async (session) => {
       const now = await applySwitch(session, schema, order);
