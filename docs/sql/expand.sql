@@ -338,6 +338,12 @@ CREATE TABLE keylift.events (
   facts jsonb NOT NULL DEFAULT '{}'
 );
 
+-- step 01_ledger: table keylift.installed_functions
+CREATE TABLE keylift.installed_functions (
+  name name PRIMARY KEY,
+  digest text NOT NULL
+);
+
 -- step 01_ledger: table keylift.writer_secret
 CREATE TABLE keylift.writer_secret (
   singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
@@ -546,6 +552,20 @@ WHERE ((a.kind = 'store') IS TRUE)
         WHERE k."created_at" IS NULL OR (had.created_at, had.id) < (k."created_at", k."id")
       )
   );
+
+-- step 03_resolver: note the functions that were installed
+DELETE FROM keylift.installed_functions f
+WHERE NOT EXISTS (
+  SELECT FROM pg_catalog.pg_proc p WHERE p.pronamespace = 'keylift'::regnamespace AND p.proname = f.name
+);
+INSERT INTO keylift.installed_functions (name, digest)
+SELECT p.proname, hashtextextended(
+                    concat_ws('|', p.prosrc, p.prosecdef, p.proconfig) COLLATE "C", 0)::text
+FROM pg_catalog.pg_proc p
+WHERE p.pronamespace = 'keylift'::regnamespace
+  AND p.proname IN (
+    'authorize')
+ON CONFLICT (name) DO UPDATE SET digest = excluded.digest;
 
 -- step 04_legacy_token_index: drop index "api_keys_keylift_token" if a build left it invalid
 -- It runs only where this query finds a row:
@@ -784,3 +804,18 @@ $do$;
 -- step 05_change_log: no autovacuum of "public"."account_api_keys" before harden
 -- No row of the new table dies before harden; a vacuum would only compete with the copy.
 ALTER TABLE "public"."account_api_keys" SET (autovacuum_enabled = false);
+
+-- step 05_change_log: note the functions that were installed
+DELETE FROM keylift.installed_functions f
+WHERE NOT EXISTS (
+  SELECT FROM pg_catalog.pg_proc p WHERE p.pronamespace = 'keylift'::regnamespace AND p.proname = f.name
+);
+INSERT INTO keylift.installed_functions (name, digest)
+SELECT p.proname, hashtextextended(
+                    concat_ws('|', p.prosrc, p.prosecdef, p.proconfig) COLLATE "C", 0)::text
+FROM pg_catalog.pg_proc p
+WHERE p.pronamespace = 'keylift'::regnamespace
+  AND p.proname IN (
+    'log_change', 'refuse_moving', 'check_token', 'guard_insert', 'guard_update',
+    'guard_native_id', 'refuse_truncate')
+ON CONFLICT (name) DO UPDATE SET digest = excluded.digest;

@@ -317,6 +317,20 @@ CREATE TRIGGER keylift_archive_delete AFTER DELETE ON "public"."account_api_keys
   FOR EACH STATEMENT
   EXECUTE FUNCTION keylift.archive_delete();
 
+-- step 13_archive: note the functions that were installed
+DELETE FROM keylift.installed_functions f
+WHERE NOT EXISTS (
+  SELECT FROM pg_catalog.pg_proc p WHERE p.pronamespace = 'keylift'::regnamespace AND p.proname = f.name
+);
+INSERT INTO keylift.installed_functions (name, digest)
+SELECT p.proname, hashtextextended(
+                    concat_ws('|', p.prosrc, p.prosecdef, p.proconfig) COLLATE "C", 0)::text
+FROM pg_catalog.pg_proc p
+WHERE p.pronamespace = 'keylift'::regnamespace
+  AND p.proname IN (
+    'archive_update', 'archive_delete', 'refuse_store_key')
+ON CONFLICT (name) DO UPDATE SET digest = excluded.digest;
+
 -- read the next page of moved rows
 SELECT k."id"::text AS id, coalesce(t.id, x.account_key_id)::text AS account_key_id
 FROM "public"."api_keys" k

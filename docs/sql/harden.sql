@@ -180,7 +180,13 @@ BEGIN
                 END) IS NULL AND NOT (EXISTS (SELECT FROM keylift.holds h WHERE h.key_id = k."id")
                   OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id")) AND NOT EXISTS (
                   SELECT FROM "public"."account_api_keys" b
-                  WHERE b.token = k."token" AND b.origin_api_id IS NULL
+                  WHERE b.token = k."token"
+                    AND (
+                      b.origin_api_id IS NULL
+                      OR b.account_id IS DISTINCT FROM k."account_id" AND NOT EXISTS (
+                        SELECT FROM "public"."api_keys" r WHERE r."id" = b.id
+                      )
+                    )
                 )
             AND record_image_eq(
               ROW(t.account_id, t.name, t.token, t.origin_api_id, t.created_at, t.revoked_at,
@@ -329,7 +335,7 @@ BEGIN
       ORDER BY k."id"
       FOR NO KEY UPDATE OF k;
     END IF;
-    IF locks AND NOT FOUND AND cardinality(touched_ids) = 1 THEN
+    IF locks AND NOT FOUND AND cardinality(touched_ids) = 1 AND attempt = 1 THEN
       concerned := touched_ids;
     ELSE
       SELECT array_agg(DISTINCT id)
@@ -341,6 +347,11 @@ BEGIN
         FROM
           unnest(settle_few.touched_tokens) AS given (token)
           JOIN "public"."api_keys" k ON k."token" = given.token
+        UNION ALL
+        -- An account key that outlived its row gives its token to a row of the same account.
+        SELECT t.id
+        FROM "public"."account_api_keys" t
+        WHERE t.token = ANY (settle_few.touched_tokens) AND t.origin_api_id IS NOT NULL
       ) c;
     END IF;
     -- Statements that have nothing to do are not begun: beginning one is most of what a mirrored write costs.
@@ -393,7 +404,13 @@ BEGIN
                 OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id")) AS named_by_hold,
               (EXISTS (
                 SELECT FROM "public"."account_api_keys" b
-                WHERE b.token = k."token" AND b.origin_api_id IS NULL
+                WHERE b.token = k."token"
+                  AND (
+                    b.origin_api_id IS NULL
+                    OR b.account_id IS DISTINCT FROM k."account_id" AND NOT EXISTS (
+                      SELECT FROM "public"."api_keys" r WHERE r."id" = b.id
+                    )
+                  )
               ) OR k."token" = ANY (settle_few.crowded_tokens)) AS taken_by_native_key,
               CASE WHEN (a."id" IS NULL AND EXISTS (
                            SELECT FROM "public"."account_api_keys" b
@@ -472,7 +489,13 @@ BEGIN
                     OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id")) AS named_by_hold,
                   (EXISTS (
                     SELECT FROM "public"."account_api_keys" b
-                    WHERE b.token = k."token" AND b.origin_api_id IS NULL
+                    WHERE b.token = k."token"
+                      AND (
+                        b.origin_api_id IS NULL
+                        OR b.account_id IS DISTINCT FROM k."account_id" AND NOT EXISTS (
+                          SELECT FROM "public"."api_keys" r WHERE r."id" = b.id
+                        )
+                      )
                   ) OR k."token" = ANY (settle_few.crowded_tokens)) AS taken_by_native_key,
                   CASE WHEN (a."id" IS NULL AND EXISTS (
                                SELECT FROM "public"."account_api_keys" b
@@ -522,7 +545,11 @@ BEGIN
       WHERE t.origin_api_id IS NOT NULL
             AND (t.id, t.token) NOT IN (SELECT v.key_id, v.token FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
             AND (
-              t.id NOT IN (SELECT v.key_id FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
+              t.id NOT IN (SELECT v.key_id FROM unnest(own.verdicts) v WHERE v.outcome = 'move') AND NOT (
+                                                                                                           t.origin_api_id IS NOT NULL
+                                                                                                           AND NOT EXISTS (SELECT FROM "public"."apis" a WHERE a."id" = t.origin_api_id)
+                                                                                                           AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."id" = t.id AND true)
+                                                                                                         )
               OR t.token IN (SELECT v.token FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
             );
     END IF;
@@ -533,7 +560,11 @@ BEGIN
           AND t.origin_api_id IS NOT NULL
               AND (t.id, t.token) NOT IN (SELECT v.key_id, v.token FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
               AND (
-                t.id NOT IN (SELECT v.key_id FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
+                t.id NOT IN (SELECT v.key_id FROM unnest(own.verdicts) v WHERE v.outcome = 'move') AND NOT (
+                                                                                                             t.origin_api_id IS NOT NULL
+                                                                                                             AND NOT EXISTS (SELECT FROM "public"."apis" a WHERE a."id" = t.origin_api_id)
+                                                                                                             AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."id" = t.id AND true)
+                                                                                                           )
                 OR t.token IN (SELECT v.token FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
               )
           AND (
@@ -777,7 +808,10 @@ BEGIN
         WHERE v.outcome IN ('exception', 'hold')
           AND (
             v.token IN (SELECT m.token FROM unnest(own.verdicts) m WHERE m.outcome = 'move')
-            OR EXISTS (SELECT FROM "public"."account_api_keys" b WHERE b.token = v.token AND b.origin_api_id IS NULL)
+            OR EXISTS (
+              SELECT FROM "public"."account_api_keys" b
+              WHERE b.token = v.token AND (b.origin_api_id IS NULL OR b.id <> v.key_id)
+            )
           )
         ON CONFLICT DO NOTHING;
       END IF;
@@ -833,7 +867,7 @@ BEGIN
       ORDER BY k."id"
       FOR NO KEY UPDATE OF k;
     END IF;
-    IF locks AND NOT FOUND AND cardinality(touched_ids) = 1 THEN
+    IF locks AND NOT FOUND AND cardinality(touched_ids) = 1 AND attempt = 1 THEN
       concerned := touched_ids;
     ELSE
       SELECT array_agg(DISTINCT id)
@@ -845,6 +879,11 @@ BEGIN
         FROM
           unnest(settle_many.touched_tokens) AS given (token)
           JOIN "public"."api_keys" k ON k."token" = given.token
+        UNION ALL
+        -- An account key that outlived its row gives its token to a row of the same account.
+        SELECT t.id
+        FROM "public"."account_api_keys" t
+        WHERE t.token = ANY (settle_many.touched_tokens) AND t.origin_api_id IS NOT NULL
       ) c;
     END IF;
     -- Statements that have nothing to do are not begun: beginning one is most of what a mirrored write costs.
@@ -897,7 +936,13 @@ BEGIN
                 OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id")) AS named_by_hold,
               (EXISTS (
                 SELECT FROM "public"."account_api_keys" b
-                WHERE b.token = k."token" AND b.origin_api_id IS NULL
+                WHERE b.token = k."token"
+                  AND (
+                    b.origin_api_id IS NULL
+                    OR b.account_id IS DISTINCT FROM k."account_id" AND NOT EXISTS (
+                      SELECT FROM "public"."api_keys" r WHERE r."id" = b.id
+                    )
+                  )
               ) OR k."token" = ANY (settle_many.crowded_tokens)) AS taken_by_native_key,
               CASE WHEN (a."id" IS NULL AND EXISTS (
                            SELECT FROM "public"."account_api_keys" b
@@ -976,7 +1021,13 @@ BEGIN
                     OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id")) AS named_by_hold,
                   (EXISTS (
                     SELECT FROM "public"."account_api_keys" b
-                    WHERE b.token = k."token" AND b.origin_api_id IS NULL
+                    WHERE b.token = k."token"
+                      AND (
+                        b.origin_api_id IS NULL
+                        OR b.account_id IS DISTINCT FROM k."account_id" AND NOT EXISTS (
+                          SELECT FROM "public"."api_keys" r WHERE r."id" = b.id
+                        )
+                      )
                   ) OR k."token" = ANY (settle_many.crowded_tokens)) AS taken_by_native_key,
                   CASE WHEN (a."id" IS NULL AND EXISTS (
                                SELECT FROM "public"."account_api_keys" b
@@ -1026,7 +1077,11 @@ BEGIN
       WHERE t.origin_api_id IS NOT NULL
             AND (t.id, t.token) NOT IN (SELECT v.key_id, v.token FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
             AND (
-              t.id NOT IN (SELECT v.key_id FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
+              t.id NOT IN (SELECT v.key_id FROM unnest(own.verdicts) v WHERE v.outcome = 'move') AND NOT (
+                                                                                                           t.origin_api_id IS NOT NULL
+                                                                                                           AND NOT EXISTS (SELECT FROM "public"."apis" a WHERE a."id" = t.origin_api_id)
+                                                                                                           AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."id" = t.id AND true)
+                                                                                                         )
               OR t.token IN (SELECT v.token FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
             );
     END IF;
@@ -1037,7 +1092,11 @@ BEGIN
           AND t.origin_api_id IS NOT NULL
               AND (t.id, t.token) NOT IN (SELECT v.key_id, v.token FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
               AND (
-                t.id NOT IN (SELECT v.key_id FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
+                t.id NOT IN (SELECT v.key_id FROM unnest(own.verdicts) v WHERE v.outcome = 'move') AND NOT (
+                                                                                                             t.origin_api_id IS NOT NULL
+                                                                                                             AND NOT EXISTS (SELECT FROM "public"."apis" a WHERE a."id" = t.origin_api_id)
+                                                                                                             AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."id" = t.id AND true)
+                                                                                                           )
                 OR t.token IN (SELECT v.token FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
               )
           AND (
@@ -1281,7 +1340,10 @@ BEGIN
         WHERE v.outcome IN ('exception', 'hold')
           AND (
             v.token IN (SELECT m.token FROM unnest(own.verdicts) m WHERE m.outcome = 'move')
-            OR EXISTS (SELECT FROM "public"."account_api_keys" b WHERE b.token = v.token AND b.origin_api_id IS NULL)
+            OR EXISTS (
+              SELECT FROM "public"."account_api_keys" b
+              WHERE b.token = v.token AND (b.origin_api_id IS NULL OR b.id <> v.key_id)
+            )
           )
         ON CONFLICT DO NOTHING;
       END IF;
@@ -1339,7 +1401,13 @@ BEGIN
         END) IS NULL AND NOT (EXISTS (SELECT FROM keylift.holds h WHERE h.key_id = k."id")
           OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id")) AND NOT EXISTS (
           SELECT FROM "public"."account_api_keys" b
-          WHERE b.token = k."token" AND b.origin_api_id IS NULL
+          WHERE b.token = k."token"
+            AND (
+              b.origin_api_id IS NULL
+              OR b.account_id IS DISTINCT FROM k."account_id" AND NOT EXISTS (
+                SELECT FROM "public"."api_keys" r WHERE r."id" = b.id
+              )
+            )
         )
     AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = own.id)
     AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = own.token AND k."id" <> own.id)
@@ -1411,7 +1479,13 @@ BEGIN
           END) IS NULL AND NOT (EXISTS (SELECT FROM keylift.holds h WHERE h.key_id = k."id")
             OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id")) AND NOT EXISTS (
             SELECT FROM "public"."account_api_keys" b
-            WHERE b.token = k."token" AND b.origin_api_id IS NULL
+            WHERE b.token = k."token"
+              AND (
+                b.origin_api_id IS NULL
+                OR b.account_id IS DISTINCT FROM k."account_id" AND NOT EXISTS (
+                  SELECT FROM "public"."api_keys" r WHERE r."id" = b.id
+                )
+              )
           )
       AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = own.token AND k."id" <> own.id)
       AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.account_key_id = own.id AND x.outcome = 'merge')
@@ -1446,7 +1520,13 @@ BEGIN
           END) IS NULL AND NOT (EXISTS (SELECT FROM keylift.holds h WHERE h.key_id = k."id")
             OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id")) AND NOT EXISTS (
             SELECT FROM "public"."account_api_keys" b
-            WHERE b.token = k."token" AND b.origin_api_id IS NULL
+            WHERE b.token = k."token"
+              AND (
+                b.origin_api_id IS NULL
+                OR b.account_id IS DISTINCT FROM k."account_id" AND NOT EXISTS (
+                  SELECT FROM "public"."api_keys" r WHERE r."id" = b.id
+                )
+              )
           )
       AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = own.token AND k."id" <> own.id)
       AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.account_key_id = own.id AND x.outcome = 'merge')
@@ -1481,7 +1561,13 @@ BEGIN
           END) IS NULL AND NOT (EXISTS (SELECT FROM keylift.holds h WHERE h.key_id = k."id")
             OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id")) AND NOT EXISTS (
             SELECT FROM "public"."account_api_keys" b
-            WHERE b.token = k."token" AND b.origin_api_id IS NULL
+            WHERE b.token = k."token"
+              AND (
+                b.origin_api_id IS NULL
+                OR b.account_id IS DISTINCT FROM k."account_id" AND NOT EXISTS (
+                  SELECT FROM "public"."api_keys" r WHERE r."id" = b.id
+                )
+              )
           )
       AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = own.token AND k."id" <> own.id)
       AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.account_key_id = own.id AND x.outcome = 'merge')
@@ -1515,8 +1601,8 @@ SET enable_seqscan = off
 SET jit = off
 SET plan_cache_mode = force_generic_plan
 AS $body$
--- Deletes the account key of one deleted legacy row. Returns false, and writes nothing, where other rows share the
--- token or follow the account key.
+-- Deletes the account key of one deleted legacy row. Returns false, and writes nothing, where its API is gone, too, or
+-- other rows share the token or follow the account key.
 #variable_conflict use_column
 <<own>>
 DECLARE
@@ -1533,6 +1619,7 @@ BEGIN
   DELETE FROM "public"."account_api_keys" t
   WHERE t.id = own.id AND t.origin_api_id IS NOT NULL
     AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."id" = own.id)
+    AND EXISTS (SELECT FROM "public"."apis" a WHERE a."id" = t.origin_api_id)
     AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = own.token AND k."id" <> own.id)
     AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.account_key_id = own.id AND x.outcome = 'merge')
     AND (SELECT m.state FROM keylift.migration m WHERE m.mirror = keylift.mirror_number()) <> 'rolling_back'
@@ -1626,6 +1713,22 @@ BEGIN
 END
 $body$;
 REVOKE ALL ON FUNCTION keylift.apply_change_log(integer) FROM PUBLIC;
+
+-- step 06_settle: note the functions that were installed
+DELETE FROM keylift.installed_functions f
+WHERE NOT EXISTS (
+  SELECT FROM pg_catalog.pg_proc p WHERE p.pronamespace = 'keylift'::regnamespace AND p.proname = f.name
+);
+INSERT INTO keylift.installed_functions (name, digest)
+SELECT p.proname, hashtextextended(
+                    concat_ws('|', p.prosrc, p.prosecdef, p.proconfig) COLLATE "C", 0)::text
+FROM pg_catalog.pg_proc p
+WHERE p.pronamespace = 'keylift'::regnamespace
+  AND p.proname IN (
+    'platform_path', 'crowded_tokens', 'settle', 'settle_few', 'settle_many',
+    'mirror_one_insert', 'mirror_one_update', 'mirror_one_delete', 'settle_ids',
+    'apply_change_log')
+ON CONFLICT (name) DO UPDATE SET digest = excluded.digest;
 
 -- step 07_indexes: can another role write to the new table?
 SELECT
@@ -1778,7 +1881,15 @@ FROM "public"."api_keys" k
   JOIN "public"."account_api_keys" t ON t.token = k."token"
 WHERE t.origin_api_id IS NOT NULL AND true
   AND (EXISTS (SELECT FROM keylift.holds h WHERE h.key_id = k."id")
-        OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id"));
+        OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id"))
+UNION
+SELECT k."id"
+FROM
+  "public"."api_keys" k
+  LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
+  LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
+  JOIN "public"."account_api_keys" t ON t.id = k."id"
+WHERE t.origin_api_id IS NOT NULL AND (a."id" IS NOT NULL AND NOT ((a.kind = 'store') IS TRUE));
 
 -- decide a page of listed keys
 /* harden: decide a page of listed keys */
@@ -2374,6 +2485,21 @@ END
 $do$;
 REVOKE ALL ON FUNCTION keylift.mirror_number() FROM PUBLIC;
 
+-- step 09_mirror: note the functions that were installed
+DELETE FROM keylift.installed_functions f
+WHERE NOT EXISTS (
+  SELECT FROM pg_catalog.pg_proc p WHERE p.pronamespace = 'keylift'::regnamespace AND p.proname = f.name
+);
+INSERT INTO keylift.installed_functions (name, digest)
+SELECT p.proname, hashtextextended(
+                    concat_ws('|', p.prosrc, p.prosecdef, p.proconfig) COLLATE "C", 0)::text
+FROM pg_catalog.pg_proc p
+WHERE p.pronamespace = 'keylift'::regnamespace
+  AND p.proname IN (
+    'mirror_insert', 'mirror_update', 'mirror_delete', 'mirror_back_update',
+    'mirror_back_delete')
+ON CONFLICT (name) DO UPDATE SET digest = excluded.digest;
+
 -- step 10_constraints: constraints of "public"."account_api_keys", not validated yet
 ALTER TABLE "public"."account_api_keys"
   ADD CONSTRAINT "account_api_keys_account_id_fkey"
@@ -2717,6 +2843,20 @@ WHERE ((a.kind = 'store') IS TRUE)
       )
   );
 
+-- step 12_switchable: note the functions that were installed
+DELETE FROM keylift.installed_functions f
+WHERE NOT EXISTS (
+  SELECT FROM pg_catalog.pg_proc p WHERE p.pronamespace = 'keylift'::regnamespace AND p.proname = f.name
+);
+INSERT INTO keylift.installed_functions (name, digest)
+SELECT p.proname, hashtextextended(
+                    concat_ws('|', p.prosrc, p.prosecdef, p.proconfig) COLLATE "C", 0)::text
+FROM pg_catalog.pg_proc p
+WHERE p.pronamespace = 'keylift'::regnamespace
+  AND p.proname IN (
+    'authorize')
+ON CONFLICT (name) DO UPDATE SET digest = excluded.digest;
+
 -- where the index is refused: find account keys with one token, to settle them
 SELECT t.id::text AS key_id
 FROM "public"."account_api_keys" t
@@ -2750,6 +2890,11 @@ FROM (
   FROM "public"."account_api_keys" t
   WHERE t.origin_api_id IS NOT NULL
     AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."id" = t.id AND true)
+    AND NOT (
+              t.origin_api_id IS NOT NULL
+              AND NOT EXISTS (SELECT FROM "public"."apis" a WHERE a."id" = t.origin_api_id)
+              AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."id" = t.id AND true)
+            )
 ) AS key;
 
 -- settle a page of the keys that were found
@@ -2782,4 +2927,12 @@ FROM (
   WHERE t.origin_api_id IS NOT NULL AND true
     AND (EXISTS (SELECT FROM keylift.holds h WHERE h.key_id = k."id")
           OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id"))
+  UNION
+  SELECT k."id"
+  FROM
+    "public"."api_keys" k
+    LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
+    LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
+    JOIN "public"."account_api_keys" t ON t.id = k."id"
+  WHERE t.origin_api_id IS NOT NULL AND (a."id" IS NOT NULL AND NOT ((a.kind = 'store') IS TRUE))
 ) AS key;

@@ -435,6 +435,20 @@ WHERE ((a.kind = 'store') IS TRUE)
       )
   );
 
+-- step 12_switchable: note the functions that were installed
+DELETE FROM keylift.installed_functions f
+WHERE NOT EXISTS (
+  SELECT FROM pg_catalog.pg_proc p WHERE p.pronamespace = 'keylift'::regnamespace AND p.proname = f.name
+);
+INSERT INTO keylift.installed_functions (name, digest)
+SELECT p.proname, hashtextextended(
+                    concat_ws('|', p.prosrc, p.prosecdef, p.proconfig) COLLATE "C", 0)::text
+FROM pg_catalog.pg_proc p
+WHERE p.pronamespace = 'keylift'::regnamespace
+  AND p.proname IN (
+    'authorize')
+ON CONFLICT (name) DO UPDATE SET digest = excluded.digest;
+
 -- step 10_constraints: drop the constraints of "public"."account_api_keys"
 ALTER TABLE "public"."account_api_keys"
   DROP CONSTRAINT IF EXISTS "account_api_keys_account_id_fkey",

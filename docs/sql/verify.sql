@@ -40,13 +40,12 @@ WITH source AS MATERIALIZED (
     LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
   WHERE true AND (octet_length(k."token") > 0) IS TRUE
     AND k."token" = ANY (ARRAY(
-      SELECT k."token"
-      FROM "public"."api_keys" k
-      WHERE true
-      GROUP BY k."token"
-      HAVING count(*) > 1
+      SELECT k."token" FROM "public"."api_keys" k WHERE true GROUP BY k."token" HAVING count(*) > 1
       UNION ALL
       SELECT b.token FROM "public"."account_api_keys" b WHERE b.origin_api_id IS NULL
+      UNION ALL
+      SELECT b.token FROM "public"."account_api_keys" b WHERE (b.origin_api_id IS NOT NULL AND NOT EXISTS (SELECT FROM "public"."apis" a WHERE a."id" = b.origin_api_id)
+                                                                AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id))
     ))
 ),
 candidates AS (
@@ -74,7 +73,13 @@ candidates AS (
     g.of_several_accounts
       OR EXISTS (
            SELECT FROM "public"."account_api_keys" b
-           WHERE b.token = c.token AND b.origin_api_id IS NULL) AS shares_token
+           WHERE b.token = c.token
+             AND (
+               b.origin_api_id IS NULL
+               OR b.account_id IS DISTINCT FROM c.account_id AND (b.origin_api_id IS NOT NULL AND NOT EXISTS (SELECT FROM "public"."apis" a WHERE a."id" = b.origin_api_id)
+                 AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id))
+             )
+         ) AS shares_token
   FROM candidates c LEFT JOIN token_groups g ON g.token = c.token
 ), expected AS (
   SELECT *,
@@ -340,6 +345,7 @@ WITH store AS (
     s.api_known AND NOT s.in_store AS must_stay,
     s.held, coalesce(s.left_behind, false) AS left_behind,
     t.id IS NOT NULL AND NOT s.api_known AND t.origin_api_id = s.api_id AS outlived_its_api,
+    s.id IS NULL AND NOT EXISTS (SELECT FROM "public"."apis" a WHERE a."id" = t.origin_api_id) AS outlived_its_row,
     CASE WHEN d.key_id IS NOT NULL THEN d.opened WHEN s.alive AND s.in_store THEN 1 ELSE 0 END AS opened,
     CASE WHEN s.id IS NOT NULL AND t.id IS NOT NULL THEN array_remove(
       ARRAY[
@@ -379,7 +385,7 @@ WITH store AS (
 ), compared AS (
   SELECT *,
     CASE
-      WHEN source_id IS NULL THEN 'extra'
+      WHEN source_id IS NULL THEN CASE WHEN NOT outlived_its_row THEN 'extra' END
       WHEN target_id IS NOT NULL AND NOT should_move THEN 'extra'
       WHEN target_id IS NULL AND should_move THEN 'missing'
       WHEN target_id IS NOT NULL AND cardinality(different_fields) > 0 THEN 'different'
@@ -427,7 +433,7 @@ WITH store AS (
               WHERE k."token" = target_token
                 AND true))
     ) AS revived,
-    opens_store AND CASE
+    opens_store AND NOT outlived_its_row AND CASE
       WHEN target_token = source_token THEN target_account IS DISTINCT FROM source_account
       ELSE EXISTS (
              SELECT FROM "public"."api_keys" k
@@ -435,6 +441,7 @@ WITH store AS (
                AND k."account_id" IS DISTINCT FROM target_account)
     END AS is_foreign,
     CASE WHEN opens_store THEN (SELECT apis FROM store) - CASE
+      WHEN outlived_its_row THEN 0
       WHEN target_token = source_token THEN opened
       ELSE (
         SELECT count(DISTINCT k."api_id")
@@ -447,7 +454,12 @@ WITH store AS (
           AND ((a.kind = 'store') IS TRUE)
       )
     END ELSE 0 END AS gained,
-    CASE WHEN should_move AND was_alive THEN (SELECT apis FROM store) - opened ELSE 0 END AS predicted
+    CASE
+      -- Nothing but the account key is left to predict from.
+      WHEN outlived_its_row THEN CASE WHEN opens_store THEN (SELECT apis FROM store) ELSE 0 END
+      WHEN should_move AND was_alive THEN (SELECT apis FROM store) - opened
+      ELSE 0
+    END AS predicted
   FROM compared
 )
 SELECT count(*) FILTER (WHERE source_id IS NOT NULL) AS rows,
@@ -549,6 +561,7 @@ WITH store AS (
     s.api_known AND NOT s.in_store AS must_stay,
     s.held, coalesce(s.left_behind, false) AS left_behind,
     t.id IS NOT NULL AND NOT s.api_known AND t.origin_api_id = s.api_id AS outlived_its_api,
+    s.id IS NULL AND NOT EXISTS (SELECT FROM "public"."apis" a WHERE a."id" = t.origin_api_id) AS outlived_its_row,
     CASE WHEN d.key_id IS NOT NULL THEN d.opened WHEN s.alive AND s.in_store THEN 1 ELSE 0 END AS opened,
     CASE WHEN s.id IS NOT NULL AND t.id IS NOT NULL THEN array_remove(
       ARRAY[
@@ -588,7 +601,7 @@ WITH store AS (
 ), compared AS (
   SELECT *,
     CASE
-      WHEN source_id IS NULL THEN 'extra'
+      WHEN source_id IS NULL THEN CASE WHEN NOT outlived_its_row THEN 'extra' END
       WHEN target_id IS NOT NULL AND NOT should_move THEN 'extra'
       WHEN target_id IS NULL AND should_move THEN 'missing'
       WHEN target_id IS NOT NULL AND cardinality(different_fields) > 0 THEN 'different'
@@ -636,7 +649,7 @@ WITH store AS (
               WHERE k."token" = target_token
                 AND true))
     ) AS revived,
-    opens_store AND CASE
+    opens_store AND NOT outlived_its_row AND CASE
       WHEN target_token = source_token THEN target_account IS DISTINCT FROM source_account
       ELSE EXISTS (
              SELECT FROM "public"."api_keys" k
@@ -644,6 +657,7 @@ WITH store AS (
                AND k."account_id" IS DISTINCT FROM target_account)
     END AS is_foreign,
     CASE WHEN opens_store THEN (SELECT apis FROM store) - CASE
+      WHEN outlived_its_row THEN 0
       WHEN target_token = source_token THEN opened
       ELSE (
         SELECT count(DISTINCT k."api_id")
@@ -656,7 +670,12 @@ WITH store AS (
           AND ((a.kind = 'store') IS TRUE)
       )
     END ELSE 0 END AS gained,
-    CASE WHEN should_move AND was_alive THEN (SELECT apis FROM store) - opened ELSE 0 END AS predicted
+    CASE
+      -- Nothing but the account key is left to predict from.
+      WHEN outlived_its_row THEN CASE WHEN opens_store THEN (SELECT apis FROM store) ELSE 0 END
+      WHEN should_move AND was_alive THEN (SELECT apis FROM store) - opened
+      ELSE 0
+    END AS predicted
   FROM compared
 )
 SELECT count(*) FILTER (WHERE source_id IS NOT NULL) AS rows,

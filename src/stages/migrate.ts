@@ -4,6 +4,7 @@ import { keyliftError } from '../errors/keylift-error.js';
 import type { ReadSession } from '../database/session.js';
 import { sql } from '../database/sql.js';
 import { recordEvent } from '../ledger/events.js';
+import { readInstalled } from '../ledger/installed.js';
 import { releaseRolledBack, storeHolds, type Holds } from '../ledger/holds.js';
 import { beginAttempt, moveTo, readState } from '../ledger/migration.js';
 import { reached, STAGES, type StageName } from '../ledger/states.js';
@@ -12,7 +13,8 @@ import type { Proof } from '../proof/document.js';
 import { proveAndKeep } from './verify/prove.js';
 import { backfill } from './backfill/backfill.js';
 import { analyzeTarget } from './backfill/copy.js';
-import { settleAgain, settleUnaccounted } from './settle-again.js';
+import { refuseReferenced } from './account-key-references.js';
+import { heldAccountKeys, settleAgain, settleUnaccounted } from './settle-again.js';
 import type { StageContext } from '../run/context.js';
 import { harden } from './harden/harden.js';
 import { applySwitch } from './switch/rule.js';
@@ -36,7 +38,7 @@ export interface MigrateOptions {
 /**
  * Goes through the stages that are left, each committed by itself, and ends with what the ledger says.
  *
- * @throws `rollback_unfinished`, `settings_changed`, `finalized`, `proof_failed`.
+ * @throws `rollback_unfinished`, `settings_changed`, `finalized`, `account_keys_referenced`, `proof_failed`.
  */
 export async function migrate(context: StageContext, options: MigrateOptions): Promise<MigrationReport> {
   const { database, schema } = context;
@@ -113,6 +115,8 @@ async function takeHolds({ database, schema, run }: StageContext, holds: Holds |
         await recordEvent(session, { kind: 'accounts_released', runId: run.runId, facts: { accounts: released } });
       if (holds === undefined) return;
       await storeHolds(session, schema, holds);
+      const { target } = await readInstalled(session, schema.settings);
+      if (target) await refuseReferenced(session, schema, heldAccountKeys(schema));
       await recordEvent(session, {
         kind: 'holds',
         runId: run.runId,

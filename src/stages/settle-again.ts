@@ -1,9 +1,11 @@
 import { sql } from '../database/sql.js';
 import { copiedColumns } from '../mapping/copy.js';
 import type { LegacyFragments } from '../mapping/fragments.js';
+import type { MappedSchema } from '../mapping/inspect.js';
 import { heldByName, settledByItself, staysByItself } from '../mapping/rules/verdicts.js';
 import { outlivesBoth } from '../mirror/fragments.js';
 import type { StageContext } from '../run/context.js';
+import { keepReferences, type Selection } from './account-key-references.js';
 
 /** Keys that one transaction settles. */
 const PAGE_KEYS = 2_000;
@@ -41,6 +43,17 @@ const nowOutOfStore = (l: LegacyFragments): string => sql`
     ${l.from}
     JOIN ${l.target} t ON t.id = ${l.id()}
   WHERE t.origin_api_id IS NOT NULL AND ${staysByItself(l)}`;
+
+/** The account keys that the holds of the ledger take out. */
+export const heldAccountKeys = ({ legacy: l }: MappedSchema): Selection => ({
+  where: sql`
+    t.id IN (
+      SELECT b.id
+      FROM ${l.keys} k JOIN ${l.target} b ON b.token = ${l.token()}
+      WHERE ${l.isPerApiKey()} AND ${heldByName(l, { from: 'ledger' })}
+    )`,
+  parameters: [],
+});
 
 /** No trigger sees a change of another table that an expression of the configuration reads. */
 function changedElsewhere(l: LegacyFragments): string {
@@ -129,13 +142,19 @@ async function settleAll(context: StageContext, statement: string): Promise<numb
   return rows.length;
 }
 
-/** Settles these keys anew, with all that are decided together with them, page by page. */
+/**
+ * Settles these keys anew, with all that are decided together with them, page by page.
+ *
+ * @throws `account_keys_referenced`, and the page changes nothing, where that would delete an account key that a row of
+ *   another table references.
+ */
 export async function settleKeys({ database, schema }: StageContext, ids: readonly string[]): Promise<void> {
   for (let at = 0; at < ids.length; at += PAGE_KEYS) {
     const page = ids.slice(at, at + PAGE_KEYS);
-    await database.transaction((session) => session.query(settleIds(schema.types.id), [page]), {
-      name: 'settle a page of keys again',
-      retry: 'underLoad',
-    });
+    await database.transaction(
+      (session) =>
+        keepReferences(session, schema, { ids: page, settle: () => session.query(settleIds(schema.types.id), [page]) }),
+      { name: 'settle a page of keys again', retry: 'underLoad' },
+    );
   }
 }

@@ -139,6 +139,14 @@ export const MIGRATION_CODES = entries({
     meaning: 'Rows of other tables reference rows that finalize would archive.',
     hint: 'Repoint them with the DDL above (key ids are kept), then run keylift finalize again.',
   },
+  account_keys_referenced: {
+    exit: 'refused',
+    section: 'foreign-keys',
+    meaning: 'Rows of other tables reference account keys that a hold, a rollback or a changed outcome would delete.',
+    hint:
+      'Point these rows at the legacy table, or drop the foreign key (key ids are kept), then run the command again. ' +
+      'The account keys above are unchanged.',
+  },
   foreign_keys_point_back: {
     exit: 'refused',
     section: 'foreign-keys',

@@ -4,7 +4,9 @@ import { holdByRollback } from '../../ledger/holds.js';
 import { readState } from '../../ledger/migration.js';
 import { isBegun } from '../../ledger/states.js';
 import { catchUpAll } from '../last-use.js';
+import { refuseReferenced, type Selection } from '../account-key-references.js';
 import { settleKeys } from '../settle-again.js';
+import type { MappedSchema } from '../../mapping/inspect.js';
 import type { StageContext } from '../../run/context.js';
 import { bornKeys, nothingToRollBack, type RollbackReport } from './rollback.js';
 import { accountKeysOf, perApiKeysOf } from './statements.js';
@@ -12,12 +14,14 @@ import { accountKeysOf, perApiKeysOf } from './statements.js';
 /**
  * Takes some accounts back: their keys leave the new table and answer as per-API keys, held until the next migrate.
  *
- * @throws `finalized` when their rows are in the archive: then only the whole can be taken back.
+ * @throws `finalized` when their rows are in the archive: then only the whole can be taken back;
+ *   `account_keys_referenced` where rows of other tables reference the account keys.
  */
 export async function rollBackAccounts(context: StageContext, accountIds: string[]): Promise<RollbackReport> {
   const { database, schema, run } = context;
   const state = requireAllowed('rollback --accounts', await database.readOnly(readState));
   if (!isBegun(state)) return nothingToRollBack(database, schema);
+  await database.readOnly((session) => refuseReferenced(session, schema, keysOfAccounts(schema, accountIds)));
   const before = await database.readOnly((s) => s.query<{ key_id: string }>(accountKeysOf(schema), [accountIds]));
   await catchUpAll(database, schema);
   await database.transaction(
@@ -47,3 +51,8 @@ export async function rollBackAccounts(context: StageContext, accountIds: string
     left: [],
   };
 }
+
+const keysOfAccounts = ({ types }: MappedSchema, accountIds: readonly string[]): Selection => ({
+  where: `t.account_id = ANY ($1::text[]::${types.account}[])`,
+  parameters: [accountIds],
+});
