@@ -300,8 +300,8 @@ SET plan_cache_mode = force_generic_plan
 AS $body$
 -- Settles up to 200 ids and tokens, with plans that are kept between calls.
 -- It locks the rows that share a token with the caller's, applies the rules to all of them, and then makes account
---       keys, outcomes and overlaps what the verdicts say. If another session got in between, it looks again. Of a crowded
---       token it decides the caller's rows alone.
+--       keys, outcomes and overlaps what the verdicts say. If another session got in between, it looks again.
+--       Of a crowded token it decides the caller's rows alone.
 #variable_conflict use_column
 <<own>>
 DECLARE
@@ -804,8 +804,8 @@ SET random_page_cost = 1.1
 AS $body$
 -- Settles any number of ids and tokens, with plans made for their number.
 -- It locks the rows that share a token with the caller's, applies the rules to all of them, and then makes account
---       keys, outcomes and overlaps what the verdicts say. If another session got in between, it looks again. Of a crowded
---       token it decides the caller's rows alone.
+--       keys, outcomes and overlaps what the verdicts say. If another session got in between, it looks again.
+--       Of a crowded token it decides the caller's rows alone.
 #variable_conflict use_column
 <<own>>
 DECLARE
