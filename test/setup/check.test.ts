@@ -251,6 +251,8 @@ describe('check', () => {
       expect(faults.map(({ problem }) => problem).join())
         .to.include('ownership of the keys table')
         .and.include('INSERT on the keys');
+      const text = (await scenario.run('check', { url: reader.url })).stdout;
+      expect(text).to.match(/^the default configuration fits this database\n\nThis role lacks rights: \d+ faults\n/);
       await scenario.db.query(`create schema shut; alter table public.accounts set schema shut`);
       const shut = await check({ legacy: { accounts: { table: 'shut.accounts' } } }, { url: reader.url });
       expect(shut.faults.map(({ problem }) => problem).join()).to.include('schema shut');
