@@ -306,8 +306,8 @@ SET plan_cache_mode = force_generic_plan
 AS $body$
 -- Settles up to 200 ids and tokens, with plans that are kept between calls.
 -- It locks the rows that share a token with the caller's, applies the rules to all of them, and then makes account
---       keys, outcomes and overlaps what the verdicts say. If another session got in between, it looks again. Of a crowded
---       token it decides the caller's rows alone.
+--       keys, outcomes and overlaps what the verdicts say. If another session got in between, it looks again.
+--       Of a crowded token it decides the caller's rows alone.
 #variable_conflict use_column
 <<own>>
 DECLARE
@@ -545,11 +545,12 @@ BEGIN
       WHERE t.origin_api_id IS NOT NULL
             AND (t.id, t.token) NOT IN (SELECT v.key_id, v.token FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
             AND (
-              t.id NOT IN (SELECT v.key_id FROM unnest(own.verdicts) v WHERE v.outcome = 'move') AND NOT (
-                                                                                                           t.origin_api_id IS NOT NULL
-                                                                                                           AND NOT EXISTS (SELECT FROM "public"."apis" a WHERE a."id" = t.origin_api_id)
-                                                                                                           AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."id" = t.id AND true)
-                                                                                                         )
+              t.id NOT IN (SELECT v.key_id FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
+              AND NOT (
+                        t.origin_api_id IS NOT NULL
+                        AND NOT EXISTS (SELECT FROM "public"."apis" a WHERE a."id" = t.origin_api_id)
+                        AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."id" = t.id AND true)
+                      )
               OR t.token IN (SELECT v.token FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
             );
     END IF;
@@ -560,11 +561,12 @@ BEGIN
           AND t.origin_api_id IS NOT NULL
               AND (t.id, t.token) NOT IN (SELECT v.key_id, v.token FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
               AND (
-                t.id NOT IN (SELECT v.key_id FROM unnest(own.verdicts) v WHERE v.outcome = 'move') AND NOT (
-                                                                                                             t.origin_api_id IS NOT NULL
-                                                                                                             AND NOT EXISTS (SELECT FROM "public"."apis" a WHERE a."id" = t.origin_api_id)
-                                                                                                             AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."id" = t.id AND true)
-                                                                                                           )
+                t.id NOT IN (SELECT v.key_id FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
+                AND NOT (
+                          t.origin_api_id IS NOT NULL
+                          AND NOT EXISTS (SELECT FROM "public"."apis" a WHERE a."id" = t.origin_api_id)
+                          AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."id" = t.id AND true)
+                        )
                 OR t.token IN (SELECT v.token FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
               )
           AND (
@@ -838,8 +840,8 @@ SET random_page_cost = 1.1
 AS $body$
 -- Settles any number of ids and tokens, with plans made for their number.
 -- It locks the rows that share a token with the caller's, applies the rules to all of them, and then makes account
---       keys, outcomes and overlaps what the verdicts say. If another session got in between, it looks again. Of a crowded
---       token it decides the caller's rows alone.
+--       keys, outcomes and overlaps what the verdicts say. If another session got in between, it looks again.
+--       Of a crowded token it decides the caller's rows alone.
 #variable_conflict use_column
 <<own>>
 DECLARE
@@ -1077,11 +1079,12 @@ BEGIN
       WHERE t.origin_api_id IS NOT NULL
             AND (t.id, t.token) NOT IN (SELECT v.key_id, v.token FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
             AND (
-              t.id NOT IN (SELECT v.key_id FROM unnest(own.verdicts) v WHERE v.outcome = 'move') AND NOT (
-                                                                                                           t.origin_api_id IS NOT NULL
-                                                                                                           AND NOT EXISTS (SELECT FROM "public"."apis" a WHERE a."id" = t.origin_api_id)
-                                                                                                           AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."id" = t.id AND true)
-                                                                                                         )
+              t.id NOT IN (SELECT v.key_id FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
+              AND NOT (
+                        t.origin_api_id IS NOT NULL
+                        AND NOT EXISTS (SELECT FROM "public"."apis" a WHERE a."id" = t.origin_api_id)
+                        AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."id" = t.id AND true)
+                      )
               OR t.token IN (SELECT v.token FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
             );
     END IF;
@@ -1092,11 +1095,12 @@ BEGIN
           AND t.origin_api_id IS NOT NULL
               AND (t.id, t.token) NOT IN (SELECT v.key_id, v.token FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
               AND (
-                t.id NOT IN (SELECT v.key_id FROM unnest(own.verdicts) v WHERE v.outcome = 'move') AND NOT (
-                                                                                                             t.origin_api_id IS NOT NULL
-                                                                                                             AND NOT EXISTS (SELECT FROM "public"."apis" a WHERE a."id" = t.origin_api_id)
-                                                                                                             AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."id" = t.id AND true)
-                                                                                                           )
+                t.id NOT IN (SELECT v.key_id FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
+                AND NOT (
+                          t.origin_api_id IS NOT NULL
+                          AND NOT EXISTS (SELECT FROM "public"."apis" a WHERE a."id" = t.origin_api_id)
+                          AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."id" = t.id AND true)
+                        )
                 OR t.token IN (SELECT v.token FROM unnest(own.verdicts) v WHERE v.outcome = 'move')
               )
           AND (

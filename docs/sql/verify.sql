@@ -44,8 +44,17 @@ WITH source AS MATERIALIZED (
       UNION ALL
       SELECT b.token FROM "public"."account_api_keys" b WHERE b.origin_api_id IS NULL
       UNION ALL
-      SELECT b.token FROM "public"."account_api_keys" b WHERE (b.origin_api_id IS NOT NULL AND NOT EXISTS (SELECT FROM "public"."apis" a WHERE a."id" = b.origin_api_id)
-                                                                AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id))
+      SELECT b.token
+      FROM "public"."account_api_keys" b
+      WHERE (
+              b.origin_api_id IS NOT NULL
+              AND NOT EXISTS (SELECT FROM "public"."apis" a WHERE a."id" = b.origin_api_id)
+              AND NOT EXISTS (
+                SELECT
+                FROM "public"."api_keys" r
+                WHERE r."id" = b.id
+              )
+            )
     ))
 ),
 candidates AS (
@@ -76,8 +85,16 @@ candidates AS (
            WHERE b.token = c.token
              AND (
                b.origin_api_id IS NULL
-               OR b.account_id IS DISTINCT FROM c.account_id AND (b.origin_api_id IS NOT NULL AND NOT EXISTS (SELECT FROM "public"."apis" a WHERE a."id" = b.origin_api_id)
-                 AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id))
+               OR b.account_id IS DISTINCT FROM c.account_id
+               AND (
+                     b.origin_api_id IS NOT NULL
+                     AND NOT EXISTS (SELECT FROM "public"."apis" a WHERE a."id" = b.origin_api_id)
+                     AND NOT EXISTS (
+                       SELECT
+                       FROM "public"."api_keys" r
+                       WHERE r."id" = b.id
+                     )
+                   )
              )
          ) AS shares_token
   FROM candidates c LEFT JOIN token_groups g ON g.token = c.token

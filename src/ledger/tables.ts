@@ -31,8 +31,7 @@ export const dropLedgerTables: Statement = {
   text: sql`
     DROP TABLE IF EXISTS keylift.events, keylift.proofs, keylift.left_keys, keylift.overlaps, keylift.switched_accounts,
       keylift.switch_rule, keylift.holds, keylift.listed_keys, keylift.change_log, keylift.proof_duplicates,
-      keylift.outcomes, keylift.batches,
-      keylift.control, keylift.runs, keylift.migration;`,
+      keylift.outcomes, keylift.batches, keylift.control, keylift.runs, keylift.migration;`,
 };
 
 /** The id of a key and of an account, as columns without a domain. */

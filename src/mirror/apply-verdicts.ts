@@ -20,7 +20,8 @@ const leaves = (l: LegacyFragments): string => sql`
   t.origin_api_id IS NOT NULL
   AND (t.id, t.token) NOT IN (SELECT v.key_id, v.token FROM ${VERDICTS} WHERE v.outcome = 'move')
   AND (
-    t.id NOT IN (${MOVES}) AND NOT ${outlivesBoth(l)}
+    t.id NOT IN (${MOVES})
+    AND NOT ${outlivesBoth(l)}
     OR t.token IN (SELECT v.token FROM ${VERDICTS} WHERE v.outcome = 'move')
   )`;
 

@@ -58,8 +58,8 @@ function settleKeys(schema: MappedSchema, variant: Variant): InstalledFunction {
     comment: sql`
       ${variant.comment}
       It locks the rows that share a token with the caller's, applies the rules to all of them, and then makes account
-      keys, outcomes and overlaps what the verdicts say. If another session got in between, it looks again. Of a crowded
-      token it decides the caller's rows alone.`,
+      keys, outcomes and overlaps what the verdicts say. If another session got in between, it looks again.
+      Of a crowded token it decides the caller's rows alone.`,
     body: sql`
       <<own>>
       DECLARE

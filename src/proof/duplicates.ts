@@ -28,7 +28,9 @@ export function expectedDuplicates({ legacy: l, types }: MappedSchema, finality:
               ? ''
               : sql`
                   UNION ALL
-                  SELECT b.token FROM ${l.target} b WHERE ${outlivesItsRow(l)}`
+                  SELECT b.token
+                  FROM ${l.target} b
+                  WHERE ${outlivesItsRow(l)}`
           }
         ${sorted ? '))' : ')'}
     ),
@@ -40,7 +42,13 @@ export function expectedDuplicates({ legacy: l, types }: MappedSchema, finality:
           WHERE b.token = ${token}
             AND (
               b.origin_api_id IS NULL
-              ${final ? '' : `OR b.account_id IS DISTINCT FROM ${account} AND ${outlivesItsRow(l)}`}
+              ${
+                final
+                  ? ''
+                  : sql`
+                      OR b.account_id IS DISTINCT FROM ${account}
+                      AND ${outlivesItsRow(l)}`
+              }
             )
         )`,
     })},
@@ -56,8 +64,15 @@ export function expectedDuplicates({ legacy: l, types }: MappedSchema, finality:
 
 /** Over an account key `b`: its per-API row went with its API, and it stays. */
 const outlivesItsRow = (l: LegacyFragments): string => sql`
-  (b.origin_api_id IS NOT NULL AND ${isOfMissingApi(l, 'b.origin_api_id')}
-    AND NOT EXISTS (SELECT FROM ${l.keys} r WHERE ${l.id('r')} = b.id))`;
+  (
+    b.origin_api_id IS NOT NULL
+    AND ${isOfMissingApi(l, 'b.origin_api_id')}
+    AND NOT EXISTS (
+      SELECT
+      FROM ${l.keys} r
+      WHERE ${l.id('r')} = b.id
+    )
+  )`;
 
 /** The source is the legacy table alone: its index finds the rows of a list of tokens; the archive has none. */
 const isOneTable = ({ keys }: LegacyFragments): boolean => !keys.startsWith('('); // `overSource` makes a subquery

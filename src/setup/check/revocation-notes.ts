@@ -19,11 +19,10 @@ export async function notesOnRevocations(session: ReadSession, schema: MappedSch
   return [
     {
       at: 'legacy.keys.revokedAt',
-      note: [
-        `${keys} per-API ${keys === '1' ? 'key has a revocation date' : 'keys have revocation dates'} in the future:`,
-        'keylift takes such a key for dead at once. If it opens its API until that date,',
-        `map the date as an expiry: ${mapping}`,
-      ].join(' '),
+      note:
+        `${keys} per-API ${keys === '1' ? 'key has a revocation date' : 'keys have revocation dates'} in the future: ` +
+        'keylift takes such a key for dead at once. If it opens its API until that date, map the date as an expiry: ' +
+        mapping,
     },
   ];
 }
