@@ -1,3 +1,4 @@
+import { revokeLedgerFromOthers } from '../src/database/rights.js';
 import { dropLedgerTables, ledgerTables } from '../src/ledger/tables.js';
 import { dropOwnWrites, ownWrites } from '../src/mirror/own-writes.js';
 import { step } from './context.js';
@@ -5,6 +6,6 @@ import { step } from './context.js';
 /** Expand: the ledger. */
 export const ledger = step({
   name: '01_ledger',
-  up: (schema) => [...ledgerTables(schema), ...ownWrites()],
+  up: (schema) => [...ledgerTables(schema), ...ownWrites(), revokeLedgerFromOthers],
   down: () => [dropOwnWrites, dropLedgerTables],
 });

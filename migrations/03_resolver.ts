@@ -1,4 +1,5 @@
 import { dropFunction, revokeFunction } from '../src/database/plpgsql.js';
+import { revokeFromOthers } from '../src/database/rights.js';
 import { sql } from '../src/database/sql.js';
 import { authorizeByPerApiKeys } from '../src/resolver/authorize.js';
 import { perApiKeysView } from '../src/resolver/view.js';
@@ -11,6 +12,7 @@ export const resolver = step({
     authorizeByPerApiKeys(schema),
     { title: 'rights on keylift.authorize', text: revokeFunction(authorizeByPerApiKeys(schema)) },
     perApiKeysView(schema, { withSwitch: false }),
+    { title: 'rights on keylift.per_api_keys', text: revokeFromOthers('TABLE', 'keylift.per_api_keys') },
   ],
   down: (schema) => [
     {
