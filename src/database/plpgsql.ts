@@ -11,8 +11,8 @@ export interface FunctionDefinition {
   attributes?: string;
   /** Whose rights it has: the owner's (default), or those of the session that calls it. */
   security?: 'definer' | 'invoker';
-  /** Where it looks names up, quoted, as in SQL. */
-  searchPath: string;
+  /** Where it looks names up, quoted, as in SQL; null: where its caller does. */
+  searchPath: string | null;
   /** Further settings that are in force while it runs. */
   settings?: readonly string[];
   /** What it does, in plain English: the comment at the head of its body. */
@@ -43,7 +43,7 @@ export function installedFunction(definition: FunctionDefinition): InstalledFunc
       CREATE ${definition.replace === true ? 'OR REPLACE FUNCTION' : 'FUNCTION'} keylift.${name}(${commaList(declared, 70)})
       RETURNS ${definition.returns}
       LANGUAGE plpgsql ${attributes ?? ''} ${security === 'definer' ? 'SECURITY DEFINER' : ''}
-      SET search_path = ${searchPath}
+      ${searchPath === null ? '' : `SET search_path = ${searchPath}`}
       ${settings.map((setting) => `SET ${setting}`).join('\n')}
       AS $body$
       ${commentLines(definition.comment)}

@@ -1,3 +1,4 @@
+import { NOTE_DEFAULT_PATH } from './default-path.js';
 import type { ReadSession, Server, WriteSession } from './session.js';
 import { liftTransactionTimeout } from './transaction-timeout.js';
 
@@ -50,6 +51,7 @@ export function beginStatement(options: WriteOptions & Pick<ReadOptions, 'snapsh
     `SET LOCAL datestyle = 'ISO'`,
     // Compiling what we ask costs more than it wins: `plan` takes nearly twice as long with it (docs/performance.md).
     'SET LOCAL jit = off',
+    ...(options.searchPath === undefined || options.readOnly === true ? [] : [NOTE_DEFAULT_PATH]),
     ...(options.searchPath === undefined ? [] : [`SET LOCAL search_path = ${options.searchPath}`]),
     // What the role or the database says is meant for the platform's statements; ours know how long they may take.
     ...setting('statement_timeout', options.statementTimeoutMs ?? 0),

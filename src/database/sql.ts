@@ -39,6 +39,9 @@ export function sql(strings: TemplateStringsArray, ...parts: readonly Part[]): s
 /** A text as a literal. */
 export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
+/** A text as part of a statement for `format`. */
+export const inFormat = (text: string): string => text.replaceAll('%', '%%');
+
 /** Items separated by commas, broken into lines of at most `width` characters. An item of several lines stands apart. */
 export function commaList(items: readonly string[], width = 80): string {
   const lines: string[] = [];

@@ -1,13 +1,13 @@
-import { commaList, sql } from '../database/sql.js';
-import { copiedColumns, sourceRow, targetRow } from '../mapping/copy.js';
+import { sql } from '../database/sql.js';
 import type { MappedSchema } from '../mapping/inspect.js';
+import { backOnOwnPath, ON_PLATFORM_PATH } from './platform-path.js';
 
 /*
  * Parts of `settle_few` and `settle_many`, in the order in which they stand there. They make account keys, outcomes and
  * overlaps what `own.verdicts` says of the keys `own.concerned`.
  */
 
-const VERDICTS = 'unnest(own.verdicts) v';
+export const VERDICTS = 'unnest(own.verdicts) v';
 const MOVES = `SELECT v.key_id FROM ${VERDICTS} WHERE v.outcome = 'move'`;
 
 /** Is this account key `t` one that no verdict moves, or one whose token a verdict gives to another key? */
@@ -20,7 +20,8 @@ const LEAVES = sql`
   )`;
 
 /** Deletes account keys that do not move, and keeps their last use. */
-export function deleteAccountKeys({ legacy: l }: MappedSchema): string {
+export function deleteAccountKeys(schema: MappedSchema): string {
+  const { legacy: l } = schema;
   return sql`
     -- A key that does not move loses its account key. So does, for an instant, a key whose token another one takes over
     -- in this statement. The ids are looked up one by one first: most often there is none, and a DELETE over many ids
@@ -39,6 +40,7 @@ export function deleteAccountKeys({ legacy: l }: MappedSchema): string {
         DELETE FROM ${l.target} t
         WHERE t.id = ANY (own.leaving)
           AND ${LEAVES}
+          AND ${ON_PLATFORM_PATH}
         RETURNING t.id, t.token, t.last_used_at
       )
       SELECT own.deleted
@@ -46,12 +48,13 @@ export function deleteAccountKeys({ legacy: l }: MappedSchema): string {
       INTO deleted
       FROM gone
       WHERE last_used_at IS NOT NULL;
+      ${backOnOwnPath(schema)}
     END IF;
-    ${keepLastUse(l)}`;
+    ${keepLastUse(schema)}`;
 }
 
 /** A use in Settings that was not synchronised yet must not be lost with the account key. */
-const keepLastUse = (l: MappedSchema['legacy']): string =>
+const keepLastUse = ({ legacy: l, searchPath }: MappedSchema): string =>
   l.writable.lastUsedAt === null
     ? ''
     : sql`
@@ -61,7 +64,9 @@ const keepLastUse = (l: MappedSchema['legacy']): string =>
           SET ${l.writable.lastUsedAt} = g.last_used_at
           FROM unnest(own.deleted) g
           WHERE ${l.id()} = g.key_id
-            AND (${l.lastUsedAt()} IS NULL OR ${l.lastUsedAt()} < g.last_used_at);
+            AND (${l.lastUsedAt()} IS NULL OR ${l.lastUsedAt()} < g.last_used_at)
+            AND ${ON_PLATFORM_PATH};
+          ${backOnOwnPath({ searchPath })}
         END IF;`;
 
 /** Deletes outcomes and overlaps that no verdict repeats. */
@@ -102,87 +107,6 @@ export const writeOutcomes = ({ legacy: l }: MappedSchema): string => sql`
       ROW(x.outcome, x.reason, x.account_key_id, x.group_key_id, x.source),
       ROW(excluded.outcome, excluded.reason, excluded.account_key_id, excluded.group_key_id, excluded.source));
   END IF;`;
-
-/** Updates and inserts the account keys of the keys that move. */
-export const writeAccountKeys = (schema: MappedSchema): string => sql`
-  SELECT count(*), coalesce(bool_or(t.token <> v.token), false)
-  INTO moved, retokened
-  FROM ${VERDICTS} JOIN ${schema.legacy.target} t ON t.id = v.key_id AND t.origin_api_id IS NOT NULL
-  WHERE v.outcome = 'move';
-  IF retokened THEN
-    BEGIN
-      ${updateMoved(schema)}
-    EXCEPTION WHEN unique_violation THEN
-      -- Another session just wrote a row with this token; with a new snapshot the rules see it.
-      IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
-        RAISE EXCEPTION 'could not serialize access due to a token written meanwhile'
-          USING ERRCODE = 'serialization_failure';
-      END IF;
-      CONTINUE;
-    END;
-  ELSIF moved > 0 THEN
-    ${updateMoved(schema)}
-  END IF;
-  IF moved < moving THEN
-    IF cardinality(deleted) = 0 THEN
-      ${insertMoved(schema, { lastUsedAt: 'v.last_used_at', joins: '' })}
-    ELSE
-      ${insertMoved(schema, {
-        lastUsedAt: 'greatest(v.last_used_at, g.last_used_at, h.last_used_at)',
-        joins: lastUseOfDeleted(schema),
-      })}
-    END IF;
-  END IF;`;
-
-/** The verdicts with their legacy rows. */
-const movingRows = ({ legacy: l }: MappedSchema): string => sql`
-  ${VERDICTS}
-  JOIN ${l.keys} k ON ${l.id()} = v.key_id
-  LEFT JOIN ${l.apis} a ON ${l.apiId()} = ${l.api()}
-  LEFT JOIN ${l.accounts} o ON ${l.accountId()} = ${l.account()}`;
-
-function updateMoved(schema: MappedSchema): string {
-  const { legacy: l } = schema;
-  const columns = copiedColumns(l);
-  return sql`
-    UPDATE ${l.target} t
-    SET ${commaList(columns.map((c) => `${c.target} = ${c.source}`))},
-      last_used_at = greatest(t.last_used_at, v.last_used_at)
-    FROM
-      ${movingRows(schema)}
-    WHERE v.outcome = 'move' AND t.id = v.key_id AND t.origin_api_id IS NOT NULL
-      AND record_image_ne(
-        ${targetRow(columns)},
-        ${sourceRow(columns)});`;
-}
-
-function insertMoved(schema: MappedSchema, { lastUsedAt, joins }: { lastUsedAt: string; joins: string }): string {
-  const { legacy: l } = schema;
-  const columns = copiedColumns(l);
-  return sql`
-    INSERT INTO ${l.target}
-      (${commaList(['id', ...columns.map((c) => c.target), 'last_used_at'])})
-    SELECT ${commaList(['v.key_id', ...columns.map((c) => c.source), lastUsedAt])}
-    FROM
-      ${movingRows(schema)}
-      ${joins}
-    WHERE v.outcome = 'move' AND NOT EXISTS (SELECT FROM ${l.target} t WHERE t.id = v.key_id)
-    ON CONFLICT DO NOTHING;`;
-}
-
-/** Last use of account keys deleted above: by key, and by token where the key is gone or has another id now. */
-const lastUseOfDeleted = ({ legacy: l }: MappedSchema): string => sql`
-  LEFT JOIN (
-    SELECT g.key_id, max(g.last_used_at) AS last_used_at
-    FROM unnest(own.deleted) g
-    GROUP BY 1
-  ) g ON g.key_id = v.key_id
-  LEFT JOIN (
-    SELECT h.token, max(h.last_used_at) AS last_used_at
-    FROM unnest(own.deleted) h
-    WHERE NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id()} = h.key_id)
-    GROUP BY 1
-  ) h ON h.token = v.token`;
 
 /** Returns once every key that moves has its account key; else the loop looks again. */
 export const returnIfComplete = ({ legacy: l }: MappedSchema): string => sql`

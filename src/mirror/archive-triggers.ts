@@ -11,6 +11,7 @@ import {
   refuseChangeOf,
 } from './carry-back.js';
 import { IS_OWN_WRITE } from './own-writes.js';
+import { triggerFunction } from './platform-path.js';
 
 /** Trigger functions from finalize on: the archive follows the account keys, and no new key enters the store. */
 export const finalTriggerFunctions = (schema: MappedSchema): InstalledFunction[] => [
@@ -21,20 +22,17 @@ export const finalTriggerFunctions = (schema: MappedSchema): InstalledFunction[]
 
 function archiveUpdate(schema: MappedSchema): InstalledFunction {
   const lost = columnsWithoutLegacy(schema);
-  return installedFunction({
+  return triggerFunction(schema, {
     name: 'archive_update',
-    returns: 'trigger',
-    searchPath: schema.searchPath,
     comment: sql`
       Runs after every UPDATE of account_api_keys by the platform, from finalize on. Carries the change to the archived
       rows, so that a rollback restores them as they stand then.`,
+    declare: 'changes text[];',
     body: sql`
-      BEGIN
-        IF ${IS_OWN_WRITE} THEN RETURN NULL; END IF;
-        ${refuseChangeOf(lost.filter((column) => !['revoked_at', 'name'].includes(column)))}
-        ${lost.includes('revoked_at') ? forgetRevoked(schema) : ''}
-        ${carryBack(schema, ARCHIVE)}
-      END`,
+      IF ${IS_OWN_WRITE} THEN EXIT body; END IF;
+      ${refuseChangeOf(lost.filter((column) => !['revoked_at', 'name'].includes(column)))}
+      ${lost.includes('revoked_at') ? forgetRevoked(schema) : ''}
+      ${carryBack(schema, ARCHIVE)}`,
   });
 }
 

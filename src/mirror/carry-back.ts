@@ -1,6 +1,6 @@
-import { and, commaList, row, sql } from '../database/sql.js';
+import { and, commaList, inFormat, literal, row, sql } from '../database/sql.js';
 import type { MappedSchema } from '../mapping/inspect.js';
-import { comparable } from './fragments.js';
+import { backOnOwnPath, ON_PLATFORM_PATH } from './platform-path.js';
 
 /** A column of the new table and the legacy column that a change of it is carried back to. */
 interface CarriedBack {
@@ -59,11 +59,14 @@ export function refuseChangeOf(columns: readonly string[]): string {
  * A statement over transition tables, planned anew when they are large: a plan that is cached from a single-row change
  * would join 100,000 rows row by row.
  */
-export const plannedBySize = (statement: string, { inline = statement } = {}): string => sql`
+export const plannedBySize = (
+  statement: string,
+  { inline = statement, into }: { inline?: string; into?: string } = {},
+): string => sql`
   IF (SELECT count(*) FROM (SELECT FROM old_rows LIMIT 101) few) > 100 THEN
     EXECUTE $statement$
       ${statement}
-    $statement$;
+    $statement$${into === undefined ? '' : ` INTO ${into}`};
   ELSE
     ${inline};
   END IF;`;
@@ -100,57 +103,115 @@ export const perApiRowsOf = (from: string, conditions: readonly string[]): strin
       ${and(conditions)}
   ) m`;
 
-/** Carries changed account keys back to their per-API rows, in the legacy table or in the archive; ends the function. */
+/**
+ * Carries changed account keys back to their per-API rows, in the legacy table or in the archive. The statement sets the
+ * columns that changed and no other, as the platform's triggers may watch single columns. In a trigger function with
+ * variables `changes` and `path`; it ends the block `body`.
+ */
 export function carryBack(schema: MappedSchema, table: string): string {
   const columns = carriedBack(schema);
-  if (columns.length === 0) return 'RETURN NULL;';
-  const fields = (alias: string): string =>
-    commaList([`${alias}.id`, ...columns.map((c) => comparable(`${alias}.${c.target}`, { byText: true }))]);
+  if (columns.length === 0) return '';
   return sql`
-    IF NOT EXISTS (
-      SELECT ${fields('n')}
-      FROM new_rows n
-      WHERE n.origin_api_id IS NOT NULL
-      EXCEPT ALL
-      SELECT ${fields('o')}
-      FROM old_rows o
-    ) THEN
-      RETURN NULL;
-    END IF;
+    ${plannedBySize(findChanges(columns), { inline: findChanges(columns, 'INTO changes'), into: 'changes' })}
+    IF changes IS NULL THEN EXIT body; END IF;
     ${lockMerged(schema, { table, rows: 'new_rows' })}
     -- One statement for all rows of a repeated token: the mirror must not see some of them changed and others not.
-    ${plannedBySize(updatePerApiRows(schema, { table, columns }))}
-    RETURN NULL;`;
+    EXECUTE format(
+      $statement$
+        ${inFormat(updatePerApiRows(schema, { table, columns })).replace(ASSIGNMENTS, '%s')}
+      $statement$,
+      array_to_string(changes, ', '));
+    ${backOnOwnPath(schema)}
+    ${table === schema.legacy.keys ? refuseAltered(schema, columns) : ''}`;
 }
 
-function updatePerApiRows(
-  { legacy: l }: MappedSchema,
-  { table, columns }: { table: string; columns: readonly CarriedBack[] },
-): string {
-  const pairs = columns.map((column, at) => ({ ...column, old: `old_${String(at)}`, new: `new_${String(at)}` }));
-  // By image, not by equality: some types have none, and some take an upper case letter for its lower case.
-  const value = (p: (typeof pairs)[number]): string => sql`
-    CASE WHEN ${p.ownRowOnly ? 'm.key_id = m.id AND ' : ''}record_image_ne(ROW(m.${p.old}), ROW(m.${p.new}))
-      THEN m.${p.new} ELSE k.${p.legacy} END`;
-  const changed = commaList(pairs.map((p) => `o.${p.target} AS ${p.old}, n.${p.target} AS ${p.new}`));
+/** By image, not by equality: some types have none, and some take an upper case letter for its lower case. */
+const isChanged = (column: CarriedBack): string => `record_image_ne(ROW(o.${column.target}), ROW(n.${column.target}))`;
+
+/** The assignments of the columns that changed in any row; null where none did. */
+const findChanges = (columns: readonly CarriedBack[], into = ''): string => sql`
+  SELECT nullif(array_remove(ARRAY[
+    ${commaList(columns.map((c, at) => `CASE WHEN bool_or(${isChanged(c)}) THEN ${literal(assignment(c, at))} END`))}
+  ], NULL), '{}')
+  ${into}
+  FROM new_rows n JOIN old_rows o ON o.id = n.id
+  WHERE n.origin_api_id IS NOT NULL`;
+
+/** Where the assignments go, in a statement for `format`. */
+const ASSIGNMENTS = '/* changes */';
+
+const assignment = (column: CarriedBack, at: number): string => `${column.legacy} = ${carriedValue(column, at)}`;
+
+/** The value that the per-API row `k` gets from the change `m`. */
+const carriedValue = (column: CarriedBack, at: number): string => {
+  const [before, after] = [`m.old_${String(at)}`, `m.new_${String(at)}`];
+  const applies = `${column.ownRowOnly ? 'm.key_id = m.id AND ' : ''}record_image_ne(ROW(${before}), ROW(${after}))`;
+  return `CASE WHEN ${applies} THEN ${after} ELSE k.${column.legacy} END`;
+};
+
+/** Changed account keys as `m (id, key_id, old_0, new_0, …)`: a row for each per-API row. */
+function changedRows(columns: readonly CarriedBack[]): string {
+  const values = commaList(
+    columns.map((c, at) => `o.${c.target} AS old_${String(at)}, n.${c.target} AS new_${String(at)}`),
+  );
   return sql`
-    UPDATE ${table} k
-    SET ${pairs.map((p) => sql`${p.legacy} = ${value(p)}`).join(',\n')}
-    FROM (
+    (
       SELECT n.id, n.id AS key_id,
-        ${changed}
+        ${values}
       FROM new_rows n JOIN old_rows o ON o.id = n.id
       WHERE n.origin_api_id IS NOT NULL
       UNION ALL
       SELECT n.id, x.key_id,
-        ${changed}
+        ${values}
       FROM new_rows n
         JOIN old_rows o ON o.id = n.id
         JOIN keylift.outcomes x ON x.account_key_id = n.id
       WHERE x.outcome = 'merge' AND n.origin_api_id IS NOT NULL
-    ) m
-    WHERE ${l.id()} = m.key_id
-      AND record_image_ne(
-        ${row(pairs.map((p) => `k.${p.legacy}`))},
-        ${row(pairs.map(value))})`;
+    ) m`;
 }
+
+/** Per-API rows that do not have the value that a change gives them. */
+const stillDiffers = ({ legacy: l }: MappedSchema, columns: readonly CarriedBack[]): string => sql`
+  ${l.id()} = m.key_id
+  AND record_image_ne(
+    ${row(columns.map((c) => `k.${c.legacy}`))},
+    ${row(columns.map(carriedValue))})`;
+
+const updatePerApiRows = (
+  schema: MappedSchema,
+  { table, columns }: { table: string; columns: readonly CarriedBack[] },
+): string => sql`
+  UPDATE ${table} k
+  SET ${ASSIGNMENTS}
+  FROM ${changedRows(columns)}
+  WHERE ${stillDiffers(schema, columns)}
+    AND ${ON_PLATFORM_PATH}`;
+
+/**
+ * A BEFORE trigger of the platform can alter a row or keep it as it was. Settings must not show what the per-API key does
+ * not have.
+ */
+const refuseAltered = (schema: MappedSchema, columns: readonly CarriedBack[]): string => sql`
+  IF ${hasTriggersBeforeUpdate(schema)} THEN
+    EXECUTE $statement$
+      SELECT array_agg(k.id)
+      FROM (SELECT ${schema.legacy.id()} AS id
+        FROM ${schema.legacy.keys} k, ${changedRows(columns)}
+        WHERE ${stillDiffers(schema, columns)}
+        LIMIT 1
+      ) k
+    $statement$ INTO ids;
+    IF ids IS NOT NULL THEN
+      RAISE EXCEPTION 'a trigger of ${schema.legacy.keys} made something else of this change for key %', ids[1]
+        USING ERRCODE = 'object_not_in_prerequisite_state',
+          HINT = 'Settings and the per-API key would differ. Change the key in its API.';
+    END IF;
+  END IF;`;
+
+/** Row triggers of the platform that run before an UPDATE: bits 1, 2 and 16 of their type. */
+const hasTriggersBeforeUpdate = ({ legacy: l }: MappedSchema): string => sql`
+  EXISTS (
+    SELECT FROM pg_catalog.pg_trigger t
+    WHERE t.tgrelid = ${literal(l.keys)}::regclass AND NOT t.tgisinternal AND t.tgtype & 19 = 19
+      AND t.tgname NOT LIKE 'keylift\\_%'
+  )`;

@@ -14,6 +14,7 @@ import {
 } from './guards.js';
 import { legacyTriggerFunctions, refuseTruncate } from './legacy-triggers.js';
 import { MARK_WRITES_OF_STAGE } from './own-writes.js';
+import { platformPath } from './platform-path.js';
 import { settleFunction } from './settle.js';
 import { MOST_ENTRIES_UNDER_LOCK, stageFunctions } from './settle-ids.js';
 import { settleKeysFunctions } from './settle-keys.js';
@@ -26,6 +27,7 @@ export const CHANGE_LOG_GREW = 'KL001';
 
 /** Functions that settle keys: a stage calls them before the mirror is on, the mirror's triggers from then on. */
 const settleFunctions = (schema: MappedSchema): InstalledFunction[] => [
+  platformPath(schema),
   settleFunction(schema),
   ...settleKeysFunctions(schema),
   ...singleRowFunctions(schema),

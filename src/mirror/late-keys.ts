@@ -1,5 +1,5 @@
 import { revokeFromOthers } from '../database/rights.js';
-import { literal, sql } from '../database/sql.js';
+import { inFormat, literal, sql } from '../database/sql.js';
 import { ARCHIVE } from '../mapping/archive.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { rowsOfTokens } from './fragments.js';
@@ -84,7 +84,6 @@ const refusePointing = ({ legacy: l }: MappedSchema): string => sql`
 
 /** The archive has the columns of the legacy table, which may have got further ones since. */
 function moveToArchive({ legacy: l }: MappedSchema): string {
-  const inFormat = (text: string): string => text.replaceAll('%', '%%');
   return sql`
     SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)
     INTO columns

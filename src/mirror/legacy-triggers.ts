@@ -1,8 +1,10 @@
 import { installedFunction, type InstalledFunction } from '../database/plpgsql.js';
-import { commaList, row, sql } from '../database/sql.js';
+import { commaList, literal, row, sql } from '../database/sql.js';
 import type { MappedSchema, WatchedColumn } from '../mapping/inspect.js';
 import { comparable } from './fragments.js';
 import { IS_WRITE_OF_STAGE } from './own-writes.js';
+import { triggerFunction } from './platform-path.js';
+import { followedColumns } from './single-row.js';
 
 /** Trigger functions of the legacy table, one for each kind of statement. */
 export const legacyTriggerFunctions = (schema: MappedSchema): InstalledFunction[] => [
@@ -12,7 +14,7 @@ export const legacyTriggerFunctions = (schema: MappedSchema): InstalledFunction[
 ];
 
 function mirrorInsert(schema: MappedSchema): InstalledFunction {
-  return triggerFunction(schema, {
+  return mirrored(schema, {
     name: 'mirror_insert',
     comment: sql`
       Runs after every INSERT into the legacy table. A single row takes the single-row path. For several rows, and where
@@ -26,7 +28,7 @@ function mirrorInsert(schema: MappedSchema): InstalledFunction {
 }
 
 function mirrorDelete(schema: MappedSchema): InstalledFunction {
-  return triggerFunction(schema, {
+  return mirrored(schema, {
     name: 'mirror_delete',
     comment: sql`
       Runs after every DELETE from the legacy table. A single row takes the single-row path. For several rows, and where
@@ -44,23 +46,26 @@ function mirrorUpdate(schema: MappedSchema): InstalledFunction {
     types.watched.map((column) => as({ ...column, name: `${alias}.${column.name}` }));
   const whole = (alias: string): string => row(columns(alias, ({ name }) => name));
   const compared = (alias: string): string => commaList(columns(alias, (column) => comparable(column.name, column)));
-  return triggerFunction(schema, {
+  return mirrored(schema, {
     name: 'mirror_update',
     comment: sql`
       Runs after every UPDATE of the legacy table. It returns at once where no mapped column changed, as when only the
       last use was written. A single row takes the single-row path. For several rows, and where that path does not
       apply, keylift.settle brings the account keys in line with the rows.`,
-    declare: 'changed boolean;',
+    declare: sql`
+      changed boolean;
+      column_changed text;`,
     body: sql`
       SELECT ${l.id()}, ${l.token()},
         record_image_ne(
           ${whole('k')},
           ${whole('o')}),
-        EXISTS (SELECT FROM new_rows OFFSET 1) OR record_image_ne(ROW(${l.id()}), ROW(${l.id('o')}))
-      INTO id, token, changed, several
+        EXISTS (SELECT FROM new_rows OFFSET 1) OR record_image_ne(ROW(${l.id()}), ROW(${l.id('o')})),
+        ${onlyChange(schema)}
+      INTO id, token, changed, several, column_changed
       FROM new_rows k, old_rows o
       LIMIT 1;
-      IF NOT FOUND THEN RETURN NULL; END IF;
+      IF NOT FOUND THEN EXIT body; END IF;
       IF several THEN
         -- EXCEPT rather than a join: its cost does not depend on a plan made for another number of rows.
         IF NOT EXISTS (
@@ -68,49 +73,46 @@ function mirrorUpdate(schema: MappedSchema): InstalledFunction {
           EXCEPT ALL
           SELECT ${compared('o')} FROM old_rows o
         ) THEN
-          RETURN NULL;
+          EXIT body;
         END IF;
       ELSIF NOT changed THEN
-        RETURN NULL;
+        EXIT body;
       END IF;
       ${refuseRepeatedId(schema)}
-      ${singleRowPath('mirror_one_update')}
+      ${singleRowPath('mirror_one_update', 'column_changed')}
       ${settleRows(schema, ['old_rows k', 'new_rows k'])}`,
   });
 }
 
-interface TriggerFunction {
-  name: string;
-  comment: string;
-  /** Further variables. */
-  declare?: string;
-  body: string;
+/** A statement trigger's function. Bulk writes of keylift are not mirrored. `declare` adds variables. */
+const mirrored = (
+  schema: MappedSchema,
+  { declare, body, ...named }: { name: string; comment: string; declare?: string; body: string },
+): InstalledFunction =>
+  triggerFunction(schema, {
+    ...named,
+    declare: sql`
+      id ${schema.types.id};
+      token ${schema.types.token};
+      several boolean;
+      ${declare ?? ''}
+      ids ${schema.types.id}[];
+      tokens ${schema.types.token}[];`,
+    body: sql`
+      IF ${IS_WRITE_OF_STAGE} THEN EXIT body; END IF;
+      ${body}`,
+  });
+
+/** The column of the account key that follows the only change of a row, `o` to `k`; several names where more changed. */
+function onlyChange(schema: MappedSchema): string {
+  const changes = followedColumns(schema).map(
+    (c) => `CASE WHEN record_image_ne(ROW(${c.source}), ROW(${overOld(c.source)})) THEN ${literal(c.target)} END`,
+  );
+  return changes.length === 0 ? 'NULL' : `concat_ws(' ', ${commaList(changes)})`;
 }
 
-/** A statement trigger's function. Bulk writes of keylift are not mirrored. */
-function triggerFunction(
-  { types, searchPath }: MappedSchema,
-  { name, comment, declare, body }: TriggerFunction,
-): InstalledFunction {
-  return installedFunction({
-    name,
-    returns: 'trigger',
-    searchPath,
-    comment,
-    body: sql`
-      DECLARE
-        id ${types.id};
-        token ${types.token};
-        several boolean;
-        ${declare ?? ''}
-        ids ${types.id}[];
-        tokens ${types.token}[];
-      BEGIN
-        IF ${IS_WRITE_OF_STAGE} THEN RETURN NULL; END IF;
-        ${body}
-      END`,
-  });
-}
+/** A plain column of the old row. */
+const overOld = (column: string): string => column.replace(/^k\./, 'o.');
 
 /** Id and token of a row of the statement, and whether the statement has more than one. */
 const readFirstRow = ({ legacy: l }: MappedSchema, rows: 'new_rows' | 'old_rows'): string => sql`
@@ -119,9 +121,9 @@ const readFirstRow = ({ legacy: l }: MappedSchema, rows: 'new_rows' | 'old_rows'
   FROM ${rows} k
   LIMIT 1;`;
 
-const singleRowPath = (name: string): string => sql`
+const singleRowPath = (name: string, more = ''): string => sql`
   IF NOT several THEN
-    IF keylift.${name}(id, token) THEN RETURN NULL; END IF;
+    IF keylift.${name}(id, token${more === '' ? '' : `, ${more}`}) THEN EXIT body; END IF;
   END IF;`;
 
 /** Hands all ids and tokens of these rows to `settle`. */
@@ -135,8 +137,7 @@ function settleRows({ legacy: l }: MappedSchema, sources: readonly string[]): st
     ) seen;
     IF ids IS NOT NULL THEN
       PERFORM keylift.settle(ids, coalesce(tokens, '{}'), true);
-    END IF;
-    RETURN NULL;`;
+    END IF;`;
 }
 
 /** Where no index does, the mirror keeps an id from being in two partitions: it could not tell these keys apart. */

@@ -2,14 +2,9 @@ import { installedFunction, type InstalledFunction } from '../database/plpgsql.j
 import { sql } from '../database/sql.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { verdictAlone, verdicts } from '../mapping/rules/verdicts.js';
-import {
-  deleteAccountKeys,
-  deleteOutcomes,
-  returnIfComplete,
-  writeAccountKeys,
-  writeOutcomes,
-} from './apply-verdicts.js';
+import { deleteAccountKeys, deleteOutcomes, returnIfComplete, writeOutcomes } from './apply-verdicts.js';
 import { KEPT_PLANS, mirrorVerdicts, rowsOfTokens } from './fragments.js';
+import { writeAccountKeys } from './write-account-keys.js';
 
 /** Plans for the numbers at hand, for a statement over many rows. */
 const PLANS_BY_SIZE = [
@@ -74,6 +69,8 @@ function settleKeys(schema: MappedSchema, variant: Variant): InstalledFunction {
         some_do_not_move boolean; -- does any verdict say something else than move?
         moving bigint;
         moved bigint; -- how many of the moving keys have their account key
+        path text;
+        changes text[]; -- assignments of the columns in which an account key differs
         retokened boolean; -- does any of these have another token?
       BEGIN
         FOR attempt IN 1..10 LOOP

@@ -6,6 +6,7 @@ import { movesAlone, staysByItself } from '../mapping/rules/verdicts.js';
 import { KEPT_PLANS, mirrorVerdicts, standsAlone, THIS_MIGRATION } from './fragments.js';
 import { LATE, noteLate } from './late-keys.js';
 import { MARK_VARIABLES, marked } from './own-writes.js';
+import { backOnOwnPath, ON_PLATFORM_PATH, PATH_VARIABLE } from './platform-path.js';
 
 /** Up to this many ids and tokens `settle_few` does the work. */
 const FEW = 200;
@@ -40,6 +41,7 @@ export function settleFunction(schema: MappedSchema): InstalledFunction {
         mirror_on boolean := true;
         nothing_to_do boolean := false;
         ${MARK_VARIABLES}
+        ${PATH_VARIABLE}
       BEGIN
         -- A stage that calls has a reason that no row shows: a hold, or an account.
         IF by_trigger AND cardinality(touched_ids) = 1 AND cardinality(touched_tokens) = 1 THEN
@@ -106,7 +108,7 @@ function askNothingToDo({ legacy: l }: MappedSchema): string {
 }
 
 /** A rollback is taking account keys out; a change must not bring one back. */
-const takeOut = ({ legacy: l }: MappedSchema): string => sql`
+const takeOut = ({ legacy: l, ...schema }: MappedSchema): string => sql`
   ${
     l.writable.lastUsedAt === null
       ? ''
@@ -116,9 +118,14 @@ const takeOut = ({ legacy: l }: MappedSchema): string => sql`
           FROM ${l.target} t
           WHERE ${l.id()} = t.id AND t.origin_api_id IS NOT NULL AND t.id = ANY (copies.ids)
             AND t.last_used_at IS NOT NULL
-            AND (${l.lastUsedAt()} IS NULL OR ${l.lastUsedAt()} < t.last_used_at);`
+            AND (${l.lastUsedAt()} IS NULL OR ${l.lastUsedAt()} < t.last_used_at)
+            AND ${ON_PLATFORM_PATH};
+          ${backOnOwnPath(schema)}`
   }
-  DELETE FROM ${l.target} t WHERE t.origin_api_id IS NOT NULL AND t.id = ANY (copies.ids);
+  DELETE FROM ${l.target} t
+  WHERE t.origin_api_id IS NOT NULL AND t.id = ANY (copies.ids)
+    AND ${ON_PLATFORM_PATH};
+  ${backOnOwnPath(schema)}
   -- A row that left its group must not follow the account key of that group.
   DELETE FROM keylift.outcomes x
   USING ${l.keys} k

@@ -1,11 +1,12 @@
 import { installedFunction, type InstalledFunction } from '../database/plpgsql.js';
-import { and, commaList, sql } from '../database/sql.js';
-import { copiedColumns, sourceRow, targetRow } from '../mapping/copy.js';
+import { and, commaList, literal, sql } from '../database/sql.js';
+import { copiedColumns, sourceRow, targetRow, type CopiedColumn } from '../mapping/copy.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { movesAlone } from '../mapping/rules/verdicts.js';
 import { KEPT_PLANS, mirrorVerdicts, standsAlone, THIS_MIGRATION } from './fragments.js';
 import { LATE } from './late-keys.js';
 import { MARK_VARIABLES, marked } from './own-writes.js';
+import { backOnOwnPath, ON_PLATFORM_PATH, PATH_VARIABLE } from './platform-path.js';
 
 /** Columns that the rules ask about. Where account key and per-API key agree in them, the verdict has not changed. */
 const DECISIVE = new Set(['account_id', 'token', 'origin_api_id', 'created_at']);
@@ -50,37 +51,52 @@ function insertOne(schema: MappedSchema): InstalledFunction {
         AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = own.id)
         ${and(standsAlone(l))}
         AND ${IN_FORCE}
+        AND ${ON_PLATFORM_PATH}
       ON CONFLICT DO NOTHING;`,
   });
 }
 
 function updateOne(schema: MappedSchema): InstalledFunction {
-  const { legacy: l } = schema;
-  const decisive = copiedColumns(l).filter((c) => DECISIVE.has(c.target));
-  const followed = copiedColumns(l).filter((c) => !DECISIVE.has(c.target));
+  const followed = followedColumns(schema);
   return singleRowFunction(schema, {
     name: 'mirror_one_update',
+    parameters: [{ name: 'changed', type: 'text' }],
     comment: sql`
-      Updates the account key of one legacy row in the columns that no rule asks about. Returns false, and writes
-      nothing, where another column changed or the rules need to look at more than this row.`,
-    statement: sql`
-      UPDATE ${l.target} t
-      SET ${commaList(followed.map((c) => `${c.target} = ${c.source}`))},
-        last_used_at = greatest(t.last_used_at, ${l.lastUsedAt()})
-      FROM
-        ${l.from}
-      WHERE ${l.id()} = own.id AND t.id = own.id AND t.origin_api_id IS NOT NULL
-        AND record_image_eq(
-          ${targetRow(decisive)},
-          ${sourceRow(decisive)})
-        AND record_image_ne(
-          ${targetRow(followed)},
-          ${sourceRow(followed)})
-        AND ${l.isPerApiKey()}
-        AND ${movesAlone(l, mirrorVerdicts(l))}
-        ${and(standsAlone(l))}
-        AND ${IN_FORCE};`,
+      Updates the account key of one legacy row where a single column changed, one that no rule asks about. Returns
+      false, and writes nothing, where more changed or the rules need to look at more than this row.`,
+    statement: followed
+      .map(
+        (column, at) => sql`
+        ${at === 0 ? 'IF' : 'ELSIF'} changed = ${literal(column.target)} THEN
+          ${updateColumn(schema, column)}`,
+      )
+      .concat(followed.length === 0 ? 'RETURN false;' : 'ELSE\n  RETURN false;\nEND IF;')
+      .join('\n'),
   });
+}
+
+/** Columns that no rule asks about and that the configuration does not compute. */
+export const followedColumns = ({ legacy: l }: MappedSchema): CopiedColumn[] =>
+  copiedColumns(l).filter((c) => !DECISIVE.has(c.target) && !c.computed);
+
+/** No column but this one may differ: the others are settle's work. */
+function updateColumn({ legacy: l }: MappedSchema, column: CopiedColumn): string {
+  const others = copiedColumns(l).filter((c) => c.target !== column.target);
+  return sql`
+    UPDATE ${l.target} t
+    SET ${column.target} = ${column.source}
+    FROM
+      ${l.from}
+    WHERE ${l.id()} = own.id AND t.id = own.id AND t.origin_api_id IS NOT NULL
+      AND record_image_eq(
+        ${targetRow(others)},
+        ${sourceRow(others)})
+      AND record_image_ne(ROW(t.${column.target}), ROW(${column.source}))
+      AND ${l.isPerApiKey()}
+      AND ${movesAlone(l, mirrorVerdicts(l))}
+      ${and(standsAlone(l))}
+      AND ${IN_FORCE}
+      AND ${ON_PLATFORM_PATH};`;
 }
 
 function deleteOne(schema: MappedSchema): InstalledFunction {
@@ -95,21 +111,24 @@ function deleteOne(schema: MappedSchema): InstalledFunction {
       WHERE t.id = own.id AND t.origin_api_id IS NOT NULL
         AND NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id()} = own.id)
         ${and(standsAlone(l))}
-        AND ${IN_FORCE};`,
+        AND ${IN_FORCE}
+        AND ${ON_PLATFORM_PATH};`,
   });
 }
 
 /** `statement` names its parameters `own.id` and `own.token`; FOUND says whether it did all there is to do. */
 function singleRowFunction(
   { types, searchPath }: MappedSchema,
-  { name, comment, statement }: { name: string; comment: string; statement: string },
+  {
+    name,
+    parameters = [],
+    comment,
+    statement,
+  }: { name: string; parameters?: { name: string; type: string }[]; comment: string; statement: string },
 ): InstalledFunction {
   return installedFunction({
     name,
-    parameters: [
-      { name: 'touched_id', type: types.id },
-      { name: 'touched_token', type: types.token },
-    ],
+    parameters: [{ name: 'touched_id', type: types.id }, { name: 'touched_token', type: types.token }, ...parameters],
     returns: 'boolean',
     searchPath,
     settings: KEPT_PLANS,
@@ -121,11 +140,13 @@ function singleRowFunction(
         id CONSTANT ${types.id}${types.neutral.id} := touched_id;
         token CONSTANT ${types.token}${types.neutral.token} := touched_token;
         ${MARK_VARIABLES}
+        ${PATH_VARIABLE}
         done boolean;
       BEGIN
         ${marked(sql`
           ${statement}
-          done := FOUND;`)}
+          done := FOUND;
+          ${backOnOwnPath({ searchPath })}`)}
         -- While finalize archives rows, keylift.settle notes the keys that it looked at.
         RETURN done AND to_regclass('${LATE}') IS NULL;
       END`,

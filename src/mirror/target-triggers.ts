@@ -10,6 +10,7 @@ import {
   refuseChangeOf,
 } from './carry-back.js';
 import { IS_OWN_WRITE } from './own-writes.js';
+import { backOnOwnPath, ON_PLATFORM_PATH, triggerFunction } from './platform-path.js';
 
 /** Trigger functions of the new table. What they write fires the legacy table's triggers, which find nothing to do. */
 export const targetTriggerFunctions = (schema: MappedSchema): InstalledFunction[] => [
@@ -18,30 +19,27 @@ export const targetTriggerFunctions = (schema: MappedSchema): InstalledFunction[
 ];
 
 /** The mirror does not carry its own writes back. */
-const LEAVE_MIRRORED = `IF ${IS_OWN_WRITE} THEN RETURN NULL; END IF;`;
+const LEAVE_MIRRORED = `IF ${IS_OWN_WRITE} THEN EXIT body; END IF;`;
 
 function mirrorBackUpdate(schema: MappedSchema): InstalledFunction {
   const freed = {
     from: 'old_rows o JOIN new_rows n ON n.id = o.id',
     where: 'o.origin_api_id IS NULL AND n.token <> o.token',
   };
-  return installedFunction({
+  return triggerFunction(schema, {
     name: 'mirror_back_update',
-    returns: 'trigger',
-    searchPath: schema.searchPath,
     comment: sql`
       Runs after every UPDATE of account_api_keys by the platform. Carries the change back to the per-API row and to the
       rows merged into it. A token that a native key gave up is free again: its per-API keys are settled anew.`,
+    declare: sql`
+      ids ${schema.types.id}[];
+      changes text[];`,
     body: sql`
-      DECLARE
-        ids ${schema.types.id}[];
-      BEGIN
-        ${LEAVE_MIRRORED}
-        ${refuseChangeOf(columnsWithoutLegacy(schema))}
-        ${settleFreedTokens(schema, freed)}
-        ${settleMovedAccounts(schema)}
-        ${carryBack(schema, schema.legacy.keys)}
-      END`,
+      ${LEAVE_MIRRORED}
+      ${refuseChangeOf(columnsWithoutLegacy(schema))}
+      ${settleFreedTokens(schema, freed)}
+      ${settleMovedAccounts(schema)}
+      ${carryBack(schema, schema.legacy.keys)}`,
   });
 }
 
@@ -49,34 +47,31 @@ function mirrorBackDelete(schema: MappedSchema): InstalledFunction {
   const { legacy: l } = schema;
   const accountExists = `EXISTS (SELECT FROM ${l.accounts} o WHERE ${l.accountId()} = d.account_id)`;
   const deleted = perApiRowsOf('old_rows', ['d.origin_api_id IS NOT NULL', accountExists]);
-  return installedFunction({
+  return triggerFunction(schema, {
     name: 'mirror_back_delete',
-    returns: 'trigger',
-    searchPath: schema.searchPath,
     comment: sql`
       Runs after every DELETE from account_api_keys by the platform. Deletes the per-API row and the rows merged into it.
       Where the account itself is gone, the per-API rows stay and are settled anew. So are the per-API keys of a token
       that a native key gave up.`,
     body: sql`
-      BEGIN
-        ${LEAVE_MIRRORED}
-        ${lockMerged(schema, { table: l.keys, rows: 'old_rows' })}
-        -- The foreign key deletes account keys with their account; their per-API rows are exceptions for the operator.
-        ${plannedBySize(sql`
-          DELETE FROM ${l.keys} k
-          USING ${deleted}
-          WHERE ${l.id()} = m.key_id`)}
-        PERFORM keylift.settle(gone.ids, gone.tokens)
-        FROM (
-          SELECT array_agg(d.id) AS ids, array_agg(d.token) AS tokens
-          FROM old_rows d
-          WHERE d.origin_api_id IS NOT NULL
-            AND NOT ${accountExists}
-        ) gone
-        WHERE gone.ids IS NOT NULL;
-        ${settleFreedTokens(schema, { from: 'old_rows o', where: 'o.origin_api_id IS NULL' })}
-        RETURN NULL;
-      END`,
+      ${LEAVE_MIRRORED}
+      ${lockMerged(schema, { table: l.keys, rows: 'old_rows' })}
+      -- The foreign key deletes account keys with their account; their per-API rows are exceptions for the operator.
+      ${plannedBySize(sql`
+        DELETE FROM ${l.keys} k
+        USING ${deleted}
+        WHERE ${l.id()} = m.key_id
+          AND ${ON_PLATFORM_PATH}`)}
+      ${backOnOwnPath(schema)}
+      PERFORM keylift.settle(gone.ids, gone.tokens)
+      FROM (
+        SELECT array_agg(d.id) AS ids, array_agg(d.token) AS tokens
+        FROM old_rows d
+        WHERE d.origin_api_id IS NOT NULL
+          AND NOT ${accountExists}
+      ) gone
+      WHERE gone.ids IS NOT NULL;
+      ${settleFreedTokens(schema, { from: 'old_rows o', where: 'o.origin_api_id IS NULL' })}`,
   });
 }
 
@@ -98,7 +93,7 @@ const settleMovedAccounts = ({ accountForeignKey }: MappedSchema): string =>
         ) moved;
         IF ids IS NOT NULL THEN
           PERFORM keylift.settle_ids(ids);
-          RETURN NULL;
+          EXIT body;
         END IF;`;
 
 /** Settles the per-API keys of tokens that a native key had until now. */

@@ -18,7 +18,7 @@ import { hasExit, keyliftError, type KeyliftError } from '../errors/keylift-erro
 import type { MappedSchema } from '../mapping/inspect.js';
 import { after, whenAborted } from '../timing.js';
 import { DDL_APPLICATION, openKnex } from './ddl-knex.js';
-import { prepareSession, type DdlConnection } from './ddl-session.js';
+import { ddlPath, prepareSession, type DdlConnection } from './ddl-session.js';
 import { watchWaiting } from './ddl-watch.js';
 
 const { lockTimeoutMs: LOCK_TIMEOUT_MS } = POLICIES.ddlLock;
@@ -148,7 +148,7 @@ export class DdlRunner {
       beforeEach: async (knexOrTrx: Knex | Knex.Transaction) => {
         await knexOrTrx.raw(`SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE; SET LOCAL lock_timeout = ${String(this.lockTimeoutMs)}; SET LOCAL statement_timeout = 0;
           SET LOCAL idle_in_transaction_session_timeout = ${String(IDLE_TIMEOUT_MS)};
-          SET LOCAL search_path = ${this.options.schema.searchPath}; ${liftTransactionTimeout('transaction')}`);
+          ${ddlPath(this.options.schema, 'transaction')}; ${liftTransactionTimeout('transaction')}`);
       },
     } as Knex.MigratorConfig;
   }

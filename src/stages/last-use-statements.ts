@@ -1,5 +1,6 @@
 import { sql } from '../database/sql.js';
 import { chunkEnd, rowsInRange } from '../mapping/chunks.js';
+import { ON_PLATFORM_PATH } from '../mirror/platform-path.js';
 import type { LegacyFragments } from '../mapping/fragments.js';
 
 /** The upper end of the next page: $1 after, $2 rows, $3 end of the chunk. Null for the last page, which ends there. */
@@ -34,7 +35,8 @@ export const syncAccountKeys = (l: LegacyFragments, idType: string): string => s
     GROUP BY id
   ) s
   WHERE t.id = s.id AND t.origin_api_id IS NOT NULL
-    AND ${isLater('s.last_used_at', 't.last_used_at')}`;
+    AND ${isLater('s.last_used_at', 't.last_used_at')}
+    AND ${ON_PLATFORM_PATH}`;
 
 /** Then the legacy rows, where an account key was used later than any row that it answers for. */
 export const syncPerApiKeys = (l: LegacyFragments, idType: string): string | null =>
@@ -47,7 +49,8 @@ export const syncPerApiKeys = (l: LegacyFragments, idType: string): string | nul
         WHERE ${rowsInRange(l.id(), idType)}
           AND t.id = ${l.id()} AND t.origin_api_id IS NOT NULL
           AND ${isLater('t.last_used_at', l.lastUsedAt())}
-          AND NOT ${isUseOfMerged(l)}`;
+          AND NOT ${isUseOfMerged(l)}
+          AND ${ON_PLATFORM_PATH}`;
 
 /** The account key's last use is that of a row merged into it; no other row needs it. */
 const isUseOfMerged = (l: LegacyFragments): string => sql`

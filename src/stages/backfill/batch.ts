@@ -77,13 +77,14 @@ export async function runBatch(
 
 async function copyStretch(
   session: WriteSession,
-  { legacy: l, types }: MappedSchema,
+  { legacy: l, types, searchPath }: MappedSchema,
   { stretch, holds }: { stretch: Stretch; holds: boolean },
 ): Promise<Copied> {
   const counts = await session.one<RangeCounts>(copyRange(l, { idType: types.id, holds }), [
     stretch.after,
     stretch.upto,
   ]);
+  await session.query(`SET LOCAL search_path = ${searchPath}`);
   const [rows, moved, stayed, setAside] = [counts.rows, counts.moved, counts.stayed, counts.excluded].map(Number) as [
     number,
     number,

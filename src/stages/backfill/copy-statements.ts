@@ -1,6 +1,7 @@
 import { commaList, sql, type Statement } from '../../database/sql.js';
 import { copiedColumns } from '../../mapping/copy.js';
 import { withApi, type LegacyFragments } from '../../mapping/fragments.js';
+import { ON_PLATFORM_PATH } from '../../mirror/platform-path.js';
 import { heldByName, settledByItself, staysByItself } from '../../mapping/rules/verdicts.js';
 
 /** What one range came to; the counts add up to `rows`. */
@@ -50,6 +51,7 @@ export function copyRange(l: LegacyFragments, { idType, holds, accounts = false 
         AND (
           ${outcome}
         ) IS NULL
+        AND ${ON_PLATFORM_PATH}
       RETURNING 1
     ), excluded AS (
       INSERT INTO keylift.outcomes (key_id, outcome, reason)

@@ -1,5 +1,6 @@
 import { commaList, sql } from '../../database/sql.js';
 import { ARCHIVE } from '../../mapping/archive.js';
+import { ON_PLATFORM_PATH } from '../../mirror/platform-path.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
 
 /** Rows of a page. */
@@ -57,6 +58,7 @@ export const archiveRows = ({ legacy: l, types }: MappedSchema, columns: readonl
   WITH gone AS (
     DELETE FROM ${l.keys} k
     WHERE ${l.id()} = ANY ($1::text[]::${types.id}[])
+      AND ${ON_PLATFORM_PATH}
     RETURNING ${commaList(columns.map((column) => `k.${column}`))}
   )
   INSERT INTO ${ARCHIVE} (${commaList(columns)})

@@ -11,6 +11,7 @@ import type { MappedSchema } from '../../mapping/inspect.js';
 import { catchUpAll } from '../last-use.js';
 import type { StageContext } from '../../run/context.js';
 import { letMovedKeysGo } from '../../mirror/change-log.js';
+import { ON_PLATFORM_PATH } from '../../mirror/platform-path.js';
 import { MARK_WRITES_OF_STAGE } from '../../mirror/own-writes.js';
 import { BY_INDEX } from '../../database/by-index.js';
 import { applySwitch } from '../switch/rule.js';
@@ -104,7 +105,11 @@ async function removeCopied({ database, schema, emit }: StageContext): Promise<n
   const removed = await database.transaction(
     async (session) => {
       await session.query(letMovedKeysGo().text);
-      return (await session.query(`DELETE FROM ${schema.legacy.target} WHERE origin_api_id IS NOT NULL`)).rowCount;
+      return (
+        await session.query(
+          `DELETE FROM ${schema.legacy.target} WHERE origin_api_id IS NOT NULL AND ${ON_PLATFORM_PATH}`,
+        )
+      ).rowCount;
     },
     { retry: 'underLoad', asynchronousCommit: true },
   );

@@ -1,6 +1,7 @@
 import { commaList, sql } from '../../database/sql.js';
 import { ARCHIVE } from '../../mapping/archive.js';
 import { fingerprintOf } from '../../mapping/fingerprint.js';
+import { ON_PLATFORM_PATH } from '../../mirror/platform-path.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
 
 /** Rows of a page. */
@@ -31,7 +32,8 @@ export const restoreRows = ({ legacy: l, types }: MappedSchema, columns: readonl
   )
   INSERT INTO ${l.keys} (${commaList(columns)})
   OVERRIDING SYSTEM VALUE
-  SELECT * FROM gone`;
+  SELECT * FROM gone
+  WHERE ${ON_PLATFORM_PATH}`;
 
 /** Takes the next $2 account keys behind id $1 out of the new table. */
 export const removePage = ({ legacy: l, types }: MappedSchema): string => sql`
@@ -43,7 +45,9 @@ export const removePage = ({ legacy: l, types }: MappedSchema): string => sql`
     ORDER BY t.id
     LIMIT $2
   ), gone AS (
-    DELETE FROM ${l.target} t WHERE t.id IN (SELECT page.id FROM page) RETURNING 1
+    DELETE FROM ${l.target} t
+    WHERE t.id IN (SELECT page.id FROM page) AND ${ON_PLATFORM_PATH}
+    RETURNING 1
   )
   SELECT
     (SELECT count(*) FROM gone)::int AS keys,
