@@ -13,6 +13,7 @@ import { parseInvocation } from './commands/parse.js';
 import { describeError } from './commands/print-error.js';
 import { version } from './config/package-root.js';
 import { secretsIn } from './config/redact.js';
+import { columnsOf, fitted } from './console/fitted.js';
 import { EXIT, type ExitCode } from './errors/exit-codes.js';
 
 /**
@@ -24,13 +25,16 @@ export async function main(
   io: Io,
   { around = (call) => call }: { around?: (call: Call) => Call } = {},
 ): Promise<ExitCode> {
+  const world = {
+    cwd: io.cwd,
+    version: version(),
+    commands: RUNNABLE,
+    overview: overview(GROUPS),
+    columns: columnsOf(io, 'stdout'),
+  };
+  if (argv.length === 0 && io.isTTY.stderr) io.stderr.write(fitted(`${world.overview}\n`, columnsOf(io, 'stderr')));
   try {
-    const invocation = parseInvocation(argv, {
-      cwd: io.cwd,
-      version: version(),
-      commands: RUNNABLE,
-      overview: overview(GROUPS),
-    });
+    const invocation = parseInvocation(argv, world);
     if (invocation.kind === 'text') {
       io.stdout.write(invocation.text);
       return EXIT.done;
@@ -41,7 +45,7 @@ export async function main(
       debug: false,
       secrets: secretsIn([...argv, io.env.DATABASE_URL ?? '']),
     });
-    io.stderr.write(text);
+    io.stderr.write(fitted(text, columnsOf(io, 'stderr')));
     if (argv.includes('--json')) new Answers(io.stdout).printError(document);
     return exitCode;
   }

@@ -8,7 +8,7 @@ import type { completionCommand } from './definitions/tools.js';
 export const run: Run<typeof completionCommand> = (context, { shell = shellOf(context.io.env.SHELL) }) => {
   const script = completionScript(shell, COMMANDS);
   if (context.json) context.printAnswer({ shell, script });
-  else context.write(script);
+  else context.write(script, { verbatim: true });
   return Promise.resolve(EXIT.done);
 };
 

@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline';
-import { keyliftError } from '../errors/keylift-error.js';
+import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
+import { columnsOf, fitted } from '../console/fitted.js';
 import { forTerminalLines } from '../escaping.js';
 import type { CommandContext } from './context.js';
 
@@ -9,6 +10,8 @@ export interface Question {
   lines?: readonly string[];
   /** --yes was given: there is no question. */
   yes: boolean;
+  /** The answer that confirms, where a yes is too little. */
+  answer?: string;
 }
 
 /**
@@ -17,7 +20,7 @@ export interface Question {
  */
 export async function confirm(
   { io, stop }: Pick<CommandContext, 'io' | 'stop'>,
-  { question, lines = [], yes }: Question,
+  { question, lines = [], yes, answer: wanted }: Question,
 ): Promise<void> {
   if (yes) return;
   if (!io.isTTY.stdin || !io.isTTY.stderr) {
@@ -25,12 +28,19 @@ export async function confirm(
       message: `this command asks a question, and there is no terminal to answer from: ${question}`,
     });
   }
-  io.stderr.write(forTerminalLines([...lines, `${question} [y/N] `].join('\n')));
+  const text = forTerminalLines([...lines, `${question} ${wanted === undefined ? '[y/N] ' : ''}`].join('\n'));
+  io.stderr.write(fitted(text, columnsOf(io, 'stderr')));
   const answer = await nextLine(io.stdin, stop);
-  if (!/^\s*(y|yes)\s*$/i.test(answer)) {
-    throw keyliftError('not_confirmed', { message: 'the answer was not yes; nothing was changed' });
-  }
+  if (wanted === undefined ? !/^\s*(y|yes)\s*$/i.test(answer) : answer.trim() !== wanted) throw notConfirmed(wanted);
 }
+
+const notConfirmed = (wanted: string | undefined): KeyliftError =>
+  wanted === undefined
+    ? keyliftError('not_confirmed', { message: 'the answer was not yes; nothing was changed' })
+    : keyliftError('not_confirmed', {
+        message: `the answer was not the name ${JSON.stringify(wanted)}; nothing was changed`,
+        hint: 'Run the command again and type the name, or pass --yes.',
+      });
 
 /** The next line, or nothing at the end of input. */
 function nextLine(stdin: NodeJS.ReadableStream, stop: AbortSignal): Promise<string> {

@@ -25,8 +25,11 @@ export interface CommandContext {
   json: boolean;
   /** Prints the answer under --json. Each command calls it once. */
   printAnswer(document: unknown): void;
-  /** Writes text of the answer. Under --json it goes to stderr, because stdout is for the document. */
-  write(text: string): void;
+  /**
+   * Writes text of the answer. Under --json it goes to stderr, because stdout is for the document. Lines that are wider
+   * than the terminal are broken, except with `verbatim`: for what a person copies.
+   */
+  write(text: string, options?: { verbatim?: boolean }): void;
   /** Aborts at the first SIGINT or SIGTERM: finish the current step, start no other, throw `interrupted`. */
   stop: AbortSignal;
   /** Aborts at the second signal: end at once. */

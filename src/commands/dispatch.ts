@@ -3,8 +3,10 @@ import { secretsIn } from '../config/redact.js';
 import type { Database } from '../database/connect.js';
 import { type ExitCode } from '../errors/exit-codes.js';
 import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
+import { columnsOf, fitted } from '../console/fitted.js';
 import { forTerminalLines } from '../escaping.js';
 import type { Log } from '../logging/log.js';
+import { atWidth } from '../console/layout.js';
 import type { Terminal } from '../console/terminal.js';
 import { whenAborted } from '../timing.js';
 import { Answers } from './answers.js';
@@ -102,7 +104,7 @@ async function runCommand(
     databases.forEach((database) => void database.cancelRunning());
   });
   try {
-    return await call.run(context);
+    return await atWidth(columnsOf(io, globals.json ? 'stderr' : 'stdout'), () => call.run(context));
   } finally {
     endStop();
     terminal.end();
@@ -140,8 +142,10 @@ function opener(
 function outputs(io: Io, { json }: Globals, answers: Answers): Pick<CommandContext, 'json' | 'printAnswer' | 'write'> {
   return {
     json,
-    write: (text) => {
-      (json ? io.stderr : io.stdout).write(forTerminalLines(text));
+    write: (text, { verbatim = false } = {}) => {
+      const stream = json ? 'stderr' : 'stdout';
+      const safe = forTerminalLines(text);
+      io[stream].write(verbatim ? safe : fitted(safe, columnsOf(io, stream)));
     },
     printAnswer: (document) => {
       if (!json) throw new Error('a document was answered without --json');

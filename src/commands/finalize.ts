@@ -1,26 +1,24 @@
 import { EXIT } from '../errors/exit-codes.js';
-import { requireBegun } from '../ledger/allowed.js';
+import { requireAllowed, requireBegun } from '../ledger/allowed.js';
 import { finalizeText } from '../console/result-text.js';
-import { finalize, purge } from '../stages/finalize/finalize.js';
-import { confirm } from './confirm.js';
+import { checkForeignKeys, finalize, purge } from '../stages/finalize/finalize.js';
+import { confirm, type Question } from './confirm.js';
 import type { Run } from './command.js';
+import type { CommandContext } from './context.js';
 import type { finalizeCommand } from './definitions/migrate.js';
-import { openMigration, placeOf } from './opened.js';
+import { openMigration, placeOf, type OpenedMigration } from './opened.js';
+import type { Arguments } from './read-arguments.js';
 import { startRun } from './start-run.js';
+
+type FinalizeArguments = Arguments<typeof finalizeCommand>;
 
 export const run: Run<typeof finalizeCommand> = async (context, args) => {
   const opened = await openMigration(context);
-  requireBegun(args.purge ? 'finalize --purge' : 'finalize', opened.installed.state);
-  const place = placeOf(opened.database);
-  await confirm(context, {
-    question: args.purge ? `Delete the archive of ${place}?` : `Archive the moved per-API rows of ${place}?`,
-    lines: args.purge
-      ? ['THIS CANNOT BE UNDONE: after it, keylift rollback cannot restore the per-API keys.']
-      : ['From here on the database refuses a new per-API key for a store API. keylift rollback undoes this.'],
-    yes: args.yes,
-  });
+  const command = args.purge ? 'finalize --purge' : 'finalize';
+  requireBegun(command, opened.installed.state);
+  if (!args.yes) await ask(context, opened, args);
   const report = await startRun(context, opened, {
-    command: args.purge ? 'finalize --purge' : 'finalize',
+    command,
     metricsFile: args.metricsFile,
     work: args.purge ? purge : finalize,
   });
@@ -28,3 +26,35 @@ export const run: Run<typeof finalizeCommand> = async (context, args) => {
   else context.write(finalizeText(report));
   return EXIT.done;
 };
+
+/** Refuses what the command would refuse, before it asks. There is no question where it was completed before. */
+async function ask(
+  context: CommandContext,
+  opened: OpenedMigration,
+  { purge: purges }: FinalizeArguments,
+): Promise<void> {
+  const { state } = requireAllowed(purges ? 'finalize --purge' : 'finalize', opened.installed.state);
+  if (state === 'purged' || (state === 'finalized' && !purges)) return;
+  const place = placeOf(opened.database);
+  if (purges) {
+    await confirm(context, purgeQuestion(opened, place));
+    return;
+  }
+  await checkForeignKeys(opened.database, opened.schema);
+  await confirm(context, {
+    lines: ['From here on the database refuses a new per-API key for a store API. keylift rollback undoes this.'],
+    question: `Archive the moved per-API rows of ${place}?`,
+    yes: false,
+  });
+}
+
+/** There is no way back, so a yes is too little. */
+const purgeQuestion = ({ database }: OpenedMigration, place: string): Question => ({
+  lines: [
+    'THIS CANNOT BE UNDONE: after it, keylift rollback cannot restore the per-API keys.',
+    `The archive of ${place} will be deleted.`,
+  ],
+  question: 'To confirm, type the name of the database:',
+  answer: database.where.database,
+  yes: false,
+});

@@ -1,4 +1,6 @@
+import { grouped } from '../format.js';
 import { LOG_LEVELS } from '../logging/logger.js';
+import { DEFAULT_PACE } from '../run/context.js';
 import { duration, file, oneOf, wholeNumber, word, type ReadValue } from './values.js';
 
 /** A flag without a value; the command gets true or false. */
@@ -23,8 +25,12 @@ export const isValued = (flag: Flag): flag is Valued => 'read' in flag;
 
 /** The flags of every command. */
 export const GLOBAL_FLAGS = {
-  config: { describe: 'configuration file (KEYLIFT_CONFIG; else keylift.config.json)', value: 'FILE', read: file },
-  'database-url': { describe: 'postgres://… (better: DATABASE_URL, which ps does not show)', value: 'URL', read: word },
+  config: {
+    describe: 'configuration file; default: KEYLIFT_CONFIG, else keylift.config.json',
+    value: 'FILE',
+    read: file,
+  },
+  'database-url': { describe: 'postgres://…; default: DATABASE_URL, which ps does not show', value: 'URL', read: word },
   json: { describe: 'stdout is one JSON document, the rest goes to stderr' },
   'no-color': { describe: 'no colour on a terminal, as with NO_COLOR' },
   'log-file': { describe: 'append the log as JSON lines', value: 'FILE', read: file },
@@ -33,7 +39,7 @@ export const GLOBAL_FLAGS = {
 
 /** `--holds`. */
 export const HOLDS = {
-  describe: 'CSV of accounts or keys to leave as they are (account_id or key_id column)',
+  describe: 'CSV of accounts or keys to leave as they are (account_id or key_id column); default: the holds in force',
   value: 'FILE',
   read: file,
 } as const satisfies Flag;
@@ -57,13 +63,29 @@ export const YES = { describe: 'do not ask; required where no person can answer'
 
 /** How many batches, and how large: what a plan needs to know for the expected time. */
 export const PLANNED_PACE = {
-  concurrency: { describe: 'batches at once, 1 to 64', value: 'N', read: wholeNumber({ from: 1, to: 64 }) },
-  'batch-size': { describe: 'rows a batch at most', value: 'ROWS', read: wholeNumber({ from: 1, to: 10_000_000 }) },
-  'batch-time': { describe: 'how long a batch should take: seconds, or 500ms', value: 'TIME', read: duration },
+  concurrency: {
+    describe: `batches at once, 1 to 64; default ${String(DEFAULT_PACE.concurrency)}`,
+    value: 'N',
+    read: wholeNumber({ from: 1, to: 64 }),
+  },
+  'batch-size': {
+    describe: `rows a batch at most; default ${grouped(DEFAULT_PACE.batchSize)}`,
+    value: 'ROWS',
+    read: wholeNumber({ from: 1, to: 10_000_000 }),
+  },
+  'batch-time': {
+    describe: `how long a batch should take: seconds, or 500ms; default ${String(DEFAULT_PACE.batchSeconds)}`,
+    value: 'TIME',
+    read: duration,
+  },
 } as const satisfies Record<string, Flag>;
 
 /** How fast a run goes. Times are in milliseconds. A flag that is not given leaves the choice to keylift. */
 export const PACE = {
   ...PLANNED_PACE,
-  'max-lag': { describe: 'wait while a replica is further behind: seconds, or 500ms', value: 'TIME', read: duration },
+  'max-lag': {
+    describe: 'wait while a replica is further behind: seconds, or 500ms; default: no limit',
+    value: 'TIME',
+    read: duration,
+  },
 } as const satisfies Record<string, Flag>;

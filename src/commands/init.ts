@@ -13,7 +13,9 @@ export const run: Run<typeof initCommand> = async (context, { dryRun, force }) =
   if (context.json) {
     context.printAnswer({ config: draft.settings, notes: draft.notes, files: dryRun ? null : files });
   } else {
-    context.write(draftText(draft, { files: dryRun ? null : files, text: fileText(draft.settings) }));
+    context.write(draftText(draft, { files: dryRun ? null : files, text: fileText(draft.settings) }), {
+      verbatim: dryRun,
+    });
   }
   return EXIT.done;
 };

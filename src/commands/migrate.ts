@@ -1,11 +1,14 @@
 import { hiddenSessions, hiddenText } from '../database/hidden-sessions.js';
 import { EXIT, type ExitCode } from '../errors/exit-codes.js';
 import { readHolds } from '../plan/holds.js';
+import { wrap } from '../console/layout.js';
 import { planText } from '../console/plan-text.js';
 import { migrationText } from '../console/result-text.js';
+import { readLeadingRun } from '../ledger/leading-run.js';
 import type { LedgerState } from '../ledger/migration.js';
 import { isBegun } from '../ledger/states.js';
 import { preflight } from '../preflight/preflight.js';
+import { concerns } from '../surroundings/findings.js';
 import { assistBackfill } from '../stages/backfill/assist.js';
 import { installLedger } from '../run/run.js';
 import { migrate, type MigrationReport } from '../stages/migrate.js';
@@ -92,17 +95,22 @@ async function checkGates({ logger }: CommandContext, { database, schema, instal
 /** Where a person can answer, the question shows the numbers of the plan. */
 async function ask(context: CommandContext, opened: OpenedMigration, args: MigrateArguments): Promise<void> {
   const { database, installed } = opened;
+  const joined = await joinText(opened);
   const until = args.until === undefined ? '' : `, up to ${args.until}`;
   const question = `Migrate ${placeOf(database)} as ${database.where.user}${until}?`;
   if (args.yes || !context.io.isTTY.stdin) {
+    if (args.yes && joined !== null) context.logger.info('step', joined);
     await confirm(context, { question, yes: args.yes });
     return;
   }
   const request = { holds: args.holds, pace: paceOf(args), listed: 0 };
-  const plan = await withPlan(opened, request, (planned) => Promise.resolve(planned.plan));
+  const { plan, surroundings } = await withPlan(opened, request, async (planned) => ({
+    plan: planned.plan,
+    surroundings: await concerns(planned.session, opened.schema.settings),
+  }));
   const lines = [
-    planText(plan, { brief: true }),
-    ...resumeText(installed.state),
+    planText(plan, { brief: true, surroundings }),
+    ...(joined === null ? resumeText(installed.state) : [wrap(joined, { rest: '  ' })]),
     'A rollback is possible until finalize --purge: keylift rollback.',
   ];
   await confirm(context, { question, yes: false, lines });
@@ -111,3 +119,15 @@ async function ask(context: CommandContext, opened: OpenedMigration, args: Migra
 /** A migration that has begun continues where it stopped. */
 const resumeText = (state: LedgerState | null): string[] =>
   state?.stage == null || state.state !== 'active' ? [] : [`Already started: it continues after ${state.stage}.`];
+
+/** A second migrate helps the run that leads. */
+async function joinText({ database, installed }: OpenedMigration): Promise<string | null> {
+  if (!installed.ledger || !isBegun(installed.state)) return null;
+  const leading = await database.readOnly(readLeadingRun);
+  if (leading === null) return null;
+  const { command, host, pid } = leading;
+  return (
+    `Another run is active: ${command} on ${host}, process ${String(pid)}. This run joins it: it helps to copy keys, ` +
+    'and takes over when that run ends.'
+  );
+}

@@ -1,6 +1,9 @@
+import { ALL_STEPS } from '../../migrations/index.js';
+import { version } from '../config/package-root.js';
 import type { Database, OpenAt } from '../database/connect.js';
 import { withSearchPath } from '../database/with-search-path.js';
 import { readInstalled, type Installed } from '../ledger/installed.js';
+import { refuseLaterVersion } from '../ledger/later-version.js';
 import { requireSettings } from '../ledger/migration.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { inspectMapping } from '../mapping/fit.js';
@@ -18,10 +21,17 @@ export const openWith =
   (url, options) =>
     openDatabase({ ...options, url });
 
-/** Connects and reads the mapped schema. @throws `mapping_missing` where a mapped table or column is not there. */
+/**
+ * Connects and reads the mapped schema.
+ *
+ * @throws `ledger_newer`; `mapping_missing` where a mapped table or column is not there.
+ */
 export async function openMapped(context: CommandContext): Promise<Opened> {
   const database = await context.openDatabase();
-  const schema = await database.readOnly((session) => inspectMapping(session, context));
+  const schema = await database.readOnly(async (session) => {
+    await refuseLaterVersion(session, { version: version(), steps: ALL_STEPS });
+    return inspectMapping(session, context);
+  });
   return { database: withSearchPath(database, schema.searchPath), schema };
 }
 

@@ -3,6 +3,7 @@ import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
 import type { Call, Command } from './command.js';
 import { commandLineFaults } from './command-line-faults.js';
 import { EXIT_MEANINGS, type CommandDefinition } from './definition.js';
+import { COLUMNS } from '../console/layout.js';
 import { GLOBAL_FLAGS, isValued, type Flag } from './flags.js';
 
 export interface ParseWorld {
@@ -11,6 +12,8 @@ export interface ParseWorld {
   commands: readonly Command[];
   /** What `keylift --help` prints. */
   overview: string;
+  /** Of the terminal that shows a help; undefined where there is none. */
+  columns?: number | undefined;
 }
 
 /** The meaning of a command line: a text (help, version), or a command with its arguments. */
@@ -29,7 +32,7 @@ class ParserFault extends Error {}
  * @throws `usage` with every fault
  */
 export function parseInvocation(given: readonly string[], world: ParseWorld): Invocation {
-  const argv = given[0] === 'help' ? [...given.slice(1), '--help'] : given;
+  const argv = withLongFlags(given[0] === 'help' ? [...given.slice(1), '--help'] : given);
   const definitions = world.commands.map(({ definition }) => definition);
   const formFaults = commandLineFaults(argv, definitions);
   if (formFaults.length > 0) throw usage(formFaults, { argv, definitions });
@@ -59,6 +62,14 @@ export function parseInvocation(given: readonly string[], world: ParseWorld): In
   return { kind: 'command', definition: command.definition, call };
 }
 
+const LONG_FLAGS: Record<string, string> = { '-h': '--help', '-v': '--version' };
+
+/** With `--help` for `-h` and `--version` for `-v`. After `--` there are no flags. */
+function withLongFlags(argv: readonly string[]): string[] {
+  const end = argv.indexOf('--');
+  return argv.map((word, at) => (end === -1 || at < end ? (LONG_FLAGS[word] ?? word) : word));
+}
+
 /** True for a line of flags only, with --help. */
 const asksForOverview = (argv: readonly string[], definitions: readonly CommandDefinition[]): boolean =>
   argv.includes('--help') && !argv.includes('--version') && !definitions.some(({ name }) => argv.includes(name));
@@ -82,7 +93,7 @@ function buildParser(world: ParseWorld, choose: Choose): Argv {
     .usage('keylift <command>')
     // A translated help would differ from the documented one.
     .locale('en')
-    .wrap(80)
+    .wrap(Math.min(COLUMNS, world.columns ?? COLUMNS))
     .parserConfiguration({
       'parse-numbers': false, // an id may be larger than a number can hold
       'parse-positional-numbers': false,
@@ -96,7 +107,9 @@ function buildParser(world: ParseWorld, choose: Choose): Argv {
     .strict()
     .demandCommand(1, 'name a command')
     .version(world.version)
+    .alias('version', 'v')
     .help()
+    .alias('help', 'h')
     .fail((message: string | null, error: Error | undefined) => {
       throw error === undefined || error.name === 'YError' ? new ParserFault(message ?? error?.message ?? '') : error;
     });

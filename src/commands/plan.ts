@@ -5,6 +5,7 @@ import type { Holds } from '../ledger/holds.js';
 import type { Lists } from '../plan/lists/write.js';
 import type { Plan } from '../plan/plan.js';
 import type { Rehearsal } from '../stages/rehearse.js';
+import { concerns } from '../surroundings/findings.js';
 import type { Run } from './command.js';
 import type { CommandContext } from './context.js';
 import type { planCommand } from './definitions/prepare.js';
@@ -28,15 +29,17 @@ export const run: Run<typeof planCommand> = async (context, args) => {
 /** Makes a plan, writes the files that the flags name, and prints it. */
 export async function showPlan(context: CommandContext, opened: Opened, args: PlanArguments): Promise<ExitCode> {
   const request = { holds: args.holds, pace: paceOf(args), ...(!context.json && { listed: EXCEPTIONS_SHOWN }) };
-  const { plan, holds, written } = await withPlan(opened, request, async (planned) => ({
+  const { plan, holds, surroundings, written } = await withPlan(opened, request, async (planned) => ({
     plan: planned.plan,
     holds: planned.holds,
+    surroundings: await concerns(planned.session, opened.schema.settings),
     written: await writeFiles(context, opened, { args, planned }),
   }));
   const rehearsal = args.rehearse ? await rehearsed(context, opened, { args, holds, plan }) : undefined;
   const measured = rehearsal === undefined ? plan : { ...plan, seconds_expected: rehearsal.seconds_expected };
   const sql = args.showSql ? (await import('../stages/show-sql.js')).planStatements(opened.schema) : undefined;
   const further = {
+    surroundings,
     ...(rehearsal && { rehearsal: rehearsal.rehearsal }),
     ...written.lists,
     ...(written.saved && { saved: written.saved }),
@@ -46,7 +49,7 @@ export async function showPlan(context: CommandContext, opened: Opened, args: Pl
     context.write(
       planText(measured, { ...further, ...(args.concurrency !== undefined && { atOnce: args.concurrency }) }),
     );
-    for (const { title, text } of sql ?? []) context.write(`\n-- ${title}\n${text.trim()};\n`);
+    for (const { title, text } of sql ?? []) context.write(`\n-- ${title}\n${text.trim()};\n`, { verbatim: true });
   }
   return plan.outcomes.exception > 0 ? EXIT.exceptions : EXIT.done;
 }

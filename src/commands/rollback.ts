@@ -1,8 +1,12 @@
 import { EXIT } from '../errors/exit-codes.js';
+import { counted } from '../format.js';
+import { requireAllowed } from '../ledger/allowed.js';
 import { isBegun } from '../ledger/states.js';
+import { previewRollback } from '../stages/rollback/preview.js';
 import { rollBackAccounts } from '../stages/rollback/accounts.js';
 import { nothingToRollBack, rollBack, type RollbackReport } from '../stages/rollback/rollback.js';
 import { rollbackText } from '../console/result-text.js';
+import { rollbackLines } from '../console/rollback-question.js';
 import { confirm } from './confirm.js';
 import type { Run } from './command.js';
 import type { CommandContext } from './context.js';
@@ -28,18 +32,22 @@ async function rollBackAll(
   const { database, schema } = opened;
   const accounts = args.accounts === undefined ? undefined : await readAccounts(opened, args.accounts);
   if (!isBegun(opened.installed.state)) return nothingToRollBack(database, schema);
-  const [what, who] =
-    accounts === undefined
-      ? ['the migration', 'Every account']
-      : [`${String(accounts.length)} accounts`, 'Each of them'];
-  await confirm(context, {
-    question: `Roll back ${what} of ${placeOf(database)}?`,
-    lines: [`${who} will be answered by its per-API keys again. Changes made since then are kept.`],
-    yes: args.yes,
-  });
+  if (!args.yes) await ask(context, opened, accounts);
   return startRun(context, opened, {
     command: 'rollback',
     metricsFile: args.metricsFile,
     work: (stage) => (accounts === undefined ? rollBack(stage) : rollBackAccounts(stage, accounts)),
+  });
+}
+
+/** Refuses what the rollback would refuse, and shows what it would change, before it asks. */
+async function ask(context: CommandContext, opened: OpenedMigration, accountIds: string[] | undefined): Promise<void> {
+  const { database, schema, installed } = opened;
+  requireAllowed(accountIds === undefined ? 'rollback' : 'rollback --accounts', installed.state);
+  const what = accountIds === undefined ? 'the migration' : counted(accountIds.length, 'account');
+  await confirm(context, {
+    question: `Roll back ${what} of ${placeOf(database)}?`,
+    lines: rollbackLines(await previewRollback(database, { schema, installed, accountIds }), accountIds?.length),
+    yes: false,
   });
 }

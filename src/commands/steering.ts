@@ -1,9 +1,12 @@
+import { ALL_STEPS } from '../../migrations/index.js';
+import { version } from '../config/package-root.js';
 import { withRetry } from '../database/with-retry.js';
 import { EXIT, type ExitCode } from '../errors/exit-codes.js';
 import { requireAllowed } from '../ledger/allowed.js';
 import { steer, type Control } from '../ledger/control.js';
 import { recordEvent } from '../ledger/events.js';
 import { readInstalled } from '../ledger/installed.js';
+import { refuseLaterVersion } from '../ledger/later-version.js';
 import { changesOf, steeringText, type SteeringLines } from '../console/steering-text.js';
 import type { CommandContext } from './context.js';
 
@@ -14,6 +17,7 @@ export async function changeSteering(
 ): Promise<ExitCode> {
   const database = await context.openDatabase();
   const steered = await withRetry(database, context).transaction(async (session) => {
+    await refuseLaterVersion(session, { version: version(), steps: ALL_STEPS });
     const { state } = await readInstalled(session, context.settings);
     requireAllowed('pause, resume, tune', state);
     const outcome = await steer(session, change);

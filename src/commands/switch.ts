@@ -1,5 +1,6 @@
 import { EXIT } from '../errors/exit-codes.js';
 import { requireBegun } from '../ledger/allowed.js';
+import { counted } from '../format.js';
 import { switchText } from '../console/result-text.js';
 import type { SwitchScope } from '../stages/switch/rule.js';
 import { switchAccounts } from '../stages/switch/switch.js';
@@ -16,8 +17,7 @@ export const run: Run<typeof switchCommand> = async (context, args) => {
   const scope = await scopeOf(opened, args);
   requireBegun(args.back ? 'switch --back' : 'switch', opened.installed.state);
   const place = placeOf(opened.database);
-  const who =
-    args.cohort?.text ?? (scope.kind === 'accounts' ? `${String(scope.ids.length)} accounts` : 'every account');
+  const who = args.cohort?.text ?? (scope.kind === 'accounts' ? counted(scope.ids.length, 'account') : 'every account');
   await confirm(context, {
     question: args.back
       ? `Answer ${who} of ${place} by per-API keys again?`

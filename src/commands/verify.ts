@@ -1,5 +1,6 @@
 import { withRetry } from '../database/with-retry.js';
 import { EXIT, type ExitCode } from '../errors/exit-codes.js';
+import { counted } from '../format.js';
 import { requireAllowed } from '../ledger/allowed.js';
 import { readInstalled } from '../ledger/installed.js';
 import { requireSettings } from '../ledger/migration.js';
@@ -70,7 +71,7 @@ const replayFile = (context: CommandContext, { database, schema }: Opened, file:
     file,
     stop: context.stop,
     onProgress: (lines) => {
-      context.logger.info('progress', `  ${String(lines)} decisions replayed`, { rows: lines });
+      context.logger.info('progress', `  ${counted(lines, 'decision')} replayed`, { rows: lines });
     },
   });
 

@@ -1,6 +1,6 @@
-import { faultOfExpression, hasSubquery } from './expressions.js';
-import { faultOfName, isSameTable, parseTableName, type TableName } from './identifiers.js';
-import type { Settings } from './settings.js';
+import { faultOfExpression, hasSubquery, withAlias } from './expressions.js';
+import { faultOfName, isSameTable, parseTableName, quoteIdentifier, type TableName } from './identifiers.js';
+import type { Expression, Settings } from './settings.js';
 import type { Fault } from './structure.js';
 
 type Path = readonly (string | number)[];
@@ -58,7 +58,7 @@ export function faultsOfWhole({ legacy, target }: Settings): Fault[] {
     ...(isLedger(name)
       ? [{ path: at, reason: "must not be in the schema keylift, which is the ledger's and goes with it" }]
       : []),
-    ...(legacy.keys.token === legacy.keys.id
+    ...(isColumn(legacy.keys.token, legacy.keys.id)
       ? [
           {
             path: ['legacy', 'keys', 'id'],
@@ -67,6 +67,15 @@ export function faultsOfWhole({ legacy, target }: Settings): Fault[] {
         ]
       : []),
   ];
+}
+
+/** Is the value this column, perhaps written as an expression with parentheses or a cast? */
+function isColumn(value: Expression, column: string): boolean {
+  if (typeof value === 'string') return value === column;
+  const bare = withAlias(value.sql, 'k', '')
+    .replace(/[\s()]/g, '')
+    .replace(/(::\w+)+$/, '');
+  return bare === column || bare === quoteIdentifier(column);
 }
 
 function isLedger({ schema }: TableName): boolean {

@@ -1,15 +1,22 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { forTerminal } from '../escaping.js';
 import { grouped } from '../format.js';
 
 /** Columns of the narrowest terminal that answers are laid out for. */
 export const COLUMNS = 80;
 
+const width = new AsyncLocalStorage<number>();
+
+/** Runs `fn` for a terminal of so many columns: where it is narrower than 80, texts are laid out for it. */
+export const atWidth = <T>(columns: number | undefined, fn: () => T): T =>
+  width.run(Math.min(COLUMNS, columns ?? COLUMNS), fn);
+
 export interface WrapOptions {
   /** Put before the first line. */
   first?: string;
   /** Put before every further line. */
   rest?: string;
-  /** Default 80. */
+  /** Default: those of `atWidth`, else 80. */
   columns?: number;
   /** Cuts a word that is longer than a line. Without it such a word has its own line, which is then too long. */
   cut?: boolean;
@@ -21,7 +28,7 @@ export interface WrapOptions {
  */
 export function wrap(
   text: string,
-  { first = '', rest = '', columns = COLUMNS, cut = false }: WrapOptions = {},
+  { first = '', rest = '', columns = width.getStore() ?? COLUMNS, cut = false }: WrapOptions = {},
 ): string {
   const lines: string[] = [];
   let line = first;

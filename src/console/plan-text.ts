@@ -2,7 +2,9 @@ import { counted, grouped } from '../format.js';
 import type { Lists } from '../plan/lists/write.js';
 import type { Plan } from '../plan/plan.js';
 import type { Rehearsal } from '../stages/rehearse.js';
+import type { Finding } from '../surroundings/finding.js';
 import { table, wrap } from './layout.js';
+import { surroundingsCount, surroundingsLines } from './surroundings-text.js';
 import { writtenLines } from './written-text.js';
 
 const MEANINGS: Record<keyof Plan['outcomes'], string> = {
@@ -23,11 +25,13 @@ export interface PlanExtras extends Lists {
   /** Batches at once, where the operator set them. */
   atOnce?: number;
   saved?: { file: string };
+  /** What meets the tables: gates and warnings. */
+  surroundings?: readonly Finding[];
 }
 
 /** The plan, with the results of the flags. */
 export function planText(plan: Plan, extras: PlanExtras = {}): string {
-  const { rehearsal, brief = false } = extras;
+  const { rehearsal, surroundings = [], brief = false } = extras;
   return [
     counted(plan.total, 'per-API key'),
     outcomeTable(plan),
@@ -37,6 +41,7 @@ export function planText(plan: Plan, extras: PlanExtras = {}): string {
     ...(rehearsal === undefined ? [] : [wrap(rehearsalText(rehearsal), INDENTED)]),
     ...writtenLines(extras),
     ...(brief ? exceptionCounts(plan) : exceptionLines(plan)),
+    ...(brief ? surroundingsCounts(surroundings) : surroundingsLines(surroundings)),
     '',
   ].join('\n');
 }
@@ -78,6 +83,9 @@ function exceptionCounts({ exceptions_by_reason: reasons, outcomes }: Plan): str
     .join(', ');
   return [wrap(`Exceptions: ${counts}; keylift plan lists them.`, INDENTED)];
 }
+
+const surroundingsCounts = (surroundings: readonly Finding[]): string[] =>
+  surroundings.length === 0 ? [] : [wrap(surroundingsCount(surroundings), INDENTED)];
 
 function exceptionLines(plan: Plan): string[] {
   if (plan.outcomes.exception === 0) return [];

@@ -6,19 +6,32 @@ import type { CheckFault, CheckReport } from '../setup/check.js';
 import type { Draft, DraftNote } from '../setup/draft.js';
 import type { Files } from '../setup/files.js';
 import { wrap } from './layout.js';
+import { surroundingsText } from './surroundings-text.js';
 
 const item = (text: string): string => wrap(text, { first: '  ', rest: '    ' });
 
-/** What `check` prints: every fault with its key and a suggestion, then the notes. */
-export function checkText({ ok, config, faults, notes }: CheckReport): string {
+/**
+ * What `check` prints: the faults of the mapping by key with a suggestion, missing rights, the notes, then what meets
+ * the tables.
+ */
+export function checkText({ config, faults, notes, surroundings }: CheckReport): string {
   const what = forTerminal(config ?? 'the default configuration');
+  const rights = faults.filter(({ kind }) => kind === 'rights');
+  const mapping = faults.filter(({ kind }) => kind !== 'rights');
   return [
-    ok ? `${what} fits this database` : `${what} does not fit this database: ${counted(faults.length, 'fault')}`,
-    ...faults.flatMap((fault) => [item(faultText(fault)), ...placeLines(fault)]),
+    mapping.length === 0
+      ? `${what} fits this database`
+      : `${what} does not fit this database: ${counted(mapping.length, 'fault')}`,
+    ...mapping.flatMap(faultLines),
+    ...(rights.length === 0 ? [] : ['', `This role lacks rights: ${counted(rights.length, 'fault')}`]),
+    ...rights.flatMap(faultLines),
     ...(notes.length === 0 ? [] : ['', 'Good to know:', ...notes.map(({ at, note }) => item(`${at}: ${note}`))]),
+    ...surroundingsText(surroundings),
     '',
   ].join('\n');
 }
+
+const faultLines = (fault: CheckFault): string[] => [item(faultText(fault)), ...placeLines(fault)];
 
 const faultText = ({ at, problem, did_you_mean: meant, way_out: wayOut }: CheckFault): string =>
   `${at}: ${problem}${meant === null ? '' : `, did you mean ${meant}?`}${wayOut === null ? '' : `; ${wayOut}`}`;

@@ -1,5 +1,6 @@
 import { Writable } from 'node:stream';
 import { forTerminalLines } from '../escaping.js';
+import { columnsOf, fitted } from './fitted.js';
 import type { PictureStyle } from './picture.js';
 import type { Region, TerminalStream } from './region.js';
 
@@ -57,7 +58,7 @@ export class Terminal {
 
   private above(text: string | Buffer): void {
     const write = (): void => {
-      this.world.stderr.write(forTerminalLines(String(text)));
+      this.world.stderr.write(fitted(forTerminalLines(String(text)), columnsOf(this.world, 'stderr')));
     };
     if (this.region === undefined) write();
     else this.region.around(write);

@@ -1,4 +1,5 @@
 import { sql } from '../database/sql.js';
+import { isoDate } from '../ledger/moment.js';
 import { bucketOf } from '../resolver/cohort.js';
 import type { Sources } from './sources.js';
 import { coveringBatch } from './statements.js';
@@ -80,7 +81,7 @@ function dates(row: string, { used, revoked, expires }: Dates): string[] {
 
 /** Both tables have the dates of a moved key, so equal events count once. */
 const inOrder = (parts: readonly string[]): string => sql`
-  SELECT at::text AS at, kind, facts
+  SELECT ${isoDate('at')} AS at, kind, facts
   FROM (
     SELECT DISTINCT at, kind, facts
     FROM (

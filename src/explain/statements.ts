@@ -1,5 +1,6 @@
 import { quoteIdentifier } from '../config/identifiers.js';
 import { sql } from '../database/sql.js';
+import { isoDate } from '../ledger/moment.js';
 import { isSwitched } from '../resolver/cohort.js';
 import { fingerprintOf } from '../mapping/fingerprint.js';
 import { aliveExpression, type LegacyFragments } from '../mapping/fragments.js';
@@ -89,8 +90,8 @@ export function sourceRows(sources: Sources): string {
       ${apiIdOf(l, l.api())} AS api_id, ${l.slug()}::text AS slug, ${l.name()}::text AS name,
       ${fingerprint(l.token(), sources)} AS fingerprint, ${l.token()} IS NOT NULL AS has_token,
       ${l.alive()} AS alive,
-      ${l.createdAt()}::text AS created_at, ${l.lastUsedAt()}::text AS last_used_at,
-      ${l.revokedAt()}::text AS revoked_at, ${l.expiresAt()}::text AS expires_at
+      ${isoDate(l.createdAt())} AS created_at, ${isoDate(l.lastUsedAt())} AS last_used_at,
+      ${isoDate(l.revokedAt())} AS revoked_at, ${isoDate(l.expiresAt())} AS expires_at
     FROM ${l.from}
     WHERE ${l.id()} = ${ids(sources)} AND ${l.isPerApiKey()}
     ORDER BY ${l.createdAt()}, ${l.id()}`;
@@ -123,8 +124,8 @@ export function accountKeys(sources: Sources): string {
       t.name::text AS name, ${fingerprint('t.token', sources)} AS fingerprint, t.scope,
       ${apiIdOf(l, 't.origin_api_id')} AS api_id, ${l.slug()}::text AS slug,
       ${aliveExpression('t.revoked_at', 't.expires_at', l.now)} AS alive,
-      t.created_at::text AS created_at, t.last_used_at::text AS last_used_at,
-      t.revoked_at::text AS revoked_at, t.expires_at::text AS expires_at
+      ${isoDate('t.created_at')} AS created_at, ${isoDate('t.last_used_at')} AS last_used_at,
+      ${isoDate('t.revoked_at')} AS revoked_at, ${isoDate('t.expires_at')} AS expires_at
     FROM ${l.target} t
       LEFT JOIN ${l.apis} a ON ${l.apiId()} = t.origin_api_id
       LEFT JOIN ${l.accounts} o ON ${l.accountId()} = t.account_id
@@ -152,7 +153,7 @@ export function apis(sources: Sources): string {
 /** The batch whose range contains key $1; of several attempts, the latest. */
 export const coveringBatch = (sources: Sources): string => sql`
   SELECT batch_no::text AS batch_no, attempt, after_id::text AS after_id, upto_id::text AS upto_id, state,
-    finished_at::text AS finished_at
+    ${isoDate('finished_at')} AS finished_at
   FROM keylift.batches
   WHERE (after_id IS NULL OR after_id < ${id(sources)}) AND upto_id >= ${id(sources)}
   ORDER BY attempt DESC, batch_no DESC LIMIT 1`;

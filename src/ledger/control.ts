@@ -1,5 +1,4 @@
 import type { WriteSession } from '../database/session.js';
-import { JOIN_RUN_AT_WORK } from './run-at-work.js';
 import type { RunPace } from './runs.js';
 
 /** What steers a run from another terminal; null leaves the choice to the run's own command line. */
@@ -29,7 +28,8 @@ export async function forgetSteering(session: WriteSession): Promise<void> {
   );
 }
 
-const AT_WORK = `SELECT r.pace FROM keylift.control c ${JOIN_RUN_AT_WORK} WHERE r.run_id IS NOT NULL`;
+const AT_WORK = `
+  SELECT r.pace FROM keylift.control c JOIN keylift.runs r ON r.run_id = c.owner AND c.owned_until > clock_timestamp()`;
 
 /**
  * Changes what is given. A run looks before each batch.

@@ -5,7 +5,8 @@ import { isPermission, sqlStateOf } from '../database/sqlstate.js';
 import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
 import { legacyFragments } from './fragments.js';
 import { inspectLegacy, type MappedSchema } from './inspect.js';
-import { faultLine, faultLines } from './mapping-fault.js';
+import { idFaults } from './id-is-token.js';
+import { faultLine, faultLines, type MappingFault } from './mapping-fault.js';
 import { mappingFaults, unknownZone } from './mapping-faults.js';
 import { missingNames } from './missing-names.js';
 
@@ -31,7 +32,9 @@ export async function inspectMapping(
   await session.query('SAVEPOINT keylift_mapping');
   try {
     await refuseHiddenRows(session, settings);
-    return await inspectLegacy(session, settings);
+    const schema = await inspectLegacy(session, settings);
+    refuseFaults(await idFaults(session, schema), where);
+    return schema;
   } catch (error) {
     const state = sqlStateOf(error) ?? '';
     if (isPermission(error)) throw unreadable(error);
@@ -47,6 +50,16 @@ export async function inspectMapping(
       cause: error,
     });
   }
+}
+
+/** Faults of a mapping that PostgreSQL itself takes. */
+function refuseFaults(faults: readonly MappingFault[], where: string): void {
+  if (faults.length === 0) return;
+  const lines = faults.flatMap(faultLines).map((line) => `\n  ${line}`);
+  throw keyliftError('mapping_invalid', {
+    message: `${where} does not fit this database:${lines.join('')}`,
+    hint: 'Map another column as the id; nothing was changed.',
+  });
 }
 
 /** Whoever sees a part of the rows would call it the whole. What expressions look at besides is asked of the server itself. */

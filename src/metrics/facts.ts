@@ -1,6 +1,5 @@
 import type { ReadSession } from '../database/session.js';
 import type { WaitKind } from '../database/waiting.js';
-import { JOIN_RUN_AT_WORK } from '../ledger/run-at-work.js';
 import type { Proof } from '../proof/document.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { readStatus, type Status } from '../status/status.js';
@@ -40,7 +39,7 @@ const COUNTS = `
   CROSS JOIN (SELECT coalesce(json_agg(json_build_object('kind', kind, 'times', times, 'seconds', seconds) ORDER BY kind), '[]') AS waits
     FROM (SELECT v.facts ->> 'kind' AS kind, count(*) AS times, sum((v.facts ->> 'seconds')::float8) AS seconds
       FROM keylift.events v, keylift.migration m WHERE v.kind = 'waiting' AND v.happened_at >= m.started_at GROUP BY 1) k) w
-  ${JOIN_RUN_AT_WORK}
+  LEFT JOIN keylift.runs r ON r.run_id = c.owner AND c.owned_until > clock_timestamp()
   LEFT JOIN (SELECT exit_code, ended_at FROM keylift.runs WHERE exit_code IS NOT NULL ORDER BY ended_at DESC LIMIT 1) e ON true
   LEFT JOIN (SELECT json_build_object('ok', ok, 'proven_at', extract(epoch FROM proven_at)::float8,
       'keys', document -> 'keys', 'authorization', document -> 'authorization') AS proof

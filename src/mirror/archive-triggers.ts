@@ -27,7 +27,7 @@ function archiveUpdate(schema: MappedSchema): InstalledFunction {
     comment: sql`
       Runs after every UPDATE of account_api_keys by the platform, from finalize on. Carries the change to the archived
       rows, so that a rollback restores them as they stand then.`,
-    declare: 'changes text[];',
+    declare: 'changes pg_catalog.text[];',
     body: sql`
       IF ${IS_OWN_WRITE} THEN EXIT body; END IF;
       ${refuseChangeOf(lost.filter((column) => !['revoked_at', 'name'].includes(column)))}

@@ -3,7 +3,7 @@ import { commaList, literal, row, sql } from '../database/sql.js';
 import type { MappedSchema, WatchedColumn } from '../mapping/inspect.js';
 import { comparable } from './fragments.js';
 import { IS_WRITE_OF_STAGE } from './own-writes.js';
-import { triggerFunction } from './platform-path.js';
+import { triggerFunction, typeInCatalog } from './platform-path.js';
 import { followedColumns } from './single-row.js';
 
 /** Trigger functions of the legacy table, one for each kind of statement. */
@@ -54,7 +54,7 @@ function mirrorUpdate(schema: MappedSchema): InstalledFunction {
       apply, keylift.settle brings the account keys in line with the rows.`,
     declare: sql`
       changed boolean;
-      column_changed text;`,
+      column_changed pg_catalog.text;`,
     body: sql`
       SELECT ${l.id()}, ${l.token()},
         record_image_ne(
@@ -92,12 +92,12 @@ const mirrored = (
   triggerFunction(schema, {
     ...named,
     declare: sql`
-      id ${schema.types.id};
-      token ${schema.types.token};
+      id ${typeInCatalog(schema.types.id)};
+      token ${typeInCatalog(schema.types.token)};
       several boolean;
       ${declare ?? ''}
-      ids ${schema.types.id}[];
-      tokens ${schema.types.token}[];`,
+      ids ${typeInCatalog(schema.types.id)}[];
+      tokens ${typeInCatalog(schema.types.token)}[];`,
     body: sql`
       IF ${IS_WRITE_OF_STAGE} THEN EXIT body; END IF;
       ${body}`,

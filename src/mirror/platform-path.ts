@@ -59,10 +59,19 @@ export const platformPath = ({ legacy: l, settings }: MappedSchema): InstalledFu
   });
 };
 
+/** Types whose names are key words of SQL: no schema can replace them. */
+const KEY_WORDS = /^(bigint|boolean|integer|numeric|real|smallint)\b|[ (."]/;
+
+/**
+ * A type as a variable of such a function needs it: PL/pgSQL looks types up when it first compiles the function, on the
+ * caller's path. Types of other schemas have their schema already.
+ */
+export const typeInCatalog = (type: string): string => (KEY_WORDS.test(type) ? type : `pg_catalog.${type}`);
+
 interface TriggerFunction {
   name: string;
   comment: string;
-  /** Variables of the body. */
+  /** Variables of the body, their types by `typeInCatalog`. */
   declare?: string;
   /** Statements; `EXIT body` ends them. */
   body: string;

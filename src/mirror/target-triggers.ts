@@ -10,7 +10,7 @@ import {
   refuseChangeOf,
 } from './carry-back.js';
 import { IS_OWN_WRITE } from './own-writes.js';
-import { backOnOwnPath, ON_PLATFORM_PATH, triggerFunction } from './platform-path.js';
+import { backOnOwnPath, ON_PLATFORM_PATH, triggerFunction, typeInCatalog } from './platform-path.js';
 
 /** Trigger functions of the new table. What they write fires the legacy table's triggers, which find nothing to do. */
 export const targetTriggerFunctions = (schema: MappedSchema): InstalledFunction[] => [
@@ -32,8 +32,8 @@ function mirrorBackUpdate(schema: MappedSchema): InstalledFunction {
       Runs after every UPDATE of account_api_keys by the platform. Carries the change back to the per-API row and to the
       rows merged into it. A token that a native key gave up is free again: its per-API keys are settled anew.`,
     declare: sql`
-      ids ${schema.types.id}[];
-      changes text[];`,
+      ids ${typeInCatalog(schema.types.id)}[];
+      changes pg_catalog.text[];`,
     body: sql`
       ${LEAVE_MIRRORED}
       ${refuseChangeOf(columnsWithoutLegacy(schema))}

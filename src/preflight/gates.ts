@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import { parseTableName } from '../config/identifiers.js';
 import { refuseIf, type Gate, type NamesWorld, type Refusal } from './gate.js';
+import { surroundings } from './surroundings.js';
 import { accountType, mappedTables } from './tables.js';
 
 /** A transaction older than this would keep CREATE TRIGGER, and with it keylift, waiting. In seconds. */
@@ -127,4 +128,5 @@ export const GATES: readonly Gate[] = [
   leftovers,
   longTransactions,
   disk,
+  surroundings,
 ];

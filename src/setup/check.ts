@@ -1,16 +1,25 @@
+import { ALL_STEPS } from '../../migrations/index.js';
 import { parseTableName } from '../config/identifiers.js';
+import { version } from '../config/package-root.js';
 import type { Settings } from '../config/settings.js';
 import type { Database } from '../database/connect.js';
 import type { Place } from '../database/place.js';
 import { isPermission } from '../database/sqlstate.js';
 import type { ReadSession } from '../database/session.js';
 import { readInstalled } from '../ledger/installed.js';
+import { laterVersion, type LaterVersion } from '../ledger/later-version.js';
+import { idFaults } from '../mapping/id-is-token.js';
 import { legacyFragments } from '../mapping/fragments.js';
 import { inspectLegacy } from '../mapping/inspect.js';
+import type { MappingFault } from '../mapping/mapping-fault.js';
 import { mappingFaults } from '../mapping/mapping-faults.js';
 import type { Refusal } from '../preflight/gate.js';
 import { leftovers, rights } from '../preflight/gates.js';
+import { refusalsOf } from '../preflight/surroundings.js';
 import { accountType, mappedTable, SECTIONS } from '../preflight/tables.js';
+import type { Finding } from '../surroundings/finding.js';
+import { findingsOf } from '../surroundings/findings.js';
+import { readSurroundings } from '../surroundings/read.js';
 import { doubtsAbout, type Note } from './doubts.js';
 
 /** Something that `migrate` would stumble over, with the key of the configuration it is about. */
@@ -26,7 +35,9 @@ export interface CheckFault {
     | 'rights'
     | 'target'
     | 'triggers'
-    | 'invalid_indexes';
+    | 'invalid_indexes'
+    | 'surroundings'
+    | 'ledger';
   problem: string;
   did_you_mean: string | null;
   /** Where in an expression the server found it. */
@@ -42,6 +53,8 @@ export interface CheckReport {
   config: string | null;
   faults: CheckFault[];
   notes: Note[];
+  /** All that meets the mapped tables, gates first. */
+  surroundings: Finding[];
 }
 
 /** Holds a configuration against a live database: all that does not fit, at once. Reads the catalog, and writes nothing. */
@@ -49,28 +62,48 @@ export async function checkConfiguration(
   database: Database,
   { settings, configFile }: { settings: Settings; configFile: string | undefined },
 ): Promise<CheckReport> {
-  const { faults, notes } = await database.readOnly(
+  const { faults, notes, surroundings } = await database.readOnly(
     async (session) => {
-      const mapping = (await mappingFaults(session, settings)).map((fault): CheckFault => ({
-        at: fault.at,
-        kind: fault.kind,
-        problem: fault.problem,
-        did_you_mean: fault.didYouMean,
-        place: fault.place ?? null,
-        way_out: null,
-      }));
+      const later = ledgerFaults(await laterVersion(session, { version: version(), steps: ALL_STEPS }));
+      const surroundings = findingsOf(await readSurroundings(session, settings), settings);
+      const mapping = (await mappingFaults(session, settings)).map(ofMapping);
       const missing = mapping.filter(({ kind }) => kind === 'table').map(({ at }) => at);
       const gates = await tableFaults(session, settings, { missing, spoilt: mapping.map(({ at }) => at) });
-      const found = [...mapping, ...gates, ...(await targetFaults(session, settings))];
+      const found = [...later, ...mapping, ...gates, ...(await targetFaults(session, settings))];
       if (found.some(({ kind }) => kind !== 'rights' && kind !== 'target' && kind !== 'unique_key'))
-        return { faults: found, notes: [] };
+        return { faults: found, notes: [], surroundings };
       const whole = await ofTheWhole(session, settings);
-      return { faults: [...found, ...whole.faults], notes: whole.notes };
+      const refused = whole.fresh ? refusalsOf(surroundings, 'expand').map(faultOf('legacy.keys.table')) : [];
+      return { faults: [...found, ...whole.faults, ...refused], notes: whole.notes, surroundings };
     },
     { isolation: 'repeatable read' },
   );
-  return { ok: faults.length === 0, config: configFile ?? null, faults, notes };
+  return { ok: faults.length === 0, config: configFile ?? null, faults, notes, surroundings };
 }
+
+const ofMapping = ({ at, kind, problem, didYouMean, place }: MappingFault): CheckFault => ({
+  at,
+  kind,
+  problem,
+  did_you_mean: didYouMean,
+  place: place ?? null,
+  way_out: null,
+});
+
+/** A ledger that this version must leave alone. */
+const ledgerFaults = (later: LaterVersion | null): CheckFault[] =>
+  later === null
+    ? []
+    : [
+        {
+          at: 'ledger',
+          kind: 'ledger',
+          problem: `keylift ${later.version ?? 'of a later version'} has worked on this ledger`,
+          did_you_mean: null,
+          place: null,
+          way_out: 'use that version, or a later one',
+        },
+      ];
 
 const KINDS: Record<string, CheckFault['kind']> = {
   key_table: 'table',
@@ -86,7 +119,7 @@ const faultOf =
   (at: string) =>
   (refusal: Refusal): CheckFault => ({
     at: refusal.at ?? at,
-    kind: KINDS[refusal.gate]!,
+    kind: KINDS[refusal.gate] ?? 'surroundings',
     problem: refusal.problem,
     did_you_mean: null,
     place: null,
@@ -154,7 +187,10 @@ async function targetFaults(session: ReadSession, settings: Settings): Promise<C
 }
 
 /** What can be asked once every name and type is right. */
-async function ofTheWhole(session: ReadSession, settings: Settings): Promise<{ faults: CheckFault[]; notes: Note[] }> {
+async function ofTheWhole(
+  session: ReadSession,
+  settings: Settings,
+): Promise<{ faults: CheckFault[]; notes: Note[]; fresh: boolean }> {
   await session.query('SAVEPOINT keylift_whole');
   try {
     const schema = await inspectLegacy(session, settings);
@@ -165,14 +201,16 @@ async function ofTheWhole(session: ReadSession, settings: Settings): Promise<{ f
     const fresh = installed.state === null;
     const faults = [...(await accountType(world)), ...(fresh ? await leftovers(world) : [])];
     return {
-      faults: faults.map((refusal) =>
-        faultOf(refusal.gate === 'target' ? 'target.table' : 'legacy.keys.table')(refusal),
-      ),
+      faults: [
+        ...(await idFaults(session, schema)).map(ofMapping),
+        ...faults.map((refusal) => faultOf(refusal.gate === 'target' ? 'target.table' : 'legacy.keys.table')(refusal)),
+      ],
       notes: await doubtsAbout(session, schema),
+      fresh,
     };
   } catch (error) {
     if (!isPermission(error)) throw error;
     await session.query('ROLLBACK TO SAVEPOINT keylift_whole');
-    return { faults: [], notes: [] };
+    return { faults: [], notes: [], fresh: false };
   }
 }

@@ -1,7 +1,6 @@
 import type { ReadSession } from '../database/session.js';
-import { JOIN_RUN_AT_WORK } from '../ledger/run-at-work.js';
+import { isoDate } from '../ledger/moment.js';
 import type { RunPace } from '../ledger/runs.js';
-import { moment } from '../ledger/moment.js';
 import type { StageName } from '../ledger/states.js';
 
 /** What the ledger knows of a migration and of the run at work, as it stands there. */
@@ -32,9 +31,6 @@ export interface Facts {
   started_at: string;
   pace: RunPace | null;
   waiting_for: string | null;
-  /** The last heartbeat of that run, and its age. */
-  heartbeat_at: string;
-  heartbeat_seconds: number;
 }
 
 /** A window's seconds run from the first of its batches, when that began, until now; batches overlap. */
@@ -50,9 +46,7 @@ const FACTS = `
     (SELECT coalesce(json_agg(json_build_object('stage', e.facts->>'stage', 'seconds', (e.facts->>'seconds')::float8) ORDER BY e.event_no), '[]')
      FROM keylift.events e, keylift.migration m WHERE e.kind = 'stage_completed' AND e.happened_at >= m.started_at) AS stages,
     (SELECT count(*) FROM keylift.runs WHERE ended_at IS NULL AND lease_until > clock_timestamp()) AS runs,
-    r.run_id, r.command, r.host, r.pid, r.started_at::text AS started_at, r.pace, r.waiting_for,
-    ${moment('r.heartbeat_at')} AS heartbeat_at,
-    round(extract(epoch FROM clock_timestamp() - r.heartbeat_at))::int AS heartbeat_seconds
+    r.run_id, r.command, r.host, r.pid, ${isoDate('r.started_at')} AS started_at, r.pace, r.waiting_for
   FROM (
     SELECT count(*) FILTER (WHERE open) AS open, count(*) FILTER (WHERE state = 'failed') AS failed, count(*) FILTER (WHERE state = 'done') AS done,
       coalesce(sum(rows) FILTER (WHERE state = 'done'), 0) AS done_rows, coalesce(sum(moved) FILTER (WHERE state = 'done'), 0) AS done_moved,
@@ -60,7 +54,7 @@ const FACTS = `
       (avg(seconds) FILTER (WHERE finished_at > clock_timestamp() - interval '10 seconds'))::float8 AS batch_seconds
     FROM keylift.batches) b
   CROSS JOIN keylift.control c
-  ${JOIN_RUN_AT_WORK}`;
+  LEFT JOIN keylift.runs r ON r.run_id = c.owner AND c.owned_until > clock_timestamp()`;
 
 /** Reads the ledger, which must be there. */
 export const readFacts = (session: ReadSession): Promise<Facts> => session.one<Facts>(FACTS);

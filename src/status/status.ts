@@ -1,7 +1,6 @@
 import type { ReadSession } from '../database/session.js';
 import { readInstalled, type Installed } from '../ledger/installed.js';
 import type { LedgerState } from '../ledger/migration.js';
-import { readSilentRun, SILENT_SECONDS, type SilentRun } from '../ledger/run-at-work.js';
 import { isBegun, type StageName } from '../ledger/states.js';
 import { withArchive } from '../mapping/archive.js';
 import type { MappedSchema } from '../mapping/inspect.js';
@@ -47,12 +46,7 @@ export interface Status {
     started_at: string;
     until: string | null;
     runs: number;
-    /** The last heartbeat: ISO 8601, and its age in seconds. */
-    heartbeat_at: string;
-    heartbeat_seconds: number;
   } | null;
-  /** The latest run, if its process went silent before it ended; null while a run is active. */
-  silent_run: SilentRun | null;
 }
 
 /** Reads the ledger; writes nothing and creates nothing, also where keylift was never installed. */
@@ -72,15 +66,8 @@ export async function readStatus(session: ReadSession, schema: MappedSchema, kno
     };
   }
   const facts = await readFacts(session);
-  const silent = facts.run_id === null ? await readSilentRun(session) : null;
   const surroundings = facts.run_id === null ? NOBODY : await readSurroundings(session, l.target);
-  return describe({
-    state,
-    facts,
-    silent,
-    surroundings,
-    counts: await countKeys(session, schema, { facts, installed }),
-  });
+  return describe({ state, facts, surroundings, counts: await countKeys(session, schema, { facts, installed }) });
 }
 
 const NOTHING: Status = {
@@ -101,7 +88,6 @@ const NOTHING: Status = {
   switched: 'none',
   exceptions: 0,
   run: null,
-  silent_run: null,
 };
 
 /** At rest nobody waits for a replica or an index. */
@@ -130,12 +116,11 @@ async function countKeys(
 interface World {
   state: LedgerState;
   facts: Facts;
-  silent: SilentRun | null;
   surroundings: Surroundings;
   counts: { moved: number; total: number };
 }
 
-function describe({ state, facts, silent, surroundings, counts }: World): Status {
+function describe({ state, facts, surroundings, counts }: World): Status {
   return {
     ...counts,
     ...(facts.run_id === null
@@ -144,7 +129,7 @@ function describe({ state, facts, silent, surroundings, counts }: World): Status
     looked_at: Number(facts.done_rows),
     stage: state.stage,
     state: stateOf(state, facts),
-    reason: reasonOf(state, facts, silent),
+    reason: reasonOf(state, facts),
     lag_seconds: surroundings.lag,
     doing: surroundings.building,
     batches: {
@@ -156,7 +141,6 @@ function describe({ state, facts, silent, surroundings, counts }: World): Status
     switched: facts.mode,
     exceptions: Number(facts.exceptions),
     run: runOf(facts),
-    silent_run: silent,
   };
 }
 
@@ -183,16 +167,9 @@ function paceOf(
   };
 }
 
-function runOf({ run_id: id, pace, runs, ...facts }: Facts): Status['run'] {
-  if (id === null) return null;
-  const { command, host, pid, started_at, heartbeat_at, heartbeat_seconds } = facts;
-  const until = pace?.until ?? null;
-  return { id, command, host, pid, started_at, until, runs: Number(runs), heartbeat_at, heartbeat_seconds };
+function runOf({ run_id: id, command, host, pid, started_at, pace, runs }: Facts): Status['run'] {
+  return id === null ? null : { id, command, host, pid, started_at, until: pace?.until ?? null, runs: Number(runs) };
 }
-
-/** A killed run has no end in the ledger. The reason names it, because it changes what the operator looks for. */
-const silentText = ({ command, host, pid, heartbeat_at }: SilentRun): string =>
-  `the run ${command} on ${host}, process ${String(pid)}, is silent since ${heartbeat_at}; `;
 
 function stateOf(state: LedgerState, facts: Facts): RunState {
   if (facts.run_id !== null) return facts.paused ? 'paused' : facts.waiting_for !== null ? 'waiting' : 'running';
@@ -201,18 +178,9 @@ function stateOf(state: LedgerState, facts: Facts): RunState {
   return state.stage === 'switch' || state.stage === 'finalize' ? 'done' : 'idle';
 }
 
-function reasonOf(state: LedgerState, facts: Facts, silent: SilentRun | null): string | null {
-  const reason = stateReason(state, facts);
-  return reason === null || silent === null || facts.paused ? reason : silentText(silent) + reason;
-}
-
-/** A heartbeat comes every two seconds. A run without one may be dead; its lease ends soon. */
-const silenceOf = ({ heartbeat_seconds: age }: Facts): string | null =>
-  age > SILENT_SECONDS ? `no heartbeat for ${String(age)} s: the process may be stopped or dead` : null;
-
-function stateReason(state: LedgerState, facts: Facts): string | null {
+function reasonOf(state: LedgerState, facts: Facts): string | null {
   if (facts.paused) return 'paused by an operator; keylift resume goes on';
-  if (facts.run_id !== null) return facts.waiting_for ?? silenceOf(facts);
+  if (facts.run_id !== null) return facts.waiting_for;
   if (state.state === 'finalizing')
     return 'a finalize was interrupted; run keylift finalize again, or keylift rollback';
   if (state.state === 'rolling_back' || state.state === 'restoring')

@@ -13,8 +13,6 @@ const RUN = {
   started_at: '2026-01-02 03:04:05+00',
   until: 'switch',
   runs: 1,
-  heartbeat_at: '2026-01-01T10:00:00.000Z',
-  heartbeat_seconds: 1,
 };
 const COPYING: Status = {
   stage: 'expand',
@@ -34,7 +32,6 @@ const COPYING: Status = {
   switched: 'none',
   exceptions: 12,
   run: RUN,
-  silent_run: null,
 };
 const LIVE: Live = { stage: 'backfill', seconds: 25.4, doing: null, looked: null, reason: null, ended: false };
 

@@ -18,6 +18,6 @@ export const sentAnchors = (): string[] =>
     ...new Set([
       ...foundInSources(/\bsection: '([a-z-]+)'/g),
       ...foundInSources(/runbook(?:\.md)?#([a-z-]+)/g),
-      ...foundInSources(/\bgate: '([a-z_]+)'/g, (gate) => `gate-${gate.replaceAll('_', '-')}`),
+      ...foundInSources(/\bgate(?:: |\(\s*)'([a-z_]+)'/g, (gate) => `gate-${gate.replaceAll('_', '-')}`),
     ]),
   ].sort();

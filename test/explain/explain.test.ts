@@ -173,8 +173,8 @@ describe('explain', () => {
     expect(late.source).to.include({
       stored_in: 'archive',
       name: 'renamed',
-      revoked_at: '2026-01-02 03:04:05.678901+00',
-      created_at: '1969-12-31 23:59:59.999999+00',
+      revoked_at: '2026-01-02T03:04:05.678901+00:00',
+      created_at: '1969-12-31T23:59:59.999999+00:00',
     });
     expect(late.account_key).to.include({ key_id: '2', name: 'renamed', alive: false });
     expect(late.opens).to.deep.equal({ before: [], after: [], now: [] });

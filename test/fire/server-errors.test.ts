@@ -85,15 +85,15 @@ const BOUNDED = ['the proof', 'the switch', 'the commit of the switch'];
 
 /** The server says this so many times and then no more; what a sequence counts is not rolled back. */
 const inject = ({ table, event, atCommit }: Fault, { state, times }: { state: string; times: number }): string => `
-  create sequence public.faults;
-  create function public.fault() returns trigger language plpgsql as $$ begin
-    if nextval('public.faults') <= ${String(times)} then raise exception 'the server says so' using errcode = '${state}'; end if;
+  create sequence keylift.faults;
+  create function keylift.fault() returns trigger language plpgsql as $$ begin
+    if nextval('keylift.faults') <= ${String(times)} then raise exception 'the server says so' using errcode = '${state}'; end if;
     return null; end $$;
   ${
     atCommit === true
       ? `create constraint trigger aa_fault after ${event} on ${table} deferrable initially deferred for each row`
       : `create trigger aa_fault before ${event} on ${table} for each statement`
-  } execute function public.fault()`;
+  } execute function keylift.fault()`;
 
 describe('errors that the server tells keylift', function () {
   this.timeout(120_000);
@@ -105,10 +105,10 @@ describe('errors that the server tells keylift', function () {
   afterEach(() => scenario.close());
 
   const met = async (): Promise<number> =>
-    Number((await scenario.db.query<{ n: string }>('select last_value as n from public.faults'))[0]!.n);
+    Number((await scenario.db.query<{ n: string }>('select last_value as n from keylift.faults'))[0]!.n);
 
   const ended = async ({ after }: Fault, counts: Counts = {}): Promise<void> => {
-    await scenario.db.query('drop function public.fault() cascade');
+    await scenario.db.query('drop function keylift.fault() cascade');
     if (after !== undefined) await scenario.must(after);
     await lastWord(scenario, counts);
   };

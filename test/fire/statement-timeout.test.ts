@@ -21,10 +21,10 @@ const SLOWED: readonly (readonly [table: string, event: string])[] = [
   ['keylift.proofs', 'insert'],
 ];
 const SLOW = `
-  create function public.slow() returns trigger language plpgsql as $$ begin
+  create function keylift.slow() returns trigger language plpgsql as $$ begin
     if current_setting('application_name') like 'keylift%' then perform pg_sleep(${String(SLOW_MS / 1000)}); end if;
     return null; end $$;
-  ${SLOWED.map(([table, event]) => `create trigger aa_slow before ${event} on ${table} for each statement execute function public.slow();`).join('\n')}`;
+  ${SLOWED.map(([table, event]) => `create trigger aa_slow before ${event} on ${table} for each statement execute function keylift.slow();`).join('\n')}`;
 
 describe("a statement timeout of 50 ms on the operator's role", function () {
   this.timeout(180_000);

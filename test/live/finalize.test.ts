@@ -147,11 +147,11 @@ describe('finalize', () => {
   it('can be interrupted between any two steps, and goes on', async () => {
     const before = await answers();
     await scenario.db.query(
-      `create function public.test_fail() returns trigger language plpgsql as $$ begin raise exception 'the server fails here'; end $$`,
+      `create function keylift.test_fail() returns trigger language plpgsql as $$ begin raise exception 'the server fails here'; end $$`,
     );
     for (const trigger of [
-      'create trigger zz_fail after delete on public.api_keys for each statement execute function public.test_fail()',
-      `create trigger zz_fail before insert on keylift.events for each row when (new.kind = 'finalized') execute function public.test_fail()`,
+      'create trigger zz_fail after delete on public.api_keys for each statement execute function keylift.test_fail()',
+      `create trigger zz_fail before insert on keylift.events for each row when (new.kind = 'finalized') execute function keylift.test_fail()`,
     ]) {
       await scenario.db.query(trigger);
       expect((await scenario.run('finalize --yes')).exitCode).to.equal(1);

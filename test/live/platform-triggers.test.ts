@@ -71,10 +71,14 @@ describe('triggers of the platform behind the mirror', () => {
         await scenario.db.query(`
           begin; set local session authorization ${role};
           create table evil.log (op text, key_id bigint, path text);
+          create function evil.spy(pg_catalog.text) returns boolean language plpgsql as
+            'begin insert into evil.log values (''spy'', 0, current_user || '' pg_temp''); return true; end';
+          create domain evil.text as pg_catalog.text check (evil.spy(value)); create domain evil.int8 as pg_catalog.int8;
           create temporary table log (op text, key_id bigint, path text);
           create function evil.current_setting(text) returns text language sql as 'select ''evil''';
           create function evil.set_config(text, text, boolean) returns text language sql as 'select ''evil''';
           set local search_path = evil, pg_catalog, public, audit;
+          update public.api_keys set name = 'old' where id = 1;
           update public.account_api_keys set name = 'new' where id = 1;
           select 1 / (count(*) = 0)::int from evil.log where path like '%pg_temp';
           commit`);
@@ -86,7 +90,7 @@ describe('triggers of the platform behind the mirror', () => {
           { name: 'new' },
         ]);
       } finally {
-        await scenario.db.query(`drop owned by ${role} cascade; drop role ${role}`);
+        await scenario.db.query(`drop schema if exists evil cascade; drop owned by ${role} cascade; drop role ${role}`);
       }
     });
   });

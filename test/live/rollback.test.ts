@@ -41,10 +41,10 @@ const STAGES: Record<string, (scenario: Scenario) => Promise<void>> = {
   'half a rollback': async (s) => {
     await s.must('migrate --yes', 6);
     await s.db
-      .query(`create function public.test_fail() returns trigger language plpgsql as $$ begin raise exception 'the server fails here'; end $$;
-      create trigger zz_fail before delete on public.account_api_keys for each row when (old.id = 30 or old.id = 60) execute function public.test_fail()`);
+      .query(`create function keylift.test_fail() returns trigger language plpgsql as $$ begin raise exception 'the server fails here'; end $$;
+      create trigger zz_fail before delete on public.account_api_keys for each row when (old.id = 30 or old.id = 60) execute function keylift.test_fail()`);
     expect((await s.run('rollback --yes')).exitCode).to.equal(1);
-    await s.db.query('drop function public.test_fail() cascade');
+    await s.db.query('drop function keylift.test_fail() cascade');
   },
 };
 
@@ -66,10 +66,10 @@ async function halfBackfill(scenario: Scenario): Promise<void> {
 
 async function failingFinalize(scenario: Scenario): Promise<void> {
   await scenario.db
-    .query(`create function public.test_fail() returns trigger language plpgsql as $$ begin raise exception 'the server fails here'; end $$;
-    create trigger zz_fail after delete on public.api_keys for each statement execute function public.test_fail()`);
+    .query(`create function keylift.test_fail() returns trigger language plpgsql as $$ begin raise exception 'the server fails here'; end $$;
+    create trigger zz_fail after delete on public.api_keys for each statement execute function keylift.test_fail()`);
   expect((await scenario.run('finalize --yes')).exitCode).to.equal(1);
-  await scenario.db.query('drop function public.test_fail() cascade');
+  await scenario.db.query('drop function keylift.test_fail() cascade');
 }
 
 describe('rollback under way of life', () => {
@@ -181,10 +181,10 @@ describe('rollback under way of life', () => {
         update public.api_keys set api_id = 2 where id = 72000`);
       await many.must('migrate --yes');
       await many.db
-        .query(`create function public.test_fail() returns trigger language plpgsql as $$ begin raise exception 'the server fails here'; end $$;
-        create trigger zz_fail before delete on public.api_keys for each row when (old.id = 71997) execute function public.test_fail()`);
+        .query(`create function keylift.test_fail() returns trigger language plpgsql as $$ begin raise exception 'the server fails here'; end $$;
+        create trigger zz_fail before delete on public.api_keys for each row when (old.id = 71997) execute function keylift.test_fail()`);
       expect((await many.run('finalize --yes')).exitCode).to.equal(1);
-      await many.db.query('drop function public.test_fail() cascade');
+      await many.db.query('drop function keylift.test_fail() cascade');
       expect((await many.db.query('select count(*)::int as n from keylift.archived_keys'))[0]!.n).to.be.greaterThan(
         15_000,
       );

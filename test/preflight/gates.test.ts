@@ -241,7 +241,7 @@ describe('preflight', () => {
   it("refuses a second operator's command while a run is at work, and names it", async () => {
     await scenario.must('migrate --yes', 6);
     await scenario.db.query(`
-      with run as (insert into keylift.runs (command, host, pid, version, lease_until) values ('migrate', 'another-machine', 4711, '1', clock_timestamp() + interval '1 h') returning run_id)
+      with run as (insert into keylift.runs (command, host, pid, version, lease_until) values ('migrate', 'another-machine', 4711, '0.1.0', clock_timestamp() + interval '1 h') returning run_id)
       update keylift.control set owner = run.run_id, owned_until = clock_timestamp() + interval '1 h' from run`);
     const beat = setInterval(() => {
       void scenario.db.query('update keylift.runs set heartbeat_at = clock_timestamp() where pid = 4711');

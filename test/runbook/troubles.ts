@@ -23,7 +23,7 @@ const migrated =
 const atWork: Trouble = async (town) => {
   await town.keylift('migrate --until expand');
   await town.ask(`
-    with run as (insert into keylift.runs (command, host, pid, version, lease_until) values ('migrate', 'another-machine', 4711, '1', clock_timestamp() + interval '1 h') returning run_id)
+    with run as (insert into keylift.runs (command, host, pid, version, lease_until) values ('migrate', 'another-machine', 4711, '0.1.0', clock_timestamp() + interval '1 h') returning run_id)
     update keylift.control set owner = run.run_id, owned_until = clock_timestamp() + interval '1 h' from run`);
   const heart = await town.connect();
   const beat = setInterval(() => {
@@ -70,6 +70,28 @@ export const TROUBLES: Record<string, Trouble> = {
   'an index is invalid': sql(
     `update pg_index set indisvalid = false where indexrelid = 'public.api_keys_token'::regclass`,
   ),
+  'a later version has worked': migrated('expand', `update keylift.runs set version = '99.0.0'`),
+  'a rule is on the key table': sql(
+    `create table public.deleted_keys (id bigint); create rule log_deletes as on delete to public.api_keys do also insert into public.deleted_keys values (old.id)`,
+  ),
+  'deleted keys are denied': sql(`create table public.denied_tokens (token text);
+    create function public.deny() returns trigger language plpgsql as $$ begin insert into public.denied_tokens values (old.token); return null; end $$;
+    create trigger deny after delete on public.api_keys for each row execute function public.deny()`),
+  'rows reference keys over two columns': sql(`
+    alter table public.api_keys add unique (id, account_id);
+    create table public.key_usage (key_id bigint, account_id bigint, constraint key_usage_key foreign key (key_id, account_id) references public.api_keys (id, account_id));
+    insert into public.key_usage values (1, (select account_id from public.api_keys where id = 1)); alter table public.key_usage owner to shop_owner`),
+  'published rows cannot be told apart': sql(`
+    alter table public.api_keys drop constraint api_keys_pkey; create unique index api_keys_id on public.api_keys (id);
+    create publication changes for table public.api_keys`),
+  'a writer fires no triggers': async (town) => {
+    await town.ask(
+      `create role shop_loader; grant insert on public.api_keys to shop_loader; alter role shop_loader set session_replication_role = replica`,
+    );
+    return async () => {
+      await town.ask('drop owned by shop_loader; drop role shop_loader');
+    };
+  },
   'the column of the tokens has another name': sql('alter table public.api_keys rename column token to secret'),
   'nobody may make temporary tables': sql('revoke temporary on database shop from public'),
   "somebody else's run is at work": atWork,

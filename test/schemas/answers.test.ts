@@ -325,6 +325,7 @@ describe('schemas', () => {
     total: 2,
     batches: 1,
     seconds_expected: 0,
+    surroundings: [],
   };
 
   it('take a document with everything that is asked for', () => {

@@ -49,7 +49,13 @@ describe('check', () => {
   const keys = (values: object): object => ({ legacy: { keys: values } });
 
   it('finds nothing wrong with the default, before, during and after a migration', async () => {
-    expect(await check(undefined, { exitCode: 0 })).to.deep.equal({ ok: true, config: null, faults: [], notes: [] });
+    expect(await check(undefined, { exitCode: 0 })).to.deep.equal({
+      ok: true,
+      config: null,
+      faults: [],
+      notes: [],
+      surroundings: [],
+    });
     for (const command of ['migrate --yes --until expand', 'migrate --yes', 'finalize --yes', 'rollback --yes']) {
       await scenario.must(command, 0, 6);
       await check(undefined, { exitCode: 0 });

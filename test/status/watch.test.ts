@@ -19,8 +19,6 @@ const RUN = {
   started_at: '2026-01-02 03:04:05.678901+00',
   until: 'switch',
   runs: 1,
-  heartbeat_at: '2026-01-01T10:00:00.000Z',
-  heartbeat_seconds: 1,
 };
 const AT_WORK: Status = {
   stage: 'expand',
@@ -40,7 +38,6 @@ const AT_WORK: Status = {
   switched: 'none',
   exceptions: 12_345,
   run: RUN,
-  silent_run: null,
 };
 const DONE: Status = {
   ...AT_WORK,

@@ -18,6 +18,7 @@ const LAYERS = [
   'embedded',
   'files',
   'mapping',
+  'surroundings',
   'resolver',
   'mirror',
   'ledger',

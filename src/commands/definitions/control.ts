@@ -45,7 +45,7 @@ export const resumeCommand = define({
 /** The value `own` returns the choice to the command line of the run; the command gets null. */
 const tunable = <T>(flag: Valued<T>): Valued<T | null> => ({
   ...flag,
-  describe: `${flag.describe}; own: the value on the command line of the run`,
+  describe: `${flag.describe.replace(/; default.*$/, '')}; own: the value on the command line of the run`,
   read: orOwn(flag.read),
 });
 

@@ -14,13 +14,17 @@ export const migrateCommand = define({
   describe: 'All stages up to the switch, each once. Stop it at any time and run it again: it resumes',
   flags: {
     'dry-run': { describe: 'the same as plan' },
-    until: { describe: `stop after this stage: ${UNTIL.join(', ')}`, value: 'STAGE', read: oneOf(UNTIL) },
+    until: {
+      describe: `stop after this stage: ${UNTIL.join(', ')}; default switch`,
+      value: 'STAGE',
+      read: oneOf(UNTIL),
+    },
     holds: HOLDS,
     plan: { describe: 'file of plan --out: refuse if the database has drifted from it', value: 'FILE', read: file },
     tolerance: { describe: 'drift from the saved plan to accept; default 1%', value: 'P%', read: tolerance },
     ...PACE,
     'max-active': {
-      describe: 'wait while more sessions than this are active, not counting those of keylift',
+      describe: 'wait while more sessions than this are active, not counting those of keylift; default: no limit',
       value: 'N',
       read: wholeNumber({ from: 0, to: 100_000 }),
     },

@@ -20,6 +20,12 @@ export const MIGRATION_CODES = entries({
     meaning: 'The database has drifted from the saved plan by more than --tolerance. Nothing was changed.',
     hint: 'Review the changes and save the plan again, or accept them with --tolerance P%. Nothing was changed.',
   },
+  ledger_newer: {
+    exit: 'refused',
+    section: 'later-version',
+    meaning: 'A later version of keylift has worked on this ledger. This version does not know what it changed.',
+    hint: 'Use that version, or a later one, for every command of this migration.',
+  },
   another_run: {
     exit: 'refused',
     section: 'another-run',

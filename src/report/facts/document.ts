@@ -3,6 +3,7 @@ import type { MigrationState, StageName } from '../../ledger/states.js';
 import type { Outcome } from '../../plan/plan.js';
 import type { Proof } from '../../proof/document.js';
 import type { Status } from '../../status/status.js';
+import type { Finding } from '../../surroundings/finding.js';
 
 /**
  * The facts of a report: the page is drawn from them, and `report --json` prints them. Times are UTC, ISO 8601; dates
@@ -30,6 +31,8 @@ export interface ReportFacts {
   last_proof: (ProofLine & { document: Proof }) | null;
   runs: Listed<RunLine>;
   events: Listed<EventLine>;
+  /** What meets the tables when the report is made, gates first. */
+  surroundings: Finding[];
 }
 
 /** The migration's row in the ledger. */

@@ -6,6 +6,8 @@ import { moment } from '../../ledger/moment.js';
 import { requireAllowed } from '../../ledger/allowed.js';
 import { readInstalled } from '../../ledger/installed.js';
 import { readStatus } from '../../status/status.js';
+import { findingsOf } from '../../surroundings/findings.js';
+import { readSurroundings } from '../../surroundings/read.js';
 import type { MigrationFacts, ReportFacts } from './document.js';
 import { readHistory } from './history.js';
 import { readListedKeys } from './listed-keys.js';
@@ -42,6 +44,7 @@ export async function readReportFacts(database: Database, schema: MappedSchema, 
         ...(await readListedKeys(session, sources)),
         timeline: await readTimeline(session, sources),
         ...(await readHistory(session, sources)),
+        surroundings: findingsOf(await readSurroundings(session, schema.settings), schema.settings),
       };
     },
     { isolation: 'repeatable read' },

@@ -10,6 +10,7 @@ import { proof } from './proof.js';
 import { SCRIPT } from './script.js';
 import { STYLE } from './style.js';
 import { history, runs } from './history.js';
+import { surroundings } from './surroundings.js';
 
 /** The sections in order: anchor, label, and the function that draws it. */
 const SECTIONS: readonly (readonly [string, string, (facts: ReportFacts) => Html])[] = [
@@ -19,6 +20,7 @@ const SECTIONS: readonly (readonly [string, string, (facts: ReportFacts) => Html
   ['access', 'who opens what', matrix],
   ['proof', 'proof', proof],
   ['keys', 'exceptions and merged keys', keys],
+  ['surroundings', 'around the tables', surroundings],
   ['runs', 'runs', runs],
 ];
 

@@ -1,9 +1,11 @@
 import { STEPS } from '../../../migrations/index.js';
 import { keyliftError, type KeyliftError } from '../../errors/keylift-error.js';
+import { counted } from '../../format.js';
 import type { Database } from '../../database/connect.js';
 import type { WriteSession } from '../../database/session.js';
 import { archivedColumns } from '../../mapping/archive.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
+import { surroundingsGate } from '../../preflight/surroundings.js';
 import { recordEvent } from '../../ledger/events.js';
 import { requireAllowed } from '../../ledger/allowed.js';
 import { moveTo, readState, type LedgerState } from '../../ledger/migration.js';
@@ -34,13 +36,14 @@ export interface FinalizeReport {
 /**
  * Archives the moved per-API rows, in pages that can be interrupted anywhere, then takes the mirror away.
  *
- * @throws `not_switched`, `foreign_keys_point`, `proof_failed`.
+ * @throws `not_switched`, `preflight`, `foreign_keys_point`, `proof_failed`.
  */
 export async function finalize(context: StageContext): Promise<FinalizeReport> {
   const { database, schema, ddl, run, emit } = context;
   const state = requireAllowed('finalize', await database.readOnly(readState));
   if (state.state === 'finalized' || state.state === 'purged')
     return { state: state.state, archived: await countArchived(database, state) };
+  await database.readOnly((s) => surroundingsGate(s, schema, 'finalize'));
   await checkForeignKeys(database, schema);
   if (state.state === 'active') {
     await proveOrStop(context);
@@ -90,7 +93,8 @@ export async function purge({ database, run }: StageContext): Promise<FinalizeRe
   return { state: 'purged', archived };
 }
 
-async function checkForeignKeys(database: Database, schema: MappedSchema): Promise<void> {
+/** @throws `foreign_keys_point` */
+export async function checkForeignKeys(database: Database, schema: MappedSchema): Promise<void> {
   const pointing = await database.readOnly((s) => pointingForeignKeys(s, schema));
   if (pointing.length > 0) throw foreignKeysPoint(pointing);
 }
@@ -117,7 +121,7 @@ async function archiveAll(context: StageContext): Promise<void> {
       { retry: 'underLoad' },
     );
     archived += page.moved;
-    if (page.moved > 0) emit({ kind: 'step', text: `archived ${String(archived)} per-API rows`, rows: archived });
+    if (page.moved > 0) emit({ kind: 'step', text: `archived ${counted(archived, 'per-API row')}`, rows: archived });
     if (page.last === null) return;
     after = page.last;
   }

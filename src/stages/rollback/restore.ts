@@ -1,4 +1,5 @@
 import { STEPS } from '../../../migrations/index.js';
+import { counted } from '../../format.js';
 import type { WriteSession } from '../../database/session.js';
 import { archivedColumns } from '../../mapping/archive.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
@@ -22,7 +23,7 @@ export async function restoreArchive(context: StageContext): Promise<void> {
   await inPages(
     (after) => database.transaction((session) => restorePage(session, schema, after), { retry: 'underLoad' }),
     (restored) => {
-      emit({ kind: 'step', text: `restored ${String(restored)} per-API rows`, rows: restored });
+      emit({ kind: 'step', text: `restored ${counted(restored, 'per-API row')}`, rows: restored });
     },
   );
   await ddl.down(STEPS.finalize.slice(0, 1));

@@ -1,7 +1,9 @@
 import { STEPS } from '../../../migrations/index.js';
 import { keyliftError } from '../../errors/keylift-error.js';
+import { counted } from '../../format.js';
 import type { Database } from '../../database/connect.js';
 import { forgetSteering } from '../../ledger/control.js';
+import { surroundingsGate } from '../../preflight/surroundings.js';
 import { recordEvent } from '../../ledger/events.js';
 import { requireAllowed } from '../../ledger/allowed.js';
 import { readInstalled } from '../../ledger/installed.js';
@@ -54,6 +56,7 @@ export async function rollBack(context: StageContext): Promise<RollbackReport> {
   const { database, schema, ddl, run, emit } = context;
   const state = requireAllowed('rollback', await database.readOnly(readState));
   if (!isBegun(state)) return nothingToRollBack(database, schema);
+  await database.readOnly((s) => surroundingsGate(s, schema, 'rollback'));
   emit({ kind: 'stage', stage: 'rollback' });
   await restoreArchive(context);
   await checkForeignKeys(context);
@@ -129,7 +132,7 @@ async function removeMoved({ database, schema, emit }: StageContext): Promise<nu
         { asynchronousCommit: true, retry: 'underLoad' },
       ),
     (removed) => {
-      emit({ kind: 'step', text: `took ${String(removed)} account keys back`, rows: removed });
+      emit({ kind: 'step', text: `took ${counted(removed, 'account key')} back`, rows: removed });
     },
   );
 }

@@ -119,11 +119,11 @@ async function begunFinalize({
   run: (line: string) => Promise<{ exitCode: number }>;
 }): Promise<void> {
   await db.query(`
-    create function public.test_halt() returns trigger language plpgsql as $$ begin
+    create function keylift.test_halt() returns trigger language plpgsql as $$ begin
       if current_setting('keylift.writer', true) like 'stage:%' then raise exception 'the server fails here'; end if; return null; end $$;
-    create trigger zz_halt after delete on public.api_keys for each statement execute function public.test_halt()`);
+    create trigger zz_halt after delete on public.api_keys for each statement execute function keylift.test_halt()`);
   expect((await run('finalize --yes')).exitCode).to.equal(1);
-  await db.query('drop function public.test_halt() cascade');
+  await db.query('drop function keylift.test_halt() cascade');
 }
 
 /** Runs SQL of the platform while the command holds a page of rows between two tables, and lets both end. */
@@ -131,9 +131,9 @@ async function duringPage(scenario: Scenario, command: string, sql: string): Pro
   const holder = await Session.open(scenario.db);
   await holder.run('select pg_advisory_lock(79)');
   await scenario.db.query(`
-    create function public.test_halt() returns trigger language plpgsql as $$ begin
+    create function keylift.test_halt() returns trigger language plpgsql as $$ begin
       if current_setting('keylift.writer', true) like 'stage:%' then perform pg_advisory_xact_lock(79); end if; return null; end $$;
-    create trigger zz_halt after delete or insert on public.api_keys for each statement execute function public.test_halt()`);
+    create trigger zz_halt after delete or insert on public.api_keys for each statement execute function keylift.test_halt()`);
   const running = scenario.start(command);
   await keyliftWaitsFor(scenario.db, holder);
   const writer = await Session.open(scenario.db);
@@ -142,5 +142,5 @@ async function duringPage(scenario: Scenario, command: string, sql: string): Pro
   const { exitCode, stderr } = await running.ended;
   expect(exitCode, stderr).to.equal(0);
   expect(await change.end).to.equal('done');
-  await scenario.db.query('drop function public.test_halt() cascade');
+  await scenario.db.query('drop function keylift.test_halt() cascade');
 }
