@@ -74,7 +74,9 @@ async function main(): Promise<void> {
 /** The tables to the screen, and with the plans into a file. */
 async function profile({ keys, out }: { keys: number; out: string }): Promise<void> {
   const found = await profiles({ keys, say });
-  const title = `# Where the time goes\n\n${machine().summary}, ${String(keys)} keys, one run. With a dot: run by a function, and part of what called it.`;
+  const title =
+    `# Where the time goes\n\n${machine().summary}, ` +
+    `${String(keys)} keys, one run. With a dot: run by a function, and part of what called it.`;
   mkdirSync(path.dirname(out), { recursive: true });
   writeFileSync(out, `${[title, ...found.flatMap((one) => [costsText(one), plansText(one)])].join('\n\n')}\n`);
   process.stdout.write(`${[title, ...found.map(costsText)].join('\n\n')}\n\nPlans: ${out}\n`);
@@ -152,7 +154,9 @@ function machine(): { summary: string; cores: number; memoryGiB: number; process
   const processor = cpus()[0]?.model.trim() ?? 'unknown processor';
   const memoryGiB = Math.round(totalmem() / 2 ** 30);
   return {
-    summary: `${String(cpus().length)} cores (${processor}), ${String(memoryGiB)} GiB, Node ${process.version}, PostgreSQL 18 at its default settings`,
+    summary:
+      `${String(cpus().length)} cores (${processor}), ` +
+      `${String(memoryGiB)} GiB, Node ${process.version}, PostgreSQL 18 at its default settings`,
     cores: cpus().length,
     memoryGiB,
     processor,

@@ -2,18 +2,25 @@ import { COMMANDS, GROUPS } from '../src/commands/definitions/all.js';
 import { EXIT_MEANINGS, type CommandDefinition } from '../src/commands/definition.js';
 import { GLOBAL_FLAGS, isValued, type Flag } from '../src/commands/flags.js';
 import { overview } from '../src/commands/overview.js';
+import { withFailpoints } from './failpoints.js';
 import { messagesPage } from './messages.js';
+import { sqlFiles } from './sql-files.js';
 import { statesPage } from './states-page.js';
 
 const BEGIN = '<!-- usage: generated from --help -->';
 const END = '<!-- /usage -->';
 
-/** Every generated file, by its path: a page for each command, README's usage, the states of a migration, and every error. */
+/**
+ * Every generated file, by its path: a page for each command, README's usage, the states of a migration, every error,
+ * the failpoints, and the SQL of each stage.
+ */
 export function generated(read: (file: string) => string): Record<string, string> {
   return {
     'README.md': withUsage(read('README.md')),
+    'docs/failpoints.md': withFailpoints(read('docs/failpoints.md')),
     'docs/messages.md': messagesPage(),
     'docs/states.md': statesPage(),
+    ...sqlFiles(),
     ...Object.fromEntries(COMMANDS.map((definition) => [pageOf(definition), page(definition)])),
   };
 }

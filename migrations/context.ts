@@ -45,7 +45,14 @@ export function indexStep(definition: {
   return {
     name,
     transaction: false,
-    statements: { up: (context) => [...up(context).lanes.flat(), ...up(context).concurrently], down },
+    statements: {
+      up: (context) => [
+        { title: 'can another role write to the new table?', text: concurrentlyWhere(context) },
+        ...retitled('where none can', up(context).lanes.flat()),
+        ...retitled('where one can', up(context).concurrently),
+      ],
+      down,
+    },
     up: async (knex, context) => {
       const { lanes, concurrently } = up(context);
       const { rows } = await execute(knex, concurrentlyWhere(context));
@@ -55,6 +62,9 @@ export function indexStep(definition: {
     down: (knex, context) => runOneByOne(knex, down(context)),
   };
 }
+
+const retitled = (when: string, statements: readonly Statement[]): Statement[] =>
+  statements.map((statement) => ({ ...statement, title: `${when}: ${statement.title}` }));
 
 async function runTogether(knex: Knex, statements: readonly Statement[]): Promise<void> {
   if (statements.length > 0) await execute(knex, statements.map(({ text }) => text).join('\n\n'));

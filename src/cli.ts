@@ -104,7 +104,8 @@ async function runAsProgram(): Promise<void> {
   // Commands drop much and keep little: heaps left to grow would hold 50 MiB of garbage.
   for (const flag of ['--semi-space-growth-factor=1', '--optimize-for-size']) v8.setFlagsFromString(flag);
   process.title = 'keylift'; // ps would show a --database-url
-  // pg asks for this, and where nobody says, as before Node 21, it loads an HTTP client to find out: 15 ms of each command.
+  // pg asks for this, and where nobody says, as before Node 21, it loads an HTTP client to find out: 15 ms of each
+  // command.
   (globalThis as { navigator?: unknown }).navigator ??= { userAgent: `Node.js/${process.versions.node}` };
   // `keylift plan | head` closes the pipe early; that is the reader's right and no error.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);

@@ -1,10 +1,12 @@
 /**
  * Text that others have written (names, slugs, ids, server messages), made safe for the medium it goes to: one function
- * for each medium. A character that a terminal obeys, that ends a line or that reorders one is shown as its JSON escape.
- * `forTerminal` and `forTerminalLines` may be applied twice with the same result.
+ * for each medium. A character that a terminal obeys, that ends a line or that reorders one is shown as its JSON
+ * escape. `forTerminal` and `forTerminalLines` may be applied twice with the same result.
  */
 
-/** Controls, line separators, bidirectional marks, halves of surrogate pairs, and code points that are no characters. */
+/**
+ * Controls, line separators, bidirectional marks, halves of surrogate pairs, and code points that are no characters.
+ */
 const UNSAFE = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Cs}\p{Noncharacter_Code_Point}]/gu;
 
 /** A character as JSON writes it, `\u001b`; one outside the basic plane is two such escapes. */
@@ -48,7 +50,9 @@ export const forOpenMetrics = (text: string): string =>
  */
 const FORMULA = /(^|[,;])([\s"]*)(?=[=+@＝＋－＠﹦﹢﹣﹫]|-(?!\d+\s*(?:[,;]|$)))/g;
 
-/** A row of a CSV file with its line end. Controls are shown, and no field begins a formula, whatever it is split at. */
+/**
+ * A row of a CSV file with its line end. Controls are shown, and no field begins a formula, whatever it is split at.
+ */
 export const forCsv = (row: readonly (string | null)[]): string => `${row.map(csvField).join(',')}\n`;
 
 /** An id as it was before `forCsv` wrote it: without the quote that keeps it from being a formula. */

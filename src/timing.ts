@@ -24,8 +24,8 @@ export function after(milliseconds: number, act: () => void): () => void {
 const REPEAT_MS = 500;
 
 /**
- * Calls `act` when the signal aborts, and twice a second from then on: a statement that it cancels may begin between two
- * calls. Returns a function that ends this.
+ * Calls `act` when the signal aborts, and twice a second from then on: a statement that it cancels may begin between
+ * two calls. Returns a function that ends this.
  */
 export function whenAborted(signal: AbortSignal, act: () => unknown): () => void {
   let timer: NodeJS.Timeout | undefined;

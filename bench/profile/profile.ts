@@ -40,7 +40,8 @@ export const costsText = ({ subject, costs }: Profile): string =>
     '|---|---|---|---|---|---|---|---|',
     ...costs.map(
       (c) =>
-        `| ${c.sent ? '' : '· '}${c.statement.replaceAll('|', '\\|')} | ${String(c.calls)} | ${c.totalMs.toFixed(0)} | ${c.meanMs.toFixed(c.meanMs < 10 ? 4 : 0)} | ` +
+        `| ${c.sent ? '' : '· '}${c.statement.replaceAll('|', '\\|')} ` +
+        `| ${String(c.calls)} | ${c.totalMs.toFixed(0)} | ${c.meanMs.toFixed(c.meanMs < 10 ? 4 : 0)} | ` +
         `${String(c.rows)} | ${String(c.hit)} | ${String(c.read)} | ${String(c.walBytes)} |`,
     ),
   ].join('\n');

@@ -31,7 +31,8 @@ export async function costsOf(copy: Copy, work: () => Promise<unknown>): Promise
   await work();
   const rows = await copy.sql(`
     SELECT query, toplevel, calls, total_exec_time, mean_exec_time, rows, shared_blks_hit, shared_blks_read, wal_bytes
-    FROM pg_stat_statements WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND query NOT LIKE '%pg_stat_statements%'
+    FROM pg_stat_statements WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND query NOT LIKE '%pg_stat_statements%'
     ORDER BY total_exec_time DESC LIMIT ${String(MOST)}`);
   const costs = rows.map((row): StatementCost => ({
     statement: nameOf(row['query']!),

@@ -5,7 +5,10 @@ import { prepareBatchInsert } from './offline.js';
 const PAGE = 20_000;
 const ROWS_A_STATEMENT = 1_000;
 
-/** What a hand-written script does: pages of rows into JavaScript, and out again by knex in statements of 1,000. Seconds. */
+/**
+ * What a hand-written script does: pages of rows into JavaScript, and out again by knex in statements of 1,000.
+ * Seconds.
+ */
 export async function batchInsert(copy: Copy): Promise<number> {
   const { select, table } = await prepareBatchInsert(copy);
   const knex = knexFactory({ client: 'pg', connection: copy.url });

@@ -8,7 +8,8 @@ const REPEATED = `
 const MOVED = `
   SELECT k.id, k.account_id, k.name, k.token, 'store_apis'::text AS scope, k.api_id AS origin_api_id, k.created_at,
     k.last_used_at, k.revoked_at, k.expires_at
-  FROM public.api_keys k JOIN public.apis a ON a.id = k.api_id AND a.kind = 'store' JOIN public.accounts o ON o.id = k.account_id
+  FROM public.api_keys k JOIN public.apis a ON a.id = k.api_id AND a.kind = 'store'
+    JOIN public.accounts o ON o.id = k.account_id
   WHERE length(k.token) > 0 AND k.created_at IS NOT NULL AND k.token NOT IN (SELECT token FROM repeated)`;
 
 const TARGET = 'public.account_api_keys';

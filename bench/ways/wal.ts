@@ -57,7 +57,8 @@ async function recordsBetween(
   const rows = await copy.sql(
     `
     SELECT ${KIND} AS kind, sum(record_length + fpi_length)::text AS bytes
-    FROM (SELECT "resource_manager/record_type" AS resource_manager, record_size AS record_length, fpi_size AS fpi_length
+    FROM (SELECT "resource_manager/record_type" AS resource_manager, record_size AS record_length,
+      fpi_size AS fpi_length
           FROM pg_get_wal_stats($1::pg_lsn, $2::pg_lsn, false)) stats GROUP BY 1`,
     [from, to],
   );

@@ -1,18 +1,18 @@
 import type { AccessAnswer } from './capture.js';
 
-/** Who answers for one token at one API before and after the move; null is a closed door. */
+/** The answers for one token at one API before and after the move; null means no access. */
 export interface AccessCell {
   before: string | null;
   after: string | null;
 }
 
-/** One token's row of the matrix: every API by slug. */
+/** The row of one token: every API by slug. */
 export interface AccessRow {
   fingerprint: string;
   apis: Record<string, AccessCell>;
 }
 
-/** Joins the answers before and after by token and API; what only one side knows is closed on the other. */
+/** Joins the answers before and after by token and API. A pair that one side lacks has no access there. */
 export function accessMatrix(answers: {
   before: readonly AccessAnswer[];
   after: readonly AccessAnswer[];

@@ -2,15 +2,15 @@ import path from 'node:path';
 import { CONFIG_FILE } from '../config/load.js';
 import { parseSettings } from '../config/parse.js';
 import type { Settings } from '../config/settings.js';
-
 import type { FixtureFault } from './faults.js';
+import { MISSING } from '../files/read.js';
 import { readUtf8 } from './files.js';
 import { EXIT } from '../errors/exit-codes.js';
 import { hasExit } from '../errors/keylift-error.js';
 
 /**
- * The configuration beside a case, or, for tables of the operator's own, beside the folder of cases it is in; null where
- * there is none.
+ * The configuration in the folder of a case or, for a case with its own tables, in the folder above; null where there
+ * is none.
  */
 export async function readCaseSettings(
   directory: string,
@@ -19,7 +19,7 @@ export async function readCaseSettings(
   for (const folder of [directory, ...(own ? [path.dirname(path.resolve(directory))] : [])]) {
     const file = path.join(folder, CONFIG_FILE);
     const { text, fault } = await readUtf8(file);
-    if (fault === 'no such file') continue;
+    if (fault === MISSING) continue;
     if (text === undefined) return { settings: null, faults: [{ file: CONFIG_FILE, path: '', message: fault }] };
     return parse(text, file);
   }

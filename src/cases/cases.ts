@@ -5,7 +5,8 @@ import { fixtureError } from './faults.js';
 import { inspectFixture, LEGACY_FILE, type Fixture } from './fixture.js';
 
 /**
- * Reads DIR: one case (it has a `legacy.json`) or a directory whose subdirectories are cases, by name.
+ * Reads a directory: one case (with a `legacy.json`), or one whose subdirectories are cases.
+ *
  * @throws `fixture_invalid` with the faults of all cases, `no_fixtures`, `fixture_unreadable`
  */
 export async function readCases(directory: string): Promise<Fixture[]> {

@@ -7,13 +7,13 @@ import type { Fixture } from './fixture.js';
 import { runCase, type SnapshotSteps } from './run.js';
 import { compareWithStored, writeSnapshots, type Captured } from './store.js';
 
-/** How one case went. */
+/** The result of one case. */
 export interface CaseResult {
   case: string;
-  /** The case ran, and nothing differs from its snapshots (for an update: from those just replaced). */
+  /** True if the case ran and nothing differs from its snapshots; for an update, from the replaced ones. */
   ok: boolean;
   differences: Difference[];
-  /** What stopped the case, when it did not run to its end; its snapshots are then untouched. */
+  /** The error of a case that did not run to its end. Its snapshots do not change. */
   error?: unknown;
   seconds: number;
 }
@@ -21,29 +21,29 @@ export interface CaseResult {
 export interface SnapshotOptions {
   /** One case, or a directory of cases. */
   directory: string;
-  /** What a case of this mapping goes through. */
+  /** The commands of a case with these settings. */
   stepsFor: (settings: Settings) => SnapshotSteps;
-  /** The mapping of cases with tables of their own that bring none. Default: the default tables'. */
+  /** The settings of cases that have their own tables and no configuration. Default: the default settings. */
   settings?: Settings | undefined;
-  /** Gives `use` the URL of an empty database and takes the database away afterwards. */
+  /** Gives `use` the URL of an empty database and drops the database afterwards. */
   withScratchDatabase: <T>(use: (url: string) => Promise<T>) => Promise<T>;
-  /** Told of each case as it ends, for progress. */
+  /** Called for each case as it ends. */
   onCase?: (result: CaseResult) => void;
 }
 
-/** Runs every case of a directory and compares. One case's failure does not keep the others from running. */
+/** Runs every case of a directory and compares it with its snapshots. A failed case does not stop the others. */
 export function checkSnapshots(options: SnapshotOptions): Promise<CaseResult[]> {
   return overCases(options, async () => undefined);
 }
 
-/** Runs every case of a directory and writes its snapshots; the results tell what changed. */
+/** Runs every case of a directory and writes its snapshots. The results contain the changes. */
 export function updateSnapshots(options: SnapshotOptions): Promise<CaseResult[]> {
   return overCases(options, ({ directory }, captured) => writeSnapshots(directory, captured));
 }
 
 type Keep = (fixture: Fixture, captured: Captured) => Promise<void>;
 
-/** All fixtures are read before the first case runs: a fault in the last one is told at once. */
+/** Reads all fixtures before the first case runs, so that a fault in the last one is reported at once. */
 async function overCases(options: SnapshotOptions, keep: Keep): Promise<CaseResult[]> {
   const results: CaseResult[] = [];
   for (const fixture of await readCases(options.directory)) {
@@ -69,13 +69,13 @@ async function oneCase(
     await keep(fixture, captured);
     return { ...ended(), ok: differences.length === 0, differences };
   } catch (error) {
-    if (endsEverything(error)) throw error;
+    if (stopsAllCases(error)) throw error;
     return { ...ended(), ok: false, differences: [], error };
   }
 }
 
-/** An unreachable server, Ctrl-C, or a role that may make no scratch database would fail every further case the same way. */
-function endsEverything(error: unknown): boolean {
+/** An unreachable server, Ctrl-C, or a role that may not create databases would fail every further case, too. */
+function stopsAllCases(error: unknown): boolean {
   if (error instanceof Error && error.name === 'AbortError') return true;
   const ending: ExitCode[] = [EXIT.unreachable, EXIT.interrupted];
   return error instanceof KeyliftError && (ending.includes(error.exitCode) || error.code === 'scratch_not_allowed');

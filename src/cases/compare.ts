@@ -1,6 +1,6 @@
 import { joinPath } from './json-text.js';
 
-/** A place where a captured value and its snapshot differ. `undefined` is a value that is not there. */
+/** A difference between a captured value and its snapshot. A missing value is `undefined`. */
 export interface Difference {
   /** Begins with the snapshot's name: `settings[id=1].keys[id=12].name`. */
   path: string;
@@ -8,13 +8,13 @@ export interface Difference {
   actual: unknown;
 }
 
-/** A shorter text than any snapshot's line; a whole missing document does not fill a screen. */
+/** Longer values are cut, because a missing value can be a whole document. */
 const LONGEST_TEXT = 200;
 
-/** The fields that tell the elements of a list apart, so that one more element is one difference. */
+/** Fields that identify the elements of a list, so that an additional element is one difference. */
 const IDENTITIES = ['id', 'key_id', 'fingerprint'];
 
-/** Every difference between two JSON values, in the order of the expected one. Key order means nothing. */
+/** Every difference between two JSON values, in the order of the expected one. Ignores the order of keys. */
 export function compare(sides: { path: string; expected: unknown; actual: unknown }): Difference[] {
   const { path, expected, actual } = sides;
   if (Array.isArray(expected) && Array.isArray(actual)) return compareLists({ path, expected, actual });

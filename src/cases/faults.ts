@@ -1,13 +1,13 @@
 import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
 
-/** One thing wrong in a case: where (file, and path inside it, which may be empty) and what. */
+/** A fault in a case: the file, the path inside it (may be empty), and the message. */
 export interface FixtureFault {
   file: string;
   path: string;
   message: string;
 }
 
-/** The error for one case, or for a directory of cases when the faults' files carry the case's name. */
+/** The error for one case, or for a directory of cases where the files of the faults include the case's name. */
 export function fixtureError(directory: string, faults: readonly FixtureFault[]): KeyliftError {
   const lines = faults.map(describeFault);
   const count = lines.length === 1 ? 'one fault' : `${String(lines.length)} faults`;

@@ -1,34 +1,10 @@
-import { readFile } from 'node:fs/promises';
-import { decodeUtf8 } from '../config/utf8.js';
+import { textOrFault } from '../files/read.js';
+import type { TextOfBytes } from '../files/utf8.js';
 
-/** A text file read, or a sentence on why not. */
-export type TextReading = { text: string; fault: undefined } | { text: undefined; fault: string };
+const MAX_MIB = 256;
 
-/** Reads strict UTF-8; a byte order mark, as some editors leave it, is not part of the text. */
-export async function readUtf8(file: string): Promise<TextReading> {
-  let bytes: Buffer;
-  try {
-    bytes = await readFile(file);
-  } catch (error) {
-    return { text: undefined, fault: reasonOf(error) };
-  }
-  const { text, fault } = decodeUtf8(bytes);
-  return fault === undefined ? { text, fault } : { text: undefined, fault: fault.replace(/^is /, '') };
-}
-
-function reasonOf(error: unknown): string {
-  switch (codeOf(error)) {
-    case 'ENOENT':
-      return 'no such file';
-    case 'EISDIR':
-      return 'a directory, not a file';
-    case 'EACCES':
-      return 'may not be read';
-    default:
-      throw error;
-  }
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
+/** Reads a file of a case, or says what is wrong with it: `not valid UTF-8`. */
+export async function readUtf8(file: string): Promise<TextOfBytes> {
+  const reading = await textOrFault(file, MAX_MIB);
+  return reading.fault === undefined ? reading : { fault: reading.fault.replace(/^is /, '') };
 }

@@ -15,7 +15,7 @@ export const HOLDS_FILE = 'holds.csv';
 export const SNAPSHOT_DIRECTORY = 'snapshots';
 const KNOWN_FILES = [LEGACY_FILE, HOLDS_FILE, SNAPSHOT_DIRECTORY, SCHEMA_SQL, CONFIG_FILE, 'README.md'];
 
-/** A bigint as a fixture writes it: beyond 2^53 only as a string. */
+/** A bigint in a fixture; beyond 2^53 only as a string. */
 export type FixtureId = string | number;
 
 export interface FixtureAccount {
@@ -53,22 +53,22 @@ export interface LegacyRows {
   keys: FixtureKey[];
 }
 
-/** One case, read and found valid. */
+/** A valid case. */
 export interface Fixture {
   /** The directory's own name. */
   name: string;
   directory: string;
-  /** Rows of the default tables; none where the case brings tables of its own. */
+  /** Rows of the default tables; none where the case has its own tables. */
   rows: LegacyRows;
-  /** The operator's own tables and their rows; null for a case in the default tables. */
+  /** The case's own tables and their rows; null for a case in the default tables. */
   own: OwnTables | null;
-  /** The configuration beside the case; of tables of the operator's own also that beside the folder it is in. Null where there is none. */
+  /** The configuration of the case; null where there is none. */
   settings: Settings | null;
-  /** Path of the case's `holds.csv`, when it has one. Its contents are for `plan` and `migrate` to judge. */
+  /** Path of `holds.csv`, if the case has one. `plan` and `migrate` check its contents. */
   holdsFile: string | undefined;
 }
 
-/** A case's directory read: a fixture, or everything that is wrong with it. */
+/** The result of reading a case: a fixture, or all its faults. */
 export type FixtureReading = { fixture: Fixture; faults: [] } | { fixture: undefined; faults: FixtureFault[] };
 
 /**
@@ -81,7 +81,7 @@ export async function readFixture(directory: string): Promise<Fixture> {
   return reading.fixture;
 }
 
-/** Reads one case and returns its faults as values, so that a caller with many cases reports all at once. */
+/** Reads one case and returns its faults as values, so that a caller can report those of many cases together. */
 export async function inspectFixture(directory: string): Promise<FixtureReading> {
   const entries = await listDirectory(directory);
   const legacy = await readLegacy(directory);
@@ -106,7 +106,7 @@ export async function inspectFixture(directory: string): Promise<FixtureReading>
 
 const NO_ROWS: LegacyRows = { accounts: [], apis: [], keys: [] };
 
-/** The parsed `legacy.json`, in either of its forms, and all that is wrong with it. */
+/** The parsed `legacy.json`, in either form, with its faults. */
 async function readLegacy(directory: string): Promise<{ value: unknown; faults: FixtureFault[] }> {
   const text = await readUtf8(path.join(directory, LEGACY_FILE));
   if (text.fault !== undefined)
@@ -121,7 +121,7 @@ async function readLegacy(directory: string): Promise<{ value: unknown; faults: 
   return { value, faults: found.map((fault) => ({ file: LEGACY_FILE, ...fault })) };
 }
 
-/** Ids are primary keys and slugs name the columns of the access matrix: neither may come twice. */
+/** Ids are primary keys, and slugs name the columns of the access matrix, so both must be unique. */
 function repetitions(value: unknown): { path: string; message: string }[] {
   return [
     ['accounts', 'id'],
@@ -142,7 +142,7 @@ function repetitions(value: unknown): { path: string; message: string }[] {
   });
 }
 
-/** Looks into a value that may not fit the schema: the schema's faults are reported beside these. */
+/** The rows of a value that may not fit the schema. Faults of the schema are reported separately. */
 function rowsOf(value: unknown, table: string): Record<string, unknown>[] {
   const rows = isRecord(value) ? value[table] : undefined;
   return Array.isArray(rows) ? rows.map((row: unknown) => (isRecord(row) ? row : {})) : [];
@@ -152,16 +152,11 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
 }
 
-/** A misspelt `hold.csv` would silently be a case without holds. */
+/** Without this check a misspelt `hold.csv` would silently be a case without holds. */
 function unknownEntry(entry: string): FixtureFault[] {
   if (KNOWN_FILES.includes(entry) || entry.startsWith('.')) return [];
-  return [
-    {
-      file: entry,
-      path: '',
-      message: `not part of a case (${KNOWN_FILES.map((file) => (file === SNAPSHOT_DIRECTORY ? `${file}/` : file)).join(', ')})`,
-    },
-  ];
+  const known = KNOWN_FILES.map((file) => (file === SNAPSHOT_DIRECTORY ? `${file}/` : file)).join(', ');
+  return [{ file: entry, path: '', message: `not part of a case (${known})` }];
 }
 
 async function listDirectory(directory: string): Promise<string[]> {

@@ -1,15 +1,16 @@
 const SMALLEST_BIGINT = -(2n ** 63n);
 const LARGEST_BIGINT = 2n ** 63n - 1n;
 
-const TIMESTAMP =
-  /^(\d{4,6})-(\d{2})-(\d{2})[T ](\d{2}):(\d{2}):(\d{2})(?:\.\d{1,6})?(?:Z|[+-](\d{2})(?::(\d{2})(?::(\d{2}))?)?)( BC)?$/;
+const DATE_AND_TIME = String.raw`(\d{4,6})-(\d{2})-(\d{2})[T ](\d{2}):(\d{2}):(\d{2})(?:\.\d{1,6})?`;
+const ZONE = String.raw`(?:Z|[+-](\d{2})(?::(\d{2})(?::(\d{2}))?)?)`;
+const TIMESTAMP = new RegExp(`^${DATE_AND_TIME}${ZONE}( BC)?$`);
 const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 /** The range of timestamptz: from 4713 BC to the year 294276. */
 const EARLIEST_YEAR = -4712;
 const LATEST_YEAR = 294276;
 
-/** A whole number that fits a bigint column, in its one usual spelling. */
+/** A whole number that fits a bigint column, in its normal form. */
 export function isBigint(text: string): boolean {
   if (!/^(0|-?[1-9]\d{0,18})$/.test(text)) return false;
   const value = BigInt(text);
@@ -17,8 +18,8 @@ export function isBigint(text: string): boolean {
 }
 
 /**
- * An ISO date and time that PostgreSQL stores to the digit: with a zone (without one the session's would decide),
- * at most microseconds, a day the calendar has; ` BC` may follow, and `infinity` and `-infinity` are moments too.
+ * An ISO date and time that PostgreSQL stores exactly: with a zone, at most microseconds, and a day that exists. ` BC`
+ * may follow; `infinity` and `-infinity` are valid, too.
  */
 export function isTimestamptz(text: string): boolean {
   if (text === 'infinity' || text === '-infinity') return true;
@@ -39,12 +40,12 @@ export function isTimestamptz(text: string): boolean {
   );
 }
 
-/** Text that arrives in PostgreSQL as it was written: no U+0000, no half of a surrogate pair. */
+/** A text that PostgreSQL stores unchanged: no U+0000, no half of a surrogate pair. */
 export function isPostgresText(text: string): boolean {
   return !text.includes('\u0000') && !/\p{Surrogate}/u.test(text);
 }
 
-/** `year` counts with a year zero (1 BC is 0), as the leap rule needs it; `counted` is the year as written. */
+/** In `year` 1 BC is 0, as the rule for leap years needs it; `counted` is the year as written. */
 function isDay({ year, month, day, counted }: { year: number; month: number; day: number; counted: number }): boolean {
   if (counted < 1 || year < EARLIEST_YEAR || year > LATEST_YEAR) return false;
   const leap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);

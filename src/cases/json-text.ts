@@ -1,15 +1,15 @@
 import { JsonFault, parseJson } from '../config/json.js';
 
-/** One thing wrong with a JSON text. `path` is empty when the text cannot be read at all. */
+/** A fault of a JSON text. `path` is empty when the text is not JSON. */
 export interface JsonTextFault {
   path: string;
   message: string;
 }
 
-/** A JSON text read strictly: a value, or the reasons why there is none. */
+/** The value of a JSON text, or its faults. */
 export type JsonTextReading = { value: unknown; faults: [] } | { value: undefined; faults: JsonTextFault[] };
 
-/** Reads JSON and returns its faults as values: the place of a syntax error, or every key that is given twice. */
+/** Reads JSON and returns its faults as values: a syntax error with its position, or every duplicate key. */
 export function readJsonText(text: string): JsonTextReading {
   try {
     const { value, duplicates } = parseJson(text);
@@ -27,7 +27,7 @@ export function readJsonText(text: string): JsonTextReading {
   }
 }
 
-/** A path as people write it, one step longer: `keys[3].created_at`. */
+/** Adds a step to a path: `keys[3].created_at`. */
 export function joinPath(path: string, step: string | number): string {
   if (typeof step === 'number') return `${path}[${String(step)}]`;
   const name = /^[A-Za-z_][\w-]*$/.test(step) ? step : `[${JSON.stringify(step)}]`;

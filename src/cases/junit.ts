@@ -1,16 +1,20 @@
 import type { CaseResult } from './check.js';
 import { describeDifference } from './compare.js';
 import { forXml } from '../escaping.js';
+import { counted } from '../format.js';
 
 export interface JunitOptions {
-  /** What stopped a case, as a person reads it. */
+  /** The error text of each failed case. */
   failures: ReadonlyMap<CaseResult, string>;
 }
 
-/** Differences written out of one case; the counts tell all. */
+/** The differences of one case that the file lists. The count includes all. */
 const SHOWN = 200;
 
-/** Results of a check as JUnit XML: a test a case, a difference is a failure, a case that did not run is an error. */
+/**
+ * The results of a check as JUnit XML. Each case is a test; differences are a failure, a case that did not run an
+ * error.
+ */
 export function junitXml(results: readonly CaseResult[], { failures }: JunitOptions): string {
   const errors = results.filter(({ error }) => error !== undefined).length;
   const failed = results.filter(({ ok, error }) => !ok && error === undefined).length;
@@ -35,13 +39,16 @@ export function junitXml(results: readonly CaseResult[], { failures }: JunitOpti
 function testCase(result: CaseResult, failure: string | undefined): string {
   const { case: name, ok, error, differences, seconds } = result;
   const opening = `    <testcase ${attributes({ classname: 'keylift.snapshot', name, time: seconds })}`;
-  if (error !== undefined)
-    return `${opening}>\n${detail('error', { message: firstLine(failure ?? ''), text: failure ?? '' })}\n    </testcase>`;
+  const closing = '\n    </testcase>';
+  if (error !== undefined) {
+    const text = failure ?? '';
+    return `${opening}>\n${detail('error', { message: firstLine(text), text })}${closing}`;
+  }
   if (ok) return `${opening}/>`;
   const lines = differences.slice(0, SHOWN).map(describeDifference);
   const more = differences.length > SHOWN ? [`and ${String(differences.length - SHOWN)} more`] : [];
-  const message = `${String(differences.length)} ${differences.length === 1 ? 'difference' : 'differences'} from the snapshots`;
-  return `${opening}>\n${detail('failure', { message, text: [...lines, ...more].join('\n') })}\n    </testcase>`;
+  const message = `${counted(differences.length, 'difference')} from the snapshots`;
+  return `${opening}>\n${detail('failure', { message, text: [...lines, ...more].join('\n') })}${closing}`;
 }
 
 const detail = (tag: string, { message, text }: { message: string; text: string }): string =>

@@ -4,13 +4,13 @@ import type { Settings } from '../config/settings.js';
 import { legacyFragments, type LegacyFragments } from '../mapping/fragments.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 
-/** What a capture calls things by. */
+/** The names that a capture uses in SQL. */
 export interface Names {
   legacy: LegacyFragments;
   tokenIsBytes: boolean;
-  /** The accounts' kind over `o`, which the default tables have and no mapping names. */
+  /** The kind of an account over `o`. Only the default tables have it. */
   kind: string | null;
-  /** Carried columns: the name as an SQL text, and quoted. */
+  /** Carried columns: the name as an SQL literal, and as a quoted identifier. */
   carry: { name: string; quoted: string }[];
 }
 

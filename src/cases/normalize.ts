@@ -1,4 +1,4 @@
-/** Fields of `plan` and `verify` that differ from one run of the same case to the next, or with the machine. */
+/** Fields of `plan` and `verify` that differ between two runs of the same case. */
 const VOLATILE_FIELDS = new Set([
   'at',
   'batches',
@@ -21,7 +21,7 @@ const VOLATILE_FIELDS = new Set([
 ]);
 const VOLATILE_ENDINGS = ['_seconds', '_ms', '_per_second'];
 
-/** Stands in for a volatile value, so that the snapshot still shows that the field is there. */
+/** Replaces a volatile value, so that the snapshot still shows its field. */
 export const VARIES = '(varies)';
 
 /** A copy of a JSON value with its volatile fields masked, at any depth. */

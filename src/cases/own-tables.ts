@@ -1,35 +1,35 @@
 import path from 'node:path';
 import { parseTableName, quoteTable } from '../config/identifiers.js';
-
 import { isPostgresText } from './formats.js';
 import type { FixtureFault } from './faults.js';
+import { MISSING } from '../files/read.js';
 import { readUtf8 } from './files.js';
 import { joinPath } from './json-text.js';
 import { validateLegacy } from './schema.js';
 import { EXIT } from '../errors/exit-codes.js';
 import { hasExit } from '../errors/keylift-error.js';
 
-/** The DDL of the operator's tables: what `pg_dump --schema-only --no-owner --no-privileges` prints. */
+/** The DDL of a case's own tables: the output of `pg_dump --schema-only --no-owner --no-privileges`. */
 export const SCHEMA_SQL = 'schema.sql';
 
-/** Rows of one table; its name is quoted. Values are as PostgreSQL reads them from JSON. */
+/** The rows of one table. The name is quoted. Values are as PostgreSQL reads them from JSON. */
 export interface OwnTable {
   table: string;
   rows: Record<string, unknown>[];
 }
 
-/** Tables of the operator's own: their DDL, and their rows in the order of the file. */
+/** A case's own tables: their DDL, and their rows in the order of the file. */
 export interface OwnTables {
   schemaSql: string;
   tables: OwnTable[];
 }
 
-interface PlaceFault {
+interface RowFault {
   path: string;
   message: string;
 }
 
-/** Does a parsed `legacy.json` bring tables of its own? */
+/** True if a parsed `legacy.json` contains its own tables. */
 export const isOwnForm = (value: unknown): value is { tables: Record<string, Record<string, unknown>[]> } =>
   typeof value === 'object' &&
   value !== null &&
@@ -41,8 +41,8 @@ export const ownTablesOf = (value: unknown): OwnTable[] =>
     ? Object.entries(value.tables).map(([name, rows]) => ({ table: quoteTable(parseTableName(name)), rows }))
     : [];
 
-/** Faults of rows in tables of the operator's own, by place. What their columns take is PostgreSQL's to say. */
-export function faultsOfOwnRows(value: unknown): PlaceFault[] {
+/** Faults of rows in a case's own tables. PostgreSQL checks the types of the columns. */
+export function faultsOfOwnRows(value: unknown): RowFault[] {
   const structural = validateLegacy(value, 'own');
   if (structural.length > 0 || !isOwnForm(value)) return structural;
   return Object.entries(value.tables).flatMap(([name, rows]) => [
@@ -51,39 +51,36 @@ export function faultsOfOwnRows(value: unknown): PlaceFault[] {
   ]);
 }
 
-function faultOfName(name: string): PlaceFault[] {
+function faultOfName(name: string): RowFault[] {
   try {
     parseTableName(name);
     return [];
   } catch (error) {
     if (!hasExit(error, EXIT.usage)) throw error;
     return [
-      {
-        path: joinPath('tables', name),
-        message: 'not a table\'s name as SQL has it: table, schema.table, or public."ApiKey"',
-      },
+      { path: joinPath('tables', name), message: 'not a table name in SQL: table, schema.table, or public."ApiKey"' },
     ];
   }
 }
 
-function faultsOfValue(value: unknown, place: string): PlaceFault[] {
+function faultsOfValue(value: unknown, at: string): RowFault[] {
   if (typeof value === 'string' && !isPostgresText(value))
-    return [{ path: place, message: 'not a text PostgreSQL can store (no U+0000, no half of a surrogate pair)' }];
+    return [{ path: at, message: 'not a text PostgreSQL can store (no U+0000, no half of a surrogate pair)' }];
   if (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value)) {
-    return [{ path: place, message: 'a number beyond 2^53 loses digits in JSON: write it as a string' }];
+    return [{ path: at, message: 'a number beyond 2^53 loses digits in JSON: write it as a string' }];
   }
   if (typeof value !== 'object' || value === null) return [];
   return Object.entries(value).flatMap(([field, inner]) =>
-    faultsOfValue(inner, joinPath(place, Array.isArray(value) ? Number(field) : field)),
+    faultsOfValue(inner, joinPath(at, Array.isArray(value) ? Number(field) : field)),
   );
 }
 
-/** The DDL beside the case, or beside the folder of cases it is in. */
+/** The DDL in the folder of the case, or in the folder above. */
 export async function readSchemaSql(directory: string): Promise<{ text: string; faults: FixtureFault[] }> {
   for (const folder of [directory, path.dirname(path.resolve(directory))]) {
     const { text, fault } = await readUtf8(path.join(folder, SCHEMA_SQL));
     if (text !== undefined) return { text, faults: [] };
-    if (fault !== 'no such file') return { text: '', faults: [{ file: SCHEMA_SQL, path: '', message: fault }] };
+    if (fault !== MISSING) return { text: '', faults: [{ file: SCHEMA_SQL, path: '', message: fault }] };
   }
   return {
     text: '',
@@ -91,7 +88,7 @@ export async function readSchemaSql(directory: string): Promise<{ text: string; 
       {
         file: SCHEMA_SQL,
         path: '',
-        message: 'no such file, neither here nor in the folder above: tables of your own need their DDL',
+        message: `${MISSING}, neither here nor in the folder above: a case with its own tables needs their DDL`,
       },
     ],
   };

@@ -5,10 +5,10 @@ import { describeDifference } from './compare.js';
 
 export type SnapshotAction = 'check' | 'update';
 
-/** Differences shown of one case; --json has all of them. */
+/** The differences of one case that the text shows; --json has all of them. */
 const SHOWN = 20;
 
-/** One case as it ends: a line, and below it what differs or went wrong. `failure` is the error as a person reads it. */
+/** The result of one case: a line, and below it the differences or the error. */
 export function caseText(
   result: CaseResult,
   { action, failure }: { action: SnapshotAction; failure?: string | undefined },
@@ -16,7 +16,7 @@ export function caseText(
   const { differences } = result;
   const left = differences.length - SHOWN;
   return [
-    `${verdict(result, action).padEnd(8)}${result.case}`,
+    `${resultOf(result, action).padEnd(8)}${result.case}`,
     ...(failure === undefined ? [] : failure.trimEnd().split('\n').map(indented)),
     ...differences.slice(0, SHOWN).map((difference) => indented(forTerminal(describeDifference(difference)))),
     ...(left > 0 ? [indented(`and ${String(left)} more; --json lists them`)] : []),
@@ -24,15 +24,17 @@ export function caseText(
   ].join('\n');
 }
 
-/** All cases in a line. */
+/** All cases in one line. */
 export function summaryText(results: readonly CaseResult[], action: SnapshotAction): string {
   const failed = results.filter(({ error }) => error !== undefined).length;
   const changed = results.filter(({ ok, error }) => !ok && error === undefined).length;
-  const change = action === 'check' ? (changed === 1 ? 'differs' : 'differ') : 'written anew';
-  return `${counted(results.length, 'case')}: ${String(results.length - failed - changed)} the same, ${String(changed)} ${change}${failed > 0 ? `, ${String(failed)} failed` : ''}\n`;
+  const change = action === 'check' ? (changed === 1 ? 'differs' : 'differ') : 'written';
+  const same = results.length - failed - changed;
+  const failures = failed > 0 ? `, ${String(failed)} failed` : '';
+  return `${counted(results.length, 'case')}: ${String(same)} the same, ${String(changed)} ${change}${failures}\n`;
 }
 
-function verdict({ ok, error }: CaseResult, action: SnapshotAction): string {
+function resultOf({ ok, error }: CaseResult, action: SnapshotAction): string {
   if (error !== undefined) return 'FAILED';
   if (ok) return action === 'check' ? 'ok' : 'same';
   return action === 'check' ? 'DIFFERS' : 'written';

@@ -12,7 +12,9 @@ import { withMove, type MoveOptions } from './move.js';
 import { normalize } from './normalize.js';
 import type { Captured } from './store.js';
 
-/** keylift's commands as a case runs them: each opens the database at `url`, as a command does, and returns its JSON. */
+/**
+ * keylift's commands as a case runs them: each opens the database at `url`, as a command does, and returns its JSON.
+ */
 export interface SnapshotSteps {
   plan(url: string, holdsFile?: string): Promise<unknown>;
   migrate(url: string, holdsFile?: string): Promise<unknown>;
@@ -59,10 +61,13 @@ export async function runCase({ caseDirectory, url, stepsFor, settings: given }:
 
 /** The default legacy tables with a fixture's rows, in a database that has neither yet. */
 export async function loadFixture(database: Database, rows: LegacyRows): Promise<void> {
-  await database.transaction(async (session) => {
-    await createLegacyTables(session);
-    await loadRows(session, rows);
-  });
+  await database.transaction(
+    async (session) => {
+      await createLegacyTables(session);
+      await loadRows(session, rows);
+    },
+    { name: 'fixture: load the rows' },
+  );
 }
 
 /** Plans, migrates and verifies a loaded database and returns the four captures. Also after a rollback. */

@@ -5,12 +5,12 @@ import { packageRoot } from '../config/package-root.js';
 import { isBigint, isPostgresText, isTimestamptz } from './formats.js';
 import { joinPath } from './json-text.js';
 
-/** `legacy.json` in its two forms: rows of the default tables, or of the operator's own. */
+/** The two forms of `legacy.json`: rows of the default tables, or of the case's own tables. */
 const SCHEMA_FILES = { default: 'schemas/fixture.schema.json', own: 'schemas/fixture-tables.schema.json' };
 
 type Form = keyof typeof SCHEMA_FILES;
 
-/** What a value should have been, by the format its schema names. */
+/** The message for each format in the schemas. */
 const FORMAT_FAULTS: Record<string, string> = {
   bigint: 'not a bigint',
   timestamptz: 'not a timestamp (like 2024-03-31T02:30:00.123456+01:00, with a zone)',
@@ -19,7 +19,7 @@ const FORMAT_FAULTS: Record<string, string> = {
 
 const compiled = new Map<Form, ValidateFunction>();
 
-/** Checks the parsed `legacy.json` against its schema; every fault at once, by path. */
+/** Checks the parsed `legacy.json` against its schema and returns every fault. */
 export function validateLegacy(value: unknown, form: Form = 'default'): { path: string; message: string }[] {
   const validate = compiled.get(form) ?? compile(form);
   compiled.set(form, validate);
@@ -42,7 +42,7 @@ function placeOf(error: ErrorObject, value: unknown): string {
   return field === undefined ? place : joinPath(place, field);
 }
 
-/** `/keys/3/created_at` becomes `keys[3].created_at`; a number is an index only where an array stands. */
+/** Turns `/keys/3/created_at` into `keys[3].created_at`. A number is an index only in an array. */
 function readablePath(pointer: string, value: unknown): string {
   let place = '';
   let here = value;
@@ -65,7 +65,7 @@ function messageOf({ keyword, params, parentSchema, message }: ErrorObject): str
     case 'additionalProperties':
       return `unknown field (known are ${Object.keys(schema?.properties ?? {}).join(', ')})`;
     case 'enum':
-      return `not one of ${(params as { allowedValues: unknown[] }).allowedValues.map((one) => JSON.stringify(one)).join(', ')}`;
+      return `not one of ${quotedList((params as { allowedValues: unknown[] }).allowedValues)}`;
     case 'minimum':
     case 'maximum':
       return 'a number beyond 2^53 loses digits in JSON: write it as a string';
@@ -78,3 +78,5 @@ function messageOf({ keyword, params, parentSchema, message }: ErrorObject): str
       return message ?? keyword;
   }
 }
+
+const quotedList = (values: readonly unknown[]): string => values.map((one) => JSON.stringify(one)).join(', ');

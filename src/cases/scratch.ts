@@ -4,8 +4,8 @@ import { isPermission } from '../database/sqlstate.js';
 import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
 
 /**
- * Gives `use` the URL of a new, empty database on the server of `serverUrl` and drops it afterwards, whoever is
- * still connected. The database that `serverUrl` names is not touched.
+ * Gives `use` the URL of a new, empty database on the server of `serverUrl`, and drops it afterwards together with its
+ * connections. The database of `serverUrl` itself does not change.
  *
  * @throws `scratch_not_allowed` for a role without CREATEDB
  */
@@ -13,14 +13,14 @@ export async function withScratchDatabase<T>(serverUrl: string, use: (url: strin
   const name = `keylift_snapshot_${randomBytes(6).toString('hex')}`;
   const server = await openDatabase(serverUrl, { applicationName: 'keylift snapshot', maxConnections: 1 });
   try {
-    // template0 and UTF8: neither a filled template1 nor the server's encoding may change what a case shows.
+    // template0 and UTF8, because a changed template1 or another encoding would change the result of a case.
     await run(server, `CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'`).catch(
       (error: unknown) => {
         throw isPermission(error) ? notAllowed(server, error) : error;
       },
     );
     try {
-      // Nor may the server's zone: dates without one mean another moment in each.
+      // The time zone of the server would change dates without a zone, too.
       await run(server, `ALTER DATABASE ${name} SET timezone = 'UTC'`);
       return await use(withDatabaseName(serverUrl, name));
     } finally {
@@ -38,9 +38,9 @@ const notAllowed = ({ where }: Database, cause: unknown): KeyliftError =>
     cause,
   });
 
-/** Outside a transaction, as CREATE DATABASE and DROP DATABASE must be. `name` above is ours: letters and digits. */
+/** Runs a statement that is not allowed in a transaction. The database name has letters and digits only. */
 async function run(server: Database, statement: string): Promise<void> {
-  await server.withSession((session) => session.query(statement));
+  await server.withSession((session) => session.query(statement), { name: 'scratch database: run a statement' });
 }
 
 function withDatabaseName(serverUrl: string, name: string): string {

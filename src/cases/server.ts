@@ -1,11 +1,11 @@
 import { startEmbeddedServer, type EmbeddedServer } from '../embedded/server.js';
 
-/** Nothing in a scratch database is worth surviving a crash of the machine. */
+/** A scratch database need not survive a crash. */
 export const SCRATCH_SETTINGS = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
 
 /**
- * Gives `use` a way to ask for a server's URL: the given server's, else one of an embedded server that is started
- * at the first question and stopped when `use` ends. Fixtures with faults never start one.
+ * Gives `use` a function for the URL of a server: the given one, else an embedded server, which is started at the first
+ * call and stopped when `use` ends. So fixtures with faults never start a server.
  */
 export async function withServer<T>(
   { given, stop }: { given: string | undefined; stop: AbortSignal },
@@ -20,7 +20,7 @@ export async function withServer<T>(
   try {
     return await use(url);
   } finally {
-    // A start that failed has told so already, and left nothing to stop.
+    // A failed start has been reported, and there is nothing to stop.
     const server = await embedded?.catch(() => undefined);
     await server?.stop();
   }

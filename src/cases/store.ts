@@ -1,6 +1,8 @@
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { asEscapes } from '../escaping.js';
+import { failWriting, type Output } from '../files/placement.js';
+import { writeText } from '../files/write.js';
 import { compare, type Difference } from './compare.js';
 import { readUtf8 } from './files.js';
 import { SNAPSHOT_DIRECTORY } from './fixture.js';
@@ -11,10 +13,10 @@ export const SNAPSHOT_NAMES = ['plan', 'settings', 'access', 'verify'] as const;
 
 export type SnapshotName = (typeof SNAPSHOT_NAMES)[number];
 
-/** What came of a case, by snapshot; JSON values. */
+/** The results of a case by snapshot, as JSON values. */
 export type Captured = Record<SnapshotName, unknown>;
 
-/** Holds captured values against the stored ones. A snapshot that is missing or cannot be read is a difference. */
+/** Compares captured values with the stored ones. A snapshot that is missing or cannot be read is a difference. */
 export async function compareWithStored(directory: string, captured: Captured): Promise<Difference[]> {
   const differences = await Promise.all(
     SNAPSHOT_NAMES.map(async (name) => {
@@ -34,27 +36,28 @@ export async function compareWithStored(directory: string, captured: Captured): 
   return differences.flat();
 }
 
-/** Writes the four snapshots; a file that says the same already keeps its bytes and its date. */
+/** Writes the four snapshots. A file with the same content does not change. */
 export async function writeSnapshots(directory: string, captured: Captured): Promise<void> {
-  await mkdir(path.join(directory, SNAPSHOT_DIRECTORY), { recursive: true });
+  const folder = path.join(directory, SNAPSHOT_DIRECTORY);
+  await mkdir(folder, { recursive: true }).catch(failWriting(outputOf(folder)));
   for (const name of SNAPSHOT_NAMES) await writeWhole(snapshotFile(directory, name), formatSnapshot(captured[name]));
 }
 
 /**
- * Characters that an editor hides, joins or turns around. A snapshot shows them as JSON escapes, so that a
- * reviewer sees them and no tool that normalizes Unicode changes them.
+ * Characters that an editor hides, combines or reorders. Snapshots contain them as JSON escapes, so that a reviewer
+ * sees them and no tool that normalizes Unicode changes them.
  */
 const UNSEEN = /[\p{Cf}\p{Zl}\p{Zp}\p{M}\u007f-\u00a0]/gu;
 
-/** Pretty JSON with sorted keys and a newline at the end: the same value is the same text on every machine. */
+/** Indented JSON with sorted keys and a final newline. Equal values have equal texts on every machine. */
 export function formatSnapshot(value: unknown): string {
   return `${escapeUnseen(JSON.stringify(sorted(asJson(value)), null, 2))}\n`;
 }
 
-/** JSON text with everything that an editor hides written as escapes. */
+/** Replaces the characters that an editor hides by JSON escapes. */
 export const escapeUnseen = (json: string): string => json.replace(UNSEEN, asEscapes);
 
-/** A merge conflict left in a snapshot must not keep `update` from writing it anew: a fault is a value here. */
+/** Returns faults as values, so that a merge conflict in a snapshot does not prevent its update. */
 async function readSnapshot(
   directory: string,
   name: SnapshotName,
@@ -66,19 +69,18 @@ async function readSnapshot(
   return { value: reading.value, fault: first && [first.path, first.message].filter((part) => part !== '').join(' ') };
 }
 
-/** Through a second file and a rename: an interrupted update leaves the old snapshot, never half of a new one. */
 async function writeWhole(file: string, text: string): Promise<void> {
   if ((await readUtf8(file)).text === text) return;
-  const unfinished = `${file}.${String(process.pid)}.new`;
-  await writeFile(unfinished, text);
-  await rename(unfinished, file);
+  await writeText(outputOf(file), text, { readers: 'repository' });
 }
+
+const outputOf = (file: string): Output => ({ file, what: 'the snapshot', code: 'snapshot_unwritable' });
 
 function snapshotFile(directory: string, name: SnapshotName): string {
   return path.join(directory, SNAPSHOT_DIRECTORY, `${name}.json`);
 }
 
-/** What a stored snapshot would read back as: no `undefined`, no class instances. */
+/** The value as JSON would store it, without `undefined` and class instances. */
 function asJson(value: unknown): unknown {
   return value === undefined ? null : (JSON.parse(JSON.stringify(value)) as unknown);
 }

@@ -1,6 +1,6 @@
 import { EXIT } from '../errors/exit-codes.js';
 import { checkText } from '../console/setup-text.js';
-import { checkConfiguration } from '../setup/check.js';
+import { checkConfiguration } from '../setup/check/check.js';
 import type { Run } from './command.js';
 import type { checkCommand } from './definitions/prepare.js';
 

@@ -1,4 +1,4 @@
-import { tellStory } from '../demo/story.js';
+import { runDemo } from '../demo/demo.js';
 import { chapter } from '../demo/text.js';
 import { startEmbeddedServer } from '../embedded/server.js';
 import { EXIT } from '../errors/exit-codes.js';
@@ -15,7 +15,7 @@ export const run: Run<typeof demoCommand> = async (context) => {
   const { stop, write, json } = context;
   write('keylift demo: starts a PostgreSQL server, and removes it at the end\n');
   const story = await whenStopped(stop, LEFT, () =>
-    withDemoServer(context, (url) => tellStory({ url, open: openWith(context), tell: write, stop })),
+    withDemoServer(context, (url) => runDemo({ url, open: openWith(context), write, stop })),
   );
   if (json) context.printAnswer(story);
   const wrong = story.checks.filter(({ ok }) => !ok).length;

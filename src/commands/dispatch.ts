@@ -1,11 +1,13 @@
 import type { Configuration } from '../config/load.js';
 import { secretsIn } from '../config/redact.js';
 import type { Database } from '../database/connect.js';
-import { type ExitCode } from '../errors/exit-codes.js';
+import type { ExitCode } from '../errors/exit-codes.js';
 import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
 import { columnsOf, fitted } from '../console/fitted.js';
 import { forTerminalLines } from '../escaping.js';
+import type { OnTransaction } from '../database/transaction-name.js';
 import type { Log } from '../logging/log.js';
+import type { Logger } from '../logging/logger.js';
 import { atWidth } from '../console/layout.js';
 import type { Terminal } from '../console/terminal.js';
 import { whenAborted } from '../timing.js';
@@ -25,7 +27,7 @@ export interface Task {
   io: Io;
 }
 
-/** Runs one command from configuration to its exit code; whatever it opened is closed, whatever it throws is told. */
+/** Runs one command from configuration to exit code. Closes what it opened, and reports what it throws. */
 export async function dispatch(task: Task): Promise<ExitCode> {
   const {
     call: { globals },
@@ -98,7 +100,7 @@ async function runCommand(
     terminal,
     stop: signals.stop,
     stopNow: signals.stopNow,
-    openDatabase: opener(configuration, { opened: databases, stop: signals.stop }),
+    openDatabase: opener(configuration, { opened: databases, stop: signals.stop, logger: log.logger }),
   };
   const endStop = whenAborted(signals.stopNow, () => {
     databases.forEach((database) => void database.cancelRunning());
@@ -124,7 +126,7 @@ async function afterStopNow(error: unknown): Promise<unknown> {
 
 function opener(
   { databaseUrl }: Configuration,
-  { opened, stop }: { opened: Database[]; stop: AbortSignal },
+  { opened, stop, logger }: { opened: Database[]; stop: AbortSignal; logger: Logger },
 ): CommandContext['openDatabase'] {
   return async ({ url = databaseUrl, ...options } = {}) => {
     if (url === undefined) throw noDatabase();
@@ -133,11 +135,21 @@ function opener(
       import('../database/with-search-path.js'),
       import('../database/with-stop.js'),
     ]);
-    const database = withStop(withSearchPath(await openDatabase(url, options), CATALOG_ALONE), stop);
+    const database = withStop(
+      withSearchPath(await openDatabase(url, { onTransaction: logTransaction(logger), ...options }), CATALOG_ALONE),
+      stop,
+    );
     opened.push(database);
     return database;
   };
 }
+
+const logTransaction =
+  (logger: Logger): OnTransaction =>
+  ({ name, committed, ms }) => {
+    const end = committed ? 'committed' : 'rolled back';
+    logger.debug('transaction', `${name}: ${end} after ${String(ms)} ms`, { transaction: name, ok: committed, ms });
+  };
 
 function outputs(io: Io, { json }: Globals, answers: Answers): Pick<CommandContext, 'json' | 'printAnswer' | 'write'> {
   return {

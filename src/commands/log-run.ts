@@ -13,7 +13,10 @@ export interface Logs {
   fileLogger: Logger;
 }
 
-/** The events of a run as log lines: stages, waits, now and then the count of rows; in the file, every batch. */
+/**
+ * The events of a run as lines of the log: each stage and each wait, and the count of rows at intervals. The log file
+ * has every batch.
+ */
 export function logRun({ logger, fileLogger }: Logs, now: () => number = () => performance.now()): RunListener {
   const stage = { began: now(), rows: 0, moved: 0, shown: now() };
   let retried = '';
@@ -105,7 +108,8 @@ function logGivenUp(log: Logger, range: ClaimedRange, sqlstate: string | undefin
   const { from, to } = rangeOf(range);
   log.warn(
     'given_up',
-    `the range after ${from ?? 'the start'} up to ${to} failed ${String(range.tries)} times and is left for later`,
+    `the range after ${from ?? 'the start'} up to ${to} failed ${String(range.tries)} times; ` +
+      'the next run tries it again',
     { batch: Number(range.batch_no), from, to, tries: range.tries, ...stateField(sqlstate) },
   );
 }
@@ -117,7 +121,7 @@ function waitLog(log: Logger, { now, gap }: { now: () => number; gap: () => numb
     const same = wait !== null && wait.kind === waiting?.wait.kind;
     if (same && (wait.text === waiting!.wait.text || now() - waiting!.shown < gap())) return;
     if (!same && waiting !== null)
-      log.info('went_on', '  goes on', { kind: waiting.wait.kind, ms: Math.round(now() - waiting.since) });
+      log.info('went_on', '  continues', { kind: waiting.wait.kind, ms: Math.round(now() - waiting.since) });
     if (wait !== null) {
       const { kind, text, sqlstate } = wait;
       log.info('waiting', `  waiting: ${text}`, { kind, reason: text, ...stateField(sqlstate) });

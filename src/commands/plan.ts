@@ -3,6 +3,7 @@ import { keyliftError } from '../errors/keylift-error.js';
 import { EXCEPTIONS_SHOWN, planText } from '../console/plan-text.js';
 import type { Holds } from '../ledger/holds.js';
 import type { Lists } from '../plan/lists/write.js';
+import { checkOutputs, type PlanFiles } from '../plan/outputs.js';
 import type { Plan } from '../plan/plan.js';
 import type { Rehearsal } from '../stages/rehearse.js';
 import { concerns } from '../surroundings/findings.js';
@@ -23,6 +24,7 @@ interface Written {
 
 export const run: Run<typeof planCommand> = async (context, args) => {
   requireDistinctFiles(args);
+  checkOutputs(args);
   return showPlan(context, await openMapped(context), args);
 };
 
@@ -37,19 +39,20 @@ export async function showPlan(context: CommandContext, opened: Opened, args: Pl
   }));
   const rehearsal = args.rehearse ? await rehearsed(context, opened, { args, holds, plan }) : undefined;
   const measured = rehearsal === undefined ? plan : { ...plan, seconds_expected: rehearsal.seconds_expected };
-  const sql = args.showSql ? (await import('../stages/show-sql.js')).planStatements(opened.schema) : undefined;
+  const shown = args.showSql ? await import('../stages/show-sql.js') : undefined;
   const further = {
     surroundings,
     ...(rehearsal && { rehearsal: rehearsal.rehearsal }),
     ...written.lists,
     ...(written.saved && { saved: written.saved }),
   };
-  if (context.json) context.printAnswer({ ...measured, ...further, ...(sql && { sql }) });
+  if (context.json)
+    context.printAnswer({ ...measured, ...further, ...(shown && { sql: shown.shownStatements(opened.schema) }) });
   else {
     context.write(
       planText(measured, { ...further, ...(args.concurrency !== undefined && { atOnce: args.concurrency }) }),
     );
-    for (const { title, text } of sql ?? []) context.write(`\n-- ${title}\n${text.trim()};\n`, { verbatim: true });
+    if (shown !== undefined) context.write(`\n${shown.shownSql(opened.schema)}`, { verbatim: true });
   }
   return plan.outcomes.exception > 0 ? EXIT.exceptions : EXIT.done;
 }
@@ -86,7 +89,7 @@ async function rehearsed(
 }
 
 /** @throws `usage` where two flags name the same file: the later list would replace the earlier one */
-function requireDistinctFiles({ notice, keys, dormant, out }: PlanArguments): void {
+function requireDistinctFiles({ notice, keys, dormant, out }: PlanFiles): void {
   const named = Object.entries({ notice, keys, dormant, out }).filter(([, file]) => file !== undefined);
   const repeated = named.find(([, file], at) => named.findIndex(([, other]) => other === file) < at);
   if (repeated === undefined) return;

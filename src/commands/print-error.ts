@@ -1,5 +1,5 @@
 import { redactText, redactValue } from '../config/redact.js';
-import { type ExitCode } from '../errors/exit-codes.js';
+import type { ExitCode } from '../errors/exit-codes.js';
 import { BugError, keyliftError, KeyliftError } from '../errors/keylift-error.js';
 import { runOf } from '../errors/run-of.js';
 import { forTerminal, forTerminalLines } from '../escaping.js';
@@ -16,15 +16,16 @@ export interface ErrorText {
   exitCode: ExitCode;
   error: KeyliftError;
   document: ErrorDocument;
-  /** What the log file keeps of it beside its sentence; a bug's stack is there. */
+  /** What the log file keeps besides the message; it has the stack of a bug. */
   logged: LogFields;
 }
 
+/** How an error is shown. */
 export interface Telling {
-  /** The stack is shown. */
+  /** Shows the stack of a bug. */
   debug: boolean;
   secrets: readonly string[];
-  /** Where the stack is kept, if anywhere. */
+  /** The log file, which keeps the stack. */
   logFile?: string | undefined;
 }
 
@@ -66,7 +67,7 @@ async function classify(error: unknown): Promise<KeyliftError> {
   if (error instanceof Error && error.name === 'AbortError') {
     return keyliftError('interrupted', { message: 'the command was stopped on request', cause: error });
   }
-  // Only here, because pg is heavy and most command lines end well.
+  // Imported only here: pg is slow to load, and most commands do not fail.
   const { describeDatabaseError } = await import('../database/describe.js');
   return describeDatabaseError(error);
 }

@@ -1,9 +1,8 @@
-import { access, constants } from 'node:fs/promises';
-import path from 'node:path';
 import { secretsIn } from '../config/redact.js';
 import { EXIT, type ExitCode } from '../errors/exit-codes.js';
 import { keyliftError } from '../errors/keylift-error.js';
-import { cannotWrite, replaceFile } from '../files/replace-file.js';
+import { checkOutput, type Output } from '../files/placement.js';
+import { writeText } from '../files/write.js';
 import type { CaseResult } from '../cases/check.js';
 import { junitXml } from '../cases/junit.js';
 import { caseText, summaryText } from '../cases/result-text.js';
@@ -19,16 +18,12 @@ export const run: Run<typeof snapshotCommand> = async (context, args) => {
   const { action, dir, junit } = args;
   refuseUnusedFlags(args);
   if (action === 'export') return exportSample(context, args);
-  if (junit !== undefined) await requireWritable(junit);
+  if (junit !== undefined) checkOutput(junitOutput(junit));
   const results = await runCases(context, { action, directory: dir, databaseUrl: context.databaseUrl });
   const failures = new Map<CaseResult, ErrorText>();
   for (const result of results)
     if (result.error !== undefined) failures.set(result, await failureText(context, result.error));
-  if (junit !== undefined) {
-    await replaceFile({ file: junit, kind: 'JUnit' }, (append) =>
-      append(junitXml(results, { failures: texts(failures) })),
-    );
-  }
+  if (junit !== undefined) await writeText(junitOutput(junit), junitXml(results, { failures: texts(failures) }));
   if (context.json) context.printAnswer(documentOf(results, failures));
   else {
     for (const result of results) context.write(caseText(result, { action, failure: failures.get(result)?.text }));
@@ -48,12 +43,7 @@ function refuseUnusedFlags({ action, junit, accounts }: Arguments<typeof snapsho
     throw keyliftError('usage', { message: stray.join('\n'), hint: 'See keylift snapshot --help.' });
 }
 
-/** Called before the cases run, which may take minutes. */
-async function requireWritable(file: string): Promise<void> {
-  await access(path.dirname(file), constants.W_OK).catch((error: unknown) => {
-    throw cannotWrite({ file, kind: 'JUnit' }, error);
-  });
-}
+const junitOutput = (file: string): Output => ({ file, what: 'the JUnit file', code: 'junit_unwritable' });
 
 async function failureText(context: CommandContext, error: unknown): Promise<ErrorText> {
   const text = await describeError(error, { debug: false, secrets: secretsIn([context.databaseUrl ?? '']) });

@@ -16,14 +16,17 @@ export async function changeSteering(
   { kind, change, lines }: { kind: string; change: Partial<Control>; lines: SteeringLines },
 ): Promise<ExitCode> {
   const database = await context.openDatabase();
-  const steered = await withRetry(database, context).transaction(async (session) => {
-    await refuseLaterVersion(session, { version: version(), steps: ALL_STEPS });
-    const { state } = await readInstalled(session, context.settings);
-    requireAllowed('pause, resume, tune', state);
-    const outcome = await steer(session, change);
-    await recordEvent(session, { kind, facts: change });
-    return outcome;
-  });
+  const steered = await withRetry(database, context).transaction(
+    async (session) => {
+      await refuseLaterVersion(session, { version: version(), steps: ALL_STEPS });
+      const { state } = await readInstalled(session, context.settings);
+      requireAllowed('pause, resume, tune', state);
+      const outcome = await steer(session, change);
+      await recordEvent(session, { kind, facts: change });
+      return outcome;
+    },
+    { name: 'steering: change the settings of a run' },
+  );
   if (context.json) context.printAnswer({ ...steered.after, changed: changesOf(steered) });
   else context.write(steeringText(steered, lines));
   return EXIT.done;

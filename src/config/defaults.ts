@@ -1,6 +1,6 @@
 import type { Settings } from './settings.js';
 
-/** What holds without a config file: the shipped fixtures' schema. */
+/** The settings without a config file. They describe the tables of the shipped fixtures. */
 export const DEFAULT_SETTINGS: Settings = {
   legacy: {
     keys: {

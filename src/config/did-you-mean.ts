@@ -1,4 +1,4 @@
-/** The candidate that a person most probably meant, or undefined when none is near. Case, `_` and `-` do not count. */
+/** The most similar candidate, or undefined when none is similar. Ignores case, `_` and `-`. */
 export function didYouMean(word: string, candidates: readonly string[]): string | undefined {
   const plain = (text: string) => text.toLowerCase().replace(/[_-]/g, '');
   const near = candidates
@@ -8,7 +8,7 @@ export function didYouMean(word: string, candidates: readonly string[]): string 
   return near[0]?.candidate;
 }
 
-/** Insertions, deletions, replacements and swaps of neighbours between two words; long words are not compared. */
+/** The number of insertions, deletions, replacements and swaps between two texts. Long texts are not compared. */
 export function editDistance(a: string, b: string): number {
   if (a.length > 100 || b.length > 100) return Infinity;
   let before: number[] = [];

@@ -12,8 +12,9 @@ const TOKEN = new RegExp(
 );
 
 /**
- * What would let an operator's expression end or swallow the statement around it, or undefined. It is trusted, so
- * this guards against mistakes: it knows quotes, brackets, commas and comments, and leaves meaning to the server.
+ * What would make an operator's expression end or change the statement around it, or undefined. The operator is
+ * trusted, so this guards against mistakes only: it knows quotes, brackets, commas and comments. The server checks the
+ * rest.
  */
 export function faultOfExpression(sql: string): string | undefined {
   if (sql.trim() === '') return 'must not be empty';
@@ -24,7 +25,7 @@ export function faultOfExpression(sql: string): string | undefined {
     if (groups.open !== undefined) return "leaves a quote (') open";
     const fault = groups.mark === undefined ? undefined : faultOfMark(groups.mark);
     if (fault !== undefined) return fault;
-    // In parentheses of ours a list would be a row of values, which PostgreSQL takes for one.
+    // keylift adds parentheses, in which PostgreSQL would take a list for a row value.
     if (groups.mark === ',' && depth === 0) return 'must be one value, without a comma outside parentheses';
     if (groups.mark === '(' || groups.mark === '[') depth += 1;
     if (groups.mark === ')' || groups.mark === ']') depth -= 1;
@@ -33,7 +34,7 @@ export function faultOfExpression(sql: string): string | undefined {
   return depth === 0 ? undefined : 'leaves a parenthesis open';
 }
 
-/** A quote that stands alone here opened something that never ends: whole literals are tokens of their own. */
+/** A complete literal is a token of its own, so a single quote is one that is never closed. */
 function faultOfMark(mark: string): string | undefined {
   if (mark === ';') return 'must not hold a semicolon outside quotes';
   if (mark === "'") return "leaves a quote (') open";
@@ -42,11 +43,13 @@ function faultOfMark(mark: string): string | undefined {
   return undefined;
 }
 
-/** Does an expression look anything up? */
+/** True if an expression contains a subquery. */
 export const hasSubquery = (sql: string): boolean =>
   [...sql.matchAll(TOKEN)].some(({ groups = {} }) => groups.word?.toLowerCase() === 'select');
 
-/** Which of these aliases an expression mentions, as in `a.slug`: outside of texts, and also where it shadows one by its own. */
+/**
+ * The aliases that an expression uses, as in `a.slug`. Ignores literals. An alias that the expression shadows counts.
+ */
 export function aliasesIn(sql: string, aliases: readonly string[]): string[] {
   const tokens = [...sql.matchAll(TOKEN)]
     .map(({ groups = {} }) => groups)
@@ -62,25 +65,25 @@ export function aliasesIn(sql: string, aliases: readonly string[]): string[] {
 }
 
 /**
- * The expression with the rows that it calls `from` under the name `to`: `k.token` becomes `n.token`, and with an empty `to`
- * the bare column. Texts and qualified names that only end in the alias stay as they are.
+ * Renames an alias in an expression: with `to` = `n`, `k.token` becomes `n.token`; with an empty `to` it becomes the
+ * bare column. Literals, and qualified names that only end in the alias, stay as they are.
  */
 export function withAlias(sql: string, from: string, to: string): string {
   const tokens = [...sql.matchAll(TOKEN)].map(({ 0: text, groups = {} }) => ({ text, groups }));
-  const solid = tokens
+  const visible = tokens
     .map((_, at) => at)
     .filter((at) => tokens[at]!.groups.mark === undefined || tokens[at]!.text.trim() !== '');
   const mark = (at: number | undefined): string | undefined => (at === undefined ? undefined : tokens[at]!.groups.mark);
-  const gone = new Set<number>();
-  solid.forEach((at, place) => {
+  const dropped = new Set<number>();
+  visible.forEach((at, position) => {
     const { word, name } = tokens[at]!.groups;
     const isAlias =
       (word?.toLowerCase() === from || name === `"${from}"`) &&
-      mark(solid[place + 1]) === '.' &&
-      mark(solid[place - 1]) !== '.';
+      mark(visible[position + 1]) === '.' &&
+      mark(visible[position - 1]) !== '.';
     if (!isAlias) return;
-    if (to === '') for (let skipped = at; skipped <= solid[place + 1]!; skipped += 1) gone.add(skipped);
+    if (to === '') for (let skipped = at; skipped <= visible[position + 1]!; skipped += 1) dropped.add(skipped);
     else tokens[at] = { text: to, groups: tokens[at]!.groups };
   });
-  return tokens.map(({ text }, at) => (gone.has(at) ? '' : text)).join('');
+  return tokens.map(({ text }, at) => (dropped.has(at) ? '' : text)).join('');
 }

@@ -1,11 +1,11 @@
 import { Buffer } from 'node:buffer';
 import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
 
-/** PostgreSQL keeps 63 bytes of a name and cuts the rest off without an error. */
+/** PostgreSQL truncates a longer name without an error. */
 const NAME_BYTES = 63;
 
 export interface TableName {
-  /** Null when the text names none, which means `public`. */
+  /** Null when the text has no schema, which means `public`. */
   schema: string | null;
   name: string;
 }
@@ -14,8 +14,10 @@ const PART = /"(?:[^"\0]|"")+"|[A-Za-z_\u0080-\u{10FFFF}][\w$\u0080-\u{10FFFF}]*
 const TABLE = new RegExp(`^(?:(${PART.source})\\.)?(${PART.source})$`, 'u');
 
 /**
- * Reads a table's name as SQL would: unquoted parts fold to lower case, quoted ones keep theirs, `""` is a quote.
- * Throws `table_name_invalid` for anything else, so that no other text reaches a statement.
+ * Reads the name of a table as SQL does: unquoted parts fold to lower case, quoted ones stay, `""` is a quote. No other
+ * text reaches a statement.
+ *
+ * @throws `table_name_invalid`
  */
 export function parseTableName(text: string): TableName {
   const match = TABLE.exec(text);
@@ -30,17 +32,17 @@ export function parseTableName(text: string): TableName {
   return parts;
 }
 
-/** What makes a bare name unusable as a PostgreSQL identifier, or undefined. */
+/** Why a name cannot be a PostgreSQL identifier, or undefined. */
 export function faultOfName(name: string): string | undefined {
   if (name === '') return 'must not be empty';
   if (name.includes('\0')) return 'must not hold a NUL character';
-  // A lone surrogate would become U+FFFD on its way to the server, another name than the one given.
+  // Encoding replaces a lone surrogate by U+FFFD, so the server would see another name.
   if (/\p{Surrogate}/u.test(name)) return 'must be well-formed Unicode';
   if (Buffer.byteLength(name) > NAME_BYTES) return `must not be longer than ${String(NAME_BYTES)} bytes`;
   return undefined;
 }
 
-/** A name as it stands in a statement, whatever characters it has. */
+/** A name quoted for a statement. */
 export function quoteIdentifier(name: string): string {
   const fault = faultOfName(name);
   if (fault !== undefined) throw new RangeError(`identifier ${JSON.stringify(name)} ${fault}`);
@@ -52,14 +54,14 @@ export function quoteTable({ schema, name }: TableName): string {
   return `${quoteIdentifier(schema ?? 'public')}.${quoteIdentifier(name)}`;
 }
 
-/** Whether two names mean the same table. */
+/** True if both names refer to the same table. */
 export function isSameTable(a: TableName, b: TableName): boolean {
   return (a.schema ?? 'public') === (b.schema ?? 'public') && a.name === b.name;
 }
 
 function readPart(part: string): string {
   if (part.startsWith('"')) return part.slice(1, -1).replaceAll('""', '"');
-  // PostgreSQL folds ASCII alone; toLowerCase would also change É or the Kelvin sign.
+  // PostgreSQL folds ASCII letters only; toLowerCase would also change É.
   return part.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 }
 

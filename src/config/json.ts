@@ -1,4 +1,4 @@
-/** Where and why a text is not JSON. */
+/** Why a text is not JSON, with the position. */
 export class JsonFault extends Error {
   constructor(
     readonly reason: string,
@@ -11,7 +11,7 @@ export class JsonFault extends Error {
 
 export interface ParsedJson {
   value: unknown;
-  /** Keys that an object has twice, where JSON.parse would silently keep the last. */
+  /** Keys that an object has twice. JSON.parse would silently keep the last. */
   duplicates: { path: (string | number)[]; line: number }[];
 }
 
@@ -20,7 +20,7 @@ const STRING = /"(?:[^"\\\p{Cc}]|\u007f|[\u0080-\u009f]|\\(?:["\\/bfnrt]|u[0-9a-
 const SCALAR = /true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const SPACE = /[ \t\r\n]*/y;
 
-/** Parses JSON strictly; unlike JSON.parse it tells line and column, and sees keys given twice. Throws JsonFault. */
+/** Parses JSON. Unlike JSON.parse it reports line and column, and duplicate keys. @throws JsonFault */
 export function parseJson(text: string): ParsedJson {
   const reader = new Reader(text);
   const value = reader.document();
@@ -39,7 +39,7 @@ class Reader {
     if (this.position === this.text.length) throw this.fault('the file is empty');
     const value = this.value();
     this.skipSpace();
-    if (this.position < this.text.length) throw this.fault('something follows behind the end of the document');
+    if (this.position < this.text.length) throw this.fault('there is text after the end of the document');
     return value;
   }
 
@@ -60,7 +60,7 @@ class Reader {
     this.list('}', () => {
       if (this.text[this.position] !== '"') throw this.unexpected('a key in double quotes');
       const key = this.string();
-      if (entries.has(key)) this.duplicates.push({ path: [...this.path, key], line: this.place().line });
+      if (entries.has(key)) this.duplicates.push({ path: [...this.path, key], line: this.location().line });
       this.skipSpace();
       if (!this.take(':')) throw this.unexpected('a colon');
       entries.set(key, this.below(key));
@@ -126,11 +126,11 @@ class Reader {
   }
 
   private fault(reason: string): JsonFault {
-    const { line, column } = this.place();
+    const { line, column } = this.location();
     return new JsonFault(reason, line, column);
   }
 
-  private place(): { line: number; column: number } {
+  private location(): { line: number; column: number } {
     const before = this.text.slice(0, this.position).split('\n');
     return { line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
   }

@@ -6,7 +6,7 @@ import type { Fault } from './structure.js';
 type Path = readonly (string | number)[];
 type Check = (value: unknown, at: Path) => Fault[];
 
-/** The new table's own columns, and the server's: a carried column cannot have one of these names. */
+/** Columns of the new table and of the server. A carried column cannot have one of these names. */
 const TAKEN = new Set([
   'id',
   'account_id',
@@ -26,7 +26,7 @@ const TAKEN = new Set([
   'ctid',
 ]);
 
-/** Would a carried column of this name meet one of the new table's own? */
+/** True if the new table already has a column of this name. */
 export const isTaken = (column: string): boolean => TAKEN.has(column);
 
 const CHECKS: readonly [Path, Check][] = [
@@ -43,28 +43,21 @@ const CHECKS: readonly [Path, Check][] = [
   ...['id', 'name'].map((key): [Path, Check] => [['legacy', 'accounts', key], value]),
 ];
 
-/** Faults of what the values say: names that are none, expressions that do not end where they should. */
+/** Faults of single values: invalid names, and expressions that would change the statement around them. */
 export function faultsOfMeaning(parsed: unknown): Fault[] {
   return CHECKS.flatMap(([at, check]) => check(valueAt(parsed, at), at));
 }
 
-/** Faults of the settings as a whole, once every single value is sound. */
+/** Faults of the settings as a whole. Every single value must be valid. */
 export function faultsOfWhole({ legacy, target }: Settings): Fault[] {
   const at = ['target', 'table'];
   const name = parseTableName(target.table);
   const same = Object.entries(legacy).find(([, { table: other }]) => isSameTable(parseTableName(other), name));
   return [
     ...(same === undefined ? [] : [{ path: at, reason: `is the same table as legacy.${same[0]}.table` }]),
-    ...(isLedger(name)
-      ? [{ path: at, reason: "must not be in the schema keylift, which is the ledger's and goes with it" }]
-      : []),
+    ...(isLedger(name) ? [{ path: at, reason: 'must not be in the schema keylift, which belongs to the ledger' }] : []),
     ...(isColumn(legacy.keys.token, legacy.keys.id)
-      ? [
-          {
-            path: ['legacy', 'keys', 'id'],
-            reason: 'is the token itself; ids stand in every report, so keys need another one',
-          },
-        ]
+      ? [{ path: ['legacy', 'keys', 'id'], reason: 'is the token itself; reports show ids, so keys need another one' }]
       : []),
   ];
 }
@@ -93,7 +86,7 @@ function table(text: unknown, at: Path): Fault[] {
 }
 
 function value(given: unknown, at: Path): Fault[] {
-  // Emptiness and wrong types are the schema's to tell, and told once.
+  // The schema reports empty texts and wrong types.
   if (typeof given === 'string' && given !== '') return faults(at, faultOfName(given) ?? faultOfMarks(given));
   const sql = valueAt(given, ['sql']);
   return typeof sql === 'string' && sql !== ''
@@ -104,7 +97,7 @@ function value(given: unknown, at: Path): Fault[] {
 function token(given: unknown, at: Path): Fault[] {
   const sql = valueAt(given, ['sql']);
   return typeof sql === 'string' && hasSubquery(sql)
-    ? faults([...at, 'sql'], 'must be computed from the row itself: an index finds keys by it')
+    ? faults([...at, 'sql'], 'must be computed from the row itself, because an index finds keys by it')
     : [];
 }
 
@@ -116,16 +109,16 @@ function carry(columns: unknown, at: Path): Fault[] {
     return [
       ...faults(here, faultOfName(column) ?? faultOfMarks(column)),
       ...(columns.indexOf(column) < index ? faults(here, `${JSON.stringify(column)} is named twice`) : []),
-      ...(isTaken(column) ? faults(here, `${JSON.stringify(column)} is a column that the new table has already`) : []),
+      ...(isTaken(column) ? faults(here, `${JSON.stringify(column)} is a column that the new table already has`) : []),
     ];
   });
 }
 
-/** Function bodies of ours stand between these marks, and the operator's names and expressions stand in them. */
+/** keylift quotes function bodies with these marks, and the bodies contain the operator's names and expressions. */
 const OUR_MARKS = /\$(body|statement|do)\$/;
 const faultOfMarks = (text: string): string | undefined =>
   OUR_MARKS.test(text)
-    ? `must not hold ${OUR_MARKS.exec(text)![0]}, which keylift's own functions are quoted with`
+    ? `must not hold ${OUR_MARKS.exec(text)![0]}, with which keylift quotes its functions`
     : undefined;
 
 function faults(path: Path, reason: string | undefined): Fault[] {

@@ -2,13 +2,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The package's top folder, whether this file runs from `src/` under tsx or from `dist/src/` after the build. */
+/** The top folder of the package, for files in `src/` as well as in `dist/src/`. */
 export function packageRoot(): string {
   let folder = path.dirname(fileURLToPath(import.meta.url));
   while (!existsSync(path.join(folder, 'package.json'))) {
     const parent = path.dirname(folder);
     if (parent === folder)
-      throw new Error("package.json is missing above keylift's own files: the installation is incomplete");
+      throw new Error('there is no package.json above the files of keylift: the installation is incomplete');
     folder = parent;
   }
   return folder;

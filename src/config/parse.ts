@@ -6,9 +6,9 @@ import { faultsOfMeaning, faultsOfWhole } from './meaning.js';
 import type { Settings } from './settings.js';
 import { faultsOfStructure, type Fault } from './structure.js';
 
-const MOST_TOLD = 50;
+const MOST_SHOWN = 50;
 
-/** Settings of a config file's text, laid key by key over the default. Throws `config_invalid`. */
+/** Parses a config file. Keys that it does not have keep their default. @throws `config_invalid` */
 export function parseSettings(text: string, { file }: { file: string }): Settings {
   const { value, duplicates } = parseOrRefuse(text, file);
   const faults = [
@@ -42,21 +42,23 @@ interface PartialSettings {
 }
 
 function overDefault({ legacy = {}, target = {} }: PartialSettings): Settings {
-  const { legacy: usual, target: usualTarget } = structuredClone(DEFAULT_SETTINGS);
+  const { legacy: defaults, target: defaultTarget } = structuredClone(DEFAULT_SETTINGS);
   return {
     legacy: {
-      keys: { ...usual.keys, ...legacy.keys },
-      apis: { ...usual.apis, ...legacy.apis },
-      accounts: { ...usual.accounts, ...legacy.accounts },
+      keys: { ...defaults.keys, ...legacy.keys },
+      apis: { ...defaults.apis, ...legacy.apis },
+      accounts: { ...defaults.accounts, ...legacy.accounts },
     },
-    target: { ...usualTarget, ...target },
+    target: { ...defaultTarget, ...target },
   };
 }
 
 function invalid(file: string, faults: readonly Fault[]): KeyliftError {
   const lines = faults.map(({ path: at, reason }) => `  ${keyPath(at)}: ${reason}`);
-  const told =
-    lines.length > MOST_TOLD ? [...lines.slice(0, MOST_TOLD), `  and ${String(lines.length - MOST_TOLD)} more`] : lines;
+  const shown =
+    lines.length > MOST_SHOWN
+      ? [...lines.slice(0, MOST_SHOWN), `  and ${String(lines.length - MOST_SHOWN)} more`]
+      : lines;
   const count = lines.length === 1 ? '1 fault' : `${String(lines.length)} faults`;
-  return keyliftError('config_invalid', { message: `the config file ${file} has ${count}:\n${told.join('\n')}` });
+  return keyliftError('config_invalid', { message: `the config file ${file} has ${count}:\n${shown.join('\n')}` });
 }

@@ -2,10 +2,10 @@ const MASK = '***';
 const URL_FORM = /^[a-z]+:\/\//i;
 const AUTHORITY = /^[a-z]+:\/\/([^/?#]*)@/i;
 const SECRET_PARAMETERS = /^(password|sslpassword|passfile)$/i;
-/** Shorter ones are part of every other word; masking them would hide the text and not the secret. */
+/** Shorter secrets are part of many words; masking them would make texts unreadable. */
 const SHORTEST = 3;
 
-/** A database URL without its password. What cannot be read as a URL is not shown at all. */
+/** A database URL without its password. A text that is not a URL is not shown at all. */
 export function redactUrl(url: string): string {
   const parsed = URL_FORM.test(url) ? parse(url) : undefined;
   if (parsed === undefined) return '(unreadable database URL)';
@@ -16,11 +16,11 @@ export function redactUrl(url: string): string {
   return parsed.href;
 }
 
-/** Everything in a database URL that must not be shown: the password as written and as meant, wherever it stands. */
+/** The parts of a database URL that must not be shown: every password, as written and decoded. */
 export function secretsOfUrl(url: string): string[] {
   const written = /:(.*)$/s.exec(AUTHORITY.exec(url)?.[1] ?? '')?.[1];
   const secrets = [written, url];
-  // What is no URL may still have a colon and an @, and what stands between them is masked all the same.
+  // An invalid URL may also have a password between a colon and an @.
   const parsed = parse(url);
   secrets.push(parsed?.password);
   for (const [name, value] of parsed?.searchParams ?? []) if (SECRET_PARAMETERS.test(name)) secrets.push(value);
@@ -28,7 +28,7 @@ export function secretsOfUrl(url: string): string[] {
   return [...new Set([...secrets, ...decoded])].filter((secret) => secret !== undefined && secret !== '') as string[];
 }
 
-/** The secrets of every URL in a command line, under whatever flag it was meant to stand. */
+/** The secrets of every URL in a command line, for any flag. */
 export function secretsIn(words: readonly string[]): string[] {
   return words.flatMap((word) => {
     const url = /[a-z]+:\/\/.*@.*/is.exec(word)?.[0];
@@ -36,7 +36,7 @@ export function secretsIn(words: readonly string[]): string[] {
   });
 }
 
-/** The text with every secret masked, the longest first, so that no tail of one stays behind. */
+/** The text with every secret masked. Longer secrets come first, so that no part of one remains. */
 export function redactText(text: string, secrets: readonly string[]): string {
   return [...secrets]
     .filter((secret) => secret.length >= SHORTEST)

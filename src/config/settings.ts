@@ -1,7 +1,7 @@
-/** A value read from the legacy tables: a column's bare name, or an SQL expression over `k`, `a` or `o`. */
+/** A value from the legacy tables: the name of a column, or an SQL expression over `k`, `a` or `o`. */
 export type Expression = string | { sql: string };
 
-/** How the operator's legacy key table looks. Null means: there is no such thing in this schema. */
+/** The mapping of the legacy key table. Null means that the platform does not have this value. */
 export interface KeyMapping {
   table: string;
   id: string;
@@ -15,7 +15,7 @@ export interface KeyMapping {
   account: Expression;
   carry: string[];
   where: { sql: string } | null;
-  /** The zone of dates without one. Left out: that of the session that asks. */
+  /** The time zone of dates without zone. Default: that of the session. */
   timeZone?: string;
 }
 
@@ -32,7 +32,7 @@ export interface AccountMapping {
   name: Expression | null;
 }
 
-/** Parsed settings: complete, checked, defaults filled in. The contract's `keylift.config.json`. */
+/** The checked settings of `keylift.config.json`, with all defaults. */
 export interface Settings {
   legacy: { keys: KeyMapping; apis: ApiMapping; accounts: AccountMapping };
   target: { table: string };

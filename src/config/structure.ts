@@ -4,13 +4,13 @@ import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
 import { didYouMean } from './did-you-mean.js';
 import { packageRoot } from './package-root.js';
 
-/** A key's place in the file, and what is wrong with it. */
+/** A fault of one configuration key. */
 export interface Fault {
   path: readonly (string | number)[];
   reason: string;
 }
 
-/** Every structural fault of a parsed config file, or of another one with a schema: unknown keys, wrong types, empty strings. */
+/** Every fault of a parsed file against its schema: unknown keys, wrong types, empty texts. */
 export function faultsOfStructure(value: unknown, schemaFile = 'config.schema.json'): Fault[] {
   const schema = JSON.parse(readFileSync(path.join(packageRoot(), 'schemas', schemaFile), 'utf8')) as object;
   const ajv = new Ajv2020({ allErrors: true, verbose: true, allowUnionTypes: true });
@@ -41,7 +41,8 @@ function faultOf(error: ErrorObject): Fault {
 function unknownKey(key: string, { parentSchema }: ErrorObject): string {
   const known = Object.keys((parentSchema as { properties?: object } | undefined)?.properties ?? {});
   const meant = didYouMean(key, known);
-  return `unknown key, ${meant === undefined ? `known are ${known.filter((name) => name !== '$schema').join(', ')}` : `did you mean ${JSON.stringify(meant)}?`}`;
+  if (meant !== undefined) return `unknown key, did you mean ${JSON.stringify(meant)}?`;
+  return `unknown key, known are ${known.filter((name) => name !== '$schema').join(', ')}`;
 }
 
 const WORDS: Record<string, string> = { string: 'text', object: 'an object', array: 'a list', null: 'null' };

@@ -2,9 +2,9 @@ import path from 'node:path';
 import { caretLines } from '../database/place.js';
 import { forTerminal } from '../escaping.js';
 import { counted } from '../format.js';
-import type { CheckFault, CheckReport } from '../setup/check.js';
-import type { Draft, DraftNote } from '../setup/draft.js';
-import type { Files } from '../setup/files.js';
+import type { CheckFault, CheckReport } from '../setup/check/check.js';
+import type { Draft, DraftNote } from '../setup/init/draft.js';
+import type { Files } from '../setup/init/files.js';
 import { wrap } from './layout.js';
 import { surroundingsText } from './surroundings-text.js';
 

@@ -14,7 +14,7 @@ export function statusText(s: Status): string {
       : [
           wrap(
             `run ${s.run.id}: ${s.run.command} on ${s.run.host}, process ${String(s.run.pid)}, ` +
-              `since ${s.run.started_at}`,
+              `since ${s.run.started_at}, last heartbeat ${elapsed(s.run.heartbeat_seconds)} ago`,
             INDENTED,
           ),
         ]),

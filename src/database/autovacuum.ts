@@ -1,19 +1,19 @@
 import type { Wait } from './waiting.js';
 
-/** An autovacuum that keeps out whoever wants a table for itself. */
+/** An autovacuum whose lock keeps a session from locking a whole table. */
 export interface Vacuum {
   table: string;
-  /** How long to wait at least, in milliseconds, for PostgreSQL to have it give way. */
+  /** A session that waits this long, in milliseconds, has PostgreSQL end the autovacuum. */
   outlastMs: number;
 }
 
-/** For the worker to notice, to let go, and for the lock to be handed on. */
+/** The time in which the worker ends and the session gets the lock. */
 const TO_LET_GO_MS = 500;
 
 /**
- * PostgreSQL ends an autovacuum for a session that has waited for its lock as long as `deadlock_timeout`, and for no
- * other: a step whose every try is shorter would wait for the whole vacuum. One against wraparound is never ended. A role
- * that may not see what a session is takes it for an autovacuum, and waits that long for nothing.
+ * PostgreSQL ends an autovacuum when a session has waited for its lock for `deadlock_timeout`. Shorter tries would wait
+ * for the whole vacuum. An autovacuum against wraparound is never ended. A role that cannot see the type of a session
+ * takes it for an autovacuum, and waits that long without effect.
  */
 const IN_THE_WAY = `
   SELECT l.relation::regclass::text AS "table", (SELECT s.setting::int FROM pg_catalog.pg_settings s WHERE s.name = 'deadlock_timeout') AS detector
@@ -27,18 +27,18 @@ const IN_THE_WAY = `
       UNION ALL SELECT c.oid FROM pg_catalog.pg_class c WHERE c.relnamespace = to_regnamespace('keylift'))
   LIMIT 1`;
 
-interface Asked {
+interface Queryable {
   query(sql: string, values: unknown[]): Promise<{ rows: unknown[] }>;
 }
 
-/** The autovacuum that is at work on one of these tables, quoted as in SQL, or on one of keylift's own. */
-export async function vacuumInTheWay(session: Asked, tables: readonly string[]): Promise<Vacuum | null> {
+/** An autovacuum of one of these tables, quoted as in SQL, or of one of keylift's own. */
+export async function vacuumInTheWay(session: Queryable, tables: readonly string[]): Promise<Vacuum | null> {
   const { rows } = await session.query(IN_THE_WAY, [tables]);
   const [row] = rows as { table: string; detector: number }[];
   return row === undefined ? null : { table: row.table, outlastMs: row.detector + TO_LET_GO_MS };
 }
 
-/** What the operator is told while a try that long is under way. */
+/** The reason for a try that takes that long. */
 export const waitFor = ({ table }: Vacuum): Wait => ({
   kind: 'vacuum',
   text: `autovacuum is at work on ${table}; PostgreSQL has it give way`,

@@ -7,11 +7,20 @@ import { KEEP_ALIVE } from './keep-alive.js';
 import { typeParsers } from './parsers.js';
 import { askServer, BEAT_MS, startConnectionMonitor } from './connection-monitor.js';
 import { suppressRowLogging } from './row-logging.js';
-import { asReader, beginStatement, inTransaction, type ReadOptions, type WriteOptions } from './scopes.js';
+import {
+  asReader,
+  beginStatement,
+  inTransaction,
+  type BeginOptions,
+  type ReadOptions,
+  type SessionOptions,
+  type WriteOptions,
+} from './scopes.js';
 import { after } from '../timing.js';
+import { withName, type OnTransaction } from './transaction-name.js';
 import { openLine, type Line, type ReadSession, type WriteSession } from './session.js';
 
-/** For the server to hang up when all is done. */
+/** The server must close the connections within this time at the end. */
 const LEAVE_WITHIN_MS = 2_000;
 
 export interface OpenOptions {
@@ -19,23 +28,25 @@ export interface OpenOptions {
   applicationName?: string;
   /** Default 10. Scopes beyond it wait for one to end. */
   maxConnections?: number;
-  /** How long a server may take to let us in and answer. Default 10,000. */
+  /** The time for a connection and its first answer, in milliseconds. Default 10,000. */
   connectTimeoutMs?: number;
-  /** How often connections that wait are looked at; one that says nothing is given up after six of these. Default 5,000. */
+  /** How often the connection monitor looks, in milliseconds; six beats without any answer end a connection. Default 5,000. */
   beatMs?: number;
+  /** Called when a transaction with a name has ended. */
+  onTransaction?: OnTransaction | undefined;
 }
 
-/** A database, used through scopes: whoever passes a function never releases anything. */
+/** A database, used through scopes: the caller passes a function and never releases anything. */
 export interface Database {
   readonly where: Where;
   /** A session outside a transaction, for what cannot run inside one (CREATE INDEX CONCURRENTLY). */
-  withSession<T>(fn: (session: WriteSession) => Promise<T>): Promise<T>;
+  withSession<T>(fn: (session: WriteSession) => Promise<T>, options: SessionOptions): Promise<T>;
   /** `fn` gets the number of the try, from 1: a database with retries calls it again. */
-  transaction<T>(fn: (session: WriteSession, attempt: number) => Promise<T>, options?: WriteOptions): Promise<T>;
+  transaction<T>(fn: (session: WriteSession, attempt: number) => Promise<T>, options: WriteOptions): Promise<T>;
   readOnly<T>(fn: (session: ReadSession) => Promise<T>, options?: ReadOptions): Promise<T>;
-  /** Drops every connection, whatever it is waiting for: the scopes under way end as with a lost connection. */
+  /** Drops every connection: the scopes under way end as with a lost connection. */
   abandon(): void;
-  /** Has the server cancel what open scopes are running: their statements fail with SQLSTATE 57014. Never throws. */
+  /** Cancels the statements of open scopes: they fail with SQLSTATE 57014. Never throws. */
   cancelRunning(): Promise<void>;
   /** Waits for open scopes, then closes every connection. Safe to call twice. */
   close(): Promise<void>;
@@ -45,14 +56,15 @@ export interface Database {
 export type OpenAt = (url: string, options?: OpenOptions) => Promise<Database>;
 
 /**
- * Opens a pool and checks that the server lets us in and answers.
+ * Opens a pool and checks that the server accepts a connection and answers.
  * Throws the code of what is wrong (URL, credentials, database name: exit 2) or `database_unreachable`.
  */
 export async function openDatabase(url: string, options: OpenOptions = {}): Promise<Database> {
   const where = readAddress(url);
   const timeoutMs = options.connectTimeoutMs ?? 10_000;
   const pool = openPool(url, { ...options, connectTimeoutMs: timeoutMs });
-  const database = databaseOn({ pool, url, where, timeoutMs, beatMs: options.beatMs ?? BEAT_MS });
+  const { beatMs = BEAT_MS, onTransaction } = options;
+  const database = databaseOn({ pool, url, where, timeoutMs, beatMs, onTransaction });
   try {
     await checkAnswer(pool, timeoutMs);
   } catch (error) {
@@ -128,9 +140,10 @@ interface Opened {
   where: Where;
   timeoutMs: number;
   beatMs: number;
+  onTransaction: OnTransaction | undefined;
 }
 
-function databaseOn({ pool, url, where, timeoutMs, beatMs }: Opened): Database {
+function databaseOn({ pool, url, where, timeoutMs, beatMs, onTransaction }: Opened): Database {
   const processes = new Set<number>();
   const lines = new Set<Line>();
   let closing: Promise<void> | undefined;
@@ -161,13 +174,20 @@ function databaseOn({ pool, url, where, timeoutMs, beatMs }: Opened): Database {
       client.release(line.isLost() || client.getTransactionStatus() !== 'I');
     }
   };
-  const within = <T>(begin: string, fn: (session: WriteSession) => Promise<T>): Promise<T> =>
-    withLine((line) => inTransaction(line.session, begin, fn, { onBegun: line.servedBy }));
+  const within = <T>(
+    { name, ...options }: BeginOptions & { name?: string },
+    fn: (session: WriteSession) => Promise<T>,
+  ): Promise<T> =>
+    withName(
+      name,
+      () => withLine((line) => inTransaction(line.session, beginStatement(options), fn, { onBegun: line.servedBy })),
+      onTransaction,
+    );
   return {
     where,
     withSession: (fn) => withLine((line) => fn(line.session)),
-    transaction: (fn, options = {}) => within(beginStatement(options), (session) => fn(session, 1)),
-    readOnly: (fn, options = {}) => within(beginStatement({ ...options, readOnly: true }), asReader(fn)),
+    transaction: (fn, options) => within(options, (session) => fn(session, 1)),
+    readOnly: (fn, options = {}) => within({ ...options, readOnly: true }, asReader(fn)),
     abandon: () => {
       clients.forEach((client) => {
         socketOf(client).destroy();

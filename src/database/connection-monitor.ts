@@ -4,42 +4,42 @@ import { databaseSilent, sessionForgotten } from './failures.js';
 import type { Line, Server } from './session.js';
 import { isDatabaseError } from './sqlstate.js';
 
-/** Beats after which a statement that brings nothing is asked after: most are done long before. */
+/** Beats without data after which the monitor asks about a statement. Most statements end long before. */
 const QUIET_BEATS = 2;
-/** Beats without an answer to that, after which the network has swallowed us. */
+/** Beats without an answer to that question, after which the server counts as unreachable. */
 const SILENT_BEATS = 4;
 export const BEAT_MS = 5_000;
 
-/** What a server that answers knows: nothing where it let nobody in, or behind a pooler that has no session to give. */
-export interface Pulse {
+/** What the server says about its processes. Empty when it answers without a session, as a pooler may. */
+export interface ServerState {
   started?: string;
-  /** What each process does, as pg_stat_activity has it; null where it may not be seen. */
+  /** The state of each process in pg_stat_activity; null where the role may not see it. */
   states?: ReadonlyMap<number, string | null>;
 }
 
-export interface PulseOptions {
+export interface MonitorOptions {
   where: Where;
   lines: () => Iterable<Line>;
-  /** Undefined when nobody answered. */
-  ask: (processes: number[]) => Promise<Pulse | undefined>;
+  /** Undefined without an answer. */
+  ask: (processes: number[]) => Promise<ServerState | undefined>;
   beatMs?: number;
 }
 
 interface Quiet {
   sign: string;
   beats: number;
-  /** Answers in a row by which the server is not at work on it. */
+  /** Answers in a row that say that the server does not work on its statement. */
   forgotten: number;
 }
 
 /**
- * A bound on connections that say nothing. A long statement is no silence, so no statement has a limit; one that has
- * brought nothing for two beats is asked after, on a connection of its own. Where the server answers and works on it,
- * it is waited for; where it does not know it, the connection is lost; where nobody answers, all of them are.
+ * Finds connections that were lost without an error. A statement may take as long as it needs; after two beats without
+ * data the monitor asks the server about it, over a connection of its own. The connection is lost when the server does
+ * not work on the statement; all connections are lost when no answer comes.
  *
- * Beats are counted and not seconds: a process that was stopped and woken has not listened, and asks again.
+ * Beats are counted, and not seconds: a suspended process has not listened, and asks again.
  */
-export function startConnectionMonitor(options: PulseOptions): { beat: () => void; end: () => void } {
+export function startConnectionMonitor(options: MonitorOptions): { beat: () => void; end: () => void } {
   const quiet = new Map<Line, Quiet>();
   const beatMs = options.beatMs ?? BEAT_MS;
   let unanswered = 0;
@@ -47,12 +47,12 @@ export function startConnectionMonitor(options: PulseOptions): { beat: () => voi
 
   const ask = async (lines: Line[]): Promise<void> => {
     asking = true;
-    const pulse = await options.ask(lines.flatMap((line) => line.server()?.process ?? [])).finally(() => {
+    const state = await options.ask(lines.flatMap((line) => line.server()?.process ?? [])).finally(() => {
       asking = false;
     });
-    if (pulse === undefined) return;
+    if (state === undefined) return;
     unanswered = 0;
-    for (const line of lines) judge(line, { pulse, quiet, where: options.where });
+    for (const line of lines) breakOffForgotten(line, { state, quiet, where: options.where });
   };
   const beat = (): void => {
     const lines = quietLines(options.lines(), quiet);
@@ -72,7 +72,7 @@ export function startConnectionMonitor(options: PulseOptions): { beat: () => voi
   };
 }
 
-/** Counts a beat for each line that waits, and answers with those that have waited in vain for long enough. */
+/** Counts a beat for each line that waits. Returns the lines that have waited long enough to ask about them. */
 function quietLines(lines: Iterable<Line>, quiet: Map<Line, Quiet>): Line[] {
   const waiting = [...lines].flatMap((line) => {
     const sign = line.sign();
@@ -87,16 +87,19 @@ function quietLines(lines: Iterable<Line>, quiet: Map<Line, Quiet>): Line[] {
   });
 }
 
-/** One answer may cross with another: what was said of a line counts while nothing has come by it since, and twice. */
-function judge(line: Line, { pulse, quiet, where }: { pulse: Pulse; quiet: Map<Line, Quiet>; where: Where }): void {
+/** The answer about a line may be older than its data, so two answers without data in between are needed. */
+function breakOffForgotten(
+  line: Line,
+  { state, quiet, where }: { state: ServerState; quiet: Map<Line, Quiet>; where: Where },
+): void {
   const seen = quiet.get(line);
   if (seen === undefined || seen.sign !== line.sign()) return;
-  seen.forgotten = isForgotten(line.server(), pulse) ? seen.forgotten + 1 : 0;
+  seen.forgotten = isForgotten(line.server(), state) ? seen.forgotten + 1 : 0;
   if (seen.forgotten >= 2) line.breakOff(sessionForgotten(where));
 }
 
-function isForgotten(server: Server | undefined, { started, states }: Pulse): boolean {
-  // Through a balancer another server may have answered, which never knew of it.
+function isForgotten(server: Server | undefined, { started, states }: ServerState): boolean {
+  // Through a balancer another server may have answered, which does not know the process.
   if (server === undefined || states === undefined || started !== server.started) return false;
   const state = states.get(server.process);
   return state === undefined || state?.startsWith('idle') === true;
@@ -106,15 +109,15 @@ const ASK = `
   SELECT pg_catalog.pg_postmaster_start_time()::text AS started,
     (SELECT coalesce(pg_catalog.jsonb_object_agg(a.pid, a.state), '{}') FROM pg_catalog.pg_stat_activity a WHERE a.pid = ANY ($1::int[])) AS states`;
 
-/** Asks the server after its processes, within `timeoutMs` for each of its answers. Undefined when nobody answered. */
+/** Asks the server about its processes, with `timeoutMs` for each answer. Undefined without an answer. */
 export async function askServer(
   url: string,
   processes: number[],
   { timeoutMs }: { timeoutMs: number },
-): Promise<Pulse | undefined> {
+): Promise<ServerState | undefined> {
   let letIn = false;
   try {
-    return await withSeparateConnection(url, { application: 'keylift-pulse', timeoutMs }, async (client) => {
+    return await withSeparateConnection(url, { application: 'keylift-monitor', timeoutMs }, async (client) => {
       letIn = true;
       const {
         rows: [row],
@@ -125,7 +128,7 @@ export async function askServer(
       };
     });
   } catch (error) {
-    // A pooler lets us in before it has a server for us, and a server without a free slot says so: both are there.
+    // A pooler accepts a connection before it has a server for it, and a server without a free slot says so.
     return letIn || isDatabaseError(error) ? {} : undefined;
   }
 }

@@ -1,5 +1,10 @@
+import { sql } from './sql.js';
+
 /** The platform's path, for triggers that a statement fires; keylift's own where nothing says it. */
-export const PLATFORM_PATH = `coalesce(nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path'))`;
+export const PLATFORM_PATH = sql`
+  coalesce(
+    nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')
+  )`;
 
 /** Notes the path that role and database give a session, as the platform's. Two statements; the path itself stays changed. */
 export const NOTE_DEFAULT_PATH = [

@@ -2,17 +2,18 @@ import { keyliftError, KeyliftError } from '../errors/keylift-error.js';
 import { caretLines } from './place.js';
 import { SQLSTATE, isDatabaseError, isMissingObject, isPermission, isRetryable, isTimeout } from './sqlstate.js';
 import { placeOfFault, statementOf } from './statement.js';
+import { transactionOf } from './transaction-name.js';
 
 /**
- * What to tell about an error of the server: a KeyliftError with the sentence, the SQLSTATE, the statement with a caret
- * under the place, and the names of the objects concerned, without row values (a key violation's detail quotes the
- * key). A KeyliftError passes through, and anything that did not come from the server becomes BugError `unexpected`.
+ * Turns an error of the server into a KeyliftError: its message, the SQLSTATE, the transaction, the statement with a caret
+ * under the fault, and the names of the objects. It holds no row values (a key violation's detail quotes the key). A
+ * KeyliftError stays as it is. An error from elsewhere becomes the bug `unexpected`.
  */
 export function describeDatabaseError(error: unknown): KeyliftError {
   if (error instanceof KeyliftError) return error;
   if (!isDatabaseError(error)) {
     const message = error instanceof Error ? error.message : String(error);
-    return keyliftError('unexpected', { message, cause: error });
+    return keyliftError('unexpected', { message, facts: { transaction: transactionOf(error) }, cause: error });
   }
   const message = messageWithoutValues(error);
   const details = { facts: factsOf(error), cause: withoutValues(error, message) };
@@ -49,6 +50,7 @@ function factsOf(error: {
   const place = placeOfFault(error);
   const facts = {
     sqlstate: code,
+    transaction: transactionOf(error),
     statement: statementOf(error)?.title,
     place: place === undefined ? undefined : caretLines(place),
     schema,
@@ -60,13 +62,13 @@ function factsOf(error: {
   return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
 }
 
-/** What a function says by RAISE, whatever code it gives it, is somebody's free text; `where` begins with its name. */
+/** The text of RAISE is free, whatever its SQLSTATE; `where` begins with the name of the function. */
 const isRaised = ({ routine }: ServerError): boolean => routine === 'exec_stmt_raise';
 const raisedBy = ({ where }: ServerError): string | undefined => /^PL\/pgSQL \S+ (.+?\)) /.exec(where ?? '')?.[1];
 
 /**
- * Data exceptions (class 22) quote the value itself, in the quotes of the server's language, and somebody else's function
- * may say anything: they get a sentence of ours. Other exceptions of functions (P0) lose what they quote.
+ * Data exceptions (class 22) quote the value, in the quotes of the server's language, and a function of the platform may
+ * say anything: keylift replaces their text. Other exceptions of functions (P0) lose what they quote.
  */
 function messageWithoutValues(error: ServerError & Error): string {
   const code = error.code ?? '';

@@ -6,8 +6,7 @@ const CREDENTIALS = new Set<string>([SQLSTATE.invalidPassword, SQLSTATE.invalidA
 const TLS = /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/;
 
 /**
- * Why no session could be had, as the error that decides the exit code: the operator's mistake exits 2,
- * what time may heal exits 5.
+ * The error for a failed connect. A mistake of the operator exits 2; a failure that a later try may not meet exits 5.
  */
 export function connectFailure(error: unknown, where: Where, { timeoutMs }: { timeoutMs: number }): KeyliftError {
   const state = sqlStateOf(error);
@@ -94,7 +93,7 @@ function reason(error: unknown, { network, timeoutMs }: { network: string | unde
   return error instanceof Error && error.message !== '' ? error.message : 'no connection';
 }
 
-/** pg gives its timeouts and its missing password no code, so these three are known by their words. */
+/** pg has no code for its timeouts and for a missing password, so their messages identify them. */
 function isOwnTimeout(error: unknown): boolean {
   return error instanceof Error && /^(timeout expired|Query read timeout)$/.test(error.message);
 }
@@ -108,7 +107,7 @@ export function place({ host, port }: Where): string {
   return host.startsWith('/') ? host : `${host.includes(':') ? `[${host}]` : host}:${String(port)}`;
 }
 
-/** The session ended under us. What it was doing is rolled back, or is in the ledger. */
+/** The session ended while a command used it. Its work is rolled back, or it is in the ledger. */
 export function connectionLost(error: unknown, where: Where): KeyliftError {
   const code = sqlStateOf(error) ?? networkCodeOf(error);
   return keyliftError('connection_lost', {
@@ -118,18 +117,18 @@ export function connectionLost(error: unknown, where: Where): KeyliftError {
   });
 }
 
-/** Nobody answers any more, and nothing says so: what was asked is done, or rolled back, or never arrived. */
+/** No answer comes, and no error either: the statement is done, or rolled back, or never arrived. */
 export const databaseSilent = (where: Where, seconds: number): KeyliftError =>
   keyliftError('database_silent', {
     message: `the database at ${place(where)} has given no answer for ${String(seconds)} s`,
   });
 
-/** The server is there and not at work for us, while we wait: something between us lost the connection and told nobody. */
+/** The server answers others and does not work on the statement: a device between lost the connection silently. */
 export const sessionForgotten = (where: Where): KeyliftError =>
   keyliftError('connection_lost', {
     message: `lost the connection to the database at ${place(where)}: the server is not working on the statement, and no answer came`,
     hint: 'Check what is between here and the server (a pooler, a load balancer, a firewall), then run the same command again: it continues where it stopped.',
   });
 
-/** Is it about the connection, so that another one may help? */
+/** True if a new connection may help. */
 export const isLoss = (error: unknown): boolean => hasCode(error, 'connection_lost', 'database_unreachable');

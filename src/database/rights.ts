@@ -86,11 +86,13 @@ export const rightsFunction: Statement = {
             JOIN pg_attribute a ON a.attrelid = c.oid AND a.attacl IS NOT NULL
           WHERE revoke_from_others.kind = 'TABLE' AND c.oid = revoke_from_others.object
           UNION ALL
-          SELECT revoke_from_others.kind, p.oid::regprocedure::text, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner))
+          SELECT revoke_from_others.kind, p.oid::regprocedure::text, p.proowner,
+            coalesce(p.proacl, acldefault('f', p.proowner))
           FROM pg_proc p
           WHERE revoke_from_others.kind = 'FUNCTION' AND p.oid = revoke_from_others.object
           UNION ALL
-          SELECT revoke_from_others.kind, t.oid::regtype::text, t.typowner, coalesce(t.typacl, acldefault('T', t.typowner))
+          SELECT revoke_from_others.kind, t.oid::regtype::text, t.typowner,
+            coalesce(t.typacl, acldefault('T', t.typowner))
           FROM pg_type t
           WHERE revoke_from_others.kind = 'TYPE' AND t.oid = revoke_from_others.object
         ) o (kind, name, owner, acl), aclexplode(o.acl) x
@@ -121,7 +123,8 @@ export const revokeLedgerFromOthers: Statement = {
 export const copyRowSecurity = ({ from, to }: { from: string; to: string }): string => sql`
   DO $do$
   DECLARE
-    original CONSTANT pg_catalog.pg_class := (SELECT c FROM pg_catalog.pg_class c WHERE c.oid = ${literal(from)}::regclass);
+    original CONSTANT pg_catalog.pg_class := (
+      SELECT c FROM pg_catalog.pg_class c WHERE c.oid = ${literal(from)}::regclass);
   BEGIN
     IF original.relrowsecurity THEN
       ALTER TABLE ${to} ENABLE ROW LEVEL SECURITY;

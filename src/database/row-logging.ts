@@ -2,19 +2,18 @@ import type pg from 'pg';
 import { isDatabaseError } from './sqlstate.js';
 
 /**
- * Keeps the server's log from quoting rows: an error of ours (a failed constraint, a value that cannot be cast) would
- * stand there with the row and its token; keylift tells it itself, without values. Statements, waits for locks and fatal
- * errors are logged as ever. It takes a right that a superuser has, or whoever was granted SET on the parameter; a refusal
- * inside the block is logged nowhere. Behind a pooler, which gives a session's settings to others, it does nothing: the
- * process we reached is not the one that answers.
+ * The server would log an error of keylift (a failed constraint, a value that cannot be cast) with the row and its token.
+ * keylift reports such an error itself, without values. The server still logs statements, waits for locks and fatal
+ * errors. The setting needs a superuser, or a role with SET on the parameter; a refusal inside the block is not logged.
+ * A pooler would give the setting to other sessions, so it is not made there: another process answers than was reached.
  */
-const keepQuiet = (processId: number): string => `
+const stopLoggingErrors = (processId: number): string => `
   DO $do$ BEGIN
     IF pg_backend_pid() = ${String(processId)} THEN PERFORM set_config('log_min_messages', 'log', false); END IF;
   EXCEPTION WHEN insufficient_privilege THEN NULL;
   END $do$`;
 
-/** For each new connection, before anything else is asked on it. `timeoutMs` bounds the wait for the answer. */
+/** Is called for each new connection, before any other statement. `timeoutMs` limits the wait for the answer. */
 export async function suppressRowLogging(
   client: pg.ClientBase,
   { timeoutMs }: { timeoutMs?: number } = {},
@@ -22,11 +21,11 @@ export async function suppressRowLogging(
   const { processID } = client as pg.ClientBase & { processID: number | null };
   try {
     await client.query({
-      text: keepQuiet(processID ?? 0),
+      text: stopLoggingErrors(processID ?? 0),
       ...(timeoutMs === undefined ? {} : { query_timeout: timeoutMs }),
     });
   } catch (error) {
-    // A server that forbids even this goes on logging; a line that is broken is told.
+    // A server that refuses the setting logs as before; a lost connection is an error.
     if (!isDatabaseError(error)) throw error;
   }
 }

@@ -10,6 +10,12 @@ export const IDLE_TIMEOUT_MS = 60_000;
 
 export type Isolation = 'read committed' | 'repeatable read' | 'serializable';
 
+/** What a session outside a transaction is for. */
+export interface SessionOptions {
+  /** A name of its own in the sources, as for a transaction. */
+  name: string;
+}
+
 interface ScopeOptions {
   /** Default: no limit. */
   statementTimeoutMs?: number;
@@ -24,12 +30,16 @@ interface ScopeOptions {
 }
 
 export interface ReadOptions extends ScopeOptions {
+  /** What the transaction does. Errors show it. */
+  name?: string;
   isolation?: 'read committed' | 'repeatable read';
   /** What another session of this server exported: this one sees the same. Needs repeatable read. */
   snapshot?: string;
 }
 
 export interface WriteOptions extends ScopeOptions {
+  /** What the transaction does, `backfill: copy a batch`: each in the sources has another. Errors and the log show it. */
+  name: string;
   isolation?: Isolation;
   /** Default: `IDLE_TIMEOUT_MS`. */
   idleTimeoutMs?: number;
@@ -39,8 +49,11 @@ export interface WriteOptions extends ScopeOptions {
   wholeTable?: boolean;
 }
 
+/** What a transaction sets when it begins. */
+export type BeginOptions = Omit<WriteOptions, 'name'> & Pick<ReadOptions, 'snapshot'> & { readOnly?: boolean };
+
 /** How a transaction begins: one round trip, and SET LOCAL alone, so that a transaction pooler is no obstacle. */
-export function beginStatement(options: WriteOptions & Pick<ReadOptions, 'snapshot'> & { readOnly?: boolean }): string {
+export function beginStatement(options: BeginOptions): string {
   const isolation = (options.isolation ?? 'read committed').toUpperCase();
   return [
     options.readOnly === true

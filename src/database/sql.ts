@@ -7,8 +7,8 @@ export interface Statement {
   text: string;
   /** It runs only where this query, sent right before it, finds a row, or finds none. */
   condition?: { query: string; runs: 'where it finds a row' | 'where it finds none' };
-  /** Other texts that may run in its place: parts of it are left out where they can match nothing. */
-  variants?: readonly string[];
+  /** Other texts that may run in its place, and how they differ, as part of a sentence. */
+  variants?: { differ: string; texts: readonly string[] };
 }
 
 interface Piece {

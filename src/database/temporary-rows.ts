@@ -22,7 +22,7 @@ export const withTemporaryRows = <T>(
   database: Database,
   { table, columns, rows }: TemporaryRows,
   fn: (session: ReadSession) => Promise<T>,
-  options: Pick<WriteOptions, 'isolation'> = {},
+  options: Pick<WriteOptions, 'name' | 'isolation'>,
 ): Promise<T> =>
   database.transaction(async (session) => {
     const definitions = Object.entries(columns).map(([name, type]) => `${name} ${type}`);

@@ -1,7 +1,7 @@
 import pLimit from 'p-limit';
 
 /**
- * Waits for all, also when one fails: what is under way uses the session or the tables that the caller will give up.
+ * Waits for all, also when one fails: work under way uses the session or the tables that the caller releases next.
  *
  * @throws the first error, in the order given
  */
@@ -12,8 +12,8 @@ export async function allDone<T extends readonly unknown[]>(work: { [K in keyof 
 }
 
 /**
- * `work` on each item, so many at once; answers stand in the order of the items. After an error no further item is
- * begun.
+ * Does `work` for each item, `atOnce` at a time. The answers are in the order of the items. After an error no further
+ * item begins.
  *
  * @throws the first error, once all that is under way has ended
  */

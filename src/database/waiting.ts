@@ -1,6 +1,6 @@
 /**
- * What a run may wait for: an operator's pause, a replica, sessions that keylift blocks, too many sessions at work,
- * autovacuum, a lost connection, ranges that somebody else holds, locks that a step of DDL needs.
+ * What a run may wait for: the end of a pause, a replica, sessions that keylift blocks, too many active sessions,
+ * autovacuum, a connection, ranges that another run holds, a lock.
  */
 export const WAIT_KINDS = ['paused', 'lag', 'blocked', 'active', 'vacuum', 'connection', 'ranges', 'lock'] as const;
 export type WaitKind = (typeof WAIT_KINDS)[number];
@@ -9,6 +9,6 @@ export type WaitKind = (typeof WAIT_KINDS)[number];
 export interface Wait {
   kind: WaitKind;
   text: string;
-  /** Of the server's error that told of it. */
+  /** Of the server's error, where there was one. */
   sqlstate?: string | undefined;
 }

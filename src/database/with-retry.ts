@@ -44,7 +44,7 @@ export function withRetry(database: Database, { stop, onWait }: ScopeRetryOption
   };
   return {
     ...database,
-    transaction: (fn, options = {}) =>
+    transaction: (fn, options) =>
       retried(options, (limits, attempt) =>
         database.transaction((session) => fn(session, attempt), { ...limits, ...options }),
       ),

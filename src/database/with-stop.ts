@@ -8,12 +8,12 @@ import type { ReadSession } from './session.js';
 export function withStop(database: Database, stop: AbortSignal): Database {
   return {
     ...database,
-    withSession: async (fn) => {
+    withSession: async (fn, options) => {
       stop.throwIfAborted();
-      return database.withSession(fn);
+      return database.withSession(fn, options);
     },
     transaction: async (fn, options) => {
-      if (options?.afterStop !== true) stop.throwIfAborted();
+      if (options.afterStop !== true) stop.throwIfAborted();
       return database.transaction(fn, options);
     },
     readOnly: async (fn, options) => {

@@ -1,27 +1,27 @@
 import type { Plan } from '../plan/plan.js';
 import type { Proof } from '../proof/document.js';
-import type { Door, ListedKey } from './questions.js';
+import type { Access, ListedKey } from './reading.js';
 
-/** One claim of the story, judged by what the database answered. */
+/** One statement about the demo, checked against what the database answered. */
 export interface Check {
   check: string;
   ok: boolean;
 }
 
-/** Everything the story asked the database, by chapter. */
+/** Everything that the demo read from the database, by chapter. */
 export interface Answers {
-  before: { pages: Record<string, ListedKey[]>; doors: Door[] };
+  before: { pages: Record<string, ListedKey[]>; access: Access[] };
   plan: Plan;
   /** Rows of the legacy table, counted apart from the plan. */
   rows: number;
-  after: { settings: ListedKey[]; doors: Door[] };
+  after: { settings: ListedKey[]; access: Access[] };
   proof: Proof;
   /** With an API that joined the store after the move. */
-  grown: { api: string; doors: Door[] };
-  rolledBack: { pages: Record<string, ListedKey[]>; doors: Door[] };
+  grown: { api: string; access: Access[] };
+  rolledBack: { pages: Record<string, ListedKey[]>; access: Access[] };
 }
 
-/** Which keys of the demo's data play which part. */
+/** The keys of the demo's data that the checks are about. */
 export interface Cast {
   storeKeys: readonly string[];
   deadKey: string;
@@ -29,52 +29,52 @@ export interface Cast {
   customApi: string;
 }
 
-const isOpen = (door: Door): boolean => door.answered_by !== null;
-const of = (doors: readonly Door[], id: string): Door[] => doors.filter((door) => door.key_id === id);
-const openApis = (doors: readonly Door[]): string[] => doors.filter(isOpen).map(({ api }) => api);
+const isOpen = (pair: Access): boolean => pair.answered_by !== null;
+const of = (access: readonly Access[], id: string): Access[] => access.filter((pair) => pair.key_id === id);
+const openApis = (access: readonly Access[]): string[] => access.filter(isOpen).map(({ api }) => api);
 
-/** Judges the story. Pure: what the answers do not say is not known here. */
-export function judge(answers: Answers, cast: Cast): Check[] {
+/** Checks the answers. Reads nothing else. */
+export function checkAnswers(answers: Answers, cast: Cast): Check[] {
   const { before, plan, rows, after, proof, grown, rolledBack } = answers;
-  const storeApis = (doors: readonly Door[]): string[] => [
-    ...new Set(doors.filter((door) => door.in_store).map(({ api }) => api)),
+  const storeApis = (access: readonly Access[]): string[] => [
+    ...new Set(access.filter((pair) => pair.in_store).map(({ api }) => api)),
   ];
-  const opensTheStore = (doors: readonly Door[]): boolean =>
-    cast.storeKeys.every((id) => equal(openApis(of(doors, id)), storeApis(doors)));
+  const opensTheStore = (access: readonly Access[]): boolean =>
+    cast.storeKeys.every((id) => equal(openApis(of(access, id)), storeApis(access)));
   const outcomes = Object.values(plan.outcomes).reduce((sum, count) => sum + count, 0);
   return [
     { check: 'every per-API key has exactly one outcome', ok: outcomes === rows && plan.total === rows },
     {
-      check: 'both keys stand under Settings, name and creation time as they were',
+      check: 'both keys are in Settings, with their name and creation time',
       ok: arrived(before.pages, after.settings),
     },
-    { check: 'each of them opens every API of the store', ok: opensTheStore(after.doors) },
+    { check: 'each of them opens every API of the store', ok: opensTheStore(after.access) },
     {
-      check: 'no door that was open is shut',
-      ok: before.doors.filter(isOpen).every((door) => sameAccount(door, after.doors)),
+      check: 'every API that a key opened before is still open to it',
+      ok: before.access.filter(isOpen).every((pair) => sameAccount(pair, after.access)),
     },
     {
       check: "no custom API was opened, the account's own included",
-      ok: equal(custom(before.doors), custom(after.doors)),
+      ok: equal(custom(before.access), custom(after.access)),
     },
     {
       check: "the custom API's key opens that API and nothing else",
-      ok: equal(openApis(of(after.doors, cast.customKey)), [cast.customApi]),
+      ok: equal(openApis(of(after.access, cast.customKey)), [cast.customApi]),
     },
     {
       check: 'the revoked key opens nothing',
-      ok: [after, grown, rolledBack].every(({ doors }) => openApis(of(doors, cast.deadKey)).length === 0),
+      ok: [after, grown, rolledBack].every(({ access }) => openApis(of(access, cast.deadKey)).length === 0),
     },
     { check: 'the proof found no difference', ok: proof.ok },
     {
       check: 'an API that joined later was open to both keys at once',
-      ok: opensTheStore(grown.doors) && storeApis(grown.doors).includes(grown.api),
+      ok: opensTheStore(grown.access) && storeApis(grown.access).includes(grown.api),
     },
     {
-      check: 'after the rollback every door is as it was before',
+      check: 'after the rollback every key opens what it opened before',
       ok: equal(
-        before.doors,
-        rolledBack.doors.filter(({ api }) => api !== grown.api),
+        before.access,
+        rolledBack.access.filter(({ api }) => api !== grown.api),
       ),
     },
     {
@@ -90,16 +90,16 @@ const arrived = (pages: Record<string, ListedKey[]>, settings: readonly ListedKe
     .flat()
     .every((key) => settings.some((found) => equal(found, key)));
 
-const sameAccount = (door: Door, after: readonly Door[]): boolean =>
+const sameAccount = (pair: Access, after: readonly Access[]): boolean =>
   after.some(
     (now) =>
-      now.key_id === door.key_id &&
-      now.api === door.api &&
-      now.answered_by?.account_id === door.answered_by?.account_id,
+      now.key_id === pair.key_id &&
+      now.api === pair.api &&
+      now.answered_by?.account_id === pair.answered_by?.account_id,
   );
 
-const custom = (doors: readonly Door[]): unknown[] =>
-  doors.filter((door) => !door.in_store).map(({ key_id: id, api, answered_by: by }) => [id, api, by]);
+const custom = (access: readonly Access[]): unknown[] =>
+  access.filter((pair) => !pair.in_store).map(({ key_id: id, api, answered_by: by }) => [id, api, by]);
 
 /** Last use may only have grown: the account keys were used in between. */
 function pagesAreBack(before: Record<string, ListedKey[]>, now: Record<string, ListedKey[]>): boolean {

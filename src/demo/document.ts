@@ -2,9 +2,9 @@ import type { Plan } from '../plan/plan.js';
 import type { Proof } from '../proof/document.js';
 import type { MigrationReport } from '../stages/migrate.js';
 import type { Answers, Check } from './checks.js';
-import type { Door, ListedKey } from './questions.js';
+import type { Access, ListedKey } from './reading.js';
 
-/** One key's row of a matrix: by API slug, which table answers, or null for a shut door. */
+/** One key's row of a matrix: by API slug, which table answers, or null where the key opens nothing. */
 export interface MatrixRow {
   key_id: string;
   key: string;
@@ -12,7 +12,7 @@ export interface MatrixRow {
 }
 
 /** What `demo --json` prints: schemas/demo.schema.json. */
-export interface StoryDocument {
+export interface DemoDocument {
   ok: boolean;
   before: { pages: Record<string, ListedKey[]>; matrix: MatrixRow[] };
   plan: Plan;
@@ -25,30 +25,30 @@ export interface StoryDocument {
   checks: Check[];
 }
 
-export interface Told extends Pick<StoryDocument, 'migrate' | 'stages' | 'checks'> {
+export interface DemoResult extends Pick<DemoDocument, 'migrate' | 'stages' | 'checks'> {
   answers: Answers;
 }
 
-/** The story as one JSON document. */
-export function storyDocument({ answers, migrate, stages, checks }: Told): StoryDocument {
+/** The demo as one JSON document. */
+export function demoDocument({ answers, migrate, stages, checks }: DemoResult): DemoDocument {
   const { before, plan, after, proof, grown, rolledBack } = answers;
   return {
     ok: checks.every(({ ok }) => ok),
-    before: { pages: before.pages, matrix: rowsOf(before.doors) },
+    before: { pages: before.pages, matrix: rowsOf(before.access) },
     plan,
     migrate,
     stages,
-    after: { settings: after.settings, matrix: rowsOf(after.doors) },
+    after: { settings: after.settings, matrix: rowsOf(after.access) },
     proof,
-    store_api_added: { api: grown.api, matrix: rowsOf(grown.doors) },
-    rollback: { pages: rolledBack.pages, matrix: rowsOf(rolledBack.doors) },
+    store_api_added: { api: grown.api, matrix: rowsOf(grown.access) },
+    rollback: { pages: rolledBack.pages, matrix: rowsOf(rolledBack.access) },
     checks,
   };
 }
 
-function rowsOf(doors: readonly Door[]): MatrixRow[] {
+function rowsOf(access: readonly Access[]): MatrixRow[] {
   const rows = new Map<string, MatrixRow>();
-  for (const { key_id: id, key, api, answered_by: by } of doors) {
+  for (const { key_id: id, key, api, answered_by: by } of access) {
     const row = rows.get(id) ?? { key_id: id, key, opens: {} };
     rows.set(id, row);
     row.opens[api] = by?.source ?? null;

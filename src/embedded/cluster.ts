@@ -7,12 +7,12 @@ import { keyliftError } from '../errors/keylift-error.js';
 import type { RunAs } from './run-as.js';
 import type { Watchdog } from './watchdog.js';
 
-/** What one server consists of, before and while it runs. */
+/** The files and programs of one server. */
 export interface Cluster {
   binaries: Binaries;
-  /** The server's own directory, with the data, the log and, if it is persistent, the password. */
+  /** The server's directory, with the data, the log and, for a persistent server, the password. */
   directory: string;
-  /** What PostgreSQL calls its data directory. */
+  /** The data directory of PostgreSQL. */
   data: string;
   log: string;
   password: string;
@@ -28,8 +28,8 @@ export interface OpenClusterOptions {
 }
 
 /**
- * Opens the cluster that a persistent server left in the directory, else makes one: UTF8, ordered by code point on
- * every machine, reachable with a random password only.
+ * Opens the cluster of a persistent server in the directory, else creates one: UTF8, ordered by code point on every
+ * machine, accessible with a random password only.
  *
  * @throws `embedded_version_differs`; `embedded_initdb_failed`
  */
@@ -74,7 +74,7 @@ async function makeCluster(cluster: Cluster, { persistent, watchdog }: { persist
   });
   const { code, signal, error } = await running.exit;
   if (code !== 0) throw await failedWithLog('embedded_initdb_failed', cluster, { code, signal, error });
-  // The password in its place says that the cluster is whole; where nothing is kept, it has served.
+  // The password file marks a complete cluster. A server that is not persistent needs it no longer.
   if (persistent) await rename(draft, path.join(directory, 'password'));
   else await rm(draft);
 }
@@ -91,13 +91,13 @@ function initdbArguments(
     '--no-instructions',
     '--encoding=UTF8',
     '--locale=C',
-    // PostgreSQL's own C.UTF-8 orders by code point and knows upper and lower case beyond ASCII, on every machine.
+    // The built-in C.UTF-8 orders by code point and knows upper and lower case beyond ASCII, on every machine.
     ...(binaries.major >= 17 ? ['--locale-provider=builtin', '--builtin-locale=C.UTF-8'] : []),
     ...(persistent ? [] : ['--no-sync']),
   ];
 }
 
-/** The error of a program that ended before its time, with the end of what it printed. */
+/** The error of a program that failed, with the end of its output. */
 export async function failedWithLog(code: ErrorCode, cluster: Cluster, facts: Record<string, unknown>) {
   const printed = (await readText(cluster.log)) ?? '';
   return keyliftError(code, {
@@ -111,7 +111,7 @@ export async function failedWithLog(code: ErrorCode, cluster: Cluster, facts: Re
   });
 }
 
-/** The file's text, or undefined when there is no such file. */
+/** The text of a file, or undefined when it does not exist. */
 export async function readText(file: string): Promise<string | undefined> {
   return readFile(file, 'utf8').catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;

@@ -6,21 +6,21 @@ import { succeedsAs } from './run-as.js';
 import type { RunAs } from './run-as.js';
 
 export interface PlaceOptions {
-  /** The directory asked for; without it, a fresh one is made. */
-  asked: string | undefined;
+  /** The directory that the caller wants. Default: a new one. */
+  wanted: string | undefined;
   persistent: boolean;
   runAs: RunAs | undefined;
 }
 
 /**
- * Makes the server's own directory, mode 0700 and owned by whom it runs as: the one asked for, else a fresh one below
- * `.keylift/` in the current directory, else, where `runAs` cannot get there, a fresh one for temporary files.
+ * Creates the server's directory, with mode 0700 and the owner `runAs`: the one that the caller wants, else a new one
+ * below `.keylift/` in the current directory, else, where `runAs` cannot access that, a new temporary one.
  *
- * @throws `embedded_directory_unusable`, `embedded_directory_foreign` for a directory asked for;
- *   `embedded_no_directory` when no place is left
+ * @throws `embedded_directory_unusable`, `embedded_directory_foreign` for a directory that the caller wants;
+ *   `embedded_no_directory` when no directory can be used
  */
-export async function placeServer({ asked, persistent, runAs }: PlaceOptions): Promise<string> {
-  if (asked !== undefined) return takeAsked(path.resolve(asked), { persistent, runAs });
+export async function placeServer({ wanted, persistent, runAs }: PlaceOptions): Promise<string> {
+  if (wanted !== undefined) return useWanted(path.resolve(wanted), { persistent, runAs });
   const homes = [
     path.resolve('.keylift'),
     ...[os.tmpdir(), '/tmp', '/var/tmp'].map((dir) => path.join(dir, 'keylift-')),
@@ -35,11 +35,11 @@ export async function placeServer({ asked, persistent, runAs }: PlaceOptions): P
   });
 }
 
-async function takeAsked(directory: string, { persistent, runAs }: Omit<PlaceOptions, 'asked'>): Promise<string> {
+async function useWanted(directory: string, { persistent, runAs }: Omit<PlaceOptions, 'wanted'>): Promise<string> {
   try {
     await mkdir(directory, { recursive: true });
-    // Looked at before anything is changed: a directory that somebody uses must not change hands.
-    await assertForUs(directory, { persistent });
+    // Checked before any change: a directory in use must not change its owner.
+    await assertUsable(directory, { persistent });
     await handOver(directory, runAs);
     return directory;
   } catch (cause) {
@@ -52,7 +52,7 @@ async function takeAsked(directory: string, { persistent, runAs }: Omit<PlaceOpt
   }
 }
 
-async function assertForUs(directory: string, { persistent }: { persistent: boolean }): Promise<void> {
+async function assertUsable(directory: string, { persistent }: { persistent: boolean }): Promise<void> {
   const found = await readdir(directory);
   const kept = persistent && found.includes('password') && found.includes('data');
   if (found.length === 0 || kept) return;
@@ -79,7 +79,7 @@ async function handOver(directory: string, runAs: RunAs | undefined): Promise<vo
   await chmod(directory, 0o700);
   if (runAs === undefined) return;
   await chown(directory, runAs.uid, runAs.gid);
-  // Only trying tells: a closed parent, a container's user mapping and a file server can each be in the way.
+  // Only an attempt shows it: a closed parent, a user mapping or a file server may prevent access.
   const probe = 'cd "$1" && : > .probe && rm .probe';
   if (!succeedsAs(runAs, '/bin/sh', ['-c', probe, 'sh', directory])) throw new Error(`${directory} is out of reach`);
 }

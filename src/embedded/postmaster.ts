@@ -11,7 +11,7 @@ const HOST = '127.0.0.1';
 const START_TIMEOUT_MS = 120_000;
 const POLL_MS = 20;
 
-/** Below every system's range for outgoing connections, so that none of them sits on our port during a restart. */
+/** Below the range for outgoing connections, so that none of them takes the port during a restart. */
 const PORTS = { from: 15_000, to: 32_000 };
 
 export interface Postmaster extends Running {
@@ -23,14 +23,14 @@ export interface StartOptions {
   cluster: Cluster;
   watchdog: Watchdog;
   settings: Record<string, string>;
-  /** The port to come back on; without it, a free one. */
+  /** The port of a restart. Default: a free one. */
   port?: number;
   stop: AbortSignal;
 }
 
 /**
- * Starts PostgreSQL and resolves when it accepts connections. Another program may take the port before PostgreSQL does,
- * so an early end is tried again, on another port where the caller names none.
+ * Starts PostgreSQL and resolves when it accepts connections. Another program may take the port first, so an early end
+ * is retried, with another port where the caller names none.
  *
  * @throws `embedded_start_failed`, `embedded_start_timeout`
  */
@@ -44,7 +44,7 @@ async function tryToStart(options: StartOptions): Promise<Postmaster> {
   const port = options.port ?? (await freePort());
   const running = await watchdog.run({
     file: cluster.binaries.postgres,
-    args: ['-D', cluster.data, ...settingArguments({ ...options.settings, ...placeSettings(port) })],
+    args: ['-D', cluster.data, ...settingArguments({ ...options.settings, ...addressSettings(port) })],
     cwd: cluster.directory,
     log: cluster.log,
     runAs: cluster.runAs,
@@ -53,14 +53,14 @@ async function tryToStart(options: StartOptions): Promise<Postmaster> {
   throw await failedWithLog('embedded_start_failed', cluster, { port, ...running.ended });
 }
 
-/** Stops PostgreSQL as `pg_ctl stop -m` would, and resolves when it has ended. */
+/** Stops PostgreSQL like `pg_ctl stop -m`, and resolves when it has ended. */
 export async function stopPostmaster(running: Running, watchdog: Watchdog, mode: 'fast' | 'immediate'): Promise<void> {
   if (running.ended === undefined) watchdog.signal(mode === 'fast' ? 'SIGINT' : 'SIGQUIT');
   await running.exit;
 }
 
-/** The rest of the world can neither reach this server nor change its answers. */
-function placeSettings(port: number): Record<string, string> {
+/** Only this machine can reach the server. */
+function addressSettings(port: number): Record<string, string> {
   return { listen_addresses: HOST, port: String(port), unix_socket_directories: '' };
 }
 
@@ -72,7 +72,7 @@ function settingArguments(settings: Record<string, string>): string[] {
 async function isReady(running: Running, { cluster, watchdog, stop }: StartOptions): Promise<boolean> {
   const deadline = performance.now() + START_TIMEOUT_MS;
   while (running.ended === undefined) {
-    if (await saysReady(cluster, running.pid)) return true;
+    if (await isAccepting(cluster, running.pid)) return true;
     if (performance.now() > deadline) {
       await stopPostmaster(running, watchdog, 'immediate');
       throw await failedWithLog('embedded_start_timeout', cluster, { seconds: START_TIMEOUT_MS / 1000 });
@@ -82,8 +82,8 @@ async function isReady(running: Running, { cluster, watchdog, stop }: StartOptio
   return false;
 }
 
-/** PostgreSQL's own note of its state: the first line names its pid, the eighth says `ready` (what pg_ctl waits for). */
-async function saysReady({ data }: Cluster, pid: number | undefined): Promise<boolean> {
+/** In postmaster.pid the first line is the pid, and the eighth is `ready` when pg_ctl would stop waiting. */
+async function isAccepting({ data }: Cluster, pid: number | undefined): Promise<boolean> {
   const lines = (await readText(path.join(data, 'postmaster.pid')))?.split('\n');
   return lines?.[0] === String(pid) && lines[7]?.trim() === 'ready';
 }

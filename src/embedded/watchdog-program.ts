@@ -1,12 +1,12 @@
 /**
- * What the watchdog process runs, as plain JavaScript for `node -e`: so it starts the same from `dist/` and from
- * `src/` under tsx, with no loader. It is the parent of every PostgreSQL process, so that a signal never meets a
- * process that merely got the same pid: Node signals a child only until it has been waited for.
+ * The program of the watchdog process. It is plain JavaScript for `node -e`, so that it needs no loader and starts the
+ * same from `dist/` and from `src/`. It is the parent of every PostgreSQL process. A parent can signal its child
+ * safely: no other process gets the child's pid before the parent has waited for it.
  *
  * Orders arrive on stdin, one JSON document a line: `{"run": {file, args, cwd, env, uid, gid, log}}` starts a program,
- * `{"signal": "SIGINT"}` signals it. Events leave on stdout: `{"pid": n}`, `{"exit": {code, signal, error}}`.
- * The end of stdin is the end of the program that started us, whichever way it ended: the running program is told to
- * stop, fast, then immediately, then killed, and the directory in argv[1] is removed.
+ * `{"signal": "SIGINT"}` signals it. Events leave on stdout: `{"pid": n}`, `{"exit": {code, signal, error}}`. When
+ * stdin ends, the program that started the watchdog has ended. Then the watchdog stops its child (fast, then
+ * immediately, then with SIGKILL) and removes the directory in argv[1].
  */
 export const WATCHDOG_PROGRAM = String.raw`
 const { spawn } = require('node:child_process');
@@ -15,9 +15,9 @@ const [directory, graceMs] = [process.argv[1], Number(process.argv[2])];
 let child = null;
 let ending = false;
 
-const tell = (event) => process.stdout.write(JSON.stringify(event) + '\n');
+const emit = (event) => process.stdout.write(JSON.stringify(event) + '\n');
 process.stdout.on('error', () => {});
-// Whoever signals a whole terminal or service means the program above: its end is what ends us.
+// A signal to a whole terminal or service is for the program above. The watchdog ends after it.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {});
 
 function run({ file, args, cwd, env, uid, gid, log }) {
@@ -25,7 +25,7 @@ function run({ file, args, cwd, env, uid, gid, log }) {
     const output = openSync(log, 'a', 0o600);
     child = spawn(file, args, { cwd, env, uid, gid, detached: true, stdio: ['ignore', output, output] });
     closeSync(output);
-    if (child.pid !== undefined) tell({ pid: child.pid });
+    if (child.pid !== undefined) emit({ pid: child.pid });
     child.once('error', (error) => ended({ error: error.code }));
     child.once('exit', (code, signal) => ended({ code, signal }));
   } catch (error) {
@@ -34,9 +34,9 @@ function run({ file, args, cwd, env, uid, gid, log }) {
 }
 
 function ended(exit) {
-  if (child !== null && child.pid !== undefined && exit.error) return; // a signal that could not be sent
+  if (child !== null && child.pid !== undefined && exit.error) return; // the error is a signal that could not be sent
   child = null;
-  tell({ exit });
+  emit({ exit });
   if (ending) leave();
 }
 

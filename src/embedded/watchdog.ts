@@ -7,14 +7,14 @@ import type { RunAs } from './run-as.js';
 import { succeedsAs } from './run-as.js';
 import { WATCHDOG_PROGRAM } from './watchdog-program.js';
 
-/** How long a server may take over a fast shutdown, and then over an immediate one. */
+/** The time for a fast shutdown, and then for an immediate one. */
 const GRACE_MS = 5_000;
 
 export interface Order {
   file: string;
   args: string[];
   cwd: string;
-  /** The file that takes what the program prints. */
+  /** The file for the output of the program. */
   log: string;
   runAs: RunAs | undefined;
 }
@@ -22,7 +22,7 @@ export interface Order {
 export interface Exit {
   code?: number | null;
   signal?: string | null;
-  /** The system's code when the program could not be started at all, or `watchdog_lost`. */
+  /** The system's code when the program could not be started, or `watchdog_lost`. */
   error?: string;
 }
 
@@ -30,7 +30,7 @@ export interface Exit {
 export interface Running {
   pid: number | undefined;
   exit: Promise<Exit>;
-  /** Set once it has ended. */
+  /** Set when it has ended. */
   ended?: Exit;
 }
 
@@ -39,18 +39,20 @@ interface Event {
   exit?: Exit;
 }
 
-/** Our end of the watchdog process, which runs one program at a time and ends it when we end, kill -9 included. */
+/**
+ * Controls the watchdog process, which runs one program at a time and ends it when this process ends, also by SIGKILL.
+ */
 export class Watchdog {
   readonly #process: ChildProcess;
   readonly #gone: Promise<number | null>;
   #busy = 0;
   #onEvent: ((event: Event) => void) | undefined;
 
-  /** @param removeAtEnd the directory that goes when the watchdog ends; without it, everything stays */
+  /** @param removeAtEnd the directory that the watchdog removes when it ends */
   constructor(removeAtEnd: string | undefined) {
     this.#process = spawn(process.execPath, ['-e', WATCHDOG_PROGRAM, removeAtEnd ?? '', String(GRACE_MS)], {
       cwd: '/',
-      detached: true, // Ctrl-C reaches every process of the terminal's group, and must not reach this one
+      detached: true, // Ctrl-C signals every process of the terminal's group, and must not signal this one
       stdio: ['pipe', 'pipe', 'ignore'],
       env: cleanEnvironment(),
     });
@@ -63,12 +65,12 @@ export class Watchdog {
       });
     });
     void this.#gone.then(() => this.#onEvent?.({ exit: { error: 'watchdog_lost' } }));
-    this.#process.stdin!.on('error', () => undefined); // a lost watchdog is told by its exit
+    this.#process.stdin!.on('error', () => undefined); // its exit reports a lost watchdog
     createInterface({ input: this.#process.stdout! }).on('line', (line) => this.#onEvent?.(JSON.parse(line) as Event));
     this.#rest();
   }
 
-  /** Runs a program and resolves once it has a pid, or has failed to get one. One at a time. */
+  /** Starts a program and resolves when it has a pid or has failed to start. */
   async run({ runAs, ...order }: Order): Promise<Running> {
     return new Promise((resolve) => {
       let finish: (exit: Exit) => void;
@@ -91,7 +93,7 @@ export class Watchdog {
     this.#send({ signal });
   }
 
-  /** Stops what runs, removes the directory, and resolves when all of it is done. */
+  /** Stops the program, removes the directory, and resolves when both is done. */
   async end(): Promise<void> {
     this.#process.stdin!.end();
     const code = await this.working(() => this.#gone);
@@ -102,7 +104,7 @@ export class Watchdog {
     });
   }
 
-  /** Keeps our process alive while the watchdog works for it; at rest, a server nobody stopped keeps no program from ending. */
+  /** Keeps this process alive while the watchdog works. At other times a running server does not prevent its end. */
   async working<T>(work: () => Promise<T>): Promise<T> {
     if (this.#busy++ === 0) for (const handle of this.#handles()) handle.ref();
     try {
@@ -125,7 +127,7 @@ export class Watchdog {
   }
 }
 
-/** Neither our PG* variables nor our NODE_OPTIONS are meant for these processes, and messages are to be in English. */
+/** Without PG* variables and NODE_OPTIONS, which are not for these processes, and with messages in English. */
 function cleanEnvironment(): Record<string, string> {
   const kept = ['PATH', 'LD_LIBRARY_PATH', 'TMPDIR', 'TEMP', 'SystemRoot'].flatMap((name) => {
     const value = process.env[name];
@@ -136,7 +138,7 @@ function cleanEnvironment(): Record<string, string> {
 
 let deathSignal: boolean | undefined;
 
-/** Where Linux offers it, the kernel stops the program should somebody kill the watchdog itself. */
+/** On Linux the kernel stops the program when the watchdog itself is killed. */
 function withDeathSignal<T extends { file: string; args: string[] }>(order: T): T {
   deathSignal ??= process.platform === 'linux' && succeedsAs(undefined, 'setpriv', ['--pdeathsig', 'INT', 'true']);
   if (!deathSignal) return order;

@@ -1,7 +1,8 @@
 import type { WriteSession } from '../database/session.js';
+import { JOIN_RUN_AT_WORK } from './run-at-work.js';
 import type { RunPace } from './runs.js';
 
-/** What steers a run from another terminal; null leaves the choice to the run's own command line. */
+/** What `pause`, `resume` and `tune` set; null: the command line of the run decides. */
 export interface Control {
   paused: boolean;
   concurrency: number | null;
@@ -11,25 +12,24 @@ export interface Control {
   max_lag: number | null;
 }
 
-/** A change of the steering: what held, what holds now, and what the run at work asked for itself; null: none is. */
+/** A change: the values before and after it, and the options of the run that leads; null: no run leads. */
 export interface Steered {
   before: Control;
   after: Control;
   run: { pace: RunPace | null } | null;
 }
 
-/** The row is held until the change is made, so that no other change comes in between from and to. */
+/** The row is locked until the change is made, so that no other change comes between before and after. */
 const BEFORE = 'SELECT paused, concurrency, batch_time, max_lag FROM keylift.control FOR UPDATE';
 
-/** A migration that begins afresh is not held up, or slowed down, by what was said to one that was taken back. */
+/** After a rollback the next migration starts without the settings of the old one. */
 export async function forgetSteering(session: WriteSession): Promise<void> {
   await session.query(
     'UPDATE keylift.control SET paused = false, concurrency = NULL, batch_time = NULL, max_lag = NULL',
   );
 }
 
-const AT_WORK = `
-  SELECT r.pace FROM keylift.control c JOIN keylift.runs r ON r.run_id = c.owner AND c.owned_until > clock_timestamp()`;
+const AT_WORK = `SELECT r.pace FROM keylift.control c ${JOIN_RUN_AT_WORK} WHERE r.run_id IS NOT NULL`;
 
 /**
  * Changes what is given. A run looks before each batch.

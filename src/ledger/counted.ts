@@ -5,7 +5,7 @@ import { chunkEnd, chunksBetween, type Chunk } from '../mapping/chunks.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 
 /** Where the batches of this attempt have counted $1 keys more. */
-const COUNTED_ENDS = sql`
+export const COUNTED_ENDS = sql`
   SELECT upto_id::text AS upto
   FROM (
     SELECT upto_id,

@@ -2,14 +2,14 @@ import { hostname } from 'node:os';
 import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
 import type { WriteSession } from '../database/session.js';
 
-/** A lease is kept alive this often and lost after this long, in seconds. */
+/** A heartbeat renews a lease this often; without one the lease ends after this long. Seconds. */
 export const HEARTBEAT_SECONDS = 2;
 export const LEASE_SECONDS = 20;
 
 /** A running command, as the ledger knows it. */
 export interface Run {
   runId: string;
-  /** Holds the lead; false while it only helps. */
+  /** False while the run only helps another one. */
   leads: boolean;
 }
 
@@ -19,9 +19,9 @@ export interface RunFacts {
   pace?: RunPace;
 }
 
-/** What the run's command line asked for, for whoever watches it from elsewhere; `tune` overrides it. */
+/** The options of the run's command line, for `status`; `tune` overrides them. */
 export interface RunPace {
-  /** The last stage it is to go through; null for a command that goes through none. */
+  /** The last stage; null for a command that goes through none. */
   until: string | null;
   concurrency: number;
   /** Seconds. */
@@ -30,7 +30,7 @@ export interface RunPace {
   max_lag: number | null;
 }
 
-/** Who holds the lease that keeps two operators from steering at once. */
+/** The run that leads: only one does at a time. */
 export interface Owner {
   run_id: string;
   command: string;
@@ -40,7 +40,7 @@ export interface Owner {
   seconds_left: number;
 }
 
-/** Enters a run in the ledger, with a lease of its own: a batch is only written while it lasts. */
+/** Enters a run in the ledger, with a lease of its own: the run may write only while it lasts. */
 export async function enterRun(session: WriteSession, facts: RunFacts): Promise<Run> {
   const { run_id: runId } = await session.one<{ run_id: string }>(
     `INSERT INTO keylift.runs (command, host, pid, version, attempt, lease_until, pace)
@@ -57,7 +57,7 @@ export async function enterRun(session: WriteSession, facts: RunFacts): Promise<
   return { runId, leads: false };
 }
 
-/** Takes the lead when nobody holds it, or its holder's lease has run out. Null: taken. Otherwise: who leads. */
+/** Takes the lead when no run has it, or the lease of its owner has ended. Returns null, or the owner. */
 export async function takeLead(session: WriteSession, run: Run): Promise<Owner | null> {
   const { rowCount } = await session.query(
     `UPDATE keylift.control SET owner = $1, fence = fence + 1, owned_until = clock_timestamp() + make_interval(secs => $2)
@@ -72,7 +72,7 @@ export async function takeLead(session: WriteSession, run: Run): Promise<Owner |
   );
 }
 
-/** Ends the run of an owner known to be dead, unless it has given a sign of life since; its lease ends with it. */
+/** Ends the run and the lease of an owner that is gone, unless it has sent a heartbeat since. */
 export async function expireOwner(session: WriteSession, owner: Owner): Promise<void> {
   await session.query(
     `WITH dead AS (
@@ -83,7 +83,7 @@ export async function expireOwner(session: WriteSession, owner: Owner): Promise<
   );
 }
 
-/** Did the owner's process end on this very machine? On another one only its lease can tell. */
+/** True when the owner's process was on this machine and has ended. On another machine only its lease can show that. */
 export function isDeadHere(owner: Owner): boolean {
   if (owner.host !== hostname() || owner.pid === process.pid) return false;
   try {
@@ -95,8 +95,8 @@ export function isDeadHere(owner: Owner): boolean {
 }
 
 /**
- * Prolongs the run's lease, and the lead if it has it. False when either is lost: a run stopped past its lease and
- * woken must not write, as somebody else may be at work.
+ * Renews the run's lease, and the lead if the run has it. False when either is lost: a process that was suspended for
+ * longer than its lease must not write, since another run may have taken over.
  */
 export async function heartbeat(session: WriteSession, run: Run): Promise<boolean> {
   const own = await session.query(
@@ -112,7 +112,7 @@ export async function heartbeat(session: WriteSession, run: Run): Promise<boolea
   return lead.rowCount === 1;
 }
 
-/** Gives the lead back, if the run has it, and closes the run's entry. */
+/** Gives the lead back, if the run has it, and records the end of the run. */
 export async function endRun(
   session: WriteSession,
   run: Run,
@@ -125,7 +125,7 @@ export async function endRun(
   );
 }
 
-/** The refusal a second operator gets. */
+/** The refusal while another run leads. */
 export function anotherRun(owner: Owner): KeyliftError {
   return keyliftError('another_run', {
     message: `another run is active: ${owner.command} on ${owner.host}, process ${String(owner.pid)}`,

@@ -126,7 +126,9 @@ const outcomeTables = (schema: MappedSchema): Statement[] => {
       title: 'table keylift.outcomes',
       text: sql`
         CREATE TABLE keylift.outcomes AS
-        SELECT ${id} AS key_id, ${id} AS account_key_id, ${id} AS group_key_id FROM ${l.keys} k WHERE false;
+        SELECT ${id} AS key_id, ${id} AS account_key_id, ${id} AS group_key_id
+        FROM ${l.keys} k
+        WHERE false;
         ALTER TABLE keylift.outcomes
           ADD PRIMARY KEY (key_id),
           ADD COLUMN outcome text NOT NULL CHECK (outcome IN ('merge', 'hold', 'exception')),

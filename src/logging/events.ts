@@ -1,4 +1,4 @@
-/** Everything that the log can tell, by name; docs/logs.md says what each means and brings along. */
+/** The names of all log events; docs/logs.md explains each with its fields. */
 export const LOG_EVENTS = [
   'command',
   'doubt',
@@ -9,6 +9,7 @@ export const LOG_EVENTS = [
   'step',
   'progress',
   'batch',
+  'transaction',
   'retry',
   'given_up',
   'waiting',
@@ -29,17 +30,17 @@ export interface LoggedRange {
 }
 
 /**
- * What a line of the log may hold beside its time, level, event and message: schemas/log-line.schema.json. Ids, counts
- * and words, never a token.
+ * The fields of a log line, in addition to time, level, event and message: schemas/log-line.schema.json. They hold ids,
+ * counts and words, never a token.
  */
 export interface LogFields extends Partial<LoggedRange> {
   run_id?: string;
-  /** The stage under way. */
+  /** The current stage. */
   stage?: string;
   command?: string;
   /** The batch's number in the ledger. */
   batch?: number;
-  /** Ranges that one batch had claimed. */
+  /** The ranges of one batch. */
   ranges?: readonly LoggedRange[];
   tries?: number;
   rows?: number;
@@ -47,18 +48,20 @@ export interface LogFields extends Partial<LoggedRange> {
   stayed?: number;
   set_aside?: number;
   rows_per_second?: number;
-  /** How long it took, in milliseconds. */
+  /** Duration in milliseconds. */
   ms?: number;
-  /** What is waited for, by kind. */
+  /** The kind of wait. */
   kind?: string;
   reason?: string;
   sqlstate?: string;
+  /** The name of a transaction. */
+  transaction?: string;
   case?: string;
   ok?: boolean;
   code?: string;
   exit_code?: number;
-  /** What an error says of itself. */
+  /** The facts of an error. */
   facts?: Record<string, unknown>;
-  /** A bug's. */
+  /** The stack of a bug. */
   stack?: string;
 }

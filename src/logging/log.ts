@@ -1,28 +1,28 @@
 import { once } from 'node:events';
-import { createWriteStream, fchmodSync, fstatSync, openSync, type WriteStream } from 'node:fs';
+import { createWriteStream, type WriteStream } from 'node:fs';
 import { createRequire } from 'node:module';
 import type winston from 'winston';
 import { redactValue } from '../config/redact.js';
-import { keyliftError } from '../errors/keylift-error.js';
 import { forJson, forTerminal } from '../escaping.js';
+import { openToAppend } from '../files/append.js';
 import type { LogEvent, LogFields } from './events.js';
 import { LOG_LEVELS, type Logger, type LogLevel } from './logger.js';
 
 export interface LogOptions {
   stderr: NodeJS.WritableStream;
   level?: LogLevel;
-  /** JSON lines are appended to this file, which nobody but its owner may read (mode 0600), also where it was there before. */
+  /** JSON lines are appended to this file. Only its owner may read it (mode 0600), even if it existed before. */
   file?: string | undefined;
-  /** Masked wherever they appear. */
+  /** Texts that are masked in every line. */
   secrets?: readonly string[];
   now?: () => Date;
 }
 
 export interface Log {
   logger: Logger;
-  /** For the file alone: what the terminal is told in other words, or shown as a picture. */
+  /** Writes to the file only: for what the terminal shows in another form. */
   fileOnly: Logger;
-  /** Resolves when the file has everything. */
+  /** Resolves when the file is complete. */
   close(): Promise<void>;
 }
 
@@ -35,10 +35,10 @@ interface Entry {
   fileOnly: boolean;
 }
 
-/** Loaded for the first line: a command that only prints its answer has none, and need not wait for it. */
+/** Loaded at the first line, so that a command without log lines does not wait for it. */
 const loadWinston = (): typeof winston => createRequire(import.meta.url)('winston') as typeof winston;
 
-/** Human lines on stderr and, if asked for, JSON lines in a file. Throws `log_file_unwritable`. */
+/** Opens the log: lines for people on stderr and, with a file, JSON lines. @throws `log_file_unwritable` */
 export function openLog({ stderr, level = 'info', file, secrets = [], now = () => new Date() }: LogOptions): Log {
   const stream = file === undefined ? undefined : openFile(file, stderr);
   let log: winston.Logger | undefined;
@@ -64,7 +64,7 @@ export function openLog({ stderr, level = 'info', file, secrets = [], now = () =
     (event: LogEvent, message: string, fields: LogFields = {}) => {
       if ((fileOnly && stream === undefined) || LOG_LEVELS.indexOf(entryLevel) > LOG_LEVELS.indexOf(level)) return;
       log ??= begin();
-      // The fields stay below a key of their own: winston has a meaning for some names.
+      // The fields have a key of their own, because winston interprets some names.
       log.log({
         level: entryLevel,
         event,
@@ -84,35 +84,13 @@ export function openLog({ stderr, level = 'info', file, secrets = [], now = () =
 }
 
 function openFile(file: string, stderr: NodeJS.WritableStream): WriteStream {
-  let descriptor: number;
-  try {
-    descriptor = openSync(file, 'a', 0o600);
-  } catch (error) {
-    throw keyliftError('log_file_unwritable', {
-      message: `the log file ${file} cannot be written (${String((error as NodeJS.ErrnoException).code)})`,
-      facts: { file },
-      cause: error,
-    });
-  }
-  narrow(descriptor, { file, stderr });
+  const output = { file, what: 'the log file', code: 'log_file_unwritable' } as const;
+  const descriptor = openToAppend(output, (reason) => stderr.write(`warning: the log file ${file}: ${reason}\n`));
   const stream = createWriteStream(file, { fd: descriptor });
-  // A full disk must not end a migration that is otherwise well.
+  // A full disk must not end the migration.
   stream.once('error', (error) => stderr.write(`the log file ${file} cannot be written any more: ${error.message}\n`));
   stream.on('error', () => undefined);
   return stream;
-}
-
-/** Names and ids of keys are not everybody's to read. A pipe or a terminal is left as it is. */
-function narrow(descriptor: number, { file, stderr }: { file: string; stderr: NodeJS.WritableStream }): void {
-  const facts = fstatSync(descriptor);
-  if (!facts.isFile() || (facts.mode & 0o077) === 0) return;
-  try {
-    fchmodSync(descriptor, 0o600);
-  } catch (error) {
-    stderr.write(
-      `warning: others may read the log file ${file}, and its mode cannot be changed (${String((error as NodeJS.ErrnoException).code)})\n`,
-    );
-  }
 }
 
 async function close(log: winston.Logger | undefined, stream: WriteStream | undefined): Promise<void> {
@@ -141,7 +119,7 @@ function humanLine({ time, level, message, fileOnly }: Entry): string | false {
   return forTerminal(`${time.slice(11, 19)} ${label}${message}`);
 }
 
-/** A message may be indented for people. */
+/** Without the indentation of the message, which is for people. */
 function jsonLine({ time, level, event, message, fields }: Entry): string {
   return forJson({ time, level, event, message: message.trim(), ...fields });
 }

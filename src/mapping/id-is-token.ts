@@ -10,20 +10,31 @@ const SAMPLE = 1000;
  * Is the id of a key its token, or does the token only disguise it (another case, a digest)? Numbers may be equal by
  * chance in a row or two, so they count only where every row has them.
  */
-const question = ({ legacy: l, types }: MappedSchema): string => {
+export const idsAreTokens = ({ legacy: l, types }: MappedSchema): string => {
   const token = types.tokenIsBytes ? "encode(s.token, 'hex')" : 's.token::text';
   const id = 'convert_to(s.id::text, getdatabaseencoding())';
   const decided = types.idIsInteger ? 'bool_and(hit) AND count(*) > 1' : 'bool_or(hit)';
   return sql`
     /* looking whether ids are tokens */
     SELECT coalesce(${decided}, false) AS tokens
-    FROM (SELECT ${l.id()} AS id, ${l.token()} AS token FROM ${l.keys} k WHERE ${l.hasToken()} LIMIT ${SAMPLE}) s
-      CROSS JOIN LATERAL (SELECT lower(${token}) IN (lower(s.id::text), encode(${id}, 'hex'), md5(${id}), encode(sha256(${id}), 'hex'))) one (hit)`;
+    FROM (
+      SELECT ${l.id()} AS id, ${l.token()} AS token
+      FROM ${l.keys} k
+      WHERE ${l.hasToken()}
+      LIMIT ${SAMPLE}
+    ) s
+      CROSS JOIN LATERAL (
+        SELECT lower(${token}) IN (
+          lower(s.id::text),
+          encode(${id}, 'hex'),
+          md5(${id}),
+          encode(sha256(${id}), 'hex'))
+      ) one (hit)`;
 };
 
 /** Ids stand in every report, in the ledger and in logs, where no token may stand. */
 export async function idFaults(session: ReadSession, schema: MappedSchema): Promise<MappingFault[]> {
-  const { tokens } = await session.one<{ tokens: boolean }>(question(schema));
+  const { tokens } = await session.one<{ tokens: boolean }>(idsAreTokens(schema));
   if (!tokens) return [];
   return [
     {

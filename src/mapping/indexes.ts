@@ -16,7 +16,7 @@ export interface ConcurrentIndex {
 
 /** A build CONCURRENTLY that failed or was interrupted leaves an invalid index, which only costs: it is dropped first. */
 const dropInvalid = (index: ConcurrentIndex): Statement => ({
-  title: `drop index ${index.name} if an interrupted build left it invalid`,
+  title: `drop index ${index.name} if a build left it invalid`,
   text: dropText(index),
   condition: {
     query: sql`

@@ -23,8 +23,13 @@ export interface LegacyTypes {
   tokenIsBytes: boolean;
   /** ` COLLATE "default"` for a variable of a type that texts are ordered in: a parameter would take its argument's. */
   neutral: { id: string; token: string; apiId: string };
-  /** Has the legacy table an index, whole and valid, that begins with the token? */
+  /** True when the legacy table has an index, whole and valid, that begins with the token. */
   tokenIndexed: boolean;
+  /**
+   * True when that index is a B-tree, which finds the rows of an array of tokens. A hash index compares each row that it
+   * finds with the whole array.
+   */
+  tokensSorted: boolean;
   api: string;
   apiId: string;
   account: string;
@@ -123,36 +128,34 @@ function fragmentsOf(settings: Settings, { values, columns }: LegacyFacts): Lega
   const pure = legacyFragments(settings);
   const fragments = {
     ...pure,
-    hasToken: (alias?: string) => `(${notEmpty(pure.token(alias), values.token!)}) IS TRUE`,
+    hasToken: (alias?: string) => `(${notEmpty(pure.token(alias), values.types.token)}) IS TRUE`,
     writable: writableOf(pure, columns),
   };
-  return zoned(fragments, { settings, type: values.expires_at! });
+  return zoned(fragments, { settings, type: values.types.expires_at });
 }
 
 function typesOf(settings: Settings, { values, columns, keyIs }: LegacyFacts): LegacyTypes {
+  const { types, collated } = values;
   const id = columns.find((c) => c.name === settings.legacy.keys.id)!;
   return {
-    id: argumentType(values.id!),
-    idIsInteger: NUMBERS.has(values.id!),
+    id: argumentType(types.id),
+    idIsInteger: NUMBERS.has(types.id),
     idMayRepeat: keyIs === 'by partition',
     idSequence: id.sequence,
-    idDefault: idDefault(values.id!, id),
-    token: argumentType(values.token!),
-    tokenIsBytes: values.token === 'bytea',
-    neutral: {
-      id: neutral(values.id_collated),
-      token: neutral(values.token_collated),
-      apiId: neutral(values.api_id_collated),
-    },
-    tokenIndexed: values.token_indexed === 'true',
-    api: argumentType(values.api!),
+    idDefault: idDefault(types.id, id),
+    token: argumentType(types.token),
+    tokenIsBytes: types.token === 'bytea',
+    neutral: { id: neutral(collated.id), token: neutral(collated.token), apiId: neutral(collated.api_id) },
+    tokenIndexed: values.token_index !== null,
+    tokensSorted: values.token_index === 'btree',
+    api: argumentType(types.api),
     // A number in a gateway's query is an integer, which no smallint parameter takes.
-    apiId: values.api_id === 'smallint' ? 'integer' : argumentType(values.api_id!),
-    account: argumentType(values.account!),
-    lastUsedAt: values.last_used_at!,
-    createdAt: values.created_at!,
+    apiId: types.api_id === 'smallint' ? 'integer' : argumentType(types.api_id),
+    account: argumentType(types.account),
+    lastUsedAt: types.last_used_at,
+    createdAt: types.created_at,
     nativeCreatedAt:
-      settings.legacy.keys.timeZone !== undefined && WITHOUT_ZONE.has(values.created_at)
+      settings.legacy.keys.timeZone !== undefined && WITHOUT_ZONE.has(types.created_at)
         ? nowIn(settings.legacy.keys.timeZone)
         : 'now()',
     watched: watchedColumns(columns, settings),
@@ -170,7 +173,7 @@ const zoned = (l: LegacyFragments, { settings, type }: { settings: Settings; typ
   return timeZone !== undefined && WITHOUT_ZONE.has(type) ? inZone(l, timeZone) : l;
 };
 
-const neutral = (collated: string | null | undefined): string => (collated === 'true' ? ' COLLATE "default"' : '');
+const neutral = (collated: boolean): string => (collated ? ' COLLATE "default"' : '');
 
 /** The platform's own way to make an id, or a random one that fits the column. Integers come from a sequence instead. */
 function idDefault(type: string, { default: own, length }: KeyColumn): string | null {

@@ -4,22 +4,17 @@ import { literal, row, sql, type Statement } from '../database/sql.js';
 import type { LegacyFragments } from './fragments.js';
 import { onOwnPath } from './search-path.js';
 
-/** What the server says of the mapped values, as text: type names without domains, length or precision. */
+/** Values whose types the installed functions need. */
+type TypedValue = 'id' | 'token' | 'api' | 'account' | 'api_id' | 'last_used_at' | 'expires_at' | 'created_at';
+
+/** What the server says of the mapped values. */
 export interface ValueTypes {
-  id: string;
-  token: string;
-  api: string;
-  account: string;
-  api_id: string;
-  last_used_at: string;
-  expires_at: string;
-  created_at: string;
+  /** Type names without domains, length or precision. */
+  types: Record<TypedValue, string>;
   /** Is the type ordered by a collation? */
-  id_collated: string;
-  token_collated: string;
-  api_id_collated: string;
-  /** Has the legacy table an index, whole and valid, that begins with the token? */
-  token_indexed: string;
+  collated: Record<TypedValue, boolean>;
+  /** The access method of an index, whole and valid, that begins with the token: a B-tree before others; null: none. */
+  token_index: string | null;
   /** The operator's search path; null where it has no schema. */
   path: string | null;
 }
@@ -30,67 +25,65 @@ export const readValueTypes = (session: ReadSession, l: LegacyFragments, setting
 
 export function valueTypes(l: LegacyFragments, settings: Settings): Statement {
   const { token } = settings.legacy.keys;
+  const values = typedValues(l);
   return {
     title: 'read what the mapping means in this database',
     text: sql`
+      WITH RECURSIVE mapped AS (
+        -- No row is read, and no expression is computed: only the types matter.
+        SELECT
+          ${values.map(([name, value]) => `${value} AS ${name}`).join(',\n')},
+          ${triedExpressions(l)}
+        FROM
+          ${l.from}
+        WHERE false
+      ), named (name, type) AS (
+        VALUES
+          ${values.map(([name]) => `('${name}', pg_catalog.pg_typeof((SELECT ${name} FROM mapped)))`).join(',\n')}
+      ), below_domains AS (
+        SELECT n.name, t.oid, t.typbasetype, t.typcollation <> 0 AS collated
+        FROM named n
+          JOIN pg_catalog.pg_type t ON t.oid = n.type
+        UNION ALL
+        SELECT d.name, t.oid, t.typbasetype, d.collated
+        FROM below_domains d
+          JOIN pg_catalog.pg_type t ON t.oid = d.typbasetype
+      )
       SELECT
-        ${bareType(l, l.id())} AS id,
-        ${bareType(l, l.token())} AS token,
-        ${bareType(l, l.api())} AS api,
-        ${bareType(l, l.account())} AS account,
-        ${bareType(l, l.apiId())} AS api_id,
-        ${isCollated(l, l.id())} AS id_collated,
-        ${isCollated(l, l.token())} AS token_collated,
-        ${isCollated(l, l.apiId())} AS api_id_collated,
-        ${bareType(l, l.lastUsedAt())} AS last_used_at,
-        ${bareType(l, l.expiresAt())} AS expires_at,
-        ${bareType(l, l.createdAt())} AS created_at,
-        ${triedExpressions(l)},
-        EXISTS (
-          SELECT
+        pg_catalog.json_object_agg(name, pg_catalog.format_type(oid, NULL)) AS types,
+        pg_catalog.json_object_agg(name, collated) AS collated,
+        (
+          SELECT m.amname
           FROM pg_catalog.pg_index i
             JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+            JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+            JOIN pg_catalog.pg_am m ON m.oid = c.relam
           WHERE i.indrelid = ${literal(l.keys)}::regclass AND i.indisvalid AND i.indpred IS NULL
             AND a.attname = ${typeof token === 'string' ? literal(token) : 'NULL'}
-        )::text AS token_indexed,
+          ORDER BY m.amname <> 'btree', m.amname
+          LIMIT 1
+        )::text AS token_index,
         (
-          SELECT string_agg(pg_catalog.quote_ident(s), ', ')
+          SELECT pg_catalog.string_agg(pg_catalog.quote_ident(s), ', ')
           FROM pg_catalog.unnest(current_schemas(false)) s
-        ) AS path`,
+        ) AS path
+      FROM below_domains
+      WHERE typbasetype = 0`,
   };
 }
 
-const typeOf = (l: LegacyFragments, expression: string): string => sql`
-  pg_catalog.pg_typeof((
-    SELECT ${expression}
-    FROM
-      ${l.from}
-    WHERE false
-  ))`;
+const typedValues = (l: LegacyFragments): [TypedValue, string][] => [
+  ['id', l.id()],
+  ['token', l.token()],
+  ['api', l.api()],
+  ['account', l.account()],
+  ['api_id', l.apiId()],
+  ['last_used_at', l.lastUsedAt()],
+  ['expires_at', l.expiresAt()],
+  ['created_at', l.createdAt()],
+];
 
-/** The type below all domains. */
-const bareType = (l: LegacyFragments, expression: string): string => sql`
-  (
-    WITH RECURSIVE down AS (
-      SELECT t.oid, t.typbasetype
-      FROM pg_catalog.pg_type t
-      WHERE t.oid = ${typeOf(l, expression)}
-      UNION ALL
-      SELECT t.oid, t.typbasetype
-      FROM down
-        JOIN pg_catalog.pg_type t ON t.oid = down.typbasetype
-    )
-    SELECT pg_catalog.format_type(oid, NULL) FROM down WHERE typbasetype = 0
-  )`;
-
-const isCollated = (l: LegacyFragments, expression: string): string => sql`
-  (
-    SELECT typcollation <> 0
-    FROM pg_catalog.pg_type
-    WHERE oid = ${typeOf(l, expression)}
-  )::text`;
-
-/** All other values and conditions: over all tables, and over each table alone. */
+/** All values and conditions: over all tables, and over each table alone. */
 function triedExpressions(l: LegacyFragments): string {
   const ofKey = [
     ...[l.id, l.token, l.api, l.account, l.name, l.createdAt, l.lastUsedAt, l.revokedAt, l.expiresAt].map((f) => f()),
@@ -101,13 +94,13 @@ function triedExpressions(l: LegacyFragments): string {
     ...[l.createdAt(), l.lastUsedAt(), l.revokedAt()].map((date) => `${date} <= now()`),
   ];
   return sql`
-    ${typeOf(l, row([...ofKey, l.slug(), l.accountName()]))}::text AS rest,
-    ${typeOf(l, row(conditions))}::text AS conditions,
+    ${row([...ofKey, l.slug(), l.accountName()])} AS all_values,
+    ${row(conditions)} AS conditions,
     (
       SELECT ${row([...ofKey, l.isPerApiKey()])} IS NULL
       FROM ${l.keys} k
       WHERE false
-    )::text AS of_key_alone,
-    (SELECT ROW(${l.inStore()}, ${l.slug()}) IS NULL FROM ${l.apis} a WHERE false)::text AS of_api_alone,
-    (SELECT ${l.accountName()} IS NULL FROM ${l.accounts} o WHERE false)::text AS of_account_alone`;
+    ) AS of_key_alone,
+    (SELECT ROW(${l.inStore()}, ${l.slug()}) IS NULL FROM ${l.apis} a WHERE false) AS of_api_alone,
+    (SELECT ${l.accountName()} IS NULL FROM ${l.accounts} o WHERE false) AS of_account_alone`;
 }

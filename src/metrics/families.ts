@@ -7,11 +7,11 @@ import type { Family, Sample } from './openmetrics.js';
 const STATES: readonly RunState[] = ['idle', 'running', 'paused', 'waiting', 'done', 'rolled_back'];
 const SWITCHED: readonly Status['switched'][] = ['none', 'some', 'all'];
 
-/** When the file was written, and what of it is still true. */
+/** When the file was written, and if its values are current. */
 export interface Written {
   /** Seconds since 1970. */
   at: number;
-  /** The database answered; if not, all else is what it said last. */
+  /** True if the database answered. If not, all other values are those of its last answer. */
   up: boolean;
 }
 
@@ -26,19 +26,19 @@ const seconds = (name: string, help: string, ...samples: Sample[]): Family => ({
   unit: 'seconds',
 });
 
-/** 1 for the one that holds, 0 for each other. */
-const oneOf = (label: string, all: readonly string[], holds: string | null): Sample[] =>
-  all.map((value) => ({ labels: { [label]: value }, value: value === holds ? 1 : 0 }));
+/** 1 for the current value, 0 for all others. */
+const oneOf = (label: string, all: readonly string[], current: string | null): Sample[] =>
+  all.map((value) => ({ labels: { [label]: value }, value: value === current ? 1 : 0 }));
 
 const each = (label: string, values: Readonly<Record<string, number>>): Sample[] =>
   Object.entries(values).map(([name, value]) => ({ labels: { [label]: name }, value }));
 
-/** All that `--metrics-file` tells; null: the database has not answered yet. */
+/** All families of `--metrics-file`; facts are null until the database has answered. */
 export const familiesOf = (facts: MetricsFacts | null, { at, up }: Written): Family[] => [
-  gauge('up', 'The database answered when this was written; if not, all else is what it said last.', {
+  gauge('up', 'The database answered when this was written; if not, all other values are those of its last answer.', {
     value: up ? 1 : 0,
   }),
-  seconds('written_timestamp_seconds', 'When this was written, by the clock of the machine that keylift runs on.', {
+  seconds('written_timestamp_seconds', 'When this was written, by the clock of the machine on which keylift runs.', {
     value: at,
   }),
   ...(facts === null
@@ -53,22 +53,22 @@ export const familiesOf = (facts: MetricsFacts | null, { at, up }: Written): Fam
 ];
 
 const progressOf = ({ status, counts }: MetricsFacts): Family[] => [
-  gauge('state', 'What the migration is at.', ...oneOf('state', STATES, status.state)),
+  gauge('state', 'The state of the migration.', ...oneOf('state', STATES, status.state)),
   gauge(
     'stage_done',
-    'Stages that are completed.',
+    'Completed stages.',
     ...STAGES.map((stage) => ({ labels: { stage }, value: reachedBy(status.stage, stage) })),
   ),
   seconds(
     'stage_seconds',
-    'What completed stages took.',
+    'Duration of completed stages.',
     ...status.stages.map((done) => ({ labels: { stage: done.stage }, value: done.seconds })),
   ),
   gauge('per_api_keys', 'Per-API keys in all.', { value: status.total }),
-  gauge('looked_at_keys', 'Keys that batches have accounted for.', { value: status.looked_at }),
+  gauge('looked_at_keys', 'Keys that batches have processed.', { value: status.looked_at }),
   gauge(
     'outcome_keys',
-    'Keys by what became of them so far.',
+    'Keys by outcome so far.',
     ...each('outcome', {
       move: status.moved,
       stay: counts.stay,
@@ -90,38 +90,40 @@ const reachedBy = (stage: string | null, other: string): number =>
     : 0;
 
 const paceOf = (status: Status): Family[] => [
-  gauge('batches', 'Batches by state; failed ones are left for another run.', ...each('state', status.batches)),
-  gauge('rows_per_second', 'Pace of the last half minute.', { value: status.rows_per_second }),
-  seconds('left_seconds', 'Time left, once the pace is steady.', { value: status.seconds_left }),
-  seconds('batch_seconds', 'What the last batches took on average.', { value: status.batch_seconds }),
+  gauge('batches', 'Batches by state; another run tries failed ones again.', ...each('state', status.batches)),
+  gauge('rows_per_second', 'Rate of the last half minute.', { value: status.rows_per_second }),
+  seconds('left_seconds', 'Time left, once the rate is steady.', { value: status.seconds_left }),
+  seconds('batch_seconds', 'Average duration of the last batches.', { value: status.batch_seconds }),
   gauge('concurrency', 'Batches at once, for each run.', { value: status.concurrency }),
-  seconds('replica_lag_seconds', 'The furthest replica.', { value: status.lag_seconds }),
+  seconds('replica_lag_seconds', 'Lag of the slowest replica.', { value: status.lag_seconds }),
 ];
 
 const waitsOf = ({ waiting, waits }: Counts): Family[] => [
-  gauge('waiting', 'What the run waits for right now.', ...oneOf('kind', WAIT_KINDS, waiting)),
+  gauge('waiting', 'What the run waits for now.', ...oneOf('kind', WAIT_KINDS, waiting)),
   {
     name: 'keylift_waits',
     type: 'counter',
-    help: 'Waits that are over.',
+    help: 'Finished waits.',
     samples: waits.map(({ kind, times }) => ({ labels: { kind }, value: times })),
   },
   {
     name: 'keylift_waited_seconds',
     type: 'counter',
     unit: 'seconds',
-    help: 'How long waits that are over were together.',
+    help: 'Total duration of finished waits.',
     samples: waits.map((wait) => ({ labels: { kind: wait.kind }, value: wait.seconds })),
   },
 ];
 
 const runOf = ({ status, counts }: MetricsFacts): Family[] => [
-  gauge('runs', 'Runs at work, those that help included.', { value: status.run?.runs ?? 0 }),
-  seconds('lease_seconds', 'Until the lease of the run that leads ends, unless it is prolonged.', {
+  gauge('runs', 'Active runs, including those that help.', { value: status.run?.runs ?? 0 }),
+  seconds('lease_seconds', 'Time until the lease of the leading run ends, unless the run extends it.', {
     value: counts.lease,
   }),
-  gauge('last_exit_code', 'Exit code of the latest run that ended.', { value: counts.last_exit }),
-  seconds('last_ended_timestamp_seconds', 'When it ended, by the clock of the database.', { value: counts.last_ended }),
+  gauge('last_exit_code', 'Exit code of the latest run that has ended.', { value: counts.last_exit }),
+  seconds('last_ended_timestamp_seconds', 'When that run ended, by the clock of the database.', {
+    value: counts.last_ended,
+  }),
 ];
 
 const proofOf = ({ proof }: Counts): Family[] =>
@@ -129,13 +131,13 @@ const proofOf = ({ proof }: Counts): Family[] =>
     ? []
     : [
         gauge('proof_ok', 'The latest proof passed.', { value: proof.ok ? 1 : 0 }),
-        seconds('proof_timestamp_seconds', 'When it was made, by the clock of the database.', {
+        seconds('proof_timestamp_seconds', 'When that proof was made, by the clock of the database.', {
           value: proof.proven_at,
         }),
-        gauge('proof_keys', 'Account keys it compared, and what it found.', ...each('counter', proof.keys)),
+        gauge('proof_keys', 'Account keys that the proof compared, by result.', ...each('counter', proof.keys)),
         gauge(
           'proof_authorization',
-          'Pairs of token and API that open otherwise than before.',
+          'Pairs of token and API that open differently than before.',
           ...each('counter', proof.authorization),
         ),
       ];

@@ -1,49 +1,49 @@
-import { replaceFile } from '../files/replace-file.js';
+import { writeText } from '../files/write.js';
 import { restAfter } from '../status/watch.js';
 import { pause } from '../timing.js';
 import type { MetricsFacts } from './facts.js';
 import { familiesOf } from './families.js';
 import { openMetrics } from './openmetrics.js';
 
-/** As often as somebody who collects it looks, or less where a look takes the database long. */
+/** At the usual interval of a collector, or less often where reading takes the database long. */
 const EVERY_MS = 5_000;
 
 export interface MetricsOptions {
   file: string;
-  /** Stands with every sample: files of several migrations may be collected in one place. */
+  /** A label of every sample, because one collector may read files of several migrations. */
   database: string;
   read: () => Promise<MetricsFacts>;
-  /** Told once when the file cannot be written any more; the run goes on. */
+  /** Called once when the file can no longer be written. The run continues. */
   onFailure: (error: unknown) => void;
   /** Milliseconds since 1970. */
   now?: () => number;
-  /** Ends early when its signal aborts. */
+  /** Ends when its signal aborts. */
   wait?: (ms: number, ended: AbortSignal) => Promise<void>;
 }
 
 const untilAborted = (ms: number, ended: AbortSignal): Promise<void> => pause(ms, ended).catch(() => undefined);
 
 /**
- * Does `work` with the file kept up to date: before it, every few seconds, and when it has ended, however it did.
+ * Does `work` and writes the file before it, every few seconds, and after it, also when it fails.
  *
- * @throws `metrics_unwritable` before `work` begins where the file cannot be written; whatever `work` throws.
+ * @throws `metrics_unwritable` before `work` begins where the file cannot be written; all that `work` throws.
  */
 export async function withMetricsFile<T>(options: MetricsOptions, work: () => Promise<T>): Promise<T> {
   const { now = Date.now, wait = untilAborted } = options;
-  const look = lookAt(options, now);
-  await look();
+  const write = writerOf(options, now);
+  await write();
   const ended = new AbortController();
-  const failure = { told: false };
-  const lookOn = async (): Promise<void> => {
-    await look().catch((error: unknown) => {
-      if (!failure.told) options.onFailure(error);
-      failure.told = true;
+  const failure = { reported: false };
+  const tryToWrite = async (): Promise<void> => {
+    await write().catch((error: unknown) => {
+      if (!failure.reported) options.onFailure(error);
+      failure.reported = true;
     });
   };
   const keeping = (async () => {
     while (!ended.signal.aborted) {
       const began = now();
-      await lookOn();
+      await tryToWrite();
       await wait(Math.max(EVERY_MS, restAfter(now() - began)), ended.signal);
     }
   })();
@@ -52,12 +52,12 @@ export async function withMetricsFile<T>(options: MetricsOptions, work: () => Pr
   } finally {
     ended.abort();
     await keeping;
-    await lookOn();
+    await tryToWrite();
   }
 }
 
-/** One look and one file; when the database does not answer, what it said last is written again, and that it is down. */
-function lookAt({ file, database, read }: MetricsOptions, now: () => number): () => Promise<void> {
+/** Reads and writes once. Without an answer of the database it writes the last values, marked as not up. */
+function writerOf({ file, database, read }: MetricsOptions, now: () => number): () => Promise<void> {
   let facts: MetricsFacts | null = null;
   return async () => {
     const up = await read().then(
@@ -68,6 +68,7 @@ function lookAt({ file, database, read }: MetricsOptions, now: () => number): ()
       () => false,
     );
     const text = openMetrics(familiesOf(facts, { at: now() / 1000, up }), { database });
-    await replaceFile({ file, kind: 'metrics', mode: 0o644 }, (append) => append(text));
+    // Numbers without names or ids, which the program of another user collects.
+    await writeText({ file, what: 'the metrics file', code: 'metrics_unwritable' }, text, { readers: 'collector' });
   };
 }

@@ -1,15 +1,15 @@
 import { forOpenMetrics } from '../escaping.js';
 
-/** A number with its labels; names of labels and their values are keylift's own words, never a key's. */
+/** A number with its labels. keylift chooses the names and values of labels; they never come from a key. */
 export interface Sample {
   labels?: Readonly<Record<string, string>>;
-  /** Null: nobody knows, and the sample is left out. */
+  /** Null if unknown; the sample is left out. */
   value: number | null;
 }
 
-/** Only what a Prometheus of any age reads, too: no `info`, no `stateset`. */
+/** Has only types that every version of Prometheus reads: no `info`, no `stateset`. */
 export interface Family {
-  /** With the unit at its end; a counter's samples get `_total` behind it. */
+  /** Ends with the unit. Samples of a counter get the suffix `_total`. */
   name: string;
   type: 'gauge' | 'counter';
   unit?: 'seconds';
@@ -17,12 +17,12 @@ export interface Family {
   samples: readonly Sample[];
 }
 
-/** Families as OpenMetrics text, each sample with these labels before its own. A family without a sample is left out. */
+/** Families as OpenMetrics text. Each sample also gets these labels. A family without a sample is left out. */
 export function openMetrics(families: readonly Family[], labels: Readonly<Record<string, string>>): string {
-  const told = families
+  const shown = families
     .map((family) => ({ ...family, samples: family.samples.filter(({ value }) => value !== null) }))
     .filter(({ samples }) => samples.length > 0);
-  return `${told.flatMap((family) => familyLines(family, labels)).join('\n')}\n# EOF\n`;
+  return `${shown.flatMap((family) => familyLines(family, labels)).join('\n')}\n# EOF\n`;
 }
 
 function familyLines({ name, type, unit, help, samples }: Family, common: Readonly<Record<string, string>>): string[] {

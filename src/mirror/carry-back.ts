@@ -131,7 +131,7 @@ const isChanged = (column: CarriedBack): string => `record_image_ne(ROW(o.${colu
 /** The assignments of the columns that changed in any row; null where none did. */
 const findChanges = (columns: readonly CarriedBack[], into = ''): string => sql`
   SELECT nullif(array_remove(ARRAY[
-    ${commaList(columns.map((c, at) => `CASE WHEN bool_or(${isChanged(c)}) THEN ${literal(assignment(c, at))} END`))}
+    ${commaList(columns.map(changeOf))}
   ], NULL), '{}')
   ${into}
   FROM new_rows n JOIN old_rows o ON o.id = n.id
@@ -140,14 +140,23 @@ const findChanges = (columns: readonly CarriedBack[], into = ''): string => sql`
 /** Where the assignments go, in a statement for `format`. */
 const ASSIGNMENTS = '/* changes */';
 
-const assignment = (column: CarriedBack, at: number): string => `${column.legacy} = ${carriedValue(column, at)}`;
+/** The assignment of a column as a literal of two lines, which PostgreSQL joins; null where no row changed it. */
+function changeOf(column: CarriedBack, at: number): string {
+  const [when, then] = carriedParts(column, at);
+  return sql`
+    CASE WHEN bool_or(${isChanged(column)})
+      THEN ${literal(`${column.legacy} = ${when}`)}
+        ${literal(` ${then}`)} END`;
+}
 
 /** The value that the per-API row `k` gets from the change `m`. */
-const carriedValue = (column: CarriedBack, at: number): string => {
+const carriedValue = (column: CarriedBack, at: number): string => carriedParts(column, at).join('\n  ');
+
+function carriedParts(column: CarriedBack, at: number): [when: string, then: string] {
   const [before, after] = [`m.old_${String(at)}`, `m.new_${String(at)}`];
   const applies = `${column.ownRowOnly ? 'm.key_id = m.id AND ' : ''}record_image_ne(ROW(${before}), ROW(${after}))`;
-  return `CASE WHEN ${applies} THEN ${after} ELSE k.${column.legacy} END`;
-};
+  return [`CASE WHEN ${applies}`, `THEN ${after} ELSE k.${column.legacy} END`];
+}
 
 /** Changed account keys as `m (id, key_id, old_0, new_0, …)`: a row for each per-API row. */
 function changedRows(columns: readonly CarriedBack[]): string {

@@ -51,7 +51,9 @@ function guardUpdate({ legacy: l, searchPath }: MappedSchema): InstalledFunction
           ROW(NEW.id, NEW.scope, NEW.origin_api_id),
           ROW(OLD.id, OLD.scope, OLD.origin_api_id)
         ) THEN
-          IF NOT ${exists('OLD.account_id')} AND ${exists('NEW.account_id')} THEN RETURN NULL; END IF;
+          IF NOT ${exists('OLD.account_id')}
+            AND ${exists('NEW.account_id')}
+          THEN RETURN NULL; END IF;
         END IF;
         RAISE EXCEPTION 'id, scope, origin_api_id and the account of a moved key are keylift''s'
           ${REFUSED},

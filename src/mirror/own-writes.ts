@@ -55,11 +55,17 @@ const ownWrite = (): InstalledFunction =>
 
 /** In a trigger function: did keylift write the row or statement that fired it? It costs the platform one comparison. */
 export const IS_OWN_WRITE = sql`
-  ${SETTING} <> '' AND ${SETTING} = keylift.own_write(split_part(${SETTING}, ':', 1), pg_trigger_depth())`;
+  ${SETTING} <> ''
+  AND ${SETTING} = keylift.own_write(
+    split_part(${SETTING}, ':', 1), pg_trigger_depth()
+  )`;
 
 /** The same for the bulk writes of a stage alone. */
 export const IS_WRITE_OF_STAGE = sql`
-  ${SETTING} <> '' AND ${SETTING} = keylift.own_write('stage', pg_trigger_depth())`;
+  ${SETTING} <> ''
+  AND ${SETTING} = keylift.own_write(
+    'stage', pg_trigger_depth()
+  )`;
 
 /** A stage marks what its transaction writes until its end. */
 export const MARK_WRITES_OF_STAGE = `SELECT set_config('keylift.writer', keylift.own_write('stage', 1), true)`;

@@ -11,7 +11,13 @@ import type { MappedSchema } from '../mapping/inspect.js';
  */
 
 /** In the WHERE of a statement that writes: evaluated once, before its first row. */
-export const ON_PLATFORM_PATH = `(SELECT set_config('search_path', ${PLATFORM_PATH}, true)) IS NOT NULL`;
+export const ON_PLATFORM_PATH = sql`
+  (
+    SELECT set_config(
+      'search_path',
+      ${PLATFORM_PATH},
+      true)
+  ) IS NOT NULL`;
 
 /** Behind such a statement, in a function with a text variable `path`. */
 export const backOnOwnPath = ({ searchPath }: Pick<MappedSchema, 'searchPath'>): string =>

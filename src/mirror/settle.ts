@@ -48,7 +48,9 @@ export function settleFunction(schema: MappedSchema): InstalledFunction {
           ${askNothingToDo(schema)}
           nothing_to_do := nothing_to_do AND migration_state <> 'rolling_back';
         ELSE
-          SELECT m.state, m.mirror_on INTO own.migration_state, own.mirror_on FROM ${THIS_MIGRATION};
+          SELECT m.state, m.mirror_on
+          INTO own.migration_state, own.mirror_on
+          FROM ${THIS_MIGRATION};
         END IF;
         IF migration_state IS NULL THEN
           RAISE EXCEPTION 'this transaction read the database before keylift mirrored it; run it again'

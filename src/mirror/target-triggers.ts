@@ -19,7 +19,7 @@ export const targetTriggerFunctions = (schema: MappedSchema): InstalledFunction[
 ];
 
 /** The mirror does not carry its own writes back. */
-const LEAVE_MIRRORED = `IF ${IS_OWN_WRITE} THEN EXIT body; END IF;`;
+const LEAVE_MIRRORED = sql`IF ${IS_OWN_WRITE} THEN EXIT body; END IF;`;
 
 function mirrorBackUpdate(schema: MappedSchema): InstalledFunction {
   const freed = {

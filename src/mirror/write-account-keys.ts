@@ -44,7 +44,11 @@ function findMoved(schema: MappedSchema): string {
       set: LAST_USE,
     },
   ];
-  const changes = assignments.map(({ differs, set }) => `CASE WHEN bool_or(${differs}) THEN ${literal(set)} END`);
+  const changes = assignments.map(
+    ({ differs, set }) => sql`
+      CASE WHEN bool_or(${differs})
+        THEN ${literal(set)} END`,
+  );
   return sql`
     SELECT count(*), coalesce(bool_or(t.token <> v.token), false),
       nullif(array_remove(ARRAY[

@@ -10,8 +10,8 @@ import { takenByNativeKey } from './native-keys.js';
 
 export interface DuplicatesOptions {
   holds: HoldsSource;
-  /** True where an index finds a row by its token. */
-  tokenIndexed: boolean;
+  /** True where a B-tree finds rows by their tokens. */
+  tokensSorted: boolean;
   /** The table with native keys, or null. */
   nativeKeysIn: string | null;
   /** Exceptions to list at most. */
@@ -34,9 +34,9 @@ export interface Duplicates {
  */
 export function countDuplicates(
   l: LegacyFragments,
-  { holds, tokenIndexed, nativeKeysIn, listed }: DuplicatesOptions,
+  { holds, tokensSorted, nativeKeysIn, listed }: DuplicatesOptions,
 ): string {
-  const rows = hasTokenIn(l, { tokens: 'SELECT token FROM repeated', tokenIndexed });
+  const rows = hasTokenIn(l, { tokens: 'SELECT token FROM repeated', tokensSorted });
   const also = { own_last_used_at: l.lastUsedAt(), single_outcome: outcomeOfSingleRow(l, { holds }) };
   return sql`
     /* planning the keys with repeated tokens */

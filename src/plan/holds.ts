@@ -1,8 +1,8 @@
 import type { ReadSession } from '../database/session.js';
-import { invalidList, readIdList } from '../files/id-list.js';
-import { unknownIds } from '../files/known-ids.js';
+import { ListFaults, readIdList } from '../files/id-list.js';
 import type { Holds } from '../ledger/holds.js';
 import type { MappedSchema } from '../mapping/inspect.js';
+import { findUnknownIds } from '../mapping/known-ids.js';
 import type { HoldsSource } from '../mapping/rules/verdicts.js';
 
 /**
@@ -15,20 +15,16 @@ export async function readHolds(
   file: string,
   { legacy: l, types }: MappedSchema,
 ): Promise<Holds> {
-  const kind = 'holds file';
-  const lists = await readIdList(file, { kind, columns: ['account_id', 'key_id'] });
-  const keys = lists.get('key_id') ?? [];
-  const accounts = lists.get('account_id') ?? [];
-  const faults = [
-    ...(await unknownIds(session, keys, { what: 'key', from: `${l.keys} k`, id: l.id(), type: types.id })),
-    ...(await unknownIds(session, accounts, {
-      what: 'account',
-      from: `${l.accounts} o`,
-      id: l.accountId(),
-      type: types.account,
-    })),
-  ];
-  if (faults.length > 0) throw invalidList(file, kind, faults);
+  const list = { file, kind: 'holds file', columns: ['account_id', 'key_id'] };
+  const ids = await readIdList(list);
+  const keys = ids.get('key_id') ?? [];
+  const accounts = ids.get('account_id') ?? [];
+  const faults = new ListFaults(list);
+  const inKeys = { what: 'key', from: `${l.keys} k`, id: l.id(), type: types.id };
+  await findUnknownIds(session, keys, { known: inKeys, faults });
+  const inAccounts = { what: 'account', from: `${l.accounts} o`, id: l.accountId(), type: types.account };
+  await findUnknownIds(session, accounts, { known: inAccounts, faults });
+  faults.throwIfAny();
   return { keyIds: keys.map((k) => k.id), accountIds: accounts.map((a) => a.id) };
 }
 

@@ -85,7 +85,7 @@ async function countAll(
     await counting.query(`SET LOCAL work_mem = '64MB'`);
     return counting.one<T>(statement, values);
   };
-  const options = { holds: source, tokenIndexed: types.tokenIndexed, nativeKeysIn, listed };
+  const options = { holds: source, tokensSorted: types.tokensSorted, nativeKeysIn, listed };
   const duplicates = count<Duplicates>(session, countDuplicates(l, options));
   const singleRows = inSameSnapshot(
     (other) => count<SingleRows>(other, countSingleRows(l, { holds: source, listed })),

@@ -1,3 +1,5 @@
+import { sql } from '../database/sql.js';
+import type { LegacyFragments } from '../mapping/fragments.js';
 import { keyIsUnique } from '../mapping/unique-key.js';
 import { refuseIf, type Gate, type NamesWorld, type Refusal } from './gate.js';
 
@@ -103,8 +105,7 @@ async function ofKey(
     );
   if (!readable) return [];
   const { missing, repeated } = await session.one<{ missing: boolean; repeated: boolean }>(
-    `SELECT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id()} IS NULL) AS missing,
-       ${key === 'by partition' ? `EXISTS (SELECT FROM ${l.keys} k GROUP BY ${l.id()} HAVING count(*) > 1)` : 'false'} AS repeated`,
+    rowsToldApart(l, { partitioned: key === 'by partition' }),
   );
   return [
     ...(missing
@@ -118,6 +119,12 @@ async function ofKey(
       : []),
   ];
 }
+
+/** Has each row an id? Among partitions also: an id of its own? */
+export const rowsToldApart = (l: LegacyFragments, { partitioned }: { partitioned: boolean }): string => sql`
+  SELECT
+    EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id()} IS NULL) AS missing,
+    ${partitioned ? `EXISTS (SELECT FROM ${l.keys} k GROUP BY ${l.id()} HAVING count(*) > 1)` : 'false'} AS repeated`;
 
 /** The new table's foreign key wants an equality of both types that the accounts' index knows. */
 const REFERABLE = `

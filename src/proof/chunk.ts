@@ -33,12 +33,14 @@ export const proveChunk = (l: LegacyFragments, options: ChunkOptions): string =>
       ${sourceFacts(l, options.finality)}
     FROM
       ${l.from}
-    WHERE ${rowsOf(l.id(), options.rows, options.idType)} AND ${l.isPerApiKey()}
+    WHERE ${rowsOf(l.id(), options.rows, options.idType)}
+      AND ${l.isPerApiKey()}
   ), target AS (
     SELECT
       ${targetFacts(l)}
     FROM ${l.target} t
-    WHERE ${rowsOf('t.id', options.rows, options.idType)} AND t.origin_api_id IS NOT NULL
+    WHERE ${rowsOf('t.id', options.rows, options.idType)}
+      AND t.origin_api_id IS NOT NULL
       ${options.finality.purged ? 'AND false' : ''}
   ), side_by_side AS (
     ${sideBySide(l)}
@@ -120,10 +122,16 @@ const FAULT = sql`
 
 /** Who may enter before and after: what a living key of the store loses, and what an account key opens in addition. */
 function authorized(l: LegacyFragments): string {
-  const opensWith = (key: string): string =>
-    `EXISTS (SELECT FROM ${l.target} t WHERE ${key} AND ${aliveExpression('t.revoked_at', 't.expires_at', l.now)})`;
-  const perApiKeyWith = (condition: string): string =>
-    `EXISTS (SELECT FROM ${l.keys} k WHERE ${l.token()} = target_token AND ${condition})`;
+  const opensWith = (key: string): string => sql`
+    EXISTS (
+      SELECT FROM ${l.target} t
+      WHERE ${key}
+        AND ${aliveExpression('t.revoked_at', 't.expires_at', l.now)})`;
+  const perApiKeyWith = (condition: string): string => sql`
+    EXISTS (
+      SELECT FROM ${l.keys} k
+      WHERE ${l.token()} = target_token
+        AND ${condition})`;
   return sql`
     SELECT *,
       -- A living key of a store API must still open it: through its account key where it has one, else as it is.
@@ -149,7 +157,9 @@ function authorized(l: LegacyFragments): string {
           SELECT count(DISTINCT ${l.api()})
           FROM
             ${l.from}
-          WHERE ${l.token()} = target_token AND ${l.alive()} AND ${l.inStore()}
+          WHERE ${l.token()} = target_token
+            AND ${l.alive()}
+            AND ${l.inStore()}
         )
       END ELSE 0 END AS gained,
       CASE WHEN should_move AND was_alive THEN (SELECT apis FROM store) - opened ELSE 0 END AS predicted

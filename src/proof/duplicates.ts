@@ -1,5 +1,6 @@
 import { sql } from '../database/sql.js';
 import type { LegacyFragments } from '../mapping/fragments.js';
+import type { MappedSchema } from '../mapping/inspect.js';
 import type { Finality } from './finality.js';
 import { expectedOutcomes, outlivesItsApi, ruleFacts } from './rules.js';
 
@@ -8,22 +9,29 @@ import { expectedOutcomes, outlivesItsApi, ruleFacts } from './rules.js';
  * expected, reason, opened). `expected` is NULL for a row that does not take part in its group; `opened` counts the store
  * APIs that the token opened before.
  */
-export const expectedDuplicates = (l: LegacyFragments, finality: Finality): string => sql`
+export const expectedDuplicates = ({ legacy: l, types }: MappedSchema, finality: Finality): string => sql`
   WITH source AS MATERIALIZED (
     SELECT
       ${ruleFacts(l, { finality, outlives: outlivesItsApi(l) })}
     FROM
       ${l.from}
     WHERE ${l.isPerApiKey()} AND ${l.hasToken()}
-      AND ${l.token()} ${isOneTable(l) ? '= ANY (ARRAY(' : 'IN ('}
-        SELECT ${l.token()} FROM ${l.keys} k WHERE ${l.isPerApiKey()} GROUP BY ${l.token()} HAVING count(*) > 1
+      AND ${l.token()} ${types.tokensSorted && isOneTable(l) ? '= ANY (ARRAY(' : 'IN ('}
+        SELECT ${l.token()}
+        FROM ${l.keys} k
+        WHERE ${l.isPerApiKey()}
+        GROUP BY ${l.token()}
+        HAVING count(*) > 1
         UNION ALL
         SELECT b.token FROM ${l.target} b WHERE b.origin_api_id IS NULL
-      ${isOneTable(l) ? '))' : ')'}
+      ${types.tokensSorted && isOneTable(l) ? '))' : ')'}
   ),
   ${expectedOutcomes({
     finality,
-    nativeKeyHas: (token) => `EXISTS (SELECT FROM ${l.target} b WHERE b.token = ${token} AND b.origin_api_id IS NULL)`,
+    nativeKeyHas: (token) => sql`
+      EXISTS (
+        SELECT FROM ${l.target} b
+        WHERE b.token = ${token} AND b.origin_api_id IS NULL)`,
   })},
   opened AS (
     SELECT token, count(DISTINCT api_id) AS apis

@@ -1,4 +1,4 @@
-import { commaList } from '../database/sql.js';
+import { commaList, sql } from '../database/sql.js';
 import { aliveExpression, type LegacyFragments } from '../mapping/fragments.js';
 import type { Finality } from './finality.js';
 import { ruleFacts } from './rules.js';
@@ -49,6 +49,10 @@ export const comparedFields = (l: LegacyFragments): ComparedField[] => [
 
 /** Was the account key `t`, or its per-API key `s`, used later than the other one? */
 export const USED_LATER = {
-  perApiKey: 's.last_used_at IS NOT NULL AND (t.last_used_at IS NULL OR t.last_used_at < s.last_used_at)',
-  accountKey: 't.last_used_at IS NOT NULL AND (s.last_used_at IS NULL OR s.last_used_at < t.last_used_at)',
+  perApiKey: sql`
+    s.last_used_at IS NOT NULL
+    AND (t.last_used_at IS NULL OR t.last_used_at < s.last_used_at)`,
+  accountKey: sql`
+    t.last_used_at IS NOT NULL
+    AND (s.last_used_at IS NULL OR s.last_used_at < t.last_used_at)`,
 };

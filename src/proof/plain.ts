@@ -55,7 +55,8 @@ export function countPlainRows(
         SELECT
           ${targetFacts(l)}
         FROM ${l.target} t
-        WHERE ${rowsInRange('t.id', idType)} AND t.origin_api_id IS NOT NULL
+        WHERE ${rowsInRange('t.id', idType)}
+          AND t.origin_api_id IS NOT NULL
       ) t ON t.id = s.id
       OFFSET 0 -- keeps PostgreSQL from finding out a row's kind once for each count
     ) side_by_side`;
@@ -83,13 +84,18 @@ const factsWithLedger = (
       ${sourceFacts(l, finality)}
     FROM
       ${from}
-    WHERE ${rowsInRange(l.id(), idType)} AND ${l.isPerApiKey()}
+    WHERE ${rowsInRange(l.id(), idType)}
+      AND ${l.isPerApiKey()}
   ) facts
     LEFT JOIN (
-      SELECT x.key_id FROM keylift.outcomes x WHERE ${rowsInRange('x.key_id', idType)}
+      SELECT x.key_id
+      FROM keylift.outcomes x
+      WHERE ${rowsInRange('x.key_id', idType)}
     ) x ON x.key_id = facts.id
     LEFT JOIN (
-      SELECT d.key_id FROM ${PROOF_DUPLICATES} d WHERE ${rowsInRange('d.key_id', idType)}
+      SELECT d.key_id
+      FROM ${PROOF_DUPLICATES} d
+      WHERE ${rowsInRange('d.key_id', idType)}
     ) d ON d.key_id = facts.id`;
 
 /** What `countPlainRows` answers; counts are decimal text. */

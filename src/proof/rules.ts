@@ -48,7 +48,8 @@ function isHeld(l: LegacyFragments, { finality, holds }: { finality: Finality; h
 /** Over `k` and `a`: the API of a moved key is missing, and its account key knows which one it was. */
 export const outlivesItsApi = (l: LegacyFragments): string => sql`
   (${l.apiId()} IS NULL AND EXISTS (
-    SELECT FROM ${l.target} b WHERE b.id = ${l.id()} AND b.origin_api_id = ${l.api()}))`;
+    SELECT FROM ${l.target} b
+    WHERE b.id = ${l.id()} AND b.origin_api_id = ${l.api()}))`;
 
 /** Over the facts of a row: rules 1 and 8 let it move, if its token and no hold prevent that. */
 export const mayMove = (row: string): string =>
@@ -58,14 +59,15 @@ export const mayMove = (row: string): string =>
     `${row}.has_token`,
     `${row}.created_at IS NOT NULL`,
     `NOT ${row}.left_behind`,
-  ].join(' AND ');
+  ].join('\nAND ');
 
 /** Over the facts of a row: rule 1 lets it stay. */
 export const mustStay = (row: string): string => `${row}.api_known AND NOT ${row}.in_store`;
 
 /** After finalize the rows that moved are compared among themselves, and no life of theirs takes an account key away. */
 const SEVERAL_LIVES = sql`
-  bool_or(alive) AND (NOT bool_and(alive) OR count(DISTINCT coalesce(expires_at::text, 'never')) > 1)`;
+  bool_or(alive)
+    AND (NOT bool_and(alive) OR count(DISTINCT coalesce(expires_at::text, 'never')) > 1)`;
 
 /**
  * Rules 7 and 9 as common table expressions over `source`, which has the facts of rows, and of each of their tokens all
@@ -97,7 +99,8 @@ export const expectedOutcomes = ({
     GROUP BY token
   ), compared AS (
     SELECT c.*, g.keeper_id, g.of_several_lives,
-      g.of_several_accounts OR ${nativeKeyHas('c.token')} AS shares_token
+      g.of_several_accounts
+        OR ${nativeKeyHas('c.token')} AS shares_token
     FROM candidates c LEFT JOIN token_groups g ON g.token = c.token
   ), expected AS (
     SELECT *,

@@ -1,5 +1,6 @@
 import type { Database } from '../database/connect.js';
 import type { ReadSession } from '../database/session.js';
+import { sql } from '../database/sql.js';
 import { POLICIES, pauseBefore } from '../database/retry.js';
 import { pause } from '../timing.js';
 import { cutIntoChunks } from '../ledger/counted.js';
@@ -7,6 +8,7 @@ import { readInstalled } from '../ledger/installed.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { withArchive } from '../mapping/archive.js';
 import type { Chunk } from '../mapping/chunks.js';
+import type { LegacyFragments } from '../mapping/fragments.js';
 import { replaceProofDuplicates } from '../ledger/proof-duplicates.js';
 import { checkAnswers } from './answers.js';
 import { proveChunk } from './chunk.js';
@@ -56,7 +58,7 @@ export async function prove(database: Database, mapped: MappedSchema, options: V
   // The search for repeated tokens is one session's work; what does not need its answer is done beside it.
   const [ranges, , answers] = await allDone([
     cutIntoChunks(database, schema, CHUNK_ROWS),
-    replaceProofDuplicates(database, expectedDuplicates(schema.legacy, finality)),
+    replaceProofDuplicates(database, expectedDuplicates(schema, finality)),
     database.readOnly((s) => checkAnswers(s, schema, finality)),
   ]);
   const total = noCounters();
@@ -105,6 +107,11 @@ const isClean = (keys: Proof['keys'], a: Proof['authorization']): boolean =>
   keys.missing + keys.extra + keys.different + a.lost + a.gained_custom + a.gained_foreign + a.revived === 0 &&
   a.gained_store === a.predicted_gained_store;
 
+export const storeApisAndHolds = (l: LegacyFragments): string => sql`
+  SELECT count(*) AS apis, EXISTS (SELECT FROM keylift.holds) AS holds
+  FROM ${l.apis} a
+  WHERE ${l.inStore()}`;
+
 /** A chunk in two looks: the plain rows are counted, and only what is left is judged in full. */
 async function judgeRange(
   session: ReadSession,
@@ -113,9 +120,7 @@ async function judgeRange(
 ): Promise<ChunkResult> {
   const { legacy: l, types } = schema;
   if (finality.purged) return runChunk(session, schema, { rows: 'range', values: range, finality });
-  const { apis, holds } = await session.one<{ apis: string; holds: boolean }>(
-    `SELECT count(*) AS apis, EXISTS (SELECT FROM keylift.holds) AS holds FROM ${l.apis} a WHERE ${l.inStore()}`,
-  );
+  const { apis, holds } = await session.one<{ apis: string; holds: boolean }>(storeApisAndHolds(l));
   const plain = await plainRowsOf(session, l, {
     range,
     finality,
@@ -151,7 +156,7 @@ async function lookAgain(
   let seen = doubts;
   for (let look = 0; look < POLICIES.doubt.tries && seen.length > 0; look += 1) {
     if (look > 0) await pause(pauseBefore(look, POLICIES.doubt), stop);
-    await replaceProofDuplicates(database, expectedDuplicates(schema.legacy, finality));
+    await replaceProofDuplicates(database, expectedDuplicates(schema, finality));
     const ids = seen.map((d) => d.key_id);
     const now = await database.readOnly((s) => runChunk(s, schema, { rows: 'ids', values: [ids], finality }));
     for (const { counts } of seen) for (const name of COUNTERS) total[name] -= counts[name] ?? 0;

@@ -9,7 +9,7 @@ export const DDL_APPLICATION = 'keylift-ddl';
 
 const SILENT = { warn: () => undefined, error: () => undefined, debug: () => undefined, deprecate: () => undefined };
 
-/** Knex is a sixth of the memory of a process that runs no step: it is loaded for the first one. */
+/** Loads Knex for the first step: a process without DDL saves a sixth of its memory. */
 export async function openKnex(
   { url, schema }: { url: string; schema: MappedSchema },
   onConnection: (connection: DdlConnection) => Promise<void>,

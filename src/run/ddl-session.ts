@@ -3,7 +3,7 @@ import { literal } from '../database/sql.js';
 import { suppressRowLogging } from '../database/row-logging.js';
 import { liftTransactionTimeout } from '../database/transaction-timeout.js';
 
-/** What Knex holds of pg. `processID` is the server process that the connection was told of at its start. */
+/** A connection of Knex. `processID` is the server process that the server named at its start. */
 export type DdlConnection = pg.Client & { processID: number; connection: { stream: { destroy(): void } } };
 
 /**
@@ -22,10 +22,10 @@ export function ddlPath({ searchPath }: { searchPath: string }, scope: 'transact
 }
 
 /**
- * Makes a new connection ready for DDL. It gets its name here, whatever the URL says. A build CONCURRENTLY runs outside
- * of any transaction, where SET LOCAL does nothing: limits that role or database put on statements are lifted for the
- * session, nothing is compiled, names are sought where keylift seeks them, and a scan of a whole table is no reason to
- * turn a serializable writer away, as long as it is ours. A pooler lends it to somebody else next.
+ * Prepares a new connection for DDL. Its name is set here, whatever the URL says. CREATE INDEX CONCURRENTLY runs outside
+ * a transaction, where SET LOCAL has no effect, so the session itself gets keylift's limits, isolation and search path:
+ * in a serializable transaction the scan of a whole table would make writers fail. A pooler lends the session to others,
+ * so nothing is set there: another process answers than the connection was opened to.
  */
 export async function prepareSession(
   connection: DdlConnection,

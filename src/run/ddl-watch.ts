@@ -5,15 +5,15 @@ const LOOK_EVERY_MS = 2_000;
 const TIMEOUT_MS = 5_000;
 
 /**
- * Our server processes at work, by a name that no other run has: the process id a connection is told at its start is
- * the pooler's invention where there is one, and may be another session's.
+ * The active sessions of this run, by a name that no other run has. A process id would not do: a pooler invents those,
+ * and they may belong to other sessions.
  */
 const OURS = `pg_catalog.pg_stat_activity ours
   WHERE ours.datname = current_database() AND starts_with(ours.application_name, $1) AND ours.state = 'active'`;
 
 /**
- * What our session at work waits for: who blocks it, and for how long that one has been in its transaction. A row
- * without a process: it waits for nobody. No row: none is at work, as between two tries.
+ * The session that blocks ours, and how long its transaction has taken. A row without a process: no session blocks it.
+ * No row: ours is not active, as between two tries.
  */
 const BLOCKERS = `
   SELECT b.pid, coalesce(nullif(b.application_name, ''), b.usename, b.backend_type, '?') AS name,
@@ -29,15 +29,15 @@ interface Blocker {
 
 export interface WatchOptions {
   url: string;
-  /** The name of the sessions whose waiting is looked at. */
+  /** The name of the watched sessions. */
   application: string;
-  /** Told each time whom it waits for; null: nobody any more. */
+  /** Called after each look with the session that blocks; null: none does. */
   onWait: (wait: Wait | null) => void;
 }
 
 /**
- * Tells, while a DDL step runs, whom it waits for: an index built CONCURRENTLY waits for every older transaction,
- * and an operator must not take that for a hang. Returns a function that ends the watch.
+ * Watches which session a step of DDL waits for. CREATE INDEX CONCURRENTLY waits for every older transaction, and the
+ * operator must see that it does not hang. Returns a function that ends the watch.
  */
 export function watchWaiting({ url, application, onWait }: WatchOptions): () => void {
   const watch = { looking: false, ended: false };
@@ -62,7 +62,7 @@ export function watchWaiting({ url, application, onWait }: WatchOptions): () => 
   };
 }
 
-/** Asks in a connection of its own, since the watched one is busy. */
+/** Uses a connection of its own, since the watched one is busy. */
 const look = (url: string, application: string): Promise<Blocker | undefined> =>
   withSeparateConnection(
     url,

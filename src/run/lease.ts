@@ -56,7 +56,9 @@ export async function underLease<T>(
   fn: (leased: Leased) => Promise<{ exitCode: number; result: T }>,
 ): Promise<T> {
   const retried = withRetry(database, { stop: options.stop });
-  const run = await retried.transaction((session) => enterRun(session, options.facts));
+  const run = await retried.transaction((session) => enterRun(session, options.facts), {
+    name: 'run: enter the ledger',
+  });
   options.onEntered(run);
   const lost = new AbortController();
   const beating = setInterval(heartbeats({ database, run, lost }), HEARTBEAT_SECONDS * 1000);
@@ -75,7 +77,7 @@ export async function underLease<T>(
     clearInterval(beating);
     // When the database is gone, the lease ends by its time.
     await withRetry(database, { stop: NEVER })
-      .transaction((session) => endRun(session, run, end), { afterStop: true })
+      .transaction((session) => endRun(session, run, end), { name: 'run: end', afterStop: true })
       .catch(() => undefined);
   }
 }
@@ -115,6 +117,7 @@ function heartbeats(beat: Beat): () => void {
 async function sendHeartbeat({ database, run, lost }: Beat): Promise<boolean> {
   try {
     const kept = await database.transaction((session) => heartbeat(session, run), {
+      name: 'run: send a heartbeat',
       statementTimeoutMs: HEARTBEAT_SECONDS * 1000,
       idleTimeoutMs: HEARTBEAT_IDLE_MS,
       afterStop: true,
@@ -140,12 +143,12 @@ async function waitForLead({ database, run, options: { stop, assist }, lost }: L
   let assisted = false;
   for (;;) {
     ended.throwIfAborted();
-    const owner = await database.transaction((session) => takeLead(session, run));
+    const owner = await database.transaction((session) => takeLead(session, run), { name: 'run: take the lead' });
     if (owner === null) return assisted;
     seen = sightOf(owner, seen);
     // The lease ends by the clock of the server, which may be set back; so this process measures the silence, too.
     if (isDeadHere(owner) || performance.now() - seen.since > SILENCE_MS) {
-      await database.transaction((session) => expireOwner(session, owner));
+      await database.transaction((session) => expireOwner(session, owner), { name: 'run: expire a dead owner' });
       continue;
     }
     // A heartbeat that changes comes from a live owner. Without a change, this run waits.

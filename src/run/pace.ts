@@ -1,4 +1,4 @@
-/** How many rows the next batch takes, steered by how long the last ones took. */
+/** The limits of a batch. */
 export interface PaceLimits {
   /** Rows a batch at least and at most. */
   least: number;
@@ -7,15 +7,15 @@ export interface PaceLimits {
   batchSeconds: number;
 }
 
-/** The first batches are small: what a row costs here is not known yet. */
+/** The first batches are small: the time that a row takes is not known yet. */
 export const FIRST_ROWS = 20_000;
 
-/** One batch changes the size by no more than this factor, so that a hiccup is not taken for the rule. */
+/** One batch changes the size by this factor at most, so that one slow batch has little effect. */
 const MOST_CHANGE = 2;
 
 /**
- * Sizes batches by time. The size moves half of the way towards what the measured pace asks for, so that it
- * settles smoothly, and stays within the limits whatever is measured.
+ * Sizes batches by the time they take. Each batch moves the size half of the way to what its speed allows, within the
+ * limits.
  */
 export class Pace {
   private rows: number;
@@ -29,7 +29,7 @@ export class Pace {
     return this.rows;
   }
 
-  /** Takes a finished batch into account; batches that did nothing measurable change nothing. */
+  /** Takes the speed of a finished batch into account. */
   finished({ rows, seconds }: { rows: number; seconds: number }): void {
     if (rows <= 0 || seconds <= 0) return;
     const asked = (rows / seconds) * this.limits.batchSeconds;
@@ -37,7 +37,7 @@ export class Pace {
     this.rows = this.clamp((this.rows + bounded) / 2);
   }
 
-  /** A batch hit its timeout or met a lock: the next one is half as large. */
+  /** After a batch that took too long or met a lock, the next one is half as large. */
   failed(): void {
     this.rows = this.clamp(this.rows / 2);
   }

@@ -80,7 +80,13 @@ export class Waits {
   private write(statement: (session: WriteSession, runId: string) => Promise<unknown>): void {
     const { database, run } = this.context;
     this.writing = this.writing
-      .then(() => database.transaction((session) => statement(session, run.runId), { retry: 'none', afterStop: true }))
+      .then(() =>
+        database.transaction((session) => statement(session, run.runId), {
+          name: 'run: record a wait',
+          retry: 'none',
+          afterStop: true,
+        }),
+      )
       .then(
         () => undefined,
         (error: unknown) => {

@@ -40,7 +40,7 @@ async function catchUpLastUse(
           await session.query(`${MARK_WRITES_OF_STAGE}; ${BY_INDEX}`);
           await session.query(statement, [from, end ?? upto]);
         },
-        { retry: 'underLoad' },
+        { name: 'last use: synchronise a page', retry: 'underLoad' },
       );
     }
     if (end === null) return;

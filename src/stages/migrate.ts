@@ -2,10 +2,12 @@ import { STEPS } from '../../migrations/index.js';
 import { allDone } from '../database/together.js';
 import { keyliftError } from '../errors/keylift-error.js';
 import type { ReadSession } from '../database/session.js';
+import { sql } from '../database/sql.js';
 import { recordEvent } from '../ledger/events.js';
 import { releaseRolledBack, storeHolds, type Holds } from '../ledger/holds.js';
 import { beginAttempt, moveTo, readState } from '../ledger/migration.js';
 import { reached, STAGES, type StageName } from '../ledger/states.js';
+import type { LegacyFragments } from '../mapping/fragments.js';
 import type { Proof } from '../proof/document.js';
 import { proveAndKeep } from './verify/prove.js';
 import { backfill } from './backfill/backfill.js';
@@ -38,7 +40,9 @@ export interface MigrateOptions {
  */
 export async function migrate(context: StageContext, options: MigrateOptions): Promise<MigrationReport> {
   const { database, schema } = context;
-  const state = await database.transaction((session) => beginAttempt(session, schema.settings, context.run.runId));
+  const state = await database.transaction((session) => beginAttempt(session, schema.settings, context.run.runId), {
+    name: 'migrate: begin an attempt',
+  });
   await takeHolds(context, options.holds);
   const before = state.stage;
   if (reached(before, 'harden') && !(context.assisted && reached(before, options.until)))
@@ -54,7 +58,7 @@ export async function migrate(context: StageContext, options: MigrateOptions): P
         await moveTo(session, { stage }, { seconds });
         await recordEvent(session, { kind: 'stage_completed', runId: context.run.runId, facts: { stage, seconds } });
       },
-      { afterStop: true },
+      { name: 'migrate: complete a stage', afterStop: true },
     );
     context.emit({ kind: 'stage_done', stage, seconds });
   }
@@ -69,7 +73,9 @@ const RUN_STAGE: Record<MigrateOptions['until'], (context: StageContext, options
     // Statistics of the finished table: nobody reads it before, and the proof's own reading need not wait for them.
     verify: (context) => allDone([analyzeTarget(context), proveOrStop(context)]),
     switch: ({ database, schema }) =>
-      database.transaction((session) => applySwitch(session, schema, { scope: { kind: 'all' }, back: false })),
+      database.transaction((session) => applySwitch(session, schema, { scope: { kind: 'all' }, back: false }), {
+        name: 'migrate: switch all accounts',
+      }),
   };
 
 /**
@@ -98,35 +104,40 @@ export async function proveOrStop(context: StageContext): Promise<Proof> {
 }
 
 async function takeHolds({ database, schema, run }: StageContext, holds: Holds | undefined): Promise<void> {
-  await database.transaction(async (session) => {
-    const released = await releaseRolledBack(session);
-    if (released > 0)
-      await recordEvent(session, { kind: 'accounts_released', runId: run.runId, facts: { accounts: released } });
-    if (holds === undefined) return;
-    await storeHolds(session, schema, holds);
-    await recordEvent(session, {
-      kind: 'holds',
-      runId: run.runId,
-      facts: { keys: holds.keyIds.length, accounts: holds.accountIds.length },
-    });
-  });
+  await database.transaction(
+    async (session) => {
+      const released = await releaseRolledBack(session);
+      if (released > 0)
+        await recordEvent(session, { kind: 'accounts_released', runId: run.runId, facts: { accounts: released } });
+      if (holds === undefined) return;
+      await storeHolds(session, schema, holds);
+      await recordEvent(session, {
+        kind: 'holds',
+        runId: run.runId,
+        facts: { keys: holds.keyIds.length, accounts: holds.accountIds.length },
+      });
+    },
+    { name: 'migrate: take the holds' },
+  );
 }
+
+/** Totals of the migration; `target` says whether the new table exists. */
+export const migrationTotals = (l: LegacyFragments, { target }: { target: boolean }): string => sql`
+  SELECT
+    ${target ? `(SELECT count(*) FROM ${l.target} WHERE origin_api_id IS NOT NULL)` : '0'} AS moved,
+    (SELECT count(*) FROM keylift.outcomes WHERE outcome = 'merge') AS merged,
+    (SELECT count(*) FROM keylift.outcomes WHERE outcome = 'exception') AS exceptions,
+    (SELECT count(*) FROM keylift.batches WHERE state = 'done' AND upto_id IS NOT NULL) AS batches`;
 
 async function reportOf(session: ReadSession, { schema: { legacy: l } }: StageContext): Promise<MigrationReport> {
   const state = (await readState(session))!;
-  const {
-    rows: [row],
-  } = await session.query<Record<string, string>>(`
-    SELECT ${reached(state.stage, 'expand') ? `(SELECT count(*) FROM ${l.target} WHERE origin_api_id IS NOT NULL)` : '0'} AS moved,
-      (SELECT count(*) FROM keylift.outcomes WHERE outcome = 'merge') AS merged,
-      (SELECT count(*) FROM keylift.outcomes WHERE outcome = 'exception') AS exceptions,
-      (SELECT count(*) FROM keylift.batches WHERE state = 'done' AND upto_id IS NOT NULL) AS batches`);
+  const row = await session.one<Record<string, string>>(migrationTotals(l, { target: reached(state.stage, 'expand') }));
   return {
     stage: state.stage,
-    moved: Number(row!.moved),
-    merged: Number(row!.merged),
-    exceptions: Number(row!.exceptions),
-    batches: Number(row!.batches),
+    moved: Number(row.moved),
+    merged: Number(row.merged),
+    exceptions: Number(row.exceptions),
+    batches: Number(row.batches),
     seconds: Math.round(state.seconds * 1000) / 1000,
   };
 }

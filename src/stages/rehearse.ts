@@ -70,16 +70,19 @@ async function rolledBack<T>(
   { searchPath }: MappedSchema,
   fn: (session: WriteSession) => Promise<T>,
 ): Promise<T> {
-  return database.withSession(async (session) => {
-    try {
-      await session.query(
-        beginStatement({ searchPath, lockTimeoutMs: LOCK_TIMEOUT_MS, statementTimeoutMs: STATEMENT_TIMEOUT_MS }),
-      );
-      return await fn(session);
-    } finally {
-      await session.query('ROLLBACK').catch(() => undefined); // a lost connection has rolled back already
-    }
-  });
+  return database.withSession(
+    async (session) => {
+      try {
+        await session.query(
+          beginStatement({ searchPath, lockTimeoutMs: LOCK_TIMEOUT_MS, statementTimeoutMs: STATEMENT_TIMEOUT_MS }),
+        );
+        return await fn(session);
+      } finally {
+        await session.query('ROLLBACK').catch(() => undefined); // a lost connection has rolled back already
+      }
+    },
+    { name: 'rehearsal: copy and roll back' },
+  );
 }
 
 async function oneBatch(

@@ -8,7 +8,8 @@ import type { StageContext } from '../run/context.js';
 const PAGE_KEYS = 2_000;
 const MOST_ROUNDS = 20;
 
-const SETTLE_IDS = (idType: string): string => sql`
+/** Settles the keys $1. */
+export const settleIds = (idType: string): string => sql`
   /* settle keys again */
   SELECT keylift.settle_ids($1::text[]::${idType}[])`;
 
@@ -16,7 +17,7 @@ const SETTLE_IDS = (idType: string): string => sql`
  * Keys whose verdict may have changed without a change of their row: a date has passed, holds were replaced, or an
  * expression looks at another table.
  */
-const mayHaveChanged = (l: LegacyFragments, { holds }: { holds: boolean }): string => sql`
+export const mayHaveChanged = (l: LegacyFragments, { holds }: { holds: boolean }): string => sql`
   SELECT x.key_id FROM keylift.outcomes x
   ${holds ? nowHeld(l) : ''}
   ${changedElsewhere(l)}`;
@@ -25,8 +26,10 @@ const mayHaveChanged = (l: LegacyFragments, { holds }: { holds: boolean }): stri
 const nowHeld = (l: LegacyFragments): string => sql`
   UNION
   SELECT ${l.id()}
-  FROM ${l.keys} k JOIN ${l.target} t ON t.token = ${l.token()}
-  WHERE t.origin_api_id IS NOT NULL AND ${l.isPerApiKey()} AND ${heldByName(l, { from: 'ledger' })}`;
+  FROM ${l.keys} k
+    JOIN ${l.target} t ON t.token = ${l.token()}
+  WHERE t.origin_api_id IS NOT NULL AND ${l.isPerApiKey()}
+    AND ${heldByName(l, { from: 'ledger' })}`;
 
 /** No trigger sees a change of another table that an expression of the configuration reads. */
 function changedElsewhere(l: LegacyFragments): string {
@@ -43,7 +46,7 @@ function changedElsewhere(l: LegacyFragments): string {
 }
 
 /** Rows without an account key and without an outcome, and account keys without a row: written past the triggers. */
-const unaccounted = (l: LegacyFragments): string => sql`
+export const unaccounted = (l: LegacyFragments): string => sql`
   SELECT ${l.id()} AS key_id
   FROM ${l.from}
   WHERE ${l.isPerApiKey()}
@@ -68,15 +71,18 @@ export async function settleAgain(context: StageContext): Promise<void> {
   await settleAll(context, mayHaveChanged(context.schema.legacy, { holds: await hasHolds(context) }));
 }
 
+/** Adds the keys that a query finds to the change log. */
+export const logKeys = (keys: string): string => sql`
+  /* harden: log the keys whose verdict may have changed */
+  INSERT INTO keylift.change_log (key_id)
+  ${keys}`;
+
 /** The same before the mirror is on: these keys go through the change log. */
 export async function logAgain(context: StageContext): Promise<void> {
   const keys = mayHaveChanged(context.schema.legacy, { holds: await hasHolds(context) });
-  await context.database.transaction((session) =>
-    session.query(sql`
-      /* harden: log the keys whose verdict may have changed */
-      INSERT INTO keylift.change_log (key_id)
-      ${keys}`),
-  );
+  await context.database.transaction((session) => session.query(logKeys(keys)), {
+    name: 'harden: log the keys whose verdict may have changed',
+  });
 }
 
 /** Settles keys that were written past the triggers, until none is left. Returns how many. */
@@ -95,10 +101,15 @@ export async function settleUnaccounted(context: StageContext): Promise<number> 
   }
 }
 
+/** The keys that a query finds, as text. */
+export const idsOf = (keys: string): string => sql`
+  SELECT key_id::text AS key_id
+  FROM (
+    ${keys}
+  ) AS key`;
+
 async function settleAll(context: StageContext, statement: string): Promise<number> {
-  const { rows } = await context.database.readOnly((s) =>
-    s.query<{ key_id: string }>(`SELECT key_id::text AS key_id FROM (${statement}) AS key`),
-  );
+  const { rows } = await context.database.readOnly((s) => s.query<{ key_id: string }>(idsOf(statement)));
   await settleKeys(
     context,
     rows.map((row) => row.key_id),
@@ -110,6 +121,9 @@ async function settleAll(context: StageContext, statement: string): Promise<numb
 export async function settleKeys({ database, schema }: StageContext, ids: readonly string[]): Promise<void> {
   for (let at = 0; at < ids.length; at += PAGE_KEYS) {
     const page = ids.slice(at, at + PAGE_KEYS);
-    await database.transaction((session) => session.query(SETTLE_IDS(schema.types.id), [page]), { retry: 'underLoad' });
+    await database.transaction((session) => session.query(settleIds(schema.types.id), [page]), {
+      name: 'settle a page of keys again',
+      retry: 'underLoad',
+    });
   }
 }

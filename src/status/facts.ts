@@ -1,16 +1,18 @@
+import { sql } from '../database/sql.js';
 import type { ReadSession } from '../database/session.js';
-import { isoDate } from '../ledger/moment.js';
+import { JOIN_RUN_AT_WORK } from '../ledger/run-at-work.js';
 import type { RunPace } from '../ledger/runs.js';
+import { isoDate, moment } from '../ledger/moment.js';
 import type { StageName } from '../ledger/states.js';
 
-/** What the ledger knows of a migration and of the run at work, as it stands there. */
+/** What the ledger contains about the migration and the active run. */
 export interface Facts {
   open: string;
   failed: string;
   done: string;
   done_rows: string;
   done_moved: string;
-  /** Batches that ended within half a minute, and within the last third of that. */
+  /** Batches that ended within the last 30 seconds, and within the last 10. */
   longer_batches: string;
   longer_rows: string;
   longer_seconds: number;
@@ -31,30 +33,49 @@ export interface Facts {
   started_at: string;
   pace: RunPace | null;
   waiting_for: string | null;
+  /** The last heartbeat of that run, and its age. */
+  heartbeat_at: string;
+  heartbeat_seconds: number;
 }
 
-/** A window's seconds run from the first of its batches, when that began, until now; batches overlap. */
+/** The seconds of a window count from the start of its first batch until now, because batches overlap. */
 const window = (name: string, seconds: number): string => {
   const recent = `FILTER (WHERE finished_at > clock_timestamp() - interval '${String(seconds)} seconds')`;
-  return `count(*) ${recent} AS ${name}_batches, coalesce(sum(rows) ${recent}, 0) AS ${name}_rows,
-      greatest(1, extract(epoch FROM clock_timestamp() - min(finished_at - make_interval(secs => seconds)) ${recent}))::float8 AS ${name}_seconds`;
+  const began = 'min(finished_at - make_interval(secs => seconds))';
+  return sql`
+    count(*) ${recent} AS ${name}_batches, coalesce(sum(rows) ${recent}, 0) AS ${name}_rows,
+    greatest(1, extract(epoch FROM clock_timestamp() - ${began} ${recent}))::float8 AS ${name}_seconds`;
 };
 
-const FACTS = `
-  SELECT b.*, (SELECT count(*) FROM keylift.outcomes WHERE outcome = 'exception') AS exceptions,
-    (SELECT mode FROM keylift.switch_rule) AS mode, c.paused, coalesce(c.concurrency, (r.pace->>'concurrency')::int) AS concurrency,
-    (SELECT coalesce(json_agg(json_build_object('stage', e.facts->>'stage', 'seconds', (e.facts->>'seconds')::float8) ORDER BY e.event_no), '[]')
-     FROM keylift.events e, keylift.migration m WHERE e.kind = 'stage_completed' AND e.happened_at >= m.started_at) AS stages,
-    (SELECT count(*) FROM keylift.runs WHERE ended_at IS NULL AND lease_until > clock_timestamp()) AS runs,
-    r.run_id, r.command, r.host, r.pid, ${isoDate('r.started_at')} AS started_at, r.pace, r.waiting_for
-  FROM (
-    SELECT count(*) FILTER (WHERE open) AS open, count(*) FILTER (WHERE state = 'failed') AS failed, count(*) FILTER (WHERE state = 'done') AS done,
-      coalesce(sum(rows) FILTER (WHERE state = 'done'), 0) AS done_rows, coalesce(sum(moved) FILTER (WHERE state = 'done'), 0) AS done_moved,
-      ${window('longer', 30)}, ${window('latest', 10)},
-      (avg(seconds) FILTER (WHERE finished_at > clock_timestamp() - interval '10 seconds'))::float8 AS batch_seconds
-    FROM keylift.batches) b
-  CROSS JOIN keylift.control c
-  LEFT JOIN keylift.runs r ON r.run_id = c.owner AND c.owned_until > clock_timestamp()`;
+const STAGES = sql`
+  SELECT coalesce(json_agg(json_build_object(
+    'stage', e.facts->>'stage', 'seconds', (e.facts->>'seconds')::float8) ORDER BY e.event_no), '[]')
+  FROM keylift.events e, keylift.migration m
+  WHERE e.kind = 'stage_completed' AND e.happened_at >= m.started_at`;
 
-/** Reads the ledger, which must be there. */
+const BATCHES = sql`
+  SELECT count(*) FILTER (WHERE open) AS open, count(*) FILTER (WHERE state = 'failed') AS failed,
+    count(*) FILTER (WHERE state = 'done') AS done,
+    coalesce(sum(rows) FILTER (WHERE state = 'done'), 0) AS done_rows,
+    coalesce(sum(moved) FILTER (WHERE state = 'done'), 0) AS done_moved,
+    ${window('longer', 30)},
+    ${window('latest', 10)},
+    (avg(seconds) FILTER (WHERE finished_at > clock_timestamp() - interval '10 seconds'))::float8 AS batch_seconds
+  FROM keylift.batches`;
+
+const FACTS = sql`
+  SELECT b.*, (SELECT count(*) FROM keylift.outcomes WHERE outcome = 'exception') AS exceptions,
+    (SELECT mode FROM keylift.switch_rule) AS mode,
+    c.paused, coalesce(c.concurrency, (r.pace->>'concurrency')::int) AS concurrency,
+    (${STAGES}) AS stages,
+    (SELECT count(*) FROM keylift.runs WHERE ended_at IS NULL AND lease_until > clock_timestamp()) AS runs,
+    r.run_id, r.command, r.host, r.pid, ${isoDate('r.started_at')} AS started_at, r.pace, r.waiting_for,
+    ${moment('r.heartbeat_at')} AS heartbeat_at,
+    round(extract(epoch FROM clock_timestamp() - r.heartbeat_at))::int AS heartbeat_seconds
+  FROM (
+    ${BATCHES}) b
+    CROSS JOIN keylift.control c
+    ${JOIN_RUN_AT_WORK}`;
+
+/** Reads the ledger, which must exist. */
 export const readFacts = (session: ReadSession): Promise<Facts> => session.one<Facts>(FACTS);

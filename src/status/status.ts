@@ -1,43 +1,45 @@
+import { sql } from '../database/sql.js';
 import type { ReadSession } from '../database/session.js';
 import { readInstalled, type Installed } from '../ledger/installed.js';
 import type { LedgerState } from '../ledger/migration.js';
+import { readSilentRun, SILENT_SECONDS, type SilentRun } from '../ledger/run-at-work.js';
 import { isBegun, type StageName } from '../ledger/states.js';
 import { withArchive } from '../mapping/archive.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { readFacts, type Facts } from './facts.js';
-import { readSurroundings, type Surroundings } from './surroundings.js';
+import { readServerActivity, type ServerActivity } from './server.js';
 import { rateOf, secondsLeft } from './time-left.js';
 
 export type RunState = 'idle' | 'running' | 'paused' | 'waiting' | 'done' | 'rolled_back';
 
-/** What `status --json` prints. Seconds and rates are null until they mean something. */
+/** What `status --json` prints. Seconds and rates are null until they are meaningful. */
 export interface Status {
   stage: string | null;
   state: RunState;
   /** Keys moved so far, and per-API keys in all. */
   moved: number;
   total: number;
-  /** Keys that batches have accounted for, moved or not. */
+  /** Keys that batches have processed, moved or not. */
   looked_at: number;
-  /** Why nothing moves, or what to do next; null while all is well. */
+  /** Why no key moves, or what to do next; null while all is well. */
   reason: string | null;
   rows_per_second: number | null;
-  /** Null until batches enough have run at a steady pace. */
+  /** Null until enough batches have run at a steady rate. */
   seconds_left: number | null;
-  /** What the last batches took on average. */
+  /** Average duration of the last batches. */
   batch_seconds: number | null;
   /** Batches at once, for each run. */
   concurrency: number | null;
-  /** How far the furthest replica is behind; null where there is none, or this role may not look. */
+  /** Lag of the slowest replica; null where there is none, or this role may not see it. */
   lag_seconds: number | null;
-  /** What the run is at beside batches: an index that is built. */
+  /** What the run does besides batches: the index that it builds. */
   doing: string | null;
   batches: { done: number; open: number; failed: number };
-  /** Stages completed, and what they took. */
+  /** Completed stages with their duration. */
   stages: { stage: StageName; seconds: number }[];
   switched: 'none' | 'some' | 'all';
   exceptions: number;
-  /** The run that leads; `runs` counts those that help it, too. */
+  /** The leading run. `runs` includes those that help it. */
   run: {
     id: string;
     command: string;
@@ -46,10 +48,15 @@ export interface Status {
     started_at: string;
     until: string | null;
     runs: number;
+    /** The last heartbeat: ISO 8601, and its age in seconds. */
+    heartbeat_at: string;
+    heartbeat_seconds: number;
   } | null;
+  /** The latest run, if its process went silent before it ended; null while a run is active. */
+  silent_run: SilentRun | null;
 }
 
-/** Reads the ledger; writes nothing and creates nothing, also where keylift was never installed. */
+/** Reads the ledger. Writes and creates nothing, even where keylift was never installed. */
 export async function readStatus(session: ReadSession, schema: MappedSchema, known?: Installed): Promise<Status> {
   const installed = known ?? (await readInstalled(session, schema.settings));
   const { state } = installed;
@@ -62,12 +69,14 @@ export async function readStatus(session: ReadSession, schema: MappedSchema, kno
       ...NOTHING,
       total: Number(total),
       state: state === null ? 'idle' : 'rolled_back',
-      reason: state === null ? 'nothing was migrated yet' : 'taken back; migrate starts afresh',
+      reason: state === null ? 'there is no migration yet' : 'rolled back; keylift migrate starts a new attempt',
     };
   }
   const facts = await readFacts(session);
-  const surroundings = facts.run_id === null ? NOBODY : await readSurroundings(session, l.target);
-  return describe({ state, facts, surroundings, counts: await countKeys(session, schema, { facts, installed }) });
+  const silent = facts.run_id === null ? await readSilentRun(session) : null;
+  const activity = facts.run_id === null ? NO_RUN : await readServerActivity(session, l.target);
+  const counts = await countKeys(session, schema, { facts, installed });
+  return describe({ state, facts, silent, activity, counts });
 }
 
 const NOTHING: Status = {
@@ -88,10 +97,11 @@ const NOTHING: Status = {
   switched: 'none',
   exceptions: 0,
   run: null,
+  silent_run: null,
 };
 
-/** At rest nobody waits for a replica or an index. */
-const NOBODY: Surroundings = { lag: null, building: null };
+/** Without an active run there is no lag and no index build to report. */
+const NO_RUN: ServerActivity = { lag: null, building: null };
 
 async function countKeys(
   session: ReadSession,
@@ -107,20 +117,23 @@ async function countKeys(
     );
     return { moved: Number(facts.done_moved), total: Number(total) };
   }
+  const moved = installed.target ? `(SELECT count(*) FROM ${l.target} WHERE origin_api_id IS NOT NULL)` : '0';
   const row = await session.one<{ moved: string; total: string }>(
-    `SELECT ${installed.target ? `(SELECT count(*) FROM ${l.target} WHERE origin_api_id IS NOT NULL)` : '0'} AS moved, (SELECT count(*) FROM ${l.keys} k WHERE ${l.isPerApiKey()}) AS total`,
+    sql`
+      SELECT ${moved} AS moved, (SELECT count(*) FROM ${l.keys} k WHERE ${l.isPerApiKey()}) AS total`,
   );
   return { moved: Number(row.moved), total: Number(row.total) };
 }
 
-interface World {
+interface StatusInput {
   state: LedgerState;
   facts: Facts;
-  surroundings: Surroundings;
+  silent: SilentRun | null;
+  activity: ServerActivity;
   counts: { moved: number; total: number };
 }
 
-function describe({ state, facts, surroundings, counts }: World): Status {
+function describe({ state, facts, silent, activity, counts }: StatusInput): Status {
   return {
     ...counts,
     ...(facts.run_id === null
@@ -129,9 +142,9 @@ function describe({ state, facts, surroundings, counts }: World): Status {
     looked_at: Number(facts.done_rows),
     stage: state.stage,
     state: stateOf(state, facts),
-    reason: reasonOf(state, facts),
-    lag_seconds: surroundings.lag,
-    doing: surroundings.building,
+    reason: reasonOf(state, facts, silent),
+    lag_seconds: activity.lag,
+    doing: activity.building,
     batches: {
       done: Number(facts.done),
       open: Number(facts.open) - Number(facts.failed),
@@ -141,6 +154,7 @@ function describe({ state, facts, surroundings, counts }: World): Status {
     switched: facts.mode,
     exceptions: Number(facts.exceptions),
     run: runOf(facts),
+    silent_run: silent,
   };
 }
 
@@ -167,9 +181,16 @@ function paceOf(
   };
 }
 
-function runOf({ run_id: id, command, host, pid, started_at, pace, runs }: Facts): Status['run'] {
-  return id === null ? null : { id, command, host, pid, started_at, until: pace?.until ?? null, runs: Number(runs) };
+function runOf({ run_id: id, pace, runs, ...facts }: Facts): Status['run'] {
+  if (id === null) return null;
+  const { command, host, pid, started_at, heartbeat_at, heartbeat_seconds } = facts;
+  const until = pace?.until ?? null;
+  return { id, command, host, pid, started_at, until, runs: Number(runs), heartbeat_at, heartbeat_seconds };
 }
+
+/** A killed run has no end in the ledger. The reason names it, because it changes what the operator looks for. */
+const silentText = ({ command, host, pid, heartbeat_at }: SilentRun): string =>
+  `the run ${command} on ${host}, process ${String(pid)}, is silent since ${heartbeat_at}; `;
 
 function stateOf(state: LedgerState, facts: Facts): RunState {
   if (facts.run_id !== null) return facts.paused ? 'paused' : facts.waiting_for !== null ? 'waiting' : 'running';
@@ -178,17 +199,26 @@ function stateOf(state: LedgerState, facts: Facts): RunState {
   return state.stage === 'switch' || state.stage === 'finalize' ? 'done' : 'idle';
 }
 
-function reasonOf(state: LedgerState, facts: Facts): string | null {
-  if (facts.paused) return 'paused by an operator; keylift resume goes on';
-  if (facts.run_id !== null) return facts.waiting_for;
+function reasonOf(state: LedgerState, facts: Facts, silent: SilentRun | null): string | null {
+  const reason = stateReason(state, facts);
+  return reason === null || silent === null || facts.paused ? reason : silentText(silent) + reason;
+}
+
+/** A heartbeat comes every two seconds. A run without one may be dead; its lease ends soon. */
+const silenceOf = ({ heartbeat_seconds: age }: Facts): string | null =>
+  age > SILENT_SECONDS ? `no heartbeat for ${String(age)} s: the process may be stopped or dead` : null;
+
+function stateReason(state: LedgerState, facts: Facts): string | null {
+  if (facts.paused) return 'paused by an operator; to continue: keylift resume';
+  if (facts.run_id !== null) return facts.waiting_for ?? silenceOf(facts);
   if (state.state === 'finalizing')
     return 'a finalize was interrupted; run keylift finalize again, or keylift rollback';
   if (state.state === 'rolling_back' || state.state === 'restoring')
     return 'a rollback was interrupted; run keylift rollback again';
   if (Number(facts.failed) > 0) return `${facts.failed} batches failed; run keylift migrate again`;
   if (state.stage === 'switch' || state.stage === 'finalize') return null;
-  // What goes on from here would switch everybody: whoever goes by cohorts must not be led there.
+  // `migrate` would switch all accounts, so an operator who switches cohorts needs both commands here.
   if (state.stage === 'verify')
-    return 'no run is at work; proven: keylift switch widens the scope, keylift migrate for every account';
-  return 'no run is at work; keylift migrate goes on';
+    return 'no run is active; proven; next: keylift switch for some accounts, keylift migrate for all';
+  return 'no run is active; to continue: keylift migrate';
 }

@@ -1,28 +1,28 @@
-/** What the ledger says of batches that ended within a while. */
+/** Batches that ended within some time. */
 export interface Window {
   batches: number;
   rows: number;
-  /** From the first of them, when it began, until now. */
+  /** From the start of the first of them until now. */
   seconds: number;
 }
 
-/** Fewer batches, or a shorter while, say nothing yet: the first ones are small and find cold caches. */
+/** Fewer batches or seconds say nothing: the first batches are small, and caches are cold. */
 const LEAST_BATCHES = 8;
 const LEAST_SECONDS = 5;
-/** The latest pace may be off the longer one by this share; further apart, neither is worth telling. */
-const SETTLED_WITHIN = 0.25;
+/** The latest rate may differ from the longer one by this share. Otherwise neither is shown. */
+const STEADY_WITHIN = 0.25;
 
-/** Rows a second, or null where nothing was measured. */
+/** Rows per second, or null without a measurement. */
 export const rateOf = ({ rows, seconds }: Window): number | null => (rows > 0 && seconds > 0 ? rows / seconds : null);
 
 /**
- * Seconds until `rowsLeft` are done at the present pace, or null while that would be a guess: too little is measured,
- * or the pace of the latest while is not that of the longer one (a run that sped up, or waits).
+ * Seconds until `rowsLeft` are done at the present rate. Null while that would be a guess: there are too few batches,
+ * or the latest rate differs from the longer one (the run has sped up, or waits).
  */
 export function secondsLeft(rowsLeft: number, { longer, latest }: { longer: Window; latest: Window }): number | null {
   const rate = rateOf(longer);
   const now = rateOf(latest);
   if (rate === null || now === null || longer.batches < LEAST_BATCHES || longer.seconds < LEAST_SECONDS) return null;
-  if (Math.abs(now - rate) > rate * SETTLED_WITHIN) return null;
+  if (Math.abs(now - rate) > rate * STEADY_WITHIN) return null;
   return Math.ceil(Math.max(0, rowsLeft) / rate);
 }

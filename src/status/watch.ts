@@ -1,25 +1,25 @@
 import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
 import type { Status } from './status.js';
 
-/** How often a watcher looks, and how many times as long as a look took it leaves the database alone. */
+/** A watcher reads once a second at most, and then waits this many times as long as reading took. */
 const EVERY_MS = 1_000;
 const REST_FACTOR = 9;
 
-/** Milliseconds to leave the database alone after a look that took so many. */
+/** Milliseconds to wait after reading took `tookMs`. */
 export const restAfter = (tookMs: number): number => Math.max(EVERY_MS - tookMs, tookMs * REST_FACTOR);
 
 export interface Watch {
   read: () => Promise<Status>;
   show: (status: Status) => void;
   stop: AbortSignal;
-  /** Ends early, also by throwing, when its signal aborts. */
+  /** Ends or throws when its signal aborts. */
   wait: (ms: number, stop: AbortSignal) => Promise<void>;
   now: () => number;
 }
 
 /**
- * Looks every second until no run is at work. On a large table a look may take long: then it looks less often, so
- * that watching costs the database a tenth of one session at most.
+ * Reads the status every second until no run is active. Where reading takes longer it reads less often, so that a
+ * watcher takes at most a tenth of one session's time.
  *
  * @throws `interrupted` when the operator stops watching; the run continues.
  */

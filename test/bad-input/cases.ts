@@ -57,7 +57,7 @@ export const CASES: readonly Row[] = [
     line: 'snapshot check .',
     files: { 'case/legacy.json/x': '' },
     exit: 2,
-    says: 'legacy.json: a directory, not a file',
+    says: 'legacy.json: a folder, not a file',
   },
   fixture('nothing in it', '', 'legacy.json: line 1, column 1: the file is empty'),
   fixture('half of it', '{"accounts": [', 'but the file ends'),
@@ -104,8 +104,8 @@ export const CASES: readonly Row[] = [
   fixture('a configuration that is none', legacyWith(), 'keylift.config.json: the config file', {
     'keylift.config.json': '{"legcy": {}}',
   }),
-  own('own tables without their DDL', { 'public.api_keys': [] }, 'schema.sql: no such file', {}),
-  own('SQL for a table', { [`public.api_keys"; DROP TABLE x; --`]: [{ id: 1 }] }, "not a table's name as SQL has it"),
+  own('own tables without their DDL', { 'public.api_keys': [] }, 'schema.sql: does not exist', {}),
+  own('SQL for a table', { [`public.api_keys"; DROP TABLE x; --`]: [{ id: 1 }] }, 'not a table name in SQL'),
   own('rows that are no rows', { 'public.api_keys': [7] }, 'not object'),
   own(
     'a number past 2^53 in an own table',
@@ -133,7 +133,8 @@ export const CASES_ON_A_SERVER: readonly Row[] = (
     own(
       'a value of another type',
       { 'public.api_keys': [{ id: 'hunter2-secret' }] },
-      '"public"."api_keys" cannot be loaded: a value does not have the form that its type or a function requires (SQLSTATE 22P02)',
+      '"public"."api_keys" cannot be loaded: a value does ' +
+        'not have the form that its type or a function requires (SQLSTATE 22P02)',
     ),
     own(
       'DDL that is no SQL',
@@ -146,7 +147,7 @@ export const CASES_ON_A_SERVER: readonly Row[] = (
       ...fixture(
         'a byte order mark and CRLF, which are no fault',
         BOM + crlf(JSON.stringify(legacyWith(), null, 2)),
-        'plan (snapshots/plan.json: no such file)',
+        'plan (snapshots/plan.json: does not exist)',
       ),
       exit: 4,
     },

@@ -38,7 +38,7 @@ export const CONFIGURATION: readonly Row[] = [
     'line 2, column 3: expected a key in double quotes, found "/" (JSON has no comments)',
   ),
   config('single quotes', "{'legacy': {}}", 'expected a key in double quotes'),
-  config('two documents', '{} {}', 'something follows behind the end of the document'),
+  config('two documents', '{} {}', 'there is text after the end of the document'),
   config('a number that JSON does not have', '{"legacy": 0x10}', 'is not JSON: line 1'),
   config('a list', '[]', '(the whole file): must be an object, not a list'),
   config('null', 'null', '(the whole file): must be an object, not null'),
@@ -106,7 +106,7 @@ export const CONFIGURATION: readonly Row[] = [
   config(
     'a carried column that the new table has',
     keys({ carry: ['scope'] }),
-    'legacy.keys.carry[0]: "scope" is a column that the new table has already',
+    'legacy.keys.carry[0]: "scope" is a column that the new table already has',
   ),
   config('a name with a NUL character', keys({ token: 'to\0ken' }), 'legacy.keys.token: must not hold a NUL character'),
   config(

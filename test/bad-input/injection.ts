@@ -29,7 +29,10 @@ const COLUMNS = [
   'legacy.accounts.name',
 ];
 
-/** What would end the expression, or swallow what stands behind it. The operator is trusted with its meaning, not with its quotes. */
+/**
+ * What would end the expression, or swallow what stands behind it. The operator is trusted with its meaning, not with
+ * its quotes.
+ */
 const EXPRESSIONS: readonly [sql: string, says: string][] = [
   ['k.name; DROP TABLE public.api_keys', 'must not hold a semicolon outside quotes'],
   ['k.name) FROM public.api_keys k --', 'closes a parenthesis that it did not open'],
@@ -97,7 +100,7 @@ export const INJECTIONS: readonly Row[] = [
   given(
     'legacy.keys.name',
     '$body$',
-    "must not hold $body$, which keylift's own functions are quoted with",
+    'must not hold $body$, with which keylift quotes its functions',
     "a name that would end a function's body",
   ),
 ];

@@ -28,10 +28,13 @@ describe('snapshot/capture', () => {
   afterEach(() => database.close());
 
   async function load(keys: FixtureKey[]): Promise<void> {
-    await database.transaction(async (session) => {
-      await createLegacyTables(session);
-      await loadRows(session, { accounts: ACCOUNTS, apis: APIS, keys });
-    });
+    await database.transaction(
+      async (session) => {
+        await createLegacyTables(session);
+        await loadRows(session, { accounts: ACCOUNTS, apis: APIS, keys });
+      },
+      { name: 'test' },
+    );
   }
 
   async function oldAnswers(key: Partial<FixtureKey>): Promise<(string | null)[]> {
@@ -85,8 +88,10 @@ describe('snapshot/capture', () => {
     await scratch().query(`
       CREATE TABLE account_api_keys (token text); INSERT INTO account_api_keys VALUES ('token-b');
       CREATE SCHEMA keylift;
-      CREATE FUNCTION keylift.authorize(token text, api_id bigint) RETURNS TABLE (key_id bigint, account_id bigint, source text)
-        LANGUAGE sql AS $$ SELECT v.* FROM (VALUES (7, 1, 'account'), (8, 2, 'per_api')) v WHERE token = 'token-b' AND api_id = 1 $$`);
+      CREATE FUNCTION keylift.authorize(token text, api_id bigint) RETURNS TABLE (key_id bigint, account_id bigint,
+        source text)
+        LANGUAGE sql AS $$ SELECT v.* FROM (VALUES (7, 1, 'account'), (8, 2, 'per_api')) v
+          WHERE token = 'token-b' AND api_id = 1 $$`);
     const answers = await database.readOnly((session) => captureAccess(session, 'new'));
     expect(answers).to.have.length(4);
     expect(answers.map(({ answer }) => answer).filter((answer) => answer !== null)).to.deep.equal([
@@ -97,10 +102,14 @@ describe('snapshot/capture', () => {
   it('settings: by creation date, in UTC to the microsecond whatever the zone, BC and infinity marked', async () => {
     await load([]);
     await scratch().query(`
-      CREATE TABLE account_api_keys (id bigint, account_id bigint, name text, token text, scope text DEFAULT 'store_apis',
-        origin_api_id bigint, created_at timestamptz, last_used_at timestamptz, revoked_at timestamptz, expires_at timestamptz);
-      INSERT INTO account_api_keys (id, account_id, name, token, origin_api_id, created_at, last_used_at, revoked_at, expires_at) VALUES
-        (12, 1, NULL, 'token-a', 1, '2024-03-31T03:00:00.000001+02:00', '12024-01-01T00:00:00Z', '0044-03-15T12:00:00Z BC', 'infinity'),
+      CREATE TABLE account_api_keys (id bigint, account_id bigint, name text, token text,
+        scope text DEFAULT 'store_apis',
+        origin_api_id bigint, created_at timestamptz, last_used_at timestamptz, revoked_at timestamptz,
+          expires_at timestamptz);
+      INSERT INTO account_api_keys (id, account_id, name, token, origin_api_id, created_at, last_used_at, revoked_at,
+        expires_at) VALUES
+        (12, 1, NULL, 'token-a', 1, '2024-03-31T03:00:00.000001+02:00', '12024-01-01T00:00:00Z',
+          '0044-03-15T12:00:00Z BC', 'infinity'),
         (9007199254740993, 1, 'born here', 'token-c', NULL, '1969-12-31T23:59:59.999999Z', NULL, NULL, '-infinity'),
         (5, 77, 'of nobody', 'token-d', 99, '2020-01-01T00:00:00Z', NULL, NULL, NULL)`);
     await scratch().query(`ALTER DATABASE ${scratch().name} SET timezone = 'America/New_York'`);

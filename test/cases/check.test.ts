@@ -23,7 +23,7 @@ const steps: SnapshotSteps = {
   plan: (_url, holdsFile) => Promise.resolve({ total: 1, seconds: Math.random(), holds: holdsFile !== undefined }),
   migrate: async (url) => {
     const database = await openDatabase(url);
-    await database.withSession((session) => session.query(MOVE));
+    await database.withSession((session) => session.query(MOVE), { name: 'test' });
     await database.close();
   },
   verify: () => Promise.resolve({ ok: true }),
@@ -44,7 +44,7 @@ describe('snapshot/check', () => {
     const directory = await write({ 'legacy.json': legacyWith(), 'holds.csv': 'key_id\n1\n' });
     const [first] = await updateSnapshots(options(directory));
     expect(first?.differences.map(({ path: place }) => place)).to.deep.equal(
-      ['plan', 'settings', 'access', 'verify'].map((name) => `${name} (snapshots/${name}.json: no such file)`),
+      ['plan', 'settings', 'access', 'verify'].map((name) => `${name} (snapshots/${name}.json: does not exist)`),
     );
     const access = path.join(directory, 'snapshots/access.json');
     const written = await readFile(access, 'utf8');
@@ -76,7 +76,8 @@ describe('snapshot/check', () => {
     expect(result?.ok).to.equal(false);
     expect(result?.differences.map(describeDifference)).to.deep.equal([
       'settings[id=1].keys[id=1].name: expected "two", got "one"',
-      'verify (snapshots/verify.json: line 1, column 1: expected a value, found "<"): expected nothing, got {"ok":true}',
+      'verify (snapshots/verify.json: line 1, column 1: ' +
+        'expected a value, found "<"): expected nothing, got {"ok":true}',
     ]);
     expect(await readFile(file, 'utf8')).to.equal(changed);
   });

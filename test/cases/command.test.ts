@@ -71,10 +71,10 @@ describe('keylift snapshot', () => {
     expect([first.exitCode, first.stdout.split('\n')[0], first.stdout.split('\n').at(-2)]).to.deep.equal([
       EXIT.done,
       'written story',
-      '1 case: 0 the same, 1 written anew',
+      '1 case: 0 the same, 1 written',
     ]);
     const second = await keylift(['snapshot', 'update', directory], { env: env() });
-    expect(second.stdout).to.equal('same    story\n1 case: 1 the same, 0 written anew\n');
+    expect(second.stdout).to.equal('same    story\n1 case: 1 the same, 0 written\n');
   });
 
   it('exit 2 for fixtures with faults, before any database is touched', async () => {
@@ -98,7 +98,7 @@ describe('keylift snapshot', () => {
     const { exitCode, stdout } = await keylift(['snapshot', 'update', directory], { env: env() });
     expect(exitCode).to.equal(EXIT.usage);
     expect(stdout).to.match(/^FAILED {2}a\n {10}keylift: .*\n(.*\n)*written b\n/);
-    expect(stdout.split('\n').at(-2)).to.equal('2 cases: 0 the same, 1 written anew, 1 failed');
+    expect(stdout.split('\n').at(-2)).to.equal('2 cases: 0 the same, 1 written, 1 failed');
   });
 
   it('exit 5 where nobody listens, 130 when interrupted; no scratch database stays', async () => {

@@ -19,7 +19,8 @@ async function recordedBy(database: Database, { legacy: l }: MappedSchema): Prom
   const { rows } = await database.readOnly((session) =>
     session.query<{ key_id: string; api: string; allowed: boolean }>(`
     SELECT keys.id::text AS key_id, door.slug AS api, EXISTS (
-      SELECT FROM ${l.keys} k WHERE ${l.isPerApiKey()} AND ${l.alive()} AND ${l.token()} = keys.token AND ${l.api()} = door.id) AS allowed
+      SELECT FROM ${l.keys} k WHERE ${l.isPerApiKey()} AND ${l.alive()} AND ${l.token()} = keys.token
+        AND ${l.api()} = door.id) AS allowed
     FROM (SELECT ${l.id()} AS id, ${l.token()} AS token FROM ${l.keys} k WHERE ${l.isPerApiKey()}) keys
       CROSS JOIN (SELECT ${l.apiId()} AS id, ${l.slug()}::text AS slug FROM ${l.apis} a) door`),
   );

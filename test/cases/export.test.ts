@@ -31,7 +31,8 @@ describe('snapshot export', () => {
   beforeEach(async () => {
     scenario = await Scenario.of(MOTLEY, { holds: MOTLEY_HOLDS });
     await scenario.db.query(`
-      update public.api_keys set name = 'customer ' || id where name = 'key ' || id or name in ('first', 'second', 'same moment');
+      update public.api_keys set name = 'customer ' || id where name = 'key ' || id or name in ('first', 'second',
+        'same moment');
       update public.api_keys set name = '${OLD}', last_used_at = now() - interval '3 days' where id = 2;
       update public.api_keys set name = '   ' where id = 7;
       update public.api_keys set name = e'=cmd()\\tafter' where id = 60`);
@@ -62,7 +63,8 @@ describe('snapshot export', () => {
   /** Tokens, names, slugs and ids of the source that would be secret; short ones are words of every text. */
   async function secrets(): Promise<string[]> {
     const rows = await scenario.db.query<{ secret: string }>(`
-      select token as secret from public.api_keys union select name from public.api_keys union select name from public.accounts
+      select token as secret from public.api_keys union select name from public.api_keys union select name
+        from public.accounts
       union select slug from public.apis union select id::text from public.api_keys`);
     return rows.map(({ secret }) => secret).filter((secret) => typeof secret === 'string' && secret.trim().length > 3);
   }
@@ -110,7 +112,8 @@ describe('snapshot export', () => {
     await exported(1000, directory);
     const { rows } = await readFixture(directory);
     const keys = await scenario.db.query<FixtureKey & { no: string }>(
-      `select id::text, name, created_at::text, last_used_at::text, revoked_at::text, expires_at::text from public.api_keys k order by k.id`,
+      `select id::text, name, created_at::text, last_used_at::text, revoked_at::text, expires_at::text
+        from public.api_keys k order by k.id`,
     );
     const pair = (id: string): [FixtureKey, FixtureKey] => {
       const at = keys.findIndex((key) => key.id === id);
@@ -206,9 +209,11 @@ describe('snapshot export', () => {
   it('takes a sample of 100,000 keys, with statistics and without, within the time limit of a test', async () => {
     await scenario.db.query('alter table public.api_keys set (autovacuum_enabled = off)');
     await scenario.db.query(`
-      insert into public.accounts (id, kind, name) select n, 'user', 'account ' || n from generate_series(10001, 30000) n;
+      insert into public.accounts (id, kind, name) select n, 'user', 'account ' || n
+        from generate_series(10001, 30000) n;
       insert into public.api_keys (id, account_id, api_id, name, token, created_at)
-        select n, 10001 + n % 20000, 1, 'key ' || n, 'many-' || n / 2, timestamptz '2021-01-01+00' from generate_series(100001, 200000) n`);
+        select n, 10001 + n % 20000, 1, 'key ' || n, 'many-' || n / 2, timestamptz '2021-01-01+00'
+          from generate_series(100001, 200000) n`);
     const folder = path.dirname(await freshFolder());
     const first = await exported(20, path.join(folder, 'first'));
     await scenario.db.query('analyze');

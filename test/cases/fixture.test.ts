@@ -75,7 +75,8 @@ const FAULTS: { name: string; legacy: unknown; faults: string[] }[] = [
     name: 'an unknown field',
     legacy: legacyWith({ expired_at: null }),
     faults: [
-      'keys[0].expired_at: unknown field (known are id, account_id, api_id, name, token, created_at, last_used_at, revoked_at, expires_at, about)',
+      'keys[0].expired_at: unknown field (known are id, ' +
+        'account_id, api_id, name, token, created_at, last_used_at, revoked_at, expires_at, about)',
     ],
   },
   {
@@ -111,11 +112,7 @@ const FAULTS: { name: string; legacy: unknown; faults: string[] }[] = [
     faults: ['line 2, column 11: expected a key in double quotes, found "}"'],
   },
   { name: 'an empty file', legacy: '', faults: ['line 1, column 1: the file is empty'] },
-  {
-    name: 'two documents',
-    legacy: '{} {}',
-    faults: ['line 1, column 4: something follows behind the end of the document'],
-  },
+  { name: 'two documents', legacy: '{} {}', faults: ['line 1, column 4: there is text after the end of the document'] },
   { name: 'bytes that are not UTF-8', legacy: new Uint8Array([0x7b, 0x22, 0xff, 0x22]), faults: ['not valid UTF-8'] },
   {
     name: 'nesting that would end the stack',
@@ -131,7 +128,8 @@ const FAULTS: { name: string; legacy: unknown; faults: string[] }[] = [
     },
     faults: [
       'accounts[0].name: missing',
-      'keys[1].color: unknown field (known are id, account_id, api_id, name, token, created_at, last_used_at, revoked_at, expires_at, about)',
+      'keys[1].color: unknown field (known are id, account_id, ' +
+        'api_id, name, token, created_at, last_used_at, revoked_at, expires_at, about)',
       notATimestamp('created_at', 1),
       'keys[1].id: the same as keys[0].id',
     ],
@@ -167,7 +165,7 @@ describe('snapshot/fixture', () => {
   it('refuses a directory that is not there, one without legacy.json, and a misspelt holds file', async () => {
     expect((await usageError(readFixture('/nowhere/at/all'))).code).to.equal('fixture_unreadable');
     const empty = await usageError(readFixture(await write({ 'README.md': 'x' })));
-    expect(empty.facts['faults']).to.deep.equal(['legacy.json: no such file']);
+    expect(empty.facts['faults']).to.deep.equal(['legacy.json: does not exist']);
     const misspelt = await usageError(
       readFixture(await write({ 'legacy.json': legacyWith(), 'hold.csv': 'key_id\n1\n' })),
     );
@@ -214,8 +212,9 @@ describe('snapshot/cases', () => {
     expect(error.facts['faults']).to.deep.equal([
       'a/legacy.json: line 1, column 2: expected a key in double quotes, but the file ends',
       'b/legacy.json: keys[0].id: not a bigint',
-      'c/notes.txt: not part of a case (legacy.json, holds.csv, snapshots/, schema.sql, keylift.config.json, README.md)',
-      'c/legacy.json: no such file',
+      'c/notes.txt: not part of a case (legacy.json, holds.csv, ' +
+        'snapshots/, schema.sql, keylift.config.json, README.md)',
+      'c/legacy.json: does not exist',
     ]);
   });
 

@@ -33,10 +33,13 @@ async function withLoaded<T>(rows: LegacyRows, fn: (database: TestDatabase) => P
   const scratch = await createTestDatabase({ schema: 'none' });
   try {
     const database = await openDatabase(scratch.url);
-    await database.transaction(async (session) => {
-      await createLegacyTables(session);
-      await loadRows(session, rows);
-    });
+    await database.transaction(
+      async (session) => {
+        await createLegacyTables(session);
+        await loadRows(session, rows);
+      },
+      { name: 'test' },
+    );
     await database.close();
     return await fn(scratch);
   } finally {

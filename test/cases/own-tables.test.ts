@@ -7,7 +7,9 @@ import { useDirectories } from './case-directory.js';
 import { useScratchRole } from './scratch-role.js';
 
 /** What a dump looks like: psql's own lines, a search path that is none, and nothing qualified by chance. */
-const SCHEMA = `\\restrict abc123\nSELECT pg_catalog.set_config('search_path', '', false);\n${FOREIGN_TABLES}\n\\unrestrict abc123\n`;
+const SCHEMA =
+  `\\restrict abc123\nSELECT pg_catalog.set_config('search_path', '', false);\n${FOREIGN_TABLES}\n` +
+  '\\unrestrict abc123\n';
 
 const TABLES = {
   about: 'Digests of uuid keys; owners one join away.',
@@ -119,7 +121,8 @@ describe("snapshot of tables of the operator's own", () => {
     const { exitCode, stdout } = await run(['check', folder, '--junit', junit]);
     expect([exitCode, stdout.split('\n')[1]?.trim()]).to.deep.equal([
       4,
-      `settings[id=own-é].keys[id=${id(1)}].created_at: expected "2021-01-01T00:00:00.124000", got "2021-01-01T00:00:00.123000"`,
+      `settings[id=own-é].keys[id=${id(1)}].created_at: ` +
+        'expected "2021-01-01T00:00:00.124000", got "2021-01-01T00:00:00.123000"',
     ]);
     const xml = await readFile(junit, 'utf8');
     expect(xml).to.match(
@@ -140,7 +143,7 @@ describe("snapshot of tables of the operator's own", () => {
     expect(exitCode).to.equal(2);
     for (const place of [
       'a/keylift.config.json',
-      'a/schema.sql: no such file',
+      'a/schema.sql: does not exist',
       'a/legacy.json: tables["public.t"][1]: not object',
       'b/legacy.json: keys_: unknown field',
     ])
@@ -153,7 +156,7 @@ describe("snapshot of tables of the operator's own", () => {
     });
     const again = await run(['check', names]);
     for (const place of [
-      'tables["not a name"]: not a table\'s name',
+      'tables["not a name"]: not a table name',
       'tables["public.t"][0].id: a number beyond 2^53',
       '[0].name: not a text',
       '[0].deep[0].x: not a text',

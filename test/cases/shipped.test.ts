@@ -35,8 +35,9 @@ describe('snapshot: every shipped case', () => {
       const { url } = scratch();
       const loading = await openDatabase(url);
       await loadFixture(loading, fixture.rows);
-      await loading.withSession((session) =>
-        session.query('CREATE TABLE public.api_keys_before AS TABLE public.api_keys'),
+      await loading.withSession(
+        (session) => session.query('CREATE TABLE public.api_keys_before AS TABLE public.api_keys'),
+        { name: 'test' },
       );
       await loading.close();
       await withMove({ ...OPTIONS, url }, async (move) => {

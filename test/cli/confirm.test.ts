@@ -33,7 +33,8 @@ describe('confirm', () => {
       const { exitCode, stderr } = await ask({ isTTY: TTY, stdin });
       expect([exitCode, stderr]).to.deep.equal([
         3,
-        '3 keys move\nMove 3 keys? [y/N] keylift: the answer was not yes; nothing was changed\n  Run the command again and answer y, or pass --yes.\n  see runbook.md#confirmation (code not_confirmed)\n',
+        '3 keys move\nMove 3 keys? [y/N] keylift: the answer was not yes; nothing was changed\n' +
+          '  Run the command again and answer y, or pass --yes.\n  see runbook.md#confirmation (code not_confirmed)\n',
       ]);
     });
   }
@@ -46,7 +47,8 @@ describe('confirm', () => {
     const { exitCode, stderr } = await ask({ isTTY: NO_TTY, stdin: 'y\n' });
     expect([exitCode, stderr]).to.deep.equal([
       3,
-      'keylift: this command asks a question, and there is no terminal to answer from: Move 3 keys?\n  Pass --yes to continue without the question.\n  see runbook.md#confirmation (code confirmation_missing)\n',
+      'keylift: this command asks a question, and there is no terminal to answer from: Move 3 keys?\n' +
+        '  Pass --yes to continue without the question.\n  see runbook.md#confirmation (code confirmation_missing)\n',
     ]);
   });
 

@@ -13,7 +13,8 @@ const WAY_OUT = { hint: 'Do something.' };
 const HELP = '  Do something.\n  see runbook.md#database (code database_silent)\n';
 const BUG = '  this is a bug in keylift or an event that it did not foresee, not a mistake of yours\n';
 const REPORT =
-  '  Please report it, with the command line, the lines above and the stack.\n  see runbook.md#a-bug-of-keylift (code unexpected)\n';
+  '  Please report it, with the command line, the lines above and the stack.\n' +
+  '  see runbook.md#a-bug-of-keylift (code unexpected)\n';
 const throwing = (error: unknown) => () => Promise.reject(error as Error);
 
 describe('dispatch', () => {
@@ -94,7 +95,9 @@ describe('dispatch', () => {
       exitCode: 2,
       stdout: '',
       stderr:
-        'keylift: no database is named\n  Set DATABASE_URL to postgres://user:password@host:5432/database, or pass --database-url.\n  see runbook.md#database (code database_url_missing)\n',
+        'keylift: no database is named\n  Set DATABASE_URL ' +
+        'to postgres://user:password@host:5432/database, or pass --database-url.\n' +
+        '  see runbook.md#database (code database_url_missing)\n',
     });
   });
 
@@ -123,7 +126,8 @@ describe('dispatch', () => {
         hint: 'Wait for it.',
       }),
       3,
-      'keylift: another run owns this\n  owner: host-1\n  rows:\n    a\n    b\n  Wait for it.\n  see runbook.md#another-run (code another_run)\n',
+      'keylift: another run owns this\n  owner: host-1\n  rows:\n    a\n    b\n  Wait for it.\n' +
+        '  see runbook.md#another-run (code another_run)\n',
     ],
     [keyliftError('database_silent', { message: 'gone', ...WAY_OUT }), 5, `keylift: gone\n${HELP}`],
     [
@@ -134,12 +138,15 @@ describe('dispatch', () => {
     [
       new DOMException('aborted', 'AbortError'),
       130,
-      'keylift: the command was stopped on request\n  Run the same command again: it continues where it stopped.\n  see runbook.md#stop-resume-take-back (code interrupted)\n',
+      'keylift: the command was stopped on request\n  ' +
+        'Run the same command again: it continues where it stopped.\n' +
+        '  see runbook.md#stop-resume-take-back (code interrupted)\n',
     ],
     [
       new Error(`cannot use ${URL_WITH_PASSWORD}`),
       1,
-      `keylift: unexpected error: cannot use ***\n${BUG}  stack: shown by --log-level debug, kept by --log-file FILE\n${REPORT}`,
+      `keylift: unexpected error: cannot use ***\n${BUG} ` +
+        ` stack: shown by --log-level debug, kept by --log-file FILE\n${REPORT}`,
     ],
     ['a string', 1, `keylift: unexpected error: a string\n${BUG}${REPORT}`],
     [
@@ -149,7 +156,10 @@ describe('dispatch', () => {
       }),
       2,
       'keylift: the database lacks an object: relation "x" does not exist\n  sqlstate: 42P01\n' +
-        '  Compare the tables and columns in keylift.config.json with the database: keylift check names all that are missing. If an object in the schema keylift was dropped, restore it.\n  see runbook.md#mapping (code object_missing)\n',
+        '  Compare the tables and columns in keylift.config.json ' +
+        'with the database: keylift check names all that ' +
+        'are missing. If an object in the schema keylift was dropped, restore it.\n' +
+        '  see runbook.md#mapping (code object_missing)\n',
     ],
     [
       keyliftError('database_silent', { message: 'a key named \u001b[2J\u202ex', ...WAY_OUT }),
@@ -189,7 +199,9 @@ describe('dispatch', () => {
     expect(seen).to.deep.equal([true, false, true, true]);
     expect([exitCode, stderr]).to.deep.equal([
       130,
-      'SIGINT: finishing what is begun; once more leaves at once. Both can be resumed\nSIGTERM again: leaving at once; what is not committed is rolled back\nkeylift: stopped between two batches\n  Go on.\n  see runbook.md#stop-resume-take-back (code interrupted)\n',
+      'SIGINT: finishing what is begun; once more leaves at once. Both can be resumed\n' +
+        'SIGTERM again: leaving at once; what is not committed is rolled back\n' +
+        'keylift: stopped between two batches\n  Go on.\n  see runbook.md#stop-resume-take-back (code interrupted)\n',
     ]);
   });
 });
@@ -253,7 +265,9 @@ describe('dispatch with files', () => {
     const { exitCode, stderr } = await keylift('plan --log-file no/such/folder/x', { env, cwd });
     expect([exitCode, stderr]).to.deep.equal([
       2,
-      `keylift: the log file ${cwd}/no/such/folder/x cannot be written (ENOENT)\n  file: ${cwd}/no/such/folder/x\n  Name a file in a folder that exists and that you may write.\n  see runbook.md#command-line-and-configuration (code log_file_unwritable)\n`,
+      `keylift: the log file ${cwd}/no/such/folder/x cannot be written: its folder does not exist (ENOENT)\n` +
+        `  file: ${cwd}/no/such/folder/x\n  Name a file in a folder that exists and that you may write.\n` +
+        '  see runbook.md#command-line-and-configuration (code log_file_unwritable)\n',
     ]);
   });
 });

@@ -44,8 +44,8 @@ describe('an error with --json', () => {
 
     it('exit 1, a bug, with its run', async () => {
       await own.must('migrate --yes --until expand');
-      await own.db
-        .query(`create function public.never() returns trigger language plpgsql as $$ begin raise 'no' using errcode = 'XX000'; end $$;
+      await own.db.query(`create function public.never() returns trigger language plpgsql as $$
+          begin raise 'no' using errcode = 'XX000'; end $$;
         create trigger never before insert on public.account_api_keys for each row execute function public.never()`);
       const error = errorOf(await own.run('migrate --yes --until backfill --json'));
       const [run] = await own.db.query<{ run_id: string }>(

@@ -165,7 +165,8 @@ describe('the command line', () => {
     ).to.deep.equal([
       'keylift: --until: must be one of expand, backfill, harden, verify, switch (not "now")',
       '--concurrency: must be a whole number from 1 to 64 (not "0")',
-      '--batch-time: must be a time above zero and up to a day: seconds, or with a unit, such as 0.5, 500ms or 2m (not "fast")',
+      '--batch-time: must be a time above zero and up ' +
+        'to a day: seconds, or with a unit, such as 0.5, 500ms or 2m (not "fast")',
     ]);
   });
 

@@ -151,12 +151,13 @@ describe('parseSettings', () => {
         'legacy.keys.createdAt: must be text or {"sql": "…"}, not null',
         'legacy.keys.carry[1]: must not be empty',
         'legacy.keys.carry[2]: "plan" is named twice',
-        'legacy.keys.carry[3]: "token" is a column that the new table has already',
+        'legacy.keys.carry[3]: "token" is a column that the new table already has',
         'legacy.keys.carry[4]: must be text, not the number 3',
         'legacy.keys.where.sql: must not hold a semicolon outside quotes',
         'legacy.keys.api.sq: unknown key, did you mean "sql"?',
         'legacy.keys.api.sql: missing',
-        'legacy.apis.table: "a b" is not a valid table name: write it as in SQL: table, schema.table, or public."ApiKey"',
+        'legacy.apis.table: "a b" is not a valid table ' +
+          'name: write it as in SQL: table, schema.table, or public."ApiKey"',
         "legacy.apis.inStore.sql: leaves a quote (') open",
         'legacy.acounts: unknown key, did you mean "accounts"?',
         'target: must be an object, not a list',
@@ -181,10 +182,11 @@ describe('parseSettings', () => {
       }
     };
     expect(message('{\n  "legacy": {\n    // keys\n')).to.equal(
-      'the config file f is not JSON: line 3, column 5: expected a key in double quotes, found "/" (JSON has no comments)',
+      'the config file f is not JSON: line 3, column 5: ' +
+        'expected a key in double quotes, found "/" (JSON has no comments)',
     );
     expect(message('')).to.include('line 1, column 1: the file is empty');
-    expect(message('{"a": 1} x')).to.include('line 1, column 10: something follows');
+    expect(message('{"a": 1} x')).to.include('line 1, column 10: there is text after');
     expect(message('{"a": "\\x"}')).to.include('line 1, column 7: a string that does not end');
     expect(message('{"a": ')).to.include('expected a value, but the file ends');
     expect(message('['.repeat(100_000))).to.include('nested deeper than 32 levels');
@@ -213,19 +215,19 @@ describe('parseSettings', () => {
     );
   });
 
-  it("refuses what an index could not find, what reports would show, and what keylift's functions are quoted with", () => {
+  it("refuses what an index could not find, what reports would show, and the marks of keylift's functions", () => {
     expect(
       faultsOf({ legacy: { keys: { token: { sql: '(SELECT t.token FROM tokens t WHERE t.key = k.id)' } } } }),
-    ).to.deep.equal(['legacy.keys.token.sql: must be computed from the row itself: an index finds keys by it']);
+    ).to.deep.equal(['legacy.keys.token.sql: must be computed from the row itself, because an index finds keys by it']);
     expect(faultsOf({ legacy: { keys: { token: { sql: `k.token || 'select'` } } } })).to.deep.equal([]);
     expect(faultsOf({ legacy: { keys: { id: 'token' } } })).to.deep.equal([
-      'legacy.keys.id: is the token itself; ids stand in every report, so keys need another one',
+      'legacy.keys.id: is the token itself; reports show ids, so keys need another one',
     ]);
     expect(
       faultsOf({ legacy: { keys: { carry: ['a$body$b'] }, apis: { inStore: { sql: `a."$do$"` } } } }),
     ).to.deep.equal([
-      "legacy.keys.carry[0]: must not hold $body$, which keylift's own functions are quoted with",
-      "legacy.apis.inStore.sql: must not hold $do$, which keylift's own functions are quoted with",
+      'legacy.keys.carry[0]: must not hold $body$, with which keylift quotes its functions',
+      'legacy.apis.inStore.sql: must not hold $do$, with which keylift quotes its functions',
     ]);
   });
 

@@ -14,7 +14,8 @@ const open = new Set<() => void>();
 
 /** The program on a terminal of its own, as `script` of util-linux makes one: Ctrl-C is a key there. */
 function onTerminal(line: string, { url, env = {} }: { url: string; env?: Record<string, string> }) {
-  const command = `stty columns 80 rows 24; exec ${process.execPath} --import ${import.meta.resolve('tsx')} ${CLI} ${line}`;
+  const command =
+    `stty columns 80 rows 24; exec ${process.execPath} ` + `--import ${import.meta.resolve('tsx')} ${CLI} ${line}`;
   const child = spawn('script', ['--quiet', '--flush', '--return', '--command', command, '/dev/null'], {
     env: {
       ...process.env,
@@ -121,7 +122,8 @@ describe('migrate on a terminal', () => {
     expect(terminal.said())
       .to.include('SIGINT again: leaving at once')
       .and.include(
-        'keylift: the command was stopped at once; uncommitted work is rolled back\n  Run the same command again: it continues where it stopped.\n',
+        'keylift: the command was stopped at once; uncommitted work is rolled back\n' +
+          '  Run the same command again: it continues where it stopped.\n',
       );
     expect(await waitingSessions(scenario.db), 'nothing goes on behind its back').to.equal(0);
     await writer.query('rollback');

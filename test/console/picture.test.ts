@@ -13,6 +13,8 @@ const RUN = {
   started_at: '2026-01-02 03:04:05+00',
   until: 'switch',
   runs: 1,
+  heartbeat_at: '2026-01-01T10:00:00.000Z',
+  heartbeat_seconds: 1,
 };
 const COPYING: Status = {
   stage: 'expand',
@@ -32,6 +34,7 @@ const COPYING: Status = {
   switched: 'none',
   exceptions: 12,
   run: RUN,
+  silent_run: null,
 };
 const LIVE: Live = { stage: 'backfill', seconds: 25.4, doing: null, looked: null, reason: null, ended: false };
 
@@ -148,10 +151,10 @@ db.example:5432
 
   it('shows where a run stopped', () => {
     expect(draw(COPYING, { live: { ...LIVE, ended: true } })).to.include('  ■ backfill');
-    expect(draw({ ...COPYING, run: null, state: 'idle', reason: 'no run is at work; keylift migrate goes on' }))
+    expect(draw({ ...COPYING, run: null, state: 'idle', reason: 'no run is active; to continue: keylift migrate' }))
       .to.include('keylift, idle:')
       .and.include('  ■ backfill\n')
-      .and.include('  no run is at work; keylift migrate goes on\n');
+      .and.include('  no run is active; to continue: keylift migrate\n');
   });
 
   it('shows a run up to its own last stage', () => {

@@ -65,7 +65,7 @@ describe('a connection that says nothing', () => {
 
   it('is given up outside of a transaction, too', async () => {
     const sent = proxy.stallDuring(/of_the_test/);
-    const answered = failure(database.withSession((session) => session.query(LONG)));
+    const answered = failure(database.withSession((session) => session.query(LONG), { name: 'test' }));
     await sent;
     expect(await answered).to.include({ code: 'database_silent', exitCode: 5 });
   });
@@ -82,7 +82,7 @@ describe('a connection that says nothing', () => {
 
   it('is lost when the server has ended the session and nobody told', async () => {
     const sent = proxy.forgetDuring(/of_the_test/);
-    const answered = failure(database.transaction((session) => session.query(LONG)));
+    const answered = failure(database.transaction((session) => session.query(LONG), { name: 'test' }));
     await sent;
     await until('the server to be at work', async () => (await ours()).length === 1);
     await test().query('select pg_terminate_backend($1, 10000)', [(await ours())[0]!.pid]);

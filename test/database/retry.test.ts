@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import pg from 'pg';
-import { UnreachableError } from '../../src/errors.js';
+import { keyliftError } from '../../src/errors/keylift-error.js';
 import { isWorthRetrying, pauseBefore, POLICIES, retry, Tries, type RetryOptions } from '../../src/database/retry.js';
 import { NEVER } from '../../src/timing.js';
 
@@ -92,7 +92,7 @@ describe('the retry policies', () => {
   it('tell a collision, a lost connection and a cancelled statement apart', () => {
     const serverError = (code: string) =>
       Object.assign(new pg.DatabaseError('x', 1, 'error'), { code, severity: 'ERROR' });
-    const loss = new UnreachableError('connection_lost', 'lost', { hint: '', anchor: 'database' });
+    const loss = keyliftError('connection_lost', { message: 'lost' });
     const worth = (error: unknown) =>
       Object.keys(POLICIES).filter((name) => isWorthRetrying(name as keyof typeof POLICIES, error));
     for (const code of ['40001', '40P01', '55P03'])

@@ -13,7 +13,8 @@ const refuse = (state: string, times: number): string => `
   create or replace function refuse() returns trigger language plpgsql as $$ begin
     if nextval('met') <= ${String(times)} then raise exception 'refused' using errcode = '${state}'; end if;
     return null; end $$;
-  create constraint trigger refuse after insert on t deferrable initially deferred for each row execute function refuse()`;
+  create constraint trigger refuse after insert on t deferrable initially deferred for each row
+    execute function refuse()`;
 
 describe('a database with retries', () => {
   const test = useTestDatabase({ schema: 'none' });
@@ -25,7 +26,7 @@ describe('a database with retries', () => {
 
   const insert = (on: Database, retry: 'transaction' | 'underLoad' | 'none' = 'transaction'): Promise<unknown> =>
     on
-      .transaction((session) => session.query('insert into t values (1)'), { retry })
+      .transaction((session) => session.query('insert into t values (1)'), { name: 'test', retry })
       .then(
         () => 'done',
         (error: unknown) => error,

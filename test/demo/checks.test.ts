@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { judge, type Answers, type Cast } from '../../src/demo/checks.js';
-import type { Door, ListedKey } from '../../src/demo/questions.js';
+import { checkAnswers, type Answers, type Cast } from '../../src/demo/checks.js';
+import type { Access, ListedKey } from '../../src/demo/reading.js';
 
 const CAST: Cast = { storeKeys: ['1', '2'], deadKey: '3', customKey: '4', customApi: 'custom' };
 const STORE = ['invoices', 'receipts'];
@@ -14,10 +14,10 @@ const listed = (id: string, more: Partial<ListedKey> = {}): ListedKey => ({
   ...more,
 });
 
-/** Doors of keys 1 to 4 at every API; `open` names those that open. */
-function doors(apis: string[], open: Record<string, string[]>, source = 'account'): Door[] {
+/** What keys 1 to 4 open at every API: what `open` names. */
+function access(apis: string[], open: Record<string, string[]>, source = 'account'): Access[] {
   return ['1', '2', '3', '4'].flatMap((id) =>
-    [...apis, 'custom'].map((api): Door => ({
+    [...apis, 'custom'].map((api): Access => ({
       key_id: id,
       key: `key ${id}`,
       api,
@@ -29,38 +29,38 @@ function doors(apis: string[], open: Record<string, string[]>, source = 'account
 }
 
 function goodAnswers(): Answers {
-  const before = doors(STORE, { 1: ['invoices'], 2: ['receipts'], 4: ['custom'] }, 'per_api');
+  const before = access(STORE, { 1: ['invoices'], 2: ['receipts'], 4: ['custom'] }, 'per_api');
   const outcomes = { move: 3, stay: 1, merge: 0, hold: 0, exception: 0 };
   return {
-    before: { pages: { invoices: [listed('1')], receipts: [listed('2')] }, doors: before },
+    before: { pages: { invoices: [listed('1')], receipts: [listed('2')] }, access: before },
     plan: { outcomes, total: 4 } as unknown as Answers['plan'],
     rows: 4,
     after: {
       settings: [listed('1'), listed('2'), listed('3')],
-      doors: withSource(doors(STORE, { 1: STORE, 2: STORE, 4: ['custom'] })),
+      access: withSource(access(STORE, { 1: STORE, 2: STORE, 4: ['custom'] })),
     },
     proof: { ok: true } as Answers['proof'],
     grown: {
       api: 'checks',
-      doors: doors([...STORE, 'checks'], { 1: [...STORE, 'checks'], 2: [...STORE, 'checks'], 4: ['custom'] }),
+      access: access([...STORE, 'checks'], { 1: [...STORE, 'checks'], 2: [...STORE, 'checks'], 4: ['custom'] }),
     },
     rolledBack: {
       pages: { invoices: [listed('1')], receipts: [listed('2', { last_used_at: '2022-01-01 00:00:00.000000' })] },
-      doors: doors([...STORE, 'checks'], { 1: ['invoices'], 2: ['receipts'], 4: ['custom'] }, 'per_api'),
+      access: access([...STORE, 'checks'], { 1: ['invoices'], 2: ['receipts'], 4: ['custom'] }, 'per_api'),
     },
   };
 }
 
 /** A custom API is answered by the per-API key always. */
-const withSource = (all: Door[]): Door[] =>
-  all.map((door) =>
-    door.in_store || door.answered_by === null
-      ? door
-      : { ...door, answered_by: { ...door.answered_by, source: 'per_api' } },
+const withSource = (all: Access[]): Access[] =>
+  all.map((pair) =>
+    pair.in_store || pair.answered_by === null
+      ? pair
+      : { ...pair, answered_by: { ...pair.answered_by, source: 'per_api' } },
   );
 
-const setDoor = (all: Door[], { id, api, open }: { id: string; api: string; open: boolean }): void => {
-  all.find((door) => door.key_id === id && door.api === api)!.answered_by = open
+const setAccess = (all: Access[], { id, api, open }: { id: string; api: string; open: boolean }): void => {
+  all.find((pair) => pair.key_id === id && pair.api === api)!.answered_by = open
     ? { account_id: '9', source: 'account' }
     : null;
 };
@@ -69,32 +69,32 @@ const FAULTS: Record<string, (answers: Answers) => void> = {
   'every per-API key has exactly one outcome': (a) => {
     a.rows = 5;
   },
-  'both keys stand under Settings, name and creation time as they were': (a) => {
+  'both keys are in Settings, with their name and creation time': (a) => {
     a.after.settings[0]!.created_at = '2020-01-01 00:00:00.000002';
   },
   'each of them opens every API of the store': (a) => {
-    setDoor(a.after.doors, { id: '1', api: 'receipts', open: false });
+    setAccess(a.after.access, { id: '1', api: 'receipts', open: false });
   },
-  'no door that was open is shut': (a) => {
-    setDoor(a.after.doors, { id: '4', api: 'custom', open: false });
+  'every API that a key opened before is still open to it': (a) => {
+    setAccess(a.after.access, { id: '4', api: 'custom', open: false });
   },
   "no custom API was opened, the account's own included": (a) => {
-    setDoor(a.after.doors, { id: '1', api: 'custom', open: true });
+    setAccess(a.after.access, { id: '1', api: 'custom', open: true });
   },
   "the custom API's key opens that API and nothing else": (a) => {
-    setDoor(a.after.doors, { id: '4', api: 'invoices', open: true });
+    setAccess(a.after.access, { id: '4', api: 'invoices', open: true });
   },
   'the revoked key opens nothing': (a) => {
-    setDoor(a.after.doors, { id: '3', api: 'invoices', open: true });
+    setAccess(a.after.access, { id: '3', api: 'invoices', open: true });
   },
   'the proof found no difference': (a) => {
     a.proof.ok = false;
   },
   'an API that joined later was open to both keys at once': (a) => {
-    setDoor(a.grown.doors, { id: '2', api: 'checks', open: false });
+    setAccess(a.grown.access, { id: '2', api: 'checks', open: false });
   },
-  'after the rollback every door is as it was before': (a) => {
-    setDoor(a.rolledBack.doors, { id: '1', api: 'receipts', open: true });
+  'after the rollback every key opens what it opened before': (a) => {
+    setAccess(a.rolledBack.access, { id: '1', api: 'receipts', open: true });
   },
   'after the rollback the old pages are back, with last use kept': (a) => {
     a.rolledBack.pages.receipts![0]!.last_used_at = '2021-01-01 00:00:00.000000';
@@ -103,13 +103,13 @@ const FAULTS: Record<string, (answers: Answers) => void> = {
 
 describe('demo/checks', () => {
   const failed = (answers: Answers): string[] =>
-    judge(answers, CAST)
+    checkAnswers(answers, CAST)
       .filter(({ ok }) => !ok)
       .map(({ check }) => check);
 
-  it('passes a good story, and knows every check that is listed here', () => {
+  it('passes good answers, and knows every check that is listed here', () => {
     expect(failed(goodAnswers())).to.deep.equal([]);
-    expect(judge(goodAnswers(), CAST).map(({ check }) => check)).to.have.members(Object.keys(FAULTS));
+    expect(checkAnswers(goodAnswers(), CAST).map(({ check }) => check)).to.have.members(Object.keys(FAULTS));
   });
 
   for (const [check, spoil] of Object.entries(FAULTS)) {
@@ -120,9 +120,9 @@ describe('demo/checks', () => {
     });
   }
 
-  it('a door answered by another account counts as shut', () => {
+  it('takes an API that another account answers for as closed', () => {
     const answers = goodAnswers();
-    answers.after.doors.find((door) => door.key_id === '1' && door.api === 'invoices')!.answered_by!.account_id = '8';
-    expect(failed(answers)).to.deep.equal(['no door that was open is shut']);
+    answers.after.access.find((pair) => pair.key_id === '1' && pair.api === 'invoices')!.answered_by!.account_id = '8';
+    expect(failed(answers)).to.deep.equal(['every API that a key opened before is still open to it']);
   });
 });

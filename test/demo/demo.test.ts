@@ -5,8 +5,8 @@ import path from 'node:path';
 import { Ajv } from 'ajv';
 import { expect } from 'chai';
 import { packageRoot } from '../../src/config/package-root.js';
-import type { StoryDocument } from '../../src/demo/document.js';
-import { DEMO_CASE } from '../../src/demo/story.js';
+import type { DemoDocument } from '../../src/demo/document.js';
+import { DEMO_CASE } from '../../src/demo/demo.js';
 import { EXIT } from '../../src/errors/exit-codes.js';
 import { keylift } from '../cli/harness.js';
 
@@ -49,16 +49,16 @@ describe('keylift demo', () => {
     for (const token of await demoTokens()) expect(stdout).not.to.include(token);
   });
 
-  it('--json: one document, valid, with the doors as the rules of the move want them', async () => {
+  it('--json: one document, valid, with the access as the rules of the move want them', async () => {
     const { exitCode, stdout, stderr } = await keylift('demo --json');
     expect(exitCode).to.equal(EXIT.done);
-    const story = JSON.parse(stdout) as StoryDocument;
+    const story = JSON.parse(stdout) as DemoDocument;
     await expectValid('demo', story);
     await expectValid('plan', story.plan);
     await expectValid('migrate', story.migrate);
     await expectValid('verify', story.proof);
     expect(stderr).to.include('7. And back');
-    const opened = (matrix: StoryDocument['after']['matrix']) =>
+    const opened = (matrix: DemoDocument['after']['matrix']) =>
       Object.fromEntries(
         matrix.map(({ key, opens }) => [
           key,

@@ -9,9 +9,11 @@ import { rolesOf, type RoleName } from './roles.js';
  * needs its caller's path reads it, with its schema written out, and sets its own in its first statement.
  */
 const UNPINNED = `
-  select oid::regprocedure::text as function, proconfig from pg_proc where pronamespace = to_regnamespace('keylift') and prosqlbody is null
+  select oid::regprocedure::text as function, proconfig from pg_proc where pronamespace = to_regnamespace('keylift')
+    and prosqlbody is null
     and not coalesce(proconfig, '{}') @> '{"search_path=pg_catalog, pg_temp"}'
-    and not split_part(prosrc, 'BEGIN', 2) ~ '^\\s+(--[^\\n]*\\s+)*path := pg_catalog.set_config\\(''search_path'', ''pg_catalog, pg_temp'', true\\);'`;
+    and not split_part(prosrc, 'BEGIN', 2) ~ ('^\\s+(--[^\\n]*\\s+)*'
+      'path := pg_catalog.set_config\\(''search_path'', ''pg_catalog, pg_temp'', true\\);')`;
 
 const EVERY_STATION = [
   'migrate --yes --until expand',
@@ -34,8 +36,10 @@ describe('rights', () => {
       revoke create on schema public from public; -- as PostgreSQL has it since 15
       create table public.invoices (id bigint);
       insert into public.accounts (id, kind, name) values (1, 'user', 'Ada');
-      insert into public.apis (id, slug, name, kind) values (1, 'invoices', 'Invoices', 'store'), (2, 'passport', 'Passport', 'store');
-      insert into public.api_keys (account_id, api_id, name, token) values (1, 1, 'one', 'token-1'), (1, 2, 'two', 'token-2')`);
+      insert into public.apis (id, slug, name, kind) values (1, 'invoices', 'Invoices', 'store'), (2, 'passport',
+        'Passport', 'store');
+      insert into public.api_keys (account_id, api_id, name, token) values (1, 1, 'one', 'token-1'), (1, 2, 'two',
+        'token-2')`);
     await roles.make('planner');
     await roles.make('operator');
   });
@@ -185,20 +189,25 @@ describe('rights', () => {
   it("whoever may make functions in public, or temporary things, gets none of them called with the operator's rights", async () => {
     // Better fits than PostgreSQL's own, for arguments as keylift's functions have them, and tables of the same names.
     const trap = (name: string, takes: string, gives: string, answer: string): string => `
-      create function public.${name}(${takes}) returns ${gives} language plpgsql as $$ begin insert into public.caught values (current_user, '${name}'); return ${answer}; end $$`;
+      create function public.${name}(${takes}) returns ${gives} language plpgsql as $$ begin insert into public.caught
+        values (current_user, '${name}'); return ${answer}; end $$`;
     await database().query(`
       create table public.caught (who text, what text); grant insert, select on public.caught to public;
-      ${trap('cardinality', 'bigint[]', 'integer', '0')}; ${trap('cardinality', 'text[]', 'integer', '0')}; ${trap('length', 'varchar', 'integer', '1')};
-      ${trap('array_length', 'bigint[], integer', 'integer', '0')}; ${trap('to_jsonb', 'public.api_keys', 'jsonb', "'{}'")}`);
+      ${trap('cardinality', 'bigint[]', 'integer', '0')}; ${trap('cardinality', 'text[]', 'integer', '0')};
+      ${trap('length', 'varchar', 'integer', '1')};
+      ${trap('array_length', 'bigint[], integer', 'integer', '0')};
+      ${trap('to_jsonb', 'public.api_keys', 'jsonb', "'{}'")}`);
     for (const line of EVERY_STATION.slice(0, 4)) await asOperator(line);
     await roles.make('gateway');
     await roles.make('platform');
-    const shadows = `create temporary table api_keys (id int); create temporary table apis (id int); create temporary table account_api_keys (id int);
+    const shadows = `create temporary table api_keys (id int); create temporary table apis (id int);
+      create temporary table account_api_keys (id int);
       create function pg_temp.cardinality(bigint[]) returns integer language sql as 'select 0';`;
     await roles.query(
       'platform',
       `${shadows} update public.api_keys set name = 'renamed' where token = 'token-1';
-      insert into public.api_keys (account_id, api_id, token) values (1, 2, 'token-3'), (1, 1, 'token-3'); delete from public.api_keys where token = 'token-2'`,
+      insert into public.api_keys (account_id, api_id, token) values (1, 2, 'token-3'), (1, 1, 'token-3');
+      delete from public.api_keys where token = 'token-2'`,
     );
     expect(await roles.query('gateway', `${shadows} select source from keylift.authorize('token-1', 2)`)).to.deep.equal(
       [{ source: 'account' }],

@@ -34,7 +34,8 @@ describe('embedded servers of other major versions', () => {
       try {
         await client.connect();
         const { rows } = await client.query<{ major: number; encoding: string; ordered: string }>(`
-          select current_setting('server_version_num')::int / 10000 as major, current_setting('server_encoding') as encoding,
+          select current_setting('server_version_num')::int / 10000 as major,
+            current_setting('server_encoding') as encoding,
             (select string_agg(v, '' order by v) from unnest(array['é', 'b', 'B', 'a', '_']) v) as ordered`);
         expect(rows).to.deep.equal([{ major, encoding: 'UTF8', ordered: 'B_abé' }]);
         expect(server.version).to.match(new RegExp(`^${String(major)}\\.`));

@@ -73,8 +73,8 @@ describe('what keylift did not foresee', () => {
   });
 
   it('from the server is told with what keylift was doing, the function that said it and the run', async () => {
-    await scenario.db
-      .query(`create function public.never() returns trigger language plpgsql as $$ begin raise 'no: %', new.token using errcode = 'XX000'; end $$;
+    await scenario.db.query(`create function public.never() returns trigger language plpgsql as $$
+        begin raise 'no: %', new.token using errcode = 'XX000'; end $$;
       create trigger never before insert on public.account_api_keys for each row execute function public.never()`);
     const { exitCode, stderr } = await scenario.run(['migrate', '--yes', '--until', 'backfill', '--log-file', logFile]);
     const run = await lastRun();
@@ -83,6 +83,7 @@ describe('what keylift did not foresee', () => {
       .equal(`keylift: unexpected error: the database reported: a function raised an exception; keylift withholds its text, which may quote a row
   this is a bug in keylift or an event that it did not foresee, not a mistake of yours
   sqlstate: XX000
+  transaction: backfill: copy a batch
   statement: copying a batch
   function: public.never()
   run: ${run.run_id}
@@ -94,6 +95,7 @@ describe('what keylift did not foresee', () => {
     expect(facts).to.include({
       code: 'database_error',
       sqlstate: 'XX000',
+      transaction: 'backfill: copy a batch',
       statement: 'copying a batch',
       run_id: run.run_id,
     });

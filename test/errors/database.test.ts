@@ -66,7 +66,7 @@ describe('errors of the database', () => {
     expect(exitCode, stderr).to.equal(1);
     expect(stderr)
       .to.include('violates check constraint "short_names"')
-      .and.include('  sqlstate: 23514\n  statement: copying a batch\n')
+      .and.include('  sqlstate: 23514\n  transaction: backfill: copy a batch\n  statement: copying a batch\n')
       .and.include('\n  table: account_api_keys\n')
       .and.include('\n  constraint: short_names\n')
       .and.not.include('Failing row');
@@ -74,9 +74,10 @@ describe('errors of the database', () => {
 
   it('name the step of DDL', async () => {
     await scenario.must('migrate --yes --until backfill', 0, 6);
-    await scenario.db
-      .query(`create function public.no_index() returns event_trigger language plpgsql as $$ begin raise 'not now' using errcode = 'XX000'; end $$;
-      create event trigger no_index on ddl_command_start when tag in ('CREATE INDEX') execute function public.no_index()`);
+    await scenario.db.query(`create function public.no_index() returns event_trigger language plpgsql as $$
+        begin raise 'not now' using errcode = 'XX000'; end $$;
+      create event trigger no_index on ddl_command_start when tag in ('CREATE INDEX')
+        execute function public.no_index()`);
     const { exitCode, stderr } = await scenario.run('migrate --yes --until harden');
     expect(exitCode, stderr).to.equal(1);
     expect(stderr)
@@ -87,15 +88,18 @@ describe('errors of the database', () => {
 
   it('tell the sentence of a statement that Knex ran apart from the statement', async () => {
     await scenario.db
-      .query(`create function public.looks_up() returns event_trigger language plpgsql as $$ begin perform from public.gone; end $$;
-      create event trigger looks_up on ddl_command_start when tag in ('CREATE SCHEMA') execute function public.looks_up()`);
+      .query(`create function public.looks_up() returns event_trigger language plpgsql as $$ begin perform
+        from public.gone; end $$;
+      create event trigger looks_up on ddl_command_start when tag in ('CREATE SCHEMA')
+        execute function public.looks_up()`);
     const { exitCode, stderr } = await scenario.run('migrate --yes');
     expect([exitCode, stderr.slice(stderr.indexOf('keylift: '))]).to.deep.equal([
       2,
       `keylift: the database lacks an object: relation "public.gone" does not exist
   sqlstate: 42P01
   statement: CREATE SCHEMA IF NOT EXISTS keylift
-  Compare the tables and columns in keylift.config.json with the database: keylift check names all that are missing. If an object in the schema keylift was dropped, restore it.
+  Compare the tables and columns in keylift.config.json with the database: keylift check names all that are \
+missing. If an object in the schema keylift was dropped, restore it.
   see runbook.md#mapping (code object_missing)
 `,
     ]);
@@ -106,7 +110,9 @@ describe('errors of the database', () => {
     await scenario.db.query('alter table keylift.switch_rule rename column cohorts to squads');
     const { exitCode, stderr } = await scenario.run('switch --cohort 10% --yes');
     expect(exitCode, stderr).to.equal(2);
-    expect(stderr).to.match(/\n {2}sqlstate: 42703\n {2}statement: .+\n {2}place:\n {4}.*cohorts.*\n {4} *\^\n/);
+    expect(stderr).to.match(
+      /\n {2}sqlstate: 42703\n {2}transaction: switch: change the rule\n {2}statement: .+\n {2}place:\n {4}.*cohorts.*\n {4} *\^\n/,
+    );
   });
 
   it('name the table that may not be read, and the way out', async () => {

@@ -17,10 +17,13 @@ export function useFixtureDatabase({ each = true }: { each?: boolean } = {}): {
       const { rows } = await readFixture(path.join(SHIPPED, name));
       const opened = await openDatabase(database().url);
       await opened
-        .transaction(async (session) => {
-          await createLegacyTables(session);
-          await loadRows(session, rows);
-        })
+        .transaction(
+          async (session) => {
+            await createLegacyTables(session);
+            await loadRows(session, rows);
+          },
+          { name: 'test' },
+        )
         .finally(() => opened.close());
       return database().url;
     },

@@ -16,7 +16,7 @@ const FAULTS: readonly [string, string | Uint8Array, string][] = [
   ['an id out of range', 'COLUMN\n99999999999999999999\n', 'line 2: no'],
   ['no such column', 'id\n11\n', 'the header has none of the columns'],
   ['no header', '11\n12\n', 'the header has none of the columns'],
-  ['the column twice', 'COLUMN,COLUMN\n11,12\n', 'stands twice'],
+  ['the column twice', 'COLUMN,COLUMN\n11,12\n', 'is given twice'],
   ['a row of too many fields', 'COLUMN\n1,2\n', 'line 2: 2 fields'],
   ['a row without an id', 'COLUMN,why\n,because\n', 'line 2: no COLUMN'],
   ['an open quote', 'COLUMN\n"11\n', 'line'],

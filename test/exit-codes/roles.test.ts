@@ -12,7 +12,8 @@ describe('roles of the runbook', () => {
   beforeEach(async () => {
     await database().query(`
       insert into public.accounts (id, kind, name) values (1, 'user', 'Ada');
-      insert into public.apis (id, slug, name, kind) values (1, 'invoices', 'Invoices', 'store'), (2, 'passport', 'Passport', 'store');
+      insert into public.apis (id, slug, name, kind) values (1, 'invoices', 'Invoices', 'store'), (2, 'passport',
+        'Passport', 'store');
       insert into public.api_keys (account_id, api_id, name, token) values (1, 1, 'one', 'token-1')`);
     await roles.make('planner');
     await roles.make('operator');
@@ -53,7 +54,8 @@ describe('roles of the runbook', () => {
     expect((await keylift('migrate --yes', { env: { DATABASE_URL: roles.url('operator') } })).exitCode).to.equal(0);
     await roles.query(
       'platform',
-      `insert into public.api_keys (account_id, api_id, token) values (1, 2, 'token-2'); update public.api_keys set revoked_at = now() where id = 1`,
+      `insert into public.api_keys (account_id, api_id, token) values (1, 2, 'token-2');
+        update public.api_keys set revoked_at = now() where id = 1`,
     );
     expect(
       await database().query('select token, revoked_at is null as alive from public.account_api_keys order by token'),

@@ -12,7 +12,8 @@ const OBJECTS = `
   ) lines`;
 
 const TABLES = `select oid::regclass::text as name from pg_class where relkind = 'r'
-  and relnamespace in (select oid from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema') order by 1`;
+  and relnamespace in (select oid from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema')
+    order by 1`;
 
 /** Everything a command could have changed: objects, and the rows of every table, runs' entries included. */
 export async function digest(database: TestDatabase): Promise<string> {
@@ -29,7 +30,9 @@ export async function digest(database: TestDatabase): Promise<string> {
   return [objects?.digest, ...rows].join('\n');
 }
 
-/** Runs a command line that must fail, and holds it to what every refusal owes: no answer, no stack, nothing changed. */
+/**
+ * Runs a command line that must fail, and holds it to what every refusal owes: no answer, no stack, nothing changed.
+ */
 export async function refused(database: TestDatabase, line: string, call: Call = {}): Promise<Outcome> {
   const before = await digest(database);
   const outcome = await keylift(line, { ...call, env: { DATABASE_URL: database.url, ...call.env } });

@@ -9,11 +9,11 @@ import type { Failpoint } from './sites.js';
 import { STORIES, type Story, type StoryName } from './stories.js';
 import { startVictim, type Met, type Victim } from './victim.js';
 
-/** What became of one crash, gone on with and taken back. */
+/** The result of one crash, continued and rolled back. */
 export interface Tally {
   cells: number;
   crashes: number;
-  /** Runs that went on by themselves. */
+  /** Runs that recovered without another command. */
   recovered: number;
   written: number;
   pairs: number;

@@ -14,11 +14,12 @@ const PACE = '--batch-size 100 --concurrency 1';
 const HOUR_MS = 3_600_000;
 
 /**
- * Everything the ledger says of time, moved by this much: to whoever reads it, that is the server's clock set by as much
- * the other way. Nothing else in keylift compares a time of the server's with one it wrote down before.
+ * Everything the ledger says of time, moved by this much: to whoever reads it, that is the server's clock set by as
+ * much the other way. Nothing else in keylift compares a time of the server's with one it wrote down before.
  */
 const moveLedger = (by: string): string => `
-  update keylift.runs set started_at = started_at + interval '${by}', heartbeat_at = heartbeat_at + interval '${by}', lease_until = lease_until + interval '${by}'
+  update keylift.runs set started_at = started_at + interval '${by}', heartbeat_at = heartbeat_at + interval '${by}',
+    lease_until = lease_until + interval '${by}'
     where ended_at is null;
   update keylift.control set owned_until = owned_until + interval '${by}'`;
 
@@ -47,7 +48,8 @@ describe('clocks that are set while a run is at work', function () {
   };
 
   (FAKETIME === null ? it.skip : it)(
-    `the machine's of the run: an hour ahead, then two back${FAKETIME === null ? ' (skipped: libfaketime is not installed)' : ''}`,
+    `the machine's of the run: an hour ahead, then two ` +
+      `back${FAKETIME === null ? ' (skipped: libfaketime is not installed)' : ''}`,
     async () => {
       const folder = await mkdtemp(path.join(os.tmpdir(), 'keylift-clock-'));
       try {
@@ -70,7 +72,8 @@ describe('clocks that are set while a run is at work', function () {
           .map((line) => Date.parse(String((JSON.parse(line) as Record<string, unknown>).time)));
         expect(Math.max(...told) - Math.min(...told), 'the clock was set').to.be.greaterThan(HOUR_MS);
         const [ledger] = await scenario.db.query<{ near: boolean; fence: string; longest: number }>(`
-        select bool_and(abs(extract(epoch from now() - heartbeat_at)) < 600) as near, (select fence::text from keylift.control) as fence,
+        select bool_and(abs(extract(epoch from now() - heartbeat_at)) < 600) as near, (select fence::text
+          from keylift.control) as fence,
           (select max(seconds) from keylift.batches) as longest from keylift.runs`);
         expect(ledger!.near, "the ledger keeps the server's time").to.equal(true);
         expect(ledger!.fence, 'one run each led').to.equal('2');
@@ -98,8 +101,10 @@ describe('clocks that are set while a run is at work', function () {
 
   it("the server's, an hour back: a run that died elsewhere is not waited for until its lease ends", async () => {
     await scenario.db.query(`
-      with dead as (insert into keylift.runs (command, host, pid, version, lease_until) values ('migrate', 'elsewhere', 1, '0', clock_timestamp() + interval '1 hour') returning run_id)
-      update keylift.control set owner = dead.run_id, fence = fence + 1, owned_until = clock_timestamp() + interval '1 hour' from dead`);
+      with dead as (insert into keylift.runs (command, host, pid, version, lease_until) values ('migrate', 'elsewhere',
+        1, '0', clock_timestamp() + interval '1 hour') returning run_id)
+      update keylift.control set owner = dead.run_id, fence = fence + 1,
+        owned_until = clock_timestamp() + interval '1 hour' from dead`);
     const began = performance.now();
     await scenario.must(`migrate --yes ${PACE}`);
     await lastWord(scenario, { 'ms until the next run was done': Math.round(performance.now() - began) });

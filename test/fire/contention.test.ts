@@ -68,7 +68,8 @@ describe('rows that everybody wants', function () {
       );
     let rounds = 0;
     for (; (await deadlocks()) === 0 && rounds < 10; rounds += 1) {
-      // Last use of both keys has to be carried to the legacy rows; which of them keylift takes first is its plan's choice.
+      // Last use of both keys has to be carried to the legacy rows; which of them keylift takes first is its plan's
+      // choice.
       await scenario.db.query(`update public.account_api_keys set last_used_at = clock_timestamp() where id in (3, 6)`);
       const [first, second] = rounds % 2 === 0 ? ['6', '3'] : ['3', '6'];
       const writer = await Session.open(scenario.db);

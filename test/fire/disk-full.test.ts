@@ -23,8 +23,8 @@ const STAGES = [
 ] as const;
 
 /**
- * All that keylift makes is in a tablespace on a small disk; the legacy tables and the WAL are elsewhere. With the WAL's
- * own disk full the server stops, which is what the tests of a lost server are about.
+ * All that keylift makes is in a tablespace on a small disk; the legacy tables and the WAL are elsewhere. With the
+ * WAL's own disk full the server stops, which is what the tests of a lost server are about.
  */
 (NO_DISK === null ? describe : describe.skip)(
   `with the disk full${NO_DISK === null ? '' : ` (skipped: ${NO_DISK})`}`,

@@ -1,75 +1,37 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { ALL_STEPS } from '../../migrations/index.js';
 import type { Database } from '../../src/database/connect.js';
 
-/** Told of each failpoint as it is reached; nothing goes on before it resolves. */
+/** Called with each failpoint as it is reached; the program continues when it resolves. */
 export type Reached = (failpoint: string, client?: pg.Client) => Promise<void>;
 
-/** Names of the places that open a scope, by `src/stages/migrate.js:46`. */
-export type Sites = Readonly<Record<string, string>>;
-
-/** A site may be behind several scopes (retry, fence, stop, search path), more than the ten calls that V8 records. */
-Error.stackTraceLimit = 50;
-
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const RECORD = /^(insert into|delete from) "keylift"\."knex_migrations"/i;
 
-/** Whose statements these are: a site's transaction, a step of DDL. */
+/** Whose statements these are: a transaction's of the program, or a step's of DDL. */
 const whose = new AsyncLocalStorage<{ name: string; step: boolean } | undefined>();
-
-/** Tries a transaction again, and is called by its site only the first time: a stack does not lead back over a promise that was handed on. */
-const AGAIN = 'src/database/with-retry.js:';
-const firstTry = new AsyncLocalStorage<string | undefined>();
 
 /**
  * Puts the failpoints around the program, from outside: around the scopes of its database, the steps of DDL, and the
- * driver's statements. The program knows nothing of it.
+ * driver's statements. The program does not know of them.
  */
-export function placeFailpoints({
-  sites,
-  reached,
-}: {
-  sites: Sites;
-  reached: Reached;
-}): (database: Database) => Database {
+export function placeFailpoints(reached: Reached): (database: Database) => Database {
   watchSteps(reached);
   watchDriver(reached);
-  return (database) => watchScopes(database, { sites, reached });
+  return (database) => watchScopes(database, reached);
 }
 
-function watchScopes(database: Database, { sites, reached }: { sites: Sites; reached: Reached }): Database {
-  const caller = (): string | undefined => {
-    const holder: { stack?: string } = {};
-    Error.captureStackTrace(holder);
-    const places = (holder.stack ?? '').split('\n').map(placeOf);
-    const name = places.map((place) => sites[place]).find((found) => found !== undefined);
-    if (name !== undefined) firstTry.enterWith(name);
-    return name ?? (places.some((place) => place.startsWith(AGAIN)) ? firstTry.getStore() : undefined);
-  };
-  const named = <T>(name: string | undefined, fn: () => Promise<T>): Promise<T> =>
-    whose.run(name === undefined ? undefined : { name, step: false }, fn);
-  return {
-    ...database,
-    transaction: (fn, options) => named(caller(), () => database.transaction(fn, options)),
-    readOnly: (fn, options) => named(undefined, () => database.readOnly(fn, options)),
-    withSession: async (fn) => {
-      const name = caller();
-      if (name !== undefined) await reached(`${name}: before`);
-      const result = await named(undefined, () => database.withSession(fn));
-      if (name !== undefined) await reached(`${name}: after`);
-      return result;
-    },
-  };
-}
-
-/** File and line of a stack's line. */
-function placeOf(line: string): string {
-  const [, file, at] = /\(?((?:file:\/\/)?\/[^()]+?):(\d+):\d+\)?$/.exec(line) ?? [];
-  return file === undefined ? '' : `${path.relative(ROOT, file.replace(/^file:\/\//, ''))}:${at!}`;
-}
+const watchScopes = (database: Database, reached: Reached): Database => ({
+  ...database,
+  transaction: (fn, options) => whose.run({ name: options.name, step: false }, () => database.transaction(fn, options)),
+  readOnly: (fn, options) => whose.run(undefined, () => database.readOnly(fn, options)),
+  withSession: async (fn, options) => {
+    await reached(`${options.name}: before`);
+    const result = await whose.run(undefined, () => database.withSession(fn, options));
+    await reached(`${options.name}: after`);
+    return result;
+  },
+});
 
 function watchSteps(reached: Reached): void {
   for (const step of ALL_STEPS) {

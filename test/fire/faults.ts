@@ -15,7 +15,7 @@ export interface Scene {
 export interface Fault {
   /** Does it, and lets the process go on, where it still can. */
   strike(scene: Scene): Promise<void>;
-  /** How the process may end: killed, by itself with work left, or having gone on by itself. */
+  /** How the process may end: killed, stopped with work left, or recovered and done. */
   ends: readonly (number | NodeJS.Signals)[];
   /** Whether it makes sense there. */
   fits(failpoint: Failpoint): boolean;

@@ -24,15 +24,19 @@ const SETTINGS = {
 const GROUND = `drop index public.api_keys_token; alter table public.api_keys add column reference text unique`;
 
 /**
- * A sequence writes some values ahead to the log. Its copy believes that, too, and in its own log there is nothing: after
- * a crash it would give the same values again.
+ * A sequence writes some values ahead to the log. Its copy believes that, too, and in its own log there is nothing:
+ * after a crash it would give the same values again.
  */
 const SEQUENCES_ANEW = `
   do $$ declare s regclass; begin
-    for s in select oid::regclass from pg_class where relkind = 'S' loop execute format('select setval(%L, last_value, is_called) from %s', s, s); end loop;
+    for s in select oid::regclass from pg_class where relkind = 'S' loop
+      execute format('select setval(%L, last_value, is_called) from %s', s, s); end loop;
   end $$`;
 
-/** A server of its own that may be crashed, behind a proxy, with the databases that stories begin from. One cell at a time. */
+/**
+ * A server of its own that may be crashed, behind a proxy, with the databases that stories begin from. One cell at a
+ * time.
+ */
 export class Lane {
   private readonly bases = new Map<Base, Promise<TestDatabase>>();
   private made = 0;

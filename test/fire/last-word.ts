@@ -25,7 +25,10 @@ const LAST_USE = [
 /** From finalize on, what was left behind stays a per-API key, whatever the platform does to it. */
 const LEFT_BEHIND = ['a source row is accounted for once'];
 
-/** The migration stands, and is right by keylift's proof and, without keylift, by the invariants, the rows and the model. */
+/**
+ * The migration stands, and is right by keylift's proof and, without keylift, by the invariants, the rows and the
+ * model.
+ */
 export async function assertStands(lane: Lane, scenario: Scenario, standing: Standing): Promise<number> {
   const { exitCode, stdout, stderr } = await lane.run(scenario, 'verify --json');
   expect([0, 4], stderr).to.include(exitCode);
@@ -47,8 +50,10 @@ export async function assertTakenBack(lane: Lane, scenario: Scenario, held: Held
   const { db } = scenario;
   await assertRows(db);
   const left = await db.query<{ what: string }>(`
-    select 'trigger ' || tgname as what from pg_trigger where tgrelid = 'public.api_keys'::regclass and tgname like 'keylift%'
-    union all select 'index ' || indexrelid::regclass::text from pg_index where indrelid = 'public.api_keys'::regclass and indexrelid::regclass::text like '%keylift%'
+    select 'trigger ' || tgname as what from pg_trigger where tgrelid = 'public.api_keys'::regclass
+      and tgname like 'keylift%'
+    union all select 'index ' || indexrelid::regclass::text from pg_index where indrelid = 'public.api_keys'::regclass
+      and indexrelid::regclass::text like '%keylift%'
     union all select 'archive' where to_regclass('keylift.archived_keys') is not null`);
   expect(left).to.deep.equal([]);
   if (await hasTarget(db)) {
@@ -70,7 +75,8 @@ async function assertRows(db: TestDatabase): Promise<void> {
   const [{ archive }] = (await db.query<{ archive: boolean }>(
     `select to_regclass('keylift.archived_keys') is not null as archive`,
   )) as [{ archive: boolean }];
-  const found = `(select ${ROW} as row from public.api_keys k ${archive ? `union all select ${ROW} from keylift.archived_keys k` : ''})`;
+  const found = `(select ${ROW} as row
+    from public.api_keys k ${archive ? `union all select ${ROW} from keylift.archived_keys k` : ''})`;
   const expected = `(select ${ROW} as row from ${EXPECTED} k)`;
   const [missing, extra] = [
     await db.query(`${expected} except all ${found}`),
@@ -80,22 +86,31 @@ async function assertRows(db: TestDatabase): Promise<void> {
   if (!(await hasTarget(db))) return;
   const born = await db.query(`
     select coalesce(t.id, b.id)::text as id, b.id is null as unknown from public.expected_born b
-    full join (select id from public.account_api_keys where origin_api_id is null) t on t.id = b.id where t.id is null or b.id is null`);
+    full join (select id from public.account_api_keys where origin_api_id is null) t on t.id = b.id
+      where t.id is null or b.id is null`);
   expect(born, 'keys born in Settings').to.deep.equal([]);
 }
 
 /** A row as text. Of twins, without last use. */
-const ROW = `(to_jsonb(k) || jsonb_build_object('last_used_at', case when k.id not in (select id from public.expected_twins) then k.last_used_at end))::text`;
+const ROW = `(to_jsonb(k) || jsonb_build_object('last_used_at', case when k.id not in (select id
+  from public.expected_twins) then k.last_used_at end))::text`;
 
-/** A merged row is kept whole, but for last use, which changes at every call; and an account key of one row was used when it was. */
+/**
+ * A merged row is kept whole, but for last use, which changes at every call; and an account key of one row was used
+ * when it was.
+ */
 async function assertMerged(db: TestDatabase, { purged }: { purged: boolean }): Promise<void> {
   const merged = await db.query(`
-    select x.key_id, x.source, to_jsonb(k) as row from keylift.outcomes x join ${EXPECTED} k on k.id = x.key_id left join public.account_api_keys t on t.id = x.account_key_id
-    where x.outcome = 'merge' and not coalesce(t.token = k.token and t.account_id = k.account_id and (${String(purged)} or x.source - 'last_used_at' = to_jsonb(k) - 'last_used_at'), false)`);
+    select x.key_id, x.source, to_jsonb(k) as row from keylift.outcomes x join ${EXPECTED} k on k.id = x.key_id left
+      join public.account_api_keys t on t.id = x.account_key_id
+    where x.outcome = 'merge' and not coalesce(t.token = k.token and t.account_id = k.account_id and (${String(purged)}
+      or x.source - 'last_used_at' = to_jsonb(k) - 'last_used_at'), false)`);
   expect(merged, 'merged keys').to.deep.equal([]);
   const used = await db.query(`
-    select t.id, t.last_used_at, k.last_used_at as expected from public.account_api_keys t join ${EXPECTED} k on k.id = t.id
-    where t.origin_api_id is not null and t.last_used_at is distinct from k.last_used_at and t.id not in (select id from public.expected_twins)`);
+    select t.id, t.last_used_at, k.last_used_at as expected from public.account_api_keys t
+      join ${EXPECTED} k on k.id = t.id
+    where t.origin_api_id is not null and t.last_used_at is distinct from k.last_used_at and t.id not in (select id
+      from public.expected_twins)`);
   expect(used, 'last use').to.deep.equal([]);
 }
 
@@ -120,7 +135,8 @@ async function assertAnswers(
   ];
   const asked = await db.query<{ token: string | null; api: string; said: unknown }>(
     `
-    select t.token, a.api, (select json_build_object('key_id', f.key_id::text, 'account_id', f.account_id::text, 'source', f.source) from keylift.authorize(t.token, a.api::bigint) f) as said
+    select t.token, a.api, (select json_build_object('key_id', f.key_id::text, 'account_id', f.account_id::text,
+      'source', f.source) from keylift.authorize(t.token, a.api::bigint) f) as said
     from unnest($1::text[]) t (token) cross join unnest($2::text[]) a (api)`,
     [tokens, [...world.apis.keys(), '987654321']],
   );
@@ -132,7 +148,10 @@ async function assertAnswers(
   return asked.length;
 }
 
-/** From finalize on a key's place decides: in the archive it was moved or merged, in the legacy table it answers for itself. */
+/**
+ * From finalize on a key's place decides: in the archive it was moved or merged, in the legacy table it answers for
+ * itself.
+ */
 async function judgedByPlace(db: TestDatabase, world: World): Promise<Map<string, Judgement>> {
   const legacy = new Set((await db.query<{ id: string }>('select id::text from public.api_keys')).map(({ id }) => id));
   const target = await db.query<{ id: string; token: string }>(

@@ -25,10 +25,14 @@ describe('keys that get their account key behind the page that archives the othe
   });
   afterEach(() => scenario.close());
 
-  /** Runs finalize, has `meanwhile` happen between its pages and its last step, and stops it where the mirror has just gone. */
+  /**
+   * Runs finalize, has `meanwhile` happen between its pages and its last step, and stops it where the mirror has just
+   * gone.
+   */
   const stoppedWithoutMirror = async (meanwhile: () => Promise<unknown>) => {
     const reader = await scenario.db.connect();
-    await reader.query('begin; select from public.account_api_keys limit 1'); // keeps the mirror's triggers where they are
+    await reader.query(`begin;
+      select from public.account_api_keys limit 1`); // keeps the mirror's triggers where they are
     const victim = startVictim(compiled, {
       words: lane.words('finalize --yes'),
       url: scenario.db.url,
@@ -68,7 +72,8 @@ describe('keys that get their account key behind the page that archives the othe
     expect((await lane.run(scenario, 'finalize --yes')).exitCode).to.equal(0);
     expect((await lane.run(scenario, 'verify')).exitCode).to.equal(0);
     const kept = await scenario.db.query<{ id: string }>(
-      `select id::text, name, token, revoked_at is not null as revoked from keylift.archived_keys where id in (31, 32) order by id`,
+      `select id::text, name, token, revoked_at is not null as revoked from keylift.archived_keys where id in (31, 32)
+        order by id`,
     );
     expect(kept).to.deep.equal([
       { id: '31', name: 'from Settings', token: 'another one', revoked: true },
@@ -87,11 +92,13 @@ describe('keys that get their account key behind the page that archives the othe
 
   it("leave with it, too, where a trigger of the platform's names the API after the guard", async () => {
     await scenario.db.query(`
-      create function public.default_api() returns trigger language plpgsql as $$ begin new.api_id := coalesce(new.api_id, 2); return new; end $$;
+      create function public.default_api() returns trigger language plpgsql as $$
+        begin new.api_id := coalesce(new.api_id, 2); return new; end $$;
       create trigger zz_default before insert on public.api_keys for each row execute function public.default_api()`);
     const victim = await stoppedWithoutMirror(() =>
       scenario.db.query(
-        `insert into public.api_keys (id, account_id, api_id, name, token) values (4002, 1, null, 'made late', '${tokenOf('made late')}')`,
+        `insert into public.api_keys (id, account_id, api_id, name, token) values (4002, 1, null, 'made late',
+          '${tokenOf('made late')}')`,
       ),
     );
     expect(await archived()).to.include('4002');

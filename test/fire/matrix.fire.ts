@@ -55,8 +55,12 @@ describe('the crash matrix', function () {
     compiled.remove();
     const { crashes, cells, recovered, written, pairs } = total;
     process.stdout.write(
-      `      ${String(FAILPOINTS.length)} failpoints, ${String(Object.keys(FAULTS).length)} faults: ${String(crashes)} crashes, ${String(recovered)} of them recovered from by the run itself, ` +
-        `${String(cells)} cells, ${String(written)} rows written by live writers, ${String(pairs)} answers compared, ${((performance.now() - began) / 1000).toFixed(0)} s in ${String(LANES)} lanes\n`,
+      `      ${String(FAILPOINTS.length)} failpoints, ` +
+        `${String(Object.keys(FAULTS).length)} faults: ` +
+        `${String(crashes)} crashes, ${String(recovered)} of them recovered from by the run itself, ` +
+        `${String(cells)} cells, ${String(written)} rows ` +
+        `written by live writers, ${String(pairs)} answers ` +
+        `compared, ${((performance.now() - began) / 1000).toFixed(0)} s in ${String(LANES)} lanes\n`,
     );
   });
 

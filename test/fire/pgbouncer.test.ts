@@ -97,7 +97,8 @@ suite(`through PgBouncer in transaction mode (${PGBOUNCER ?? 'skipped: pgbouncer
     const { exitCode, stderr } = await knexCli(['migrate:rollback', '--all'], { DATABASE_URL: scenario.url });
     expect(exitCode, stderr).to.equal(0);
     const left = await scenario.db.query<{ name: string }>(
-      `select relname as name from pg_class where relkind in ('r', 'v') and relnamespace = to_regnamespace('keylift') or relname = 'account_api_keys'`,
+      `select relname as name from pg_class where relkind in ('r', 'v') and relnamespace = to_regnamespace('keylift')
+        or relname = 'account_api_keys'`,
     );
     expect(left.map(({ name }) => name).filter((name) => !name.startsWith('knex_migrations'))).to.deep.equal([]);
   });
@@ -115,7 +116,8 @@ suite(`through PgBouncer in transaction mode (${PGBOUNCER ?? 'skipped: pgbouncer
       async () =>
         (
           await scenario.db.query(
-            `select from keylift.batches b join keylift.runs r using (run_id) where b.state = 'done' and r.run_id <> (select owner from keylift.control)`,
+            `select from keylift.batches b join keylift.runs r using (run_id)
+              where b.state = 'done' and r.run_id <> (select owner from keylift.control)`,
           )
         ).length > 0,
     );
@@ -161,7 +163,8 @@ suite(`through PgBouncer in transaction mode (${PGBOUNCER ?? 'skipped: pgbouncer
     await scenario.must(`migrate --yes --until backfill ${holds}`, 6);
     const writer = await scenario.db.connect();
     await writer.query(
-      `set application_name = 'the night shift'; begin; insert into public.account_api_keys (account_id, name, token) values (4, 'x', 'not committed')`,
+      `set application_name = 'the night shift'; begin; insert into public.account_api_keys (account_id, name, token)
+        values (4, 'x', 'not committed')`,
     );
     const migration = scenario.start('migrate --yes');
     await until('it to say whom it waits for', () => migration.stderrSoFar().includes('the night shift'));
@@ -233,7 +236,8 @@ suite(`through PgBouncer in transaction mode (${PGBOUNCER ?? 'skipped: pgbouncer
 const LEFT_BEHIND = `
   select pg_backend_pid() as pid, json_build_object(
     'settings', (select coalesce(json_agg(name order by name), '[]') from pg_settings
-      where source = 'session' and name not in ('application_name', 'client_encoding', 'DateStyle', 'TimeZone', 'standard_conforming_strings', 'transaction_read_only', 'transaction_isolation', 'transaction_deferrable')
+      where source = 'session' and name not in ('application_name', 'client_encoding', 'DateStyle', 'TimeZone',
+        'standard_conforming_strings', 'transaction_read_only', 'transaction_isolation', 'transaction_deferrable')
         and setting <> ''),
     'prepared', (select count(*)::text from pg_prepared_statements),
     'temporary', (select count(*)::text from pg_class where relpersistence = 't' and pg_table_is_visible(oid)),

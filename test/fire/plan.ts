@@ -10,18 +10,15 @@ export type Recorded = ReadonlyMap<StoryName, ReadonlyMap<string, number>>;
 
 /** Failpoints that no story comes by, each with the reason why that loses nothing. */
 export const PASSED_OVER: readonly (readonly [RegExp, string])[] = [
-  [
-    /^run\/lease\.ts sendHeartbeat/,
-    'comes every two seconds, which no story lasts; it prolongs a lease and does nothing else',
-  ],
-  [/^run\/waits\.ts write/, 'writes down why a run waits, for status; no story waits'],
+  [/^run: send a heartbeat:/, 'occurs every two seconds, longer than a story takes; it only prolongs a lease'],
+  [/^run: record a wait:/, 'records why a run waits, for status; no story waits'],
   [/^0[123]_\w+ down/, 'only npx knex migrate:rollback takes these steps back'],
 ];
 
 export const passedOver = (name: string): boolean => PASSED_OVER.some(([pattern]) => pattern.test(name));
 
-/** One place for several boundaries: what it commits is another thing in each story. */
-const ANOTHER_EACH_TIME = /^stages\/migrate\.ts migrate \(2\)/;
+/** Each story commits another stage there. */
+const ANOTHER_EACH_TIME = /^migrate: complete a stage:/;
 
 /** Runs every story undisturbed and takes down what it comes by. */
 export async function recordStories(

@@ -2,7 +2,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { TOKEN_MARK } from '../support/seed.js';
 
-/** Beside the legacy table: what its rows must be, written by the platform in the same transaction as the change itself. */
+/**
+ * Beside the legacy table: what its rows must be, written by the platform in the same transaction as the change itself.
+ */
 export const EXPECTED = 'public.expected_keys';
 
 /**
@@ -15,20 +17,25 @@ export const EXPECTED_TABLES = `
   alter table ${EXPECTED} add primary key (id);
   create table public.expected_born (id bigint primary key);
   create table public.untouched as select 60::bigint as id;
-  create table public.expected_twins as select k.id from public.api_keys k where (select count(*) from public.api_keys o where o.token = k.token) > 1`;
+  create table public.expected_twins as select k.id from public.api_keys k where (select count(*)
+    from public.api_keys o where o.token = k.token) > 1`;
 
-const SOME_KEY = `(select id from ${EXPECTED} where id not in (select id from public.untouched) order by random() limit 1)`;
+const SOME_KEY = `(select id from ${EXPECTED} where id not in (select id from public.untouched)
+  order by random() limit 1)`;
 
 /** A change by the old release, and the same change to what is expected, in one statement. */
 const legacy = (set: string, and = ''): string => `
   with changed as (update public.api_keys k set ${set} where id = ${SOME_KEY} ${and} returning k.*)
-  update ${EXPECTED} e set (name, token, api_id, revoked_at, last_used_at) = (c.name, c.token, c.api_id, c.revoked_at, greatest(e.last_used_at, c.last_used_at))
+  update ${EXPECTED} e set (name, token, api_id, revoked_at, last_used_at) = (c.name, c.token, c.api_id, c.revoked_at,
+    greatest(e.last_used_at, c.last_used_at))
   from changed c where e.id = c.id`;
 
 const legacyInsert = (account: string, token: string): string => `
   with made as (insert into public.api_keys (account_id, api_id, name, token, created_at)
-    select ${account}, 1 + floor(random() * 5)::int, $1::text, ${token}, clock_timestamp() from ${EXPECTED} where id = ${SOME_KEY} returning *),
-  twins as (insert into public.expected_twins select unnest(array[k.id, made.id]) from ${EXPECTED} k join made on made.token = k.token)
+    select ${account}, 1 + floor(random() * 5)::int, $1::text, ${token}, clock_timestamp() from ${EXPECTED}
+      where id = ${SOME_KEY} returning *),
+  twins as (insert into public.expected_twins select unnest(array[k.id, made.id]) from ${EXPECTED} k
+    join made on made.token = k.token)
   insert into ${EXPECTED} select * from made`;
 
 /** Account keys that stand for one row alone: what becomes of twins is the rules' business, not this platform's. */
@@ -53,7 +60,8 @@ const WRITES = [
   legacy('api_id = 1 + api_id % 5', 'and $1::text is not null'),
   legacy('last_used_at = clock_timestamp()', 'and $1::text is not null'),
   legacy('last_used_at = clock_timestamp()', 'and $1::text is not null'),
-  `with gone as (delete from public.api_keys where id = ${SOME_KEY} and $1::text is not null returning id) delete from ${EXPECTED} e using gone where e.id = gone.id`,
+  `with gone as (delete from public.api_keys where id = ${SOME_KEY} and $1::text is not null returning id) delete
+    from ${EXPECTED} e using gone where e.id = gone.id`,
   settings('name = $1::text', { follows: 'name = c.name' }),
   settings('revoked_at = clock_timestamp()', {
     and: 'and revoked_at is null and $1::text is not null',
@@ -61,11 +69,14 @@ const WRITES = [
   }),
   // A gateway writes last use where its answer came from.
   settings('last_used_at = clock_timestamp()', {
-    and: `and $1::text is not null and exists (select from keylift.authorize(t.token, t.origin_api_id) f where f.source = 'account')`,
+    and: `and $1::text is not null and exists (select from keylift.authorize(t.token, t.origin_api_id) f
+      where f.source = 'account')`,
     follows: 'last_used_at = c.last_used_at',
   }),
-  `with gone as (delete from public.account_api_keys where id = ${SOME_ACCOUNT_KEY} and $1::text is not null returning id) delete from ${EXPECTED} e using gone where e.id = gone.id`,
-  `with born as (insert into public.account_api_keys (account_id, name, token) select 1 + floor(random() * 4)::int, $1::text, '${TOKEN_MARK}born ' || $1::text returning id)
+  `with gone as (delete from public.account_api_keys where id = ${SOME_ACCOUNT_KEY} and $1::text is not null
+    returning id) delete from ${EXPECTED} e using gone where e.id = gone.id`,
+  `with born as (insert into public.account_api_keys (account_id, name, token) select 1 + floor(random() * 4)::int,
+    $1::text, '${TOKEN_MARK}born ' || $1::text returning id)
    insert into public.expected_born select id from born`,
 ];
 
@@ -123,7 +134,8 @@ export class Platform {
       this.written += rowCount ?? 0;
     } catch (error) {
       const code = (error as { code?: string }).code ?? '';
-      // Without a code, or with one of class 57 or 08, the connection is gone; what the statement did is all or nothing.
+      // Without a code, or with one of class 57 or 08, the connection is gone; what the statement did is all or
+      // nothing.
       if (!/^[0-9A-Z]{5}$/.test(code) || /^(57|08)/.test(code)) lost.connection = true;
       else if (!TOLERATED.has(code)) this.refused.push(error);
     }

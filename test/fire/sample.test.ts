@@ -9,11 +9,11 @@ import { startVictim } from './victim.js';
 
 /** One cell for each fault, each in another part of the way; `npm run test:fire` runs them all. */
 const CELLS: readonly (Omit<Cell, 'failpoint'> & { at: string })[] = [
-  { at: 'stages/backfill/batch.ts runBatch: before commit', fault: 'kill -9', story: 'backfill', time: 3 },
-  { at: 'stages/finalize/finalize.ts archiveAll: after commit', fault: 'SIGTERM', story: 'finalize', time: 1 },
+  { at: 'backfill: copy a batch: before commit', fault: 'kill -9', story: 'backfill', time: 3 },
+  { at: 'finalize: archive a page: after commit', fault: 'SIGTERM', story: 'finalize', time: 1 },
   { at: '14_mirror_off down: before commit', fault: 'connection reset', story: 'rollback from the archive', time: 1 },
   { at: '07_indexes up: while PostgreSQL works', fault: 'server crash', story: 'harden', time: 1 },
-  { at: 'stages/migrate.ts RUN_STAGE: before commit', fault: 'lost answer', story: 'switch', time: 1 },
+  { at: 'migrate: switch all accounts: before commit', fault: 'lost answer', story: 'switch', time: 1 },
 ];
 
 describe('a sample of the crash matrix', function () {
@@ -35,7 +35,8 @@ describe('a sample of the crash matrix', function () {
       expect(tally).to.include({ cells: 2, crashes: 1 });
       expect(tally.written, 'rows written by live writers').to.be.greaterThan(0);
       process.stdout.write(
-        `      ${String(tally.crashes)} crash, ${String(tally.cells)} cells, ${String(tally.written)} rows written by live writers, ${String(tally.pairs)} answers compared\n`,
+        `      ${String(tally.crashes)} crash, ${String(tally.cells)} ` +
+          `cells, ${String(tally.written)} rows written by live writers, ${String(tally.pairs)} answers compared\n`,
       );
     });
   }
@@ -49,7 +50,7 @@ describe('a sample of the crash matrix', function () {
     const victim = startVictim(compiled, {
       words: lane.words('migrate --yes --until harden'),
       url: db.url,
-      failpoint: 'stages/harden/listed-keys.ts decideListedKeys: after commit',
+      failpoint: 'harden: decide a page of listed keys: after commit',
     });
     try {
       await until('a page to be waited for', () => victim.output().includes('waiting: another session'));
@@ -71,13 +72,26 @@ describe('failpoints', () => {
     expect(new Set(names).size).to.equal(names.length);
   });
 
-  it('come by themselves with a new transaction', () => {
-    const text = `export async function fresh(database) {\n  await database.transaction((s) => s.query('x'));\n  await database.transaction(work, { retry: 'underLoad' });\n  await database.readOnly(look);\n}`;
-    expect(sitesOf([{ name: 'src/stages/new.ts', text, imports: [] }])).to.deep.equal([
-      { name: 'stages/new.ts fresh (1)', kind: 'transaction', file: 'src/stages/new.ts', line: 2 },
-      { name: 'stages/new.ts fresh (2)', kind: 'transaction', file: 'src/stages/new.ts', line: 3 },
+  const written = (body: string) => [{ name: 'src/stages/new.ts', text: body, imports: [] }];
+
+  it('come with a new transaction and a new session, by their names', () => {
+    const text = `await database.transaction((s) => s.query('x'), { name: 'new: write', retry: 'none' });
+      await database.readOnly(look, { name: 'new: read' });
+      await database.withSession(vacuum, { name: 'new: vacuum' });`;
+    expect(allFailpoints(sitesOf(written(text))).slice(0, 5)).to.deep.equal([
+      { name: 'new: write: before commit', at: 'before commit' },
+      { name: 'new: write: after commit', at: 'between' },
+      { name: 'new: vacuum: before', at: 'between' },
+      { name: 'new: vacuum: after', at: 'between' },
+      allFailpoints([])[0],
     ]);
   });
+
+  for (const options of ['', ', options', ', { ...options }', ', { name: `page ${n}` }'])
+    it(`are not lost: a scope without a literal name is refused (${options})`, () => {
+      const text = `\nawait database.transaction(work${options});`;
+      expect(() => sitesOf(written(text))).to.throw('src/stages/new.ts:2: this scope has no name that is a literal');
+    });
 
   it('are passed over only where there are such', () => {
     const names = allFailpoints().map(({ name }) => name);

@@ -77,7 +77,9 @@ const FAULTS: Record<string, Fault> = {
   },
 };
 
-/** What passes by itself, and what a person has to look after: then the command ends with 5, and run again it goes on. */
+/**
+ * What passes by itself, and what a person has to look after: then the command ends with 5, and run again it goes on.
+ */
 const PASSING = ['40001', '40P01', '55P03'];
 const LASTING = ['53200', '53300', '57014'];
 /** Where nobody else writes, an error that does not pass is not waited out for ever. */
@@ -87,7 +89,8 @@ const BOUNDED = ['the proof', 'the switch', 'the commit of the switch'];
 const inject = ({ table, event, atCommit }: Fault, { state, times }: { state: string; times: number }): string => `
   create sequence keylift.faults;
   create function keylift.fault() returns trigger language plpgsql as $$ begin
-    if nextval('keylift.faults') <= ${String(times)} then raise exception 'the server says so' using errcode = '${state}'; end if;
+    if nextval('keylift.faults') <= ${String(times)} then raise exception 'the server says so'
+      using errcode = '${state}'; end if;
     return null; end $$;
   ${
     atCommit === true

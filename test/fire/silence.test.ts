@@ -71,14 +71,17 @@ describe('a network that swallows everything', function () {
       );
     try {
       const outcome = database
-        .transaction(async (session) => {
-          await session.query('LOCK TABLE public.api_keys IN SHARE ROW EXCLUSIVE MODE');
-          proxy.stall();
-          expect(await locked()).to.have.length(1);
-          await until('the lock to be free', async () => (await locked()).length === 0, 90);
-          proxy.heal();
-          return session.query('SELECT 1');
-        })
+        .transaction(
+          async (session) => {
+            await session.query('LOCK TABLE public.api_keys IN SHARE ROW EXCLUSIVE MODE');
+            proxy.stall();
+            expect(await locked()).to.have.length(1);
+            await until('the lock to be free', async () => (await locked()).length === 0, 90);
+            proxy.heal();
+            return session.query('SELECT 1');
+          },
+          { name: 'test' },
+        )
         .then(
           () => 'done',
           (error: unknown) => error,

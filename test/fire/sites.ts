@@ -2,70 +2,48 @@ import ts from 'typescript';
 import { ALL_STEPS } from '../../migrations/index.js';
 import { sourcesOf, type Source } from '../structure/sources.js';
 
-/** A place in the sources that opens a transaction, or a session outside of one. */
+/** A transaction in the sources, or a session outside of one, by the name that the code gives it. */
 export interface Site {
-  /** File and function, `stages/migrate.ts takeHolds`; further ones of a function are numbered. */
   name: string;
   kind: 'transaction' | 'session';
-  file: string;
-  line: number;
 }
 
-/** Folders and files whose scopes are no part of a migration: the scopes themselves, and what works on scratch databases. */
+/** Folders and files whose scopes are no part of a migration: wrappers of scopes, and work on scratch databases. */
 const ELSEWHERE = /^src\/(database\/|cases\/|demo\/|run\/fence\.ts|stages\/rehearse\.ts)/;
 const OPENERS: Record<string, Site['kind']> = { transaction: 'transaction', withSession: 'session' };
 
-/** Every place of the sources where a migration's state changes hands through a scope of src/database. */
-export function sitesOf(sources: readonly Source[] = sourcesOf('src')): Site[] {
-  return sources.filter(({ name }) => !ELSEWHERE.test(name)).flatMap((source) => numbered(sitesIn(source)));
-}
+/** Every transaction and every session of the sources that changes the state of a migration. */
+export const sitesOf = (sources: readonly Source[] = sourcesOf('src')): Site[] =>
+  sources.filter(({ name }) => !ELSEWHERE.test(name)).flatMap(sitesIn);
 
 function sitesIn({ name, text }: Source): Site[] {
   const file = ts.createSourceFile(name, text, ts.ScriptTarget.Latest, true);
   const found: Site[] = [];
   const visit = (node: ts.Node): void => {
-    const opener = ts.isCallExpression(node) ? openerOf(node) : undefined;
-    if (opener !== undefined) {
-      const line = file.getLineAndCharacterOfPosition(opener.getStart()).line + 1;
-      found.push({
-        name: `${name.replace(/^src\//, '')} ${functionAround(opener)}`,
-        kind: OPENERS[opener.text]!,
-        file: name,
-        line,
-      });
-    }
+    const kind = ts.isCallExpression(node) ? kindOf(node) : undefined;
+    if (kind !== undefined) found.push({ name: nameOf(node as ts.CallExpression, file), kind });
     ts.forEachChild(node, visit);
   };
   visit(file);
   return found;
 }
 
-/** The method that opens the scope. */
-function openerOf({ expression }: ts.CallExpression): ts.Identifier | undefined {
-  if (!ts.isPropertyAccessExpression(expression) || !ts.isIdentifier(expression.name)) return undefined;
-  return Object.hasOwn(OPENERS, expression.name.text) ? expression.name : undefined;
-}
+const kindOf = ({ expression }: ts.CallExpression): Site['kind'] | undefined =>
+  ts.isPropertyAccessExpression(expression) && Object.hasOwn(OPENERS, expression.name.text)
+    ? OPENERS[expression.name.text]
+    : undefined;
 
-/** The nearest function, method or constant of the file around that has a name. */
-function functionAround(node: ts.Node): string {
-  for (let at: ts.Node | undefined = node; at !== undefined; at = at.parent) {
-    if (ts.isFunctionDeclaration(at) || ts.isMethodDeclaration(at) || isConstant(at))
-      return at.name?.getText() ?? '(module)';
-  }
-  return '(module)';
-}
-
-const isConstant = (node: ts.Node): node is ts.VariableDeclaration =>
-  ts.isVariableDeclaration(node) &&
-  ts.isVariableStatement(node.parent.parent) &&
-  ts.isSourceFile(node.parent.parent.parent);
-
-function numbered(sites: readonly Site[]): Site[] {
-  return sites.map((site, at) => {
-    const place = sites.slice(0, at).filter(({ name }) => name === site.name).length + 1;
-    const several = sites.filter(({ name }) => name === site.name).length > 1;
-    return several ? { ...site, name: `${site.name} (${String(place)})` } : site;
-  });
+/** The name in the options of a scope. @throws where it is no literal: the list of failpoints would miss it */
+function nameOf(call: ts.CallExpression, file: ts.SourceFile): string {
+  const options = call.arguments[1];
+  const property =
+    options !== undefined && ts.isObjectLiteralExpression(options)
+      ? options.properties.find((one) => one.name?.getText() === 'name')
+      : undefined;
+  if (property !== undefined && ts.isPropertyAssignment(property) && ts.isStringLiteral(property.initializer))
+    return property.initializer.text;
+  const line = file.getLineAndCharacterOfPosition(call.getStart()).line + 1;
+  throw new Error(`${file.fileName}:${String(line)}: this scope has no name that is a literal`);
 }
 
 /** Where a crash can be placed. */
@@ -75,7 +53,7 @@ export interface Failpoint {
   at: 'before commit' | 'building' | 'between';
 }
 
-/** All failpoints, from the sources and from the steps of DDL: a new transaction or a new step is one by itself. */
+/** All failpoints, from the sources and from the steps of DDL: a new transaction or a new step adds its own. */
 export function allFailpoints(sites: readonly Site[] = sitesOf()): Failpoint[] {
   return [
     ...sites.flatMap(({ name, kind }) =>

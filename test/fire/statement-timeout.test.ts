@@ -24,7 +24,10 @@ const SLOW = `
   create function keylift.slow() returns trigger language plpgsql as $$ begin
     if current_setting('application_name') like 'keylift%' then perform pg_sleep(${String(SLOW_MS / 1000)}); end if;
     return null; end $$;
-  ${SLOWED.map(([table, event]) => `create trigger aa_slow before ${event} on ${table} for each statement execute function keylift.slow();`).join('\n')}`;
+  ${SLOWED.map(
+    ([table, event]) => `create trigger aa_slow before ${event} on ${table} for each statement
+    execute function keylift.slow();`,
+  ).join('\n')}`;
 
 describe("a statement timeout of 50 ms on the operator's role", function () {
   this.timeout(180_000);

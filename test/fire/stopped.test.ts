@@ -5,7 +5,8 @@ import { plantMany } from '../support/seed.js';
 import { until } from '../support/waiting.js';
 import { lastWord } from './verdict.js';
 
-const BEATING = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query ilike '%update keylift.control set owned_until%'`;
+const BEATING = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+  and query ilike '%update keylift.control set owned_until%'`;
 
 describe('a run that is stopped, with what it holds', function () {
   this.timeout(180_000);

@@ -34,20 +34,27 @@ const DEAD_RUN = `
     values ('migrate', '${os.hostname()}', 2147483647, '0', clock_timestamp() + interval '1 hour') returning run_id)
   update keylift.control set owner = dead.run_id, owned_until = clock_timestamp() + interval '1 hour' from dead`;
 
-/** The batch of key 7 is cut off twice, as by its statement_timeout. The platform leaves the key alone: the mirror would bring it. */
+/**
+ * The batch of key 7 is cut off twice, as by its statement_timeout. The platform leaves the key alone: the mirror would
+ * bring it.
+ */
 const HICCUPS = `
   insert into public.untouched values (7);
   create sequence public.test_hiccups;
   create function public.test_hiccup() returns trigger language plpgsql as $$ begin
-    if nextval('public.test_hiccups') <= 2 then raise exception 'cut off' using errcode = 'query_canceled'; end if; return new; end $$;
-  create trigger test_hiccup before insert on public.account_api_keys for each row when (new.id = 7) execute function public.test_hiccup()`;
+    if nextval('public.test_hiccups') <= 2 then raise exception 'cut off' using errcode = 'query_canceled'; end if;
+    return new; end $$;
+  create trigger test_hiccup before insert on public.account_api_keys for each row when (new.id = 7)
+    execute function public.test_hiccup()`;
 
 /** Two sessions inserted one token at one moment, and saw nothing of each other: each got its account key. */
 const TWINS_MET = `
   begin;
   select set_config('keylift.writer', keylift.own_write('stage', 1), true);
-  insert into public.api_keys (id, account_id, api_id, name, token, created_at) select 900, account_id, 2, 'met', token, '2022-01-01' from public.api_keys where id = 1;
-  insert into public.account_api_keys (id, account_id, name, token, origin_api_id, created_at) select id, account_id, name, token, api_id, created_at from public.api_keys where id = 900;
+  insert into public.api_keys (id, account_id, api_id, name, token, created_at) select 900, account_id, 2, 'met',
+    token, '2022-01-01' from public.api_keys where id = 1;
+  insert into public.account_api_keys (id, account_id, name, token, origin_api_id, created_at)
+    select id, account_id, name, token, api_id, created_at from public.api_keys where id = 900;
   insert into public.expected_keys select * from public.api_keys where id = 900;
   insert into public.expected_twins values (1), (900);
   insert into public.untouched values (1), (900);
@@ -56,20 +63,22 @@ const TWINS_MET = `
 /** A key was moved, and then its account went. */
 const ACCOUNT_GONE = `
   insert into public.accounts (id, kind, name) values (6, 'user', 'gone soon');
-  insert into public.api_keys (id, account_id, api_id, name, token, created_at) values (901, 6, 1, 'orphan', 'sécret+orphan', '2022-01-01');
+  insert into public.api_keys (id, account_id, api_id, name, token, created_at)
+    values (901, 6, 1, 'orphan', 'sécret+orphan', '2022-01-01');
   insert into public.expected_keys select * from public.api_keys where id = 901;
   insert into public.untouched values (901);
   delete from public.accounts where id = 6`;
 
 /**
- * Two keys were used since they were copied, each where the other table does not know it: there is last use to catch up,
- * whatever the platform does to the other keys meanwhile.
+ * Two keys were used since they were copied, each where the other table does not know it: there is last use to catch
+ * up, whatever the platform does to the other keys meanwhile.
  */
 const USED_SINCE = `
   insert into public.untouched values (8), (9);
   update public.api_keys set last_used_at = '2024-01-01' where id = 8;
   update public.account_api_keys set last_used_at = '2024-01-02' where id = 9;
-  update public.expected_keys set last_used_at = case id when 8 then timestamptz '2024-01-01' else '2024-01-02' end where id in (8, 9)`;
+  update public.expected_keys set last_used_at = case id when 8 then timestamptz '2024-01-01' else '2024-01-02' end
+    where id in (8, 9)`;
 
 const ACCOUNTS = ['1', '3'];
 /** To the end, so that what a crash left in an early stage meets all the later ones. */

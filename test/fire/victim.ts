@@ -29,7 +29,7 @@ export interface Victim {
 
 /** Starts keylift; without a failpoint it runs to its end and only tells what it came by. */
 export function startVictim(
-  { program, sites }: Compiled,
+  { program }: Compiled,
   {
     words,
     url,
@@ -37,7 +37,7 @@ export function startVictim(
     time = 1,
   }: { words: readonly string[]; url: string; failpoint?: string; time?: number },
 ): Victim {
-  const child = spawn(process.execPath, [program, sites, failpoint, String(time), ...words], {
+  const child = spawn(process.execPath, [program, failpoint, String(time), ...words], {
     env: { ...process.env, DATABASE_URL: url },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });

@@ -37,7 +37,8 @@ type Key = keyof typeof KEYS;
   before(async () => {
     scenario = await Scenario.of(STORY);
     await scenario.db.query(
-      `insert into public.api_keys (account_id, api_id, token) select 2, 1, 'token of others ' || n from generate_series(1, ${String(OTHERS)}) n`,
+      `insert into public.api_keys (account_id, api_id, token) select 2, 1, 'token of others ' || n
+        from generate_series(1, ${String(OTHERS)}) n`,
     );
     gateway = await startGateway({
       url: scenario.db.url,

@@ -16,9 +16,11 @@ const DATA = `
 
 /** All that a user sees of keylift in a database, bookkeeping included, so that "nothing changed" can be compared. */
 const EVERYTHING = `
-  SELECT n.nspname || '.' || c.relname || ' ' || c.relkind::text AS thing FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  SELECT n.nspname || '.' || c.relname || ' ' || c.relkind::text AS thing FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE n.nspname IN ('public', 'keylift')
-  UNION ALL SELECT 'function ' || p.oid::regprocedure::text FROM pg_proc p WHERE p.pronamespace = to_regnamespace('keylift')
+  UNION ALL SELECT 'function ' || p.oid::regprocedure::text FROM pg_proc p
+    WHERE p.pronamespace = to_regnamespace('keylift')
   UNION ALL SELECT 'trigger ' || tgname::text FROM pg_trigger WHERE NOT tgisinternal
   ORDER BY 1`;
 
@@ -71,7 +73,8 @@ describe('knexfile', () => {
         [
           1,
           [
-            'keylift: the steps belong to stages with work between them; knex alone cannot run them, and nothing was changed',
+            'keylift: the steps belong to stages with ' +
+              'work between them; knex alone cannot run them, and nothing was changed',
             '  Run keylift migrate: it runs each step in its stage.',
             '',
           ].join('\n'),

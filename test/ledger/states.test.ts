@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { BugError } from '../../src/errors.js';
+import { BugError } from '../../src/errors/keylift-error.js';
 import { COMMANDS, refusalOf } from '../../src/ledger/allowed.js';
 import {
   MIGRATION_STATES,

@@ -18,7 +18,8 @@ async function vacuumOf(db: TestDatabase, table: string): Promise<number> {
   for (;;) {
     const [row] = await db.query<{ pid: number }>(
       `select l.pid from pg_locks l join pg_stat_activity a using (pid)
-      where l.relation = $1::regclass and l.granted and l.mode = 'ShareUpdateExclusiveLock' and a.backend_type = 'autovacuum worker'`,
+      where l.relation = $1::regclass and l.granted and l.mode = 'ShareUpdateExclusiveLock'
+        and a.backend_type = 'autovacuum worker'`,
       [table],
     );
     if (row !== undefined) return row.pid;

@@ -24,7 +24,9 @@ export class Batches {
   static async prepare(db: TestDatabase, { keys = 100 }: { keys?: number } = {}): Promise<Batches> {
     const database = await openDatabase(db.url, { maxConnections: 4, applicationName: 'keylift-batches' });
     const schema = await database.readOnly((s) => inspectLegacy(s, DEFAULT_SETTINGS));
-    const run = await database.transaction((s) => enterRun(s, { command: 'migrate', version: 'test' }));
+    const run = await database.transaction((s) => enterRun(s, { command: 'migrate', version: 'test' }), {
+      name: 'test',
+    });
     const context = {
       database,
       schema,
@@ -49,7 +51,7 @@ export class Batches {
   }
 
   async close(): Promise<void> {
-    await this.database.transaction((s) => endRun(s, this.run, { exitCode: 0, result: null }));
+    await this.database.transaction((s) => endRun(s, this.run, { exitCode: 0, result: null }), { name: 'test' });
     await this.database.close();
   }
 }

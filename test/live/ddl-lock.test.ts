@@ -29,8 +29,8 @@ describe('DDL beside a long reader', () => {
   const platform = async (tables: readonly string[], stop: { over: boolean }): Promise<Worst> => {
     const worst = { write: 0, read: 0, calls: 0 };
     // The server's clock: this process may be busy, too.
-    await scenario.db
-      .query(`create function public.timed(statement text) returns double precision language plpgsql as $$ declare began timestamptz := clock_timestamp();
+    await scenario.db.query(`create function public.timed(statement text) returns double precision language plpgsql
+        as $$ declare began timestamptz := clock_timestamp();
       begin execute statement; return extract(epoch from clock_timestamp() - began) * 1000; end $$`);
     const timed = async (kind: 'write' | 'read', sql: string) => {
       const session = await Session.open(scenario.db);

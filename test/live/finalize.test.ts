@@ -34,7 +34,8 @@ describe('finalize', () => {
   /** Every answer there is, to be compared before and after. */
   const answers = () =>
     scenario.db.query(`
-    select t.token, a.id, f.* from (select token from public.account_api_keys union select token from keylift.per_api_keys) t
+    select t.token, a.id, f.* from (select token from public.account_api_keys union select token
+      from keylift.per_api_keys) t
     cross join public.apis a cross join lateral keylift.authorize(t.token, a.id) f order by 1, 2`);
 
   it('archives what moved, changes no answer, and the proof holds', async () => {
@@ -43,8 +44,10 @@ describe('finalize', () => {
     const report = (await scenario.must('finalize --yes --json')).json<{ state: string; archived: number }>();
     const [counts] = await scenario.db.query(`
       select (select count(*)::int from keylift.archived_keys) as archived,
-        (select count(*)::int from public.account_api_keys) + (select count(*)::int from keylift.outcomes where outcome = 'merge') as moved,
-        (select count(*)::int from public.api_keys k where exists (select from public.account_api_keys t where t.id = k.id)) as left`);
+        (select count(*)::int from public.account_api_keys) + (select count(*)::int from keylift.outcomes
+          where outcome = 'merge') as moved,
+        (select count(*)::int from public.api_keys k where exists (select from public.account_api_keys t
+          where t.id = k.id)) as left`);
     expect(report).to.deep.include({ state: 'finalized', archived: counts!.archived });
     expect(counts).to.deep.equal({ archived: counts!.moved, moved: counts!.moved, left: 0 });
     expect(await answers()).to.deep.equal(before);
@@ -85,7 +88,9 @@ describe('finalize', () => {
   it('goes on following what people do in Settings', async () => {
     await scenario.must('finalize --yes');
     await scenario.db.query(
-      `update public.account_api_keys set revoked_at = now() where id in (1, 21); update public.account_api_keys set name = 'x' where id = 2; delete from public.account_api_keys where id in (6, 25)`,
+      `update public.account_api_keys set revoked_at = now() where id in (1, 21);
+        update public.account_api_keys set name = 'x' where id = 2;
+        delete from public.account_api_keys where id in (6, 25)`,
     );
     await scenario.db.query(
       `insert into public.account_api_keys (account_id, name, token) values (1, 'born', '${tokenOf('born')}')`,
@@ -147,11 +152,13 @@ describe('finalize', () => {
   it('can be interrupted between any two steps, and goes on', async () => {
     const before = await answers();
     await scenario.db.query(
-      `create function keylift.test_fail() returns trigger language plpgsql as $$ begin raise exception 'the server fails here'; end $$`,
+      `create function keylift.test_fail() returns trigger language plpgsql as $$
+        begin raise exception 'the server fails here'; end $$`,
     );
     for (const trigger of [
       'create trigger zz_fail after delete on public.api_keys for each statement execute function keylift.test_fail()',
-      `create trigger zz_fail before insert on keylift.events for each row when (new.kind = 'finalized') execute function keylift.test_fail()`,
+      `create trigger zz_fail before insert on keylift.events for each row when (new.kind = 'finalized')
+        execute function keylift.test_fail()`,
     ]) {
       await scenario.db.query(trigger);
       expect((await scenario.run('finalize --yes')).exitCode).to.equal(1);
@@ -192,7 +199,8 @@ describe('finalize', () => {
     for (const action of ['', ' on delete cascade', ' on delete set null', ' on update cascade on delete restrict']) {
       it(`that point at moved and merged rows${action} are listed with DDL that makes it pass`, async () => {
         await scenario.db.query(
-          `create table public.usage (n int, key_id bigint references public.api_keys (id)${action}); insert into public.usage values (1, 1), (2, 2), (21, 21), (20, 20), (22, 22), (0, null)`,
+          `create table public.usage (n int, key_id bigint references public.api_keys (id)${action});
+            insert into public.usage values (1, 1), (2, 2), (21, 21), (20, 20), (22, 22), (0, null)`,
         );
         const ddl = await refuse();
         for (const sql of ddl) await scenario.db.query(sql);
@@ -206,7 +214,8 @@ describe('finalize', () => {
           { n: 22, key_id: 21 },
         ]);
         const [fk] = await scenario.db.query<{ target: string; valid: boolean; definition: string }>(
-          `select confrelid::regclass::text as target, convalidated as valid, pg_get_constraintdef(oid) as definition from pg_constraint where conname = 'usage_key_id_fkey'`,
+          `select confrelid::regclass::text as target, convalidated as valid, pg_get_constraintdef(oid) as definition
+            from pg_constraint where conname = 'usage_key_id_fkey'`,
         );
         expect(fk).to.include({ target: 'account_api_keys', valid: true });
         for (const word of action
@@ -220,7 +229,8 @@ describe('finalize', () => {
 
     it('that point at keys which stay as well get DDL that runs, and both kinds of rows can be written after it', async () => {
       await scenario.db.query(
-        'create table public.usage (n int, key_id bigint references public.api_keys (id)); insert into public.usage values (1, 1), (3, 3), (27, 27)',
+        `create table public.usage (n int, key_id bigint references public.api_keys (id));
+          insert into public.usage values (1, 1), (3, 3), (27, 27)`,
       );
       for (const sql of await refuse()) await scenario.db.query(sql);
       await scenario.db.query('insert into public.usage values (4, 1), (5, 3)');
@@ -230,7 +240,8 @@ describe('finalize', () => {
 
     it('that point only at keys which stay are no matter', async () => {
       await scenario.db.query(
-        'create table public.usage (n int, key_id bigint references public.api_keys (id)); insert into public.usage values (3, 3), (27, 27)',
+        `create table public.usage (n int, key_id bigint references public.api_keys (id));
+          insert into public.usage values (3, 3), (27, 27)`,
       );
       await scenario.must('finalize --yes');
     });

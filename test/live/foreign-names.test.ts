@@ -47,12 +47,14 @@ const traps = (schema: string): string => `
   ${Object.entries(BETTER_FITS)
     .map(
       ([takes, gives]) =>
-        `create function ${schema}.${takes} returns ${gives} language plpgsql immutable as $$ begin raise exception 'trapped: ${takes}'; end $$;`,
+        `create function ${schema}.${takes} returns ${gives} language plpgsql immutable as $$
+          begin raise exception 'trapped: ${takes}'; end $$;`,
     )
     .join('\n')}
   ${AGGREGATES.map((takes, at) => {
     const [, type] = /\((.*)\)/.exec(takes)!;
-    return `create function ${schema}.trapped_${String(at)}(bigint, ${type!}) returns bigint language plpgsql as $$ begin raise exception 'trapped: ${takes}'; end $$;
+    return `create function ${schema}.trapped_${String(at)}(bigint, ${type!}) returns bigint language plpgsql as $$
+      begin raise exception 'trapped: ${takes}'; end $$;
       create aggregate ${schema}.${takes} (sfunc = ${schema}.trapped_${String(at)}, stype = bigint, initcond = '0');`;
   }).join('\n')}
   create table ${schema}.outcomes (id int); create table ${schema}.runs (id int); create table ${schema}.api_keys_lookalike (id int);`;
@@ -201,7 +203,8 @@ describe('columns that are called what keylift calls its own variables and facts
         `delete from public.api_keys where id = 2`,
         `update public.api_keys set token = 'sécret+turned' where id = 8`,
         `update public.account_api_keys set name = 'in Settings' where id = 9`,
-        `insert into public.api_keys (account_id, api_id, name, token, created_at) select account_id, api_id, 'new', t, '2022-01-01' from public.api_keys, unnest(array['sécret+new', token]) t where id = 10`,
+        `insert into public.api_keys (account_id, api_id, name, token, created_at) select account_id, api_id, 'new', t,
+          '2022-01-01' from public.api_keys, unnest(array['sécret+new', token]) t where id = 10`,
       ])
         await scenario.db.query(change);
       expect((await scenario.must(`verify --json --config ${config}`, 0)).json()).to.include({ ok: true });

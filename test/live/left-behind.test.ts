@@ -21,11 +21,13 @@ const CHANGES: Record<string, string> = {
   'a token is given': `update public.api_keys set token = '${tokenOf('given')}' where id = 44`,
   'a conflict ends by a deletion': 'delete from public.api_keys where id = 28',
   'a conflict ends by revocations': `update public.api_keys set revoked_at = '${DAY}' where id in (27, 29, 30)`,
-  'a conflict ends by one expiry': `update public.api_keys set expires_at = null, revoked_at = null where id in (27, 28, 29, 30)`,
+  'a conflict ends by one expiry': `update public.api_keys set expires_at = null, revoked_at = null
+    where id in (27, 28, 29, 30)`,
   "a shared token is one account's now": 'update public.api_keys set account_id = 1 where id in (32, 34)',
   'a shared token is changed': `update public.api_keys set token = '${tokenOf('changed')}' where id = 32`,
   'a token becomes that of an account key': `update public.api_keys set token = '${tokenOf(1)}' where id = 32`,
-  'a token becomes that of a merged key': `update public.api_keys set token = '${tokenOf('twins')}', api_id = 3 where id = 46`,
+  'a token becomes that of a merged key': `update public.api_keys set token = '${tokenOf('twins')}', api_id = 3
+    where id = 46`,
   'a rename': `update public.api_keys set name = 'renamed' where id in (27, 31, 60)`,
   'a revocation': `update public.api_keys set revoked_at = '${DAY}' where id in (31, 46, 60, 62)`,
   'a deletion': 'delete from public.api_keys where id in (31, 42, 46, 60, 62)',
@@ -34,21 +36,27 @@ const CHANGES: Record<string, string> = {
   'another API of the store': 'update public.api_keys set api_id = 3 where id in (31, 46, 60)',
   'a custom API': 'update public.api_keys set api_id = 4 where id in (31, 46, 60)',
   'an API that is not there': 'update public.api_keys set api_id = 98 where id in (31, 46, 60)',
-  'a new key that points nowhere': `insert into public.api_keys (account_id, api_id, token) values (1, 98, '${tokenOf('nowhere')}'), (1, null, '${tokenOf('nothing')}')`,
-  "new ids, one of them a deleted key's":
-    'delete from public.api_keys where id = 62; update public.api_keys set id = case id when 31 then 62 else id + 70000 end where id in (31, 46, 60)',
+  'a new key that points nowhere': `insert into public.api_keys (account_id, api_id, token)
+    values (1, 98, '${tokenOf('nowhere')}'), (1, null, '${tokenOf('nothing')}')`,
+  "new ids, one of them a deleted key's": `delete from public.api_keys where id = 62;
+    update public.api_keys set id = case id when 31 then 62 else id + 70000 end where id in (31, 46, 60)`,
   'last use': 'update public.api_keys set last_used_at = now()',
 };
 
-/** Every token × every API: a living row left behind answers for its own API, an account key for the rest of the store. */
+/**
+ * Every token × every API: a living row left behind answers for its own API, an account key for the rest of the store.
+ */
 const WRONG = `
   select p.token, p.api, p.expected, f.said from (
     select t.token, a.id as api, coalesce(
-      (select 'per_api ' || k.id from public.api_keys k where k.token = t.token and k.api_id = a.id and k.revoked_at is null
+      (select 'per_api ' || k.id from public.api_keys k where k.token = t.token and k.api_id = a.id
+        and k.revoked_at is null
          and (k.expires_at is null or k.expires_at > now()) order by k.created_at, k.id limit 1),
-      (select 'account ' || n.id from public.account_api_keys n where n.token = t.token and a.kind = 'store' and n.revoked_at is null
+      (select 'account ' || n.id from public.account_api_keys n where n.token = t.token and a.kind = 'store'
+        and n.revoked_at is null
          and (n.expires_at is null or n.expires_at > now()))) as expected
-    from (select token from public.api_keys where length(token) > 0 union select token from public.account_api_keys) t cross join public.apis a) p
+    from (select token from public.api_keys where length(token) > 0 union select token from public.account_api_keys) t
+      cross join public.apis a) p
   left join lateral (select f.source || ' ' || f.key_id as said from keylift.authorize(p.token, p.api) f) f on true
   where f.said is distinct from p.expected`;
 
@@ -115,15 +123,18 @@ describe('keys that finalize leaves behind', () => {
   const SMUGGLED: Record<string, string> = {
     'an exception that nobody remembers': 'delete from keylift.outcomes where key_id = 46',
     'a hold that nobody remembers': 'delete from keylift.outcomes where key_id = 60',
-    'a new per-API key of the store': `insert into public.api_keys (account_id, api_id, token) values (1, 1, 'smuggled')`,
+    'a new per-API key of the store': `insert into public.api_keys (account_id, api_id, token)
+      values (1, 1, 'smuggled')`,
     'a per-API row that is in the archive, too':
       'insert into public.api_keys overriding system value select * from keylift.archived_keys where id = 1',
-    'an account key for a key left behind': `insert into public.account_api_keys (id, account_id, token, origin_api_id) values (46, 1, 'smuggled', 1)`,
+    'an account key for a key left behind': `insert into public.account_api_keys (id, account_id, token, origin_api_id)
+      values (46, 1, 'smuggled', 1)`,
     'an account key that is gone': 'delete from public.account_api_keys where id = 1',
     'the account key of merged rows that is gone': 'delete from public.account_api_keys where id = 21',
     'a revocation undone': 'update public.account_api_keys set revoked_at = null where id = 4',
     'a token of another account': `update public.account_api_keys set token = '${tokenOf('shared')}' where id = 1`,
-    'an account key from nowhere': `insert into public.account_api_keys (id, account_id, token, origin_api_id) values (8000, 1, 'smuggled', 1)`,
+    'an account key from nowhere': `insert into public.account_api_keys (id, account_id, token, origin_api_id)
+      values (8000, 1, 'smuggled', 1)`,
   };
   for (const [what, sql] of Object.entries(SMUGGLED)) {
     it(`do not hide what is wrong: ${what}`, async () => {
@@ -154,7 +165,8 @@ describe('keys that finalize leaves behind', () => {
       expect(await scenario.db.query(sql).catch((e: unknown) => e), sql).to.include({ code: '23505' });
     }
     await scenario.db.query(
-      `update public.account_api_keys set token = '${tokenOf('turned')}' where id = 1; update public.account_api_keys set token = token, name = 'x'`,
+      `update public.account_api_keys set token = '${tokenOf('turned')}' where id = 1;
+        update public.account_api_keys set token = token, name = 'x'`,
     );
     expect((await proof()).ok).to.equal(true);
   });

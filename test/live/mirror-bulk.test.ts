@@ -15,11 +15,13 @@ describe('the mirror and statements of 100,000 rows', function () {
     scenario.db.query(`
     select (select count(*)::int from public.account_api_keys where origin_api_id is not null) as n,
       (select count(*)::int from public.api_keys k join public.account_api_keys t on t.id = k.id
-       where (t.name, t.token, t.revoked_at, t.account_id) is distinct from (k.name, k.token, k.revoked_at, k.account_id)) as different`);
+       where (t.name, t.token, t.revoked_at, t.account_id) is distinct from (k.name, k.token, k.revoked_at,
+         k.account_id)) as different`);
   const STATEMENTS: [string, string, number][] = [
     [
       'insert',
-      `insert into public.api_keys (id, account_id, api_id, name, token) select 100000 + n, 1 + n % 200, 1, 'k', 'many ' || n from generate_series(1, 100000) n`,
+      `insert into public.api_keys (id, account_id, api_id, name, token) select 100000 + n, 1 + n % 200, 1, 'k',
+        'many ' || n from generate_series(1, 100000) n`,
       100_900,
     ],
     [
@@ -44,7 +46,8 @@ describe('the mirror and statements of 100,000 rows', function () {
   }
   it('insert of keys born in Settings', async () => {
     await scenario.db.query(
-      `insert into public.account_api_keys (account_id, name, token) select 1 + n % 200, 'born', 'born ' || n from generate_series(1, 100000) n`,
+      `insert into public.account_api_keys (account_id, name, token) select 1 + n % 200, 'born', 'born ' || n
+        from generate_series(1, 100000) n`,
     );
     expect(
       await scenario.db.query('select count(*)::int as n from public.account_api_keys where origin_api_id is null'),

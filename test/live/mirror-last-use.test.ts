@@ -22,7 +22,8 @@ describe('the mirror and last use', () => {
   const used = async () =>
     (
       await scenario.db.query<{ legacy: string | null; settings: string | null }>(`
-    select (select last_used_at::text from public.api_keys where id = 1) as legacy, (select last_used_at::text from public.account_api_keys where id = 1) as settings`)
+    select (select last_used_at::text from public.api_keys where id = 1) as legacy, (select last_used_at::text
+      from public.account_api_keys where id = 1) as settings`)
     )[0]!;
   const COMMANDS = [
     'verify',
@@ -52,7 +53,8 @@ describe('the mirror and last use', () => {
       const one = await migrated.copy();
       try {
         await one.db.query(
-          `update public.api_keys set last_used_at = case id when 20 then timestamptz '2025-06-01+00' else '${LATER}' end where id in (20, 22)`,
+          `update public.api_keys set last_used_at = case id when 20 then timestamptz '2025-06-01+00' else '${LATER}'
+            end where id in (20, 22)`,
         );
         await one.must(command, 0, 6);
         expect(
@@ -68,7 +70,8 @@ describe('the mirror and last use', () => {
   it('that never was is written nowhere', async () => {
     const versions = () =>
       scenario.db.query(
-        `select id, xmin, ctid from public.api_keys where last_used_at is null union all select id, xmin, ctid from public.account_api_keys where last_used_at is null order by 1`,
+        `select id, xmin, ctid from public.api_keys where last_used_at is null union all select id, xmin, ctid
+          from public.account_api_keys where last_used_at is null order by 1`,
       );
     const before = await versions();
     for (const command of ['verify', 'switch --back --yes', 'switch --all --yes', 'migrate --yes'])
@@ -133,7 +136,8 @@ describe('the mirror and last use', () => {
       await narrowed.db.query(`update public.api_keys set name = 'something else' where id = 1`);
       expect(
         await narrowed.db.query(
-          `select k.last_used_at::text as legacy, t.id as account_key from public.api_keys k left join public.account_api_keys t using (id) where k.id = 1`,
+          `select k.last_used_at::text as legacy, t.id as account_key from public.api_keys k left
+            join public.account_api_keys t using (id) where k.id = 1`,
         ),
       ).to.deep.equal([{ legacy: LATER, account_key: null }]);
     } finally {

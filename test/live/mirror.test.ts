@@ -70,8 +70,10 @@ describe('the mirror', () => {
 
   it("leaves the account key to a row that a trigger of the platform's puts back", async () => {
     await scenario.db.query(`
-      create function public.put_back() returns trigger language plpgsql as $$ begin insert into public.api_keys select (old).*; return null; end $$;
-      create trigger put_back after delete on public.api_keys for each row when (old.id in (1, 21)) execute function public.put_back()`);
+      create function public.put_back() returns trigger language plpgsql as $$ begin insert into public.api_keys
+        select (old).*; return null; end $$;
+      create trigger put_back after delete on public.api_keys for each row when (old.id in (1, 21))
+        execute function public.put_back()`);
     await scenario.db.query(`update public.account_api_keys set last_used_at = '2031-01-01' where id = 1`);
     for (const id of [1, 21]) await scenario.db.query('delete from public.api_keys where id = $1', [id]);
     expect(
@@ -93,10 +95,12 @@ describe('the mirror', () => {
           `select id::int, revoked_at::text from public.account_api_keys where id in (1, 4001, 4002) order by id`,
         );
       await narrowed.db.query(
-        `insert into public.api_keys (id, account_id, api_id, name, token) values (4001, 1, 2, 'none', '${tokenOf('none')}')`,
+        `insert into public.api_keys (id, account_id, api_id, name, token)
+          values (4001, 1, 2, 'none', '${tokenOf('none')}')`,
       );
       await narrowed.db.query(
-        `insert into public.api_keys (id, account_id, api_id, name, token) values (4002, 1, 2, 'one', '${tokenOf('one')}')`,
+        `insert into public.api_keys (id, account_id, api_id, name, token)
+          values (4002, 1, 2, 'one', '${tokenOf('one')}')`,
       );
       expect(await accountKeys()).to.deep.equal([
         { id: 1, revoked_at: null },
@@ -210,30 +214,39 @@ describe('the mirror', () => {
     'an empty search_path': `set search_path = ''`,
     'a search_path of its own': `set search_path = pg_catalog`,
     'a search_path that shadows names': `
-      create schema shadow; create table shadow.api_keys (id int); create table shadow.account_api_keys (id int); create table shadow.outcomes (id int);
-      create function shadow.unnest(anyarray) returns setof anyelement language sql as 'select null::anyelement where false';
+      create schema shadow; create table shadow.api_keys (id int); create table shadow.account_api_keys (id int);
+      create table shadow.outcomes (id int);
+      create function shadow.unnest(anyarray) returns setof anyelement language sql
+        as 'select null::anyelement where false';
       create function shadow.coalesce_now() returns timestamptz language sql as 'select null::timestamptz';
       create function shadow.now() returns timestamptz language sql as $$ select '1900-01-01'::timestamptz $$;
       create function shadow.length(text) returns int language sql as 'select 0';
       create function shadow.same(bigint, bigint) returns boolean language sql as 'select false';
       create operator shadow.= (leftarg = bigint, rightarg = bigint, function = shadow.same);
       set search_path = shadow, public, pg_catalog`,
-    'temporary tables that shadow names': `create temp table api_keys (id int); create temp table account_api_keys (id int); create temp table apis (id int); set search_path = pg_temp, public`,
-    'another time zone and date style': `set timezone = 'Asia/Kathmandu'; set datestyle = 'German, DMY'; set intervalstyle = 'sql_standard'; set bytea_output = 'escape'`,
+    'temporary tables that shadow names':
+      'create temp table api_keys ' +
+      '(id int); create temp table account_api_keys (id ' +
+      'int); create temp table apis (id int); set search_path = pg_temp, public',
+    'another time zone and date style':
+      `set timezone = 'Asia/Kathmandu'; ` +
+      `set datestyle = 'German, DMY'; set intervalstyle = 'sql_standard'; set bytea_output = 'escape'`,
   };
   for (const [what, set] of Object.entries(PATHS)) {
     it(`works in a session with ${what}`, async () => {
       const session = await scenario.db.connect();
       await session.query(set);
       await session.query(
-        `insert into public.api_keys (account_id, api_id, name, token) values (1::bigint, 2::bigint, 'new', '${tokenOf('new')}')`,
+        `insert into public.api_keys (account_id, api_id, name, token) values (1::bigint, 2::bigint, 'new',
+          '${tokenOf('new')}')`,
       );
       await session.query(
         `update public.api_keys set revoked_at = '2025-01-01 00:00:00+00' where name = 'invoice-api-key'`,
       );
       await session.query(`delete from public.api_keys where token = '${tokenOf(2)}'`);
       await session.query(
-        `update public.account_api_keys set name = 'in Settings', revoked_at = '2025-01-01 00:00:00+00' where token = '${tokenOf('twins')}'`,
+        `update public.account_api_keys set name = 'in Settings', revoked_at = '2025-01-01 00:00:00+00'
+          where token = '${tokenOf('twins')}'`,
       );
       await session.query(`delete from public.account_api_keys where token = '${tokenOf(9)}'`);
       await session.query(
@@ -253,7 +266,8 @@ describe('the mirror', () => {
     const role = `old_release_of_${scenario.db.name}`;
     await scenario.db.query(`
       create role ${role} login password 'change me'; grant usage on schema public to ${role};
-      grant select, insert, update, delete on public.api_keys to ${role}; grant select on public.accounts, public.apis to ${role}`);
+      grant select, insert, update, delete on public.api_keys to ${role};
+      grant select on public.accounts, public.apis to ${role}`);
     const url = new URL(scenario.db.url);
     [url.username, url.password] = [role, encodeURIComponent('change me')];
     const client = new pg.Client({ connectionString: url.href });
@@ -288,7 +302,8 @@ describe('the mirror', () => {
   it('serves a role that may write the new table and nothing else', async () => {
     const role = `new_release_of_${scenario.db.name}`;
     await scenario.db.query(
-      `create role ${role} login password 'change me'; grant select, insert, update, delete on public.account_api_keys to ${role}`,
+      `create role ${role} login password 'change me';
+        grant select, insert, update, delete on public.account_api_keys to ${role}`,
     );
     const url = new URL(scenario.db.url);
     [url.username, url.password] = [role, encodeURIComponent('change me')];

@@ -71,7 +71,8 @@ describe('a single key that is to be judged anew', () => {
       await at(`migrate --yes --until ${stage}`);
       await scenario.db.query(`update public.account_api_keys set last_used_at = '2030-01-01' where id = 10`);
       await scenario.db.query(`with gone as (delete from public.api_keys where id = 10 returning *)
-        insert into public.api_keys (id, account_id, api_id, name, token, created_at, last_used_at) select 1000, account_id, api_id, name, token, created_at, last_used_at from gone`);
+        insert into public.api_keys (id, account_id, api_id, name, token, created_at, last_used_at)
+          select 1000, account_id, api_id, name, token, created_at, last_used_at from gone`);
       expect(
         await scenario.db.query(
           'select id::int, last_used_at::date::text as used from public.account_api_keys where id in (10, 1000)',
@@ -87,7 +88,8 @@ describe('a single key that is to be judged anew', () => {
     it(`is judged with a twin whose API has come meanwhile, when it is ${what}`, async () => {
       await at('migrate --yes');
       await scenario.db.query(
-        `insert into public.api_keys (id, account_id, api_id, name, token) values (1000, 1, 77, 'twin', '${tokenOf(10)}')`,
+        `insert into public.api_keys (id, account_id, api_id, name, token)
+          values (1000, 1, 77, 'twin', '${tokenOf(10)}')`,
       );
       await scenario.db.query(`insert into public.apis (id, slug, name, kind) values (77, 'late', 'late', 'store')`);
       await scenario.db.query(change);
@@ -103,7 +105,8 @@ describe('a single key that is to be judged anew', () => {
     const key = 'select * from public.account_api_keys where id = $1';
     const before = await scenario.db.query(key, [born!.id]);
     await scenario.db.query(
-      `insert into public.api_keys (id, account_id, api_id, name, token, created_at) values ($1, 1, 3, 'of forms', 'forms-token', now())`,
+      `insert into public.api_keys (id, account_id, api_id, name, token, created_at) values ($1, 1, 3, 'of forms',
+        'forms-token', now())`,
       [born!.id],
     );
     await scenario.db.query(`update public.api_keys set name = 'renamed', revoked_at = now() where id = $1`, [

@@ -53,7 +53,11 @@ describe('a revocation, under load', () => {
     }
     const { polls, opened, shut, revoked, turnedAway } = load;
     process.stdout.write(
-      `      ${String(polls)} polls, ${String(revoked.api_keys)} + ${String(revoked.account_api_keys)} revocations (old release + Settings, ${String(turnedAway)} tried again) in ${((performance.now() - began) / 1000).toFixed(1)} s: ${String(opened.length)} revoked keys opened, ${String(shut.length)} living keys were shut\n`,
+      `      ${String(polls)} polls, ${String(revoked.api_keys)} ` +
+        `+ ${String(revoked.account_api_keys)} revocations ` +
+        `(old release + Settings, ${String(turnedAway)} ` +
+        `tried again) in ${((performance.now() - began) / 1000).toFixed(1)} ` +
+        `s: ${String(opened.length)} revoked keys opened, ${String(shut.length)} living keys were shut\n`,
     );
     expect(opened.slice(0, 5), 'revoked keys that opened').to.deep.equal([]);
     expect(shut.slice(0, 5), 'living keys that were shut').to.deep.equal([]);

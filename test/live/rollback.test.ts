@@ -40,9 +40,10 @@ const STAGES: Record<string, (scenario: Scenario) => Promise<void>> = {
   },
   'half a rollback': async (s) => {
     await s.must('migrate --yes', 6);
-    await s.db
-      .query(`create function keylift.test_fail() returns trigger language plpgsql as $$ begin raise exception 'the server fails here'; end $$;
-      create trigger zz_fail before delete on public.account_api_keys for each row when (old.id = 30 or old.id = 60) execute function keylift.test_fail()`);
+    await s.db.query(`create function keylift.test_fail() returns trigger language plpgsql as $$
+        begin raise exception 'the server fails here'; end $$;
+      create trigger zz_fail before delete on public.account_api_keys for each row when (old.id = 30 or old.id = 60)
+        execute function keylift.test_fail()`);
     expect((await s.run('rollback --yes')).exitCode).to.equal(1);
     await s.db.query('drop function keylift.test_fail() cascade');
   },
@@ -65,8 +66,8 @@ async function halfBackfill(scenario: Scenario): Promise<void> {
 }
 
 async function failingFinalize(scenario: Scenario): Promise<void> {
-  await scenario.db
-    .query(`create function keylift.test_fail() returns trigger language plpgsql as $$ begin raise exception 'the server fails here'; end $$;
+  await scenario.db.query(`create function keylift.test_fail() returns trigger language plpgsql as $$
+      begin raise exception 'the server fails here'; end $$;
     create trigger zz_fail after delete on public.api_keys for each statement execute function keylift.test_fail()`);
   expect((await scenario.run('finalize --yes')).exitCode).to.equal(1);
   await scenario.db.query('drop function keylift.test_fail() cascade');
@@ -106,7 +107,8 @@ describe('rollback under way of life', () => {
   it('gives no account key to a key that is made half way', async () => {
     await STAGES['half a rollback']!(scenario);
     await scenario.db.query(
-      `insert into public.api_keys (id, account_id, api_id, name, token) values (4001, 1, 2, 'new', '${tokenOf('made half way')}')`,
+      `insert into public.api_keys (id, account_id, api_id, name, token)
+        values (4001, 1, 2, 'new', '${tokenOf('made half way')}')`,
     );
     expect(await scenario.db.query('select from public.account_api_keys where id = 4001')).to.deep.equal([]);
     await scenario.must('rollback --yes');
@@ -136,7 +138,8 @@ describe('rollback under way of life', () => {
       await scenario.db.query('delete from public.account_api_keys where id = any ($1)', [gone]);
       const born = (
         await scenario.db.query<{ id: string }>(
-          `insert into public.account_api_keys (account_id, name, token) values (4, 'born', '${tokenOf('born')}') returning id::text`,
+          `insert into public.account_api_keys (account_id, name, token) values (4, 'born', '${tokenOf('born')}')
+            returning id::text`,
         )
       )[0]!;
 
@@ -176,13 +179,14 @@ describe('rollback under way of life', () => {
     const many = await Scenario.open();
     try {
       await plantMany(many.db, { keys: 24_000 });
-      await many.db
-        .query(`update public.api_keys set token = 'far twins', account_id = 1, api_id = 1 + id / 72000, revoked_at = null where id in (3, 72000);
+      await many.db.query(`update public.api_keys set token = 'far twins', account_id = 1, api_id = 1 + id / 72000,
+          revoked_at = null where id in (3, 72000);
         update public.api_keys set api_id = 2 where id = 72000`);
       await many.must('migrate --yes');
-      await many.db
-        .query(`create function keylift.test_fail() returns trigger language plpgsql as $$ begin raise exception 'the server fails here'; end $$;
-        create trigger zz_fail before delete on public.api_keys for each row when (old.id = 71997) execute function keylift.test_fail()`);
+      await many.db.query(`create function keylift.test_fail() returns trigger language plpgsql as $$
+          begin raise exception 'the server fails here'; end $$;
+        create trigger zz_fail before delete on public.api_keys for each row when (old.id = 71997)
+          execute function keylift.test_fail()`);
       expect((await many.run('finalize --yes')).exitCode).to.equal(1);
       await many.db.query('drop function keylift.test_fail() cascade');
       expect((await many.db.query('select count(*)::int as n from keylift.archived_keys'))[0]!.n).to.be.greaterThan(
@@ -211,10 +215,12 @@ describe('rollback under way of life', () => {
   it('takes only the accounts named back, keeps what they did, and brings them again with the next migrate', async () => {
     await scenario.must('migrate --yes', 6);
     await scenario.db.query(
-      `insert into public.account_api_keys (account_id, name, token) values (1, 'born', '${tokenOf('born')}'), (2, 'other', '${tokenOf('other')}')`,
+      `insert into public.account_api_keys (account_id, name, token) values (1, 'born', '${tokenOf('born')}'), (2,
+        'other', '${tokenOf('other')}')`,
     );
     await scenario.db.query(
-      `update public.account_api_keys set revoked_at = '${DAY}', last_used_at = '${LATER}' where id = 1; update public.account_api_keys set name = 'renamed' where id = 2`,
+      `update public.account_api_keys set revoked_at = '${DAY}', last_used_at = '${LATER}' where id = 1;
+        update public.account_api_keys set name = 'renamed' where id = 2`,
     );
     const file = await scenario.file('accounts.csv', 'account_id\n1\n3\n');
     const report = (await scenario.must(`rollback --accounts ${file} --yes --json`)).json<Report>();
@@ -251,7 +257,8 @@ describe('rollback under way of life', () => {
   for (const action of ['', ' on delete cascade', ' on delete set null']) {
     it(`loses no row of another table that was repointed at the account keys${action}`, async () => {
       await scenario.db.query(
-        `create table public.usage (n int, key_id bigint references public.api_keys (id)${action}); insert into public.usage values (1, 1), (2, 2), (21, 21), (20, 20)`,
+        `create table public.usage (n int, key_id bigint references public.api_keys (id)${action});
+          insert into public.usage values (1, 1), (2, 2), (21, 21), (20, 20)`,
       );
       await scenario.must('migrate --yes', 6);
       const refused = await scenario.run('finalize --yes');

@@ -71,7 +71,8 @@ export async function blockersOf(db: TestDatabase, pid: number): Promise<number[
 export async function keyliftWaitsFor(db: TestDatabase, session: Session): Promise<void> {
   await until('keylift to wait for the session', async () => {
     const rows = await db.query(
-      `select from pg_stat_activity where datname = current_database() and application_name like 'keylift%' and $1 = any (pg_blocking_pids(pid))`,
+      `select from pg_stat_activity where datname = current_database() and application_name like 'keylift%'
+        and $1 = any (pg_blocking_pids(pid))`,
       [session.pid],
     );
     return rows.length > 0;

@@ -33,7 +33,8 @@ export async function assertOutcomes(scenario: Scenario): Promise<void> {
     );
   const found = await db.query<{ row: string }>(`
     select concat_ws(' ', id, 'move', '', '') as row from public.account_api_keys where origin_api_id is not null
-    union all select concat_ws(' ', key_id, outcome, coalesce(reason, ''), coalesce(account_key_id::text, '')) from keylift.outcomes`);
+    union all select concat_ws(' ', key_id, outcome, coalesce(reason, ''), coalesce(account_key_id::text, ''))
+      from keylift.outcomes`);
   expect(found.map(({ row }) => row).sort()).to.deep.equal(expected.sort());
 }
 

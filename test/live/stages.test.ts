@@ -34,9 +34,10 @@ const STAGES: Record<string, (scenario: Scenario) => Promise<void>> = {
 
 /** A finalize that the server ends when the rows are in the archive and the mirror is still on. */
 async function brokenOff(scenario: Scenario): Promise<void> {
-  await scenario.db
-    .query(`create function keylift.test_fail() returns trigger language plpgsql as $$ begin raise exception 'the server fails here'; end $$;
-    create trigger zz_fail before insert on keylift.knex_migrations for each row when (new.name = '14_mirror_off') execute function keylift.test_fail()`);
+  await scenario.db.query(`create function keylift.test_fail() returns trigger language plpgsql as $$
+      begin raise exception 'the server fails here'; end $$;
+    create trigger zz_fail before insert on keylift.knex_migrations for each row when (new.name = '14_mirror_off')
+      execute function keylift.test_fail()`);
   await scenario.must('finalize --yes', 1);
   await scenario.db.query('drop function keylift.test_fail() cascade');
   expect((await scenario.db.query('select count(*)::int as n from keylift.archived_keys'))[0]!.n).to.be.greaterThan(

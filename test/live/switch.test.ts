@@ -56,10 +56,12 @@ describe('switch', () => {
   it('carries changes on for switched and unswitched accounts alike', async () => {
     await scenario.must(`switch --accounts ${await file(['1'])} --yes`);
     await scenario.db.query(
-      `update public.api_keys set revoked_at = now() where id in (1, 6); update public.account_api_keys set revoked_at = now() where id in (2, 7)`,
+      `update public.api_keys set revoked_at = now() where id in (1, 6);
+        update public.account_api_keys set revoked_at = now() where id in (2, 7)`,
     );
     await scenario.db.query(
-      `insert into public.api_keys (account_id, api_id, token) values (1, 1, '${tokenOf('one')}'), (2, 1, '${tokenOf('two')}')`,
+      `insert into public.api_keys (account_id, api_id, token) values (1, 1, '${tokenOf('one')}'), (2, 1,
+        '${tokenOf('two')}')`,
     );
     await assertSound(scenario, new Set(['1']));
   });
@@ -148,7 +150,8 @@ describe('switch by cohort', () => {
       `insert into public.accounts (id, kind, name) select n, 'user', 'later' from generate_series(5001, 5060) n`,
     );
     await scenario.db.query(
-      `insert into public.api_keys (account_id, api_id, name, token) select n, 1, 'later', '${tokenOf('later')}' || n from generate_series(5001, 5060) n`,
+      `insert into public.api_keys (account_id, api_id, name, token) select n, 1, 'later', '${tokenOf('later')}' || n
+        from generate_series(5001, 5060) n`,
     );
     const all = [...accounts, ...Array.from({ length: 60 }, (_, n) => String(5001 + n))];
     const inForce = new Set([...cohort(50, all)].filter((id) => bucket(id) >= 50_000));

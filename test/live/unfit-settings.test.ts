@@ -4,7 +4,8 @@ import { Scenario } from '../support/scenario.js';
 import { tokenOf } from '../support/seed.js';
 
 const native = (account: number, token: string): string =>
-  `insert into public.account_api_keys (id, account_id, name, token) values (7001, ${String(account)}, 'made in Settings', '${token}')`;
+  `insert into public.account_api_keys (id, account_id, name, token)
+    values (7001, ${String(account)}, 'made in Settings', '${token}')`;
 
 interface Unfit {
   means: string;
@@ -12,7 +13,9 @@ interface Unfit {
   mend: string;
 }
 
-/** Keys born in Settings while nothing but a person could tell what they should be: before harden the table takes them. */
+/**
+ * Keys born in Settings while nothing but a person could tell what they should be: before harden the table takes them.
+ */
 const UNFIT: Record<string, Unfit> = {
   'without a token': {
     means: 'no token',

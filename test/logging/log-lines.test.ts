@@ -83,10 +83,26 @@ describe('the log file', () => {
       set_aside,
     }));
     const kept = await scenario.db.query(`
-      select batch_no::int as batch, after_id::text as "from", upto_id::text as "to", rows::int, moved::int, stayed::int, set_aside::int
+      select batch_no::int as batch, after_id::text as "from", upto_id::text as "to", rows::int, moved::int,
+        stayed::int, set_aside::int
       from keylift.batches where state = 'done' and rows > 0 order by batch_no`);
     expect(kept.length).to.be.greaterThan(5);
     expect(told.filter(({ rows }) => rows !== 0).sort((a, b) => Number(a.batch) - Number(b.batch))).to.deep.equal(kept);
+  });
+
+  it('names each transaction at debug level alone, and says whether it is committed', async () => {
+    await scenario.must(`migrate --yes --until expand --log-file ${log}`);
+    expect(of(await read(), 'transaction')).to.deep.equal([]);
+    await scenario.db.query(`
+      create function public.test_once() returns trigger language plpgsql as $$
+      begin raise exception 'not now' using errcode = 'XX000'; end $$;
+      create trigger aa_test_once before insert on public.account_api_keys for each row when (new.id = ${String(POISON)}) execute function public.test_once()`);
+    await scenario.must(`migrate --yes --until backfill --log-level debug --log-file ${log}`, 1);
+    const told = of(await read(), 'transaction');
+    const ends = (name: string) => told.filter(({ transaction }) => transaction === name).map(({ ok }) => ok);
+    expect(ends('run: enter the ledger')).to.deep.equal([true]);
+    expect(ends('backfill: copy a batch')).to.include(false);
+    expect(told.find(({ ok }) => ok === false)!.message).to.match(/^backfill: copy a batch: rolled back after \d+ ms$/);
   });
 
   it('tells why a run waited and for how long, also for a step of DDL', async () => {
@@ -108,11 +124,13 @@ describe('the log file', () => {
     await scenario.db.query(`
       create function public.test_poison() returns trigger language plpgsql as $$
       begin raise exception 'canceling statement due to statement timeout' using errcode = 'query_canceled'; end $$;
-      create trigger aa_test_poison before insert on public.account_api_keys for each row when (new.id = ${String(POISON)}) execute function public.test_poison()`);
+      create trigger aa_test_poison before insert on public.account_api_keys
+        for each row when (new.id = ${String(POISON)}) execute function public.test_poison()`);
     await scenario.must(`migrate --yes --batch-size 20 --log-file ${log}`, 5);
     const lines = await read();
     const [failed] = await scenario.db.query<{ batch_no: string; after_id: string; upto_id: string }>(
-      `select batch_no, after_id::text as after_id, upto_id::text as upto_id from keylift.batches where state = 'failed'`,
+      `select batch_no, after_id::text as after_id, upto_id::text as upto_id from keylift.batches
+        where state = 'failed'`,
     );
     expect(of(lines, 'retry').length).to.be.at.least(3);
     for (const line of of(lines, 'retry'))

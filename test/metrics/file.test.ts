@@ -128,7 +128,8 @@ describe('the metrics file, on an injected clock', () => {
     expect((await stat(file)).mode & 0o777).to.equal(0o644);
   });
 
-  it('is refused before the work begins where it cannot be written; later that is told once, and the work goes on', async () => {
+  it(`is refused before the work begins where it cannot be written;
+    later that is told once, and the work goes on`, async () => {
     let begun = false;
     const refused = await withMetricsFile({ ...clockwork().options, file: path.join(folder, 'no/such') }, () => {
       begun = true;

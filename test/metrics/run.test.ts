@@ -83,7 +83,8 @@ describe('--metrics-file', () => {
     await scenario.db.query(`
       create function public.test_poison() returns trigger language plpgsql as $$
       begin raise exception 'canceling statement due to statement timeout' using errcode = 'query_canceled'; end $$;
-      create trigger aa_test_poison before insert on public.account_api_keys for each row when (new.id = 1) execute function public.test_poison()`);
+      create trigger aa_test_poison before insert on public.account_api_keys for each row when (new.id = 1)
+        execute function public.test_poison()`);
     await scenario.must(`migrate --yes --metrics-file ${file}`, 5);
     const read = await metrics();
     expect(value(read, 'batches', 'state="failed"')).to.be.greaterThan(0);
@@ -102,7 +103,9 @@ describe('--metrics-file', () => {
 
   it('is refused in a place that takes no file, before anything is written', async () => {
     const { stderr } = await scenario.must('migrate --yes --metrics-file /no/such/folder/keylift.prom', 2);
-    expect(stderr).to.include('the metrics file /no/such/folder/keylift.prom cannot be written: ENOENT');
+    expect(stderr).to.include(
+      'the metrics file /no/such/folder/keylift.prom cannot be written: its folder does not exist (ENOENT)',
+    );
     expect(await scenario.batchesDone()).to.equal(0);
   });
 });

@@ -22,18 +22,24 @@ interface Made {
  * that are there and missing; lacks of every kind across these.
  */
 const WORLD = `
-  insert into public.accounts (id, kind, name) select n, 'user', 'account ' || n from generate_series(-130, 700) n where n % 7 <> 0;
-  insert into public.apis (id, slug, name, kind) select n, 'api-' || n, 'API ' || n, case when n % 4 = 0 then 'custom' else 'store' end from generate_series(1, 8) n;
+  insert into public.accounts (id, kind, name) select n, 'user', 'account ' || n from generate_series(-130, 700) n
+    where n % 7 <> 0;
+  insert into public.apis (id, slug, name, kind) select n, 'api-' || n, 'API ' || n,
+    case when n % 4 = 0 then 'custom' else 'store' end from generate_series(1, 8) n;
   insert into public.api_keys (id, account_id, api_id, name, token, created_at, last_used_at, revoked_at)
-    select n, case when n % 41 = 0 then null when n % 5 = 0 then n else n % 830 - 130 end, case when n % 53 = 0 then 99 else n % 8 + 1 end, 'key ' || n,
-      case when n % 67 = 0 then '' when n % 71 = 0 then null when n % 6 = 1 then 'pair of ' || n / 12 else 'token ' || n end,
+    select n, case when n % 41 = 0 then null when n % 5 = 0 then n else n % 830 - 130
+      end, case when n % 53 = 0 then 99 else n % 8 + 1 end, 'key ' || n,
+      case when n % 67 = 0 then '' when n % 71 = 0 then null when n % 6 = 1 then 'pair of ' || n / 12
+        else 'token ' || n end,
       case when n % 73 = 0 then null else timestamptz '2020-01-01+00' + n * interval '1 s' end,
-      case when n % 3 = 0 then now() - n % 200 * interval '1 day' end, case when n % 13 = 0 then timestamptz '2022-01-01+00' end
+      case when n % 3 = 0 then now() - n % 200 * interval '1 day'
+        end, case when n % 13 = 0 then timestamptz '2022-01-01+00' end
     from generate_series(1, 9000) n;
   -- accounts that would be widened by a key of theirs, were it not for the other one with its token
   insert into public.accounts (id, kind, name) select n, 'user', 'account ' || n from generate_series(20001, 20010) n;
   insert into public.api_keys (id, account_id, api_id, name, token, created_at, revoked_at)
-    select n, 20001 + (n - 9001) / 2, 1, 'key ' || n, 'contested ' || (n - 9001) / 2, now(), case when n % 2 = 0 then now() end from generate_series(9001, 9020) n;`;
+    select n, 20001 + (n - 9001) / 2, 1, 'key ' || n, 'contested ' || (n - 9001) / 2, now(),
+      case when n % 2 = 0 then now() end from generate_series(9001, 9020) n;`;
 
 const TEXT_ACCOUNTS = `
   alter table public.api_keys alter account_id type text using 'of ' || account_id;
@@ -47,12 +53,16 @@ const MADE = `
     select k.id, coalesce(x.outcome, case when t.id is not null then 'move' else 'stay' end) as outcome, x.reason,
       t.id is not null and t.revoked_at is null as widened, t.account_id::text as account,
       coalesce(t.last_used_at < now() - interval '90 days', true) as dormant
-    from public.api_keys k left join keylift.outcomes x on x.key_id = k.id left join public.account_api_keys t on t.id = k.id)
+    from public.api_keys k left join keylift.outcomes x on x.key_id = k.id left
+      join public.account_api_keys t on t.id = k.id)
   select (select jsonb_object_agg(outcome, n) from (select outcome, count(*) as n from made group by 1) o) as outcomes,
-    (select jsonb_object_agg(reason, n) from (select reason, count(*) as n from made where outcome = 'exception' group by 1) r) as exceptions_by_reason,
-    (select count(*)::int from made where widened) as keys, (select count(distinct account)::int from made where widened) as accounts,
+    (select jsonb_object_agg(reason, n) from (select reason, count(*) as n from made where outcome = 'exception'
+      group by 1) r) as exceptions_by_reason,
+    (select count(*)::int from made where widened) as keys, (select count(distinct account)::int from made
+      where widened) as accounts,
     (select count(*)::int from made where widened and dormant) as dormant,
-    (select jsonb_agg(jsonb_build_object('key_id', id::text, 'reason', reason) order by id) from made where outcome = 'exception') as exceptions`;
+    (select jsonb_agg(jsonb_build_object('key_id', id::text, 'reason', reason) order by id) from made
+      where outcome = 'exception') as exceptions`;
 
 /** Exceptions that a plan's text lists by id. */
 const listedIn = (text: string): Plan['exceptions'] =>
@@ -96,7 +106,8 @@ describe('plan counts what the migration makes', () => {
   it('with some accounts missing, and others held', async () => {
     await scenario.db.query(WORLD);
     await scenario.db.query(
-      'insert into public.accounts (id, kind, name) select n, $1, $2 from generate_series(701, 9000) n where n % 25 <> 0',
+      `insert into public.accounts (id, kind, name) select n, $1, $2 from generate_series(701, 9000) n
+        where n % 25 <> 0`,
       ['user', 'late'],
     );
     const holds = await scenario.file(
@@ -115,7 +126,8 @@ describe('plan counts what the migration makes', () => {
   it('with every account there, and ids of accounts that are no integers', async () => {
     await scenario.db.query(WORLD);
     await scenario.db.query(
-      `update public.api_keys set account_id = 1 where account_id is null or not exists (select from public.accounts o where o.id = account_id)`,
+      `update public.api_keys set account_id = 1 where account_id is null or not exists (select from public.accounts o
+        where o.id = account_id)`,
     );
     await scenario.db.query(TEXT_ACCOUNTS);
     await agree((absent) => absent === 0);

@@ -21,11 +21,15 @@ const counted = (heldKeys: readonly string[], heldAccounts: readonly string[]): 
         accountIds: `'{${heldAccounts.join(',')}}'::bigint[]`,
       },
     })}) v)
-  SELECT (SELECT coalesce(jsonb_object_agg(outcome, n), '{}') FROM (SELECT outcome, count(*) AS n FROM v GROUP BY 1) o) AS outcomes,
-    (SELECT coalesce(jsonb_object_agg(reason, n), '{}') FROM (SELECT reason, count(*) AS n FROM v WHERE reason IS NOT NULL GROUP BY 1) r) AS exceptions_by_reason,
-    (SELECT coalesce(jsonb_agg(jsonb_build_object('key_id', key_id::text, 'reason', reason) ORDER BY key_id), '[]') FROM v WHERE reason IS NOT NULL) AS exceptions,
+  SELECT (SELECT coalesce(jsonb_object_agg(outcome, n), '{}') FROM (SELECT outcome, count(*) AS n FROM v
+    GROUP BY 1) o) AS outcomes,
+    (SELECT coalesce(jsonb_object_agg(reason, n), '{}') FROM (SELECT reason, count(*) AS n FROM v
+      WHERE reason IS NOT NULL GROUP BY 1) r) AS exceptions_by_reason,
+    (SELECT coalesce(jsonb_agg(jsonb_build_object('key_id', key_id::text, 'reason', reason) ORDER BY key_id), '[]')
+      FROM v WHERE reason IS NOT NULL) AS exceptions,
     (SELECT jsonb_build_object('keys', count(*), 'accounts', count(DISTINCT account_id), 'store_apis', 2,
-      'dormant_keys', count(*) FILTER (WHERE coalesce(last_used_at < now() - interval '90 days', true))) FROM v WHERE widened) AS widening,
+      'dormant_keys', count(*) FILTER (WHERE coalesce(last_used_at < now() - interval '90 days', true))) FROM v
+        WHERE widened) AS widening,
     (SELECT count(*)::int FROM v) AS total`;
 
 describe('plan on drawn keys', () => {

@@ -180,7 +180,7 @@ describe('the lists of plan', () => {
         alter table public.api_keys alter id drop identity;
         alter table public.api_keys alter id type text;
         insert into public.api_keys (id, account_id, api_id, token, created_at)
-          select id, 1, 1, id, now() from unnest('{-abc,=cmd,-5,plain,@at}'::text[]) id`);
+          select id, 1, 1, gen_random_uuid()::text, now() from unnest('{-abc,=cmd,-5,plain,@at}'::text[]) id`);
       expect((await planned(`--dormant ${fileOf('dormant')}`)).dormant.keys).to.equal(5);
       expect((await written('dormant')).map((row) => row.key_id)).to.have.members([
         "'-abc",

@@ -243,7 +243,8 @@ describe('plan', () => {
   it('lists 10,000 exceptions at most, in the order of ids, as strings, and counts all', async () => {
     scenario = await Scenario.of({ ...HOUSE, keys: [] });
     await scenario.db.query(
-      `insert into public.api_keys (id, account_id, api_id, token) select n, 1, 77, 'token ' || n from generate_series(1, 10500) n order by random()`,
+      `insert into public.api_keys (id, account_id, api_id, token) select n, 1, 77, 'token ' || n
+        from generate_series(1, 10500) n order by random()`,
     );
     const plan = (await scenario.must('plan --json', 6)).json<Plan>();
     expect([plan.exceptions.length, plan.outcomes.exception, plan.exceptions_by_reason]).to.deep.equal([

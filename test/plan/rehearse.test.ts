@@ -31,7 +31,9 @@ describe('plan --rehearse', () => {
     return plan;
   };
 
-  /** Everything a rehearsal could leave: what is named, what is in the tables, where sequences stand, who may do what. */
+  /**
+   * Everything a rehearsal could leave: what is named, what is in the tables, where sequences stand, who may do what.
+   */
   const traces = async (): Promise<unknown[]> => [
     await catalogDigest(scenario.db),
     await scenario.legacyDigest(),
@@ -40,11 +42,13 @@ describe('plan --rehearse', () => {
     await Promise.all(
       (
         await scenario.db.query<{ name: string }>(
-          `select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname = 'keylift' order by 1`,
+          `select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname = 'keylift'
+            order by 1`,
         )
       ).map(({ name }) =>
         scenario.db.query(
-          `select '${name}' as name, count(*) as rows, md5(string_agg(x::text, ',' order by x::text)) as digest from ${name} x`,
+          `select '${name}' as name, count(*) as rows, md5(string_agg(x::text, ',' order by x::text)) as digest
+            from ${name} x`,
         ),
       ),
     ),
@@ -119,7 +123,8 @@ describe('plan --rehearse', () => {
   it('gives way where the legacy table is locked, and leaves no trace', async () => {
     scenario = await Scenario.of(MOTLEY);
     const before = await traces();
-    // The plan itself reads the table, so the lock comes between: at the new table's name, as another migration's would.
+    // The plan itself reads the table, so the lock comes between: at the new table's name, as another migration's
+    // would.
     const holder = await scenario.db.connect();
     await holder.query('begin; create schema keylift');
     const { exitCode, stderr } = await scenario.run('plan --rehearse');

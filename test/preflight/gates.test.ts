@@ -11,7 +11,8 @@ const GATES: Record<string, { gate: string; wrong: string; wayOut: string; putRi
   'an invalid index is left behind': {
     gate: 'invalid_indexes',
     wayOut: 'REINDEX INDEX CONCURRENTLY',
-    wrong: `create index left_behind on public.api_keys (name); update pg_index set indisvalid = false where indexrelid = 'public.left_behind'::regclass`,
+    wrong: `create index left_behind on public.api_keys (name);
+      update pg_index set indisvalid = false where indexrelid = 'public.left_behind'::regclass`,
     putRight: 'drop index public.left_behind',
   },
   'a trigger of keylift is there already': {
@@ -42,8 +43,8 @@ const GATES: Record<string, { gate: string; wrong: string; wayOut: string; putRi
   'key ids are unique for some rows only': {
     gate: 'unique_key',
     wayOut: 'add one',
-    wrong:
-      'alter table public.api_keys drop constraint api_keys_pkey; create unique index for_some on public.api_keys (id) where id > 0',
+    wrong: `alter table public.api_keys drop constraint api_keys_pkey;
+        create unique index for_some on public.api_keys (id) where id > 0`,
     putRight: 'drop index public.for_some; alter table public.api_keys add primary key (id)',
   },
   'API ids are not unique': {
@@ -241,7 +242,8 @@ describe('preflight', () => {
   it("refuses a second operator's command while a run is at work, and names it", async () => {
     await scenario.must('migrate --yes', 6);
     await scenario.db.query(`
-      with run as (insert into keylift.runs (command, host, pid, version, lease_until) values ('migrate', 'another-machine', 4711, '0.1.0', clock_timestamp() + interval '1 h') returning run_id)
+      with run as (insert into keylift.runs (command, host, pid, version, lease_until)
+        values ('migrate', 'another-machine', 4711, '0.1.0', clock_timestamp() + interval '1 h') returning run_id)
       update keylift.control set owner = run.run_id, owned_until = clock_timestamp() + interval '1 h' from run`);
     const beat = setInterval(() => {
       void scenario.db.query('update keylift.runs set heartbeat_at = clock_timestamp() where pid = 4711');

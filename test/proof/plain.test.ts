@@ -11,8 +11,8 @@ import { MOTLEY, MOTLEY_HOLDS } from '../support/motley.js';
 import { Scenario } from '../support/scenario.js';
 
 /*
- * The count of plain rows is a faster reading of the proof: with the chunk over all other rows, it must come to what the
- * chunk over all rows says.
+ * The count of plain rows is a faster reading of the proof: with the chunk over all other rows, it must come to what
+ * the chunk over all rows says.
  */
 
 const l = legacyFragments(DEFAULT_SETTINGS);
@@ -55,7 +55,8 @@ const damage: fc.Arbitrary<string> = fc
   })
   .map(
     ({ id, change }) =>
-      `${change} where ${change === 'delete from keylift.outcomes' ? 'key_id' : 'id'} = ${id}${change.startsWith('insert') ? ' on conflict do nothing' : ''}`,
+      `${change} where ${change === 'delete from keylift.outcomes' ? 'key_id' : 'id'} =
+        ${id}${change.startsWith('insert') ? ' on conflict do nothing' : ''}`,
   );
 
 describe('the count of plain rows', () => {

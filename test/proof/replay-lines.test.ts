@@ -17,7 +17,7 @@ describe('a file of decisions', () => {
   async function pagesOf(content: string | Uint8Array, types = TYPES): Promise<Page[]> {
     const file = path.join(await write({ 'decisions.ndjson': content }), 'decisions.ndjson');
     const pages: Page[] = [];
-    for await (const page of readPages(file, types)) pages.push(page);
+    for await (const page of readPages(file, { types })) pages.push(page);
     return pages;
   }
 
@@ -36,7 +36,8 @@ describe('a file of decisions', () => {
 
   it('may have a byte order mark, CRLF, blank lines, further fields, and no newline at its end', async () => {
     const page = await read(
-      `\uFEFF${good}\r\n\r\n  \n${good.replace('}', ',"at":"2026-01-01","token_kind":"x"}')}\r\n{"key_id":7,"api":"","allowed":false}`,
+      `\uFEFF${good}\r\n\r\n  \n${good.replace('}', ',"at":"2026-01-01","token_kind":"x"}')}\r\n` +
+        '{"key_id":7,"api":"","allowed":false}',
     );
     expect(page.faults).to.deep.equal([]);
     expect(page.decisions).to.deep.equal([
@@ -95,13 +96,15 @@ describe('a file of decisions', () => {
     const uuid = { ...TYPES, id: 'uuid' };
     expect(
       await faultsOf(
-        '{"key_id":"00000000-0000-4000-8000-000000000001","api":"a","allowed":true}\n{"key_id":"7","api":"a","allowed":true}',
+        '{"key_id":"00000000-0000-4000-8000-000000000001","api":"a","allowed":true}\n' +
+          '{"key_id":"7","api":"a","allowed":true}',
         uuid,
       ),
     ).to.deep.equal([[2, 'key_id is no uuid']]);
     const bytes = { ...TYPES, token: 'bytea', tokenIsBytes: true };
     const page = await read(
-      '{"token":"\\\\x00fF","api":"a","allowed":true}\n{"token":"abc=","api":"a","allowed":true}\n{"token":"\\\\x0","api":"a","allowed":true}',
+      '{"token":"\\\\x00fF","api":"a","allowed":true}\n{"token":"abc=","api":"a","allowed":true}\n' +
+        '{"token":"\\\\x0","api":"a","allowed":true}',
       bytes,
     );
     expect([page.decisions.map(({ token }) => token), page.faults.map(({ line }) => line)]).to.deep.equal([

@@ -26,8 +26,10 @@ describe('the log of a server that logs every statement with its values', () => 
     await client.connect();
     // Tokens are made by the server: no statement holds one.
     await client.query(`${LEGACY_SCHEMA};
-      insert into public.accounts (kind, name) values ('user', 'acme'); insert into public.apis (slug, name, kind) values ('invoices', 'Invoices', 'store');
-      insert into public.api_keys (account_id, api_id, token) select 1, 1, md5('key ' || n) from generate_series(1, 50) n`);
+      insert into public.accounts (kind, name) values ('user', 'acme');
+      insert into public.apis (slug, name, kind) values ('invoices', 'Invoices', 'store');
+      insert into public.api_keys (account_id, api_id, token) select 1, 1, md5('key ' || n)
+        from generate_series(1, 50) n`);
     await client.end();
   });
   after(async () => {

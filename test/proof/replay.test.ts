@@ -39,7 +39,9 @@ function kindOf(
   return dead ? 'closed_since' : 'no_rule';
 }
 
-/** Every token and every key id at every API, and at one there is not, let in and refused; with what is to come of it. */
+/**
+ * Every token and every key id at every API, and at one there is not, let in and refused; with what is to come of it.
+ */
 async function everyDecision(
   scenario: Scenario,
   held: HeldIds,
@@ -349,9 +351,11 @@ describe('verify --replay', () => {
 function wrapped(select: string): string {
   return `
   do $do$ begin
-    execute replace(replace(pg_get_functiondef('keylift.authorize(text, bigint)'::regprocedure), 'authorize(', 'authorize_before('), 'authorize.', 'authorize_before.');
+    execute replace(replace(pg_get_functiondef('keylift.authorize(text, bigint)'::regprocedure), 'authorize(',
+      'authorize_before('), 'authorize.', 'authorize_before.');
   end $do$;
-  create or replace function keylift.authorize(token text, api_id bigint) returns table (key_id bigint, account_id bigint, source text)
+  create or replace function keylift.authorize(token text, api_id bigint) returns table (key_id bigint,
+    account_id bigint, source text)
   language sql stable as $$ ${select} $$`;
 }
 

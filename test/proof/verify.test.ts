@@ -19,9 +19,11 @@ const WITHOUT_TRIGGERS = 'set session_replication_role = replica;';
 /** The resolver under another name, and in its place one that passes its answers on as told. */
 const wrapped = (select: string) => `
   do $do$ begin
-    execute replace(replace(pg_get_functiondef('keylift.authorize(text, bigint)'::regprocedure), 'authorize(', 'authorize_before('), 'authorize.', 'authorize_before.');
+    execute replace(replace(pg_get_functiondef('keylift.authorize(text, bigint)'::regprocedure), 'authorize(',
+      'authorize_before('), 'authorize.', 'authorize_before.');
   end $do$;
-  create or replace function keylift.authorize(token text, api_id bigint) returns table (key_id bigint, account_id bigint, source text)
+  create or replace function keylift.authorize(token text, api_id bigint) returns table (key_id bigint,
+    account_id bigint, source text)
   language sql stable as $$ ${select} $$`;
 
 /** authorize as it is, and open where it must not be. */
@@ -124,7 +126,8 @@ const DAMAGES: [
   ],
   [
     'another scope',
-    `alter table public.account_api_keys drop constraint account_api_keys_scope_check; update public.account_api_keys set scope = 'everything' where id = 1`,
+    `alter table public.account_api_keys drop constraint account_api_keys_scope_check;
+      update public.account_api_keys set scope = 'everything' where id = 1`,
     '1',
     { kind: 'different', fields: ['scope'], counters: { different: 1 } },
   ],
@@ -194,7 +197,8 @@ const DAMAGES: [
   [
     'authorize naming another account',
     wrapped(
-      'select key_id, case when key_id = 7 and $2 = 3 then 1 else account_id end, source from keylift.authorize_before($1, $2)',
+      `select key_id, case when key_id = 7 and $2 = 3 then 1 else account_id end, source
+        from keylift.authorize_before($1, $2)`,
     ),
     '7',
     { kind: 'gained_foreign', counters: { gained_foreign: 1, different: 0 } },
@@ -277,7 +281,8 @@ describe('verify', () => {
   it('catches two swapped tokens and names both keys', async () => {
     // in two steps, as the token's index is looked at after every row
     await damage(`
-      create temp table swap as select a.id, b.token from public.account_api_keys a join public.account_api_keys b on b.id = case a.id when 1 then 7 else 1 end where a.id in (1, 7);
+      create temp table swap as select a.id, b.token from public.account_api_keys a
+        join public.account_api_keys b on b.id = case a.id when 1 then 7 else 1 end where a.id in (1, 7);
       update public.account_api_keys set token = 'on its way' where id = 1;
       update public.account_api_keys t set token = swap.token from swap where swap.id = 7 and t.id = 7;
       update public.account_api_keys t set token = swap.token from swap where swap.id = 1 and t.id = 1`);
@@ -294,7 +299,8 @@ describe('verify', () => {
 
   it('catches a swap with a dead key as a revival', async () => {
     await damage(`
-      create temp table swap as select a.id, b.token from public.account_api_keys a join public.account_api_keys b on b.id = case a.id when 1 then 4 else 1 end where a.id in (1, 4);
+      create temp table swap as select a.id, b.token from public.account_api_keys a
+        join public.account_api_keys b on b.id = case a.id when 1 then 4 else 1 end where a.id in (1, 4);
       update public.account_api_keys set token = 'on its way' where id = 1;
       update public.account_api_keys t set token = swap.token from swap where swap.id = 4 and t.id = 4;
       update public.account_api_keys t set token = swap.token from swap where swap.id = 1 and t.id = 1`);
@@ -305,7 +311,8 @@ describe('verify', () => {
 
   it('catches everything at once and lists at most 100', async () => {
     await damage(
-      `insert into public.account_api_keys (id, account_id, token, origin_api_id) select 10000 + n, 1, 'x' || n, 1 from generate_series(1, 150) n`,
+      `insert into public.account_api_keys (id, account_id, token, origin_api_id) select 10000 + n, 1, 'x' || n, 1
+        from generate_series(1, 150) n`,
     );
     const proof = (await scenario.must('verify --json', 4)).json<Proof>();
     expect(proof.keys.extra).to.equal(150);
@@ -333,7 +340,8 @@ describe('verify', () => {
     await scenario.must('verify', 0);
     expect(
       await scenario.db.query(`
-      select k.id::int, k.last_used_at = t.last_used_at as same, k.last_used_at::text from public.api_keys k join public.account_api_keys t on t.id = k.id
+      select k.id::int, k.last_used_at = t.last_used_at as same, k.last_used_at::text from public.api_keys k
+        join public.account_api_keys t on t.id = k.id
       where k.id in (1, 2) order by 1`),
     ).to.deep.equal([
       { id: 1, same: true, last_used_at: '2024-05-05 05:05:05.555555+00' },

@@ -38,10 +38,17 @@ async function story(plan: Plan, drawn: Draw, faults: readonly Fault[]): Promise
       return played.faults.length > 0;
     });
     if (smallest !== undefined) {
-      return `${said}\n\n${SEED_VARIABLE}=${String(plan.seed)} ${PATH_VARIABLE}=${String(drawn.database)}:${String(number)} plays it again; at its smallest:\n${show(smallest)}\n${show(last.slice(0, 5))}`;
+      return (
+        `${said}\n\n${SEED_VARIABLE}=${String(plan.seed)} ` +
+        `${PATH_VARIABLE}=${String(drawn.database)}:${String(number)} plays it again; at its smallest:\n` +
+        `${show(smallest)}\n${show(last.slice(0, 5))}`
+      );
     }
   }
-  return `${said}\n\nNo world of database ${String(drawn.database)} (${SEED_VARIABLE}=${String(plan.seed)}) fails alone.`;
+  return (
+    `${said}\n\nNo world of database ${String(drawn.database)} ` +
+    `(${SEED_VARIABLE}=${String(plan.seed)}) fails alone.`
+  );
 }
 
 /** Registers the test that so many worlds, or as many as the environment says, agree with the model. */
@@ -77,7 +84,10 @@ export function agreement(title: string, worlds: number): void {
       );
       const sum = (field: 'steps' | 'writes') => done.reduce((total, played) => total + played[field], 0);
       process.stdout.write(
-        `      ${String(plan.runs)} worlds in ${String(done.length)} databases, ${String(sum('steps'))} steps of operators, ${String(sum('writes'))} writes of platforms in ${((performance.now() - began) / 1000).toFixed(1)} s\n`,
+        `      ${String(plan.runs)} worlds in ${String(done.length)} ` +
+          `databases, ${String(sum('steps'))} steps of ` +
+          `operators, ${String(sum('writes'))} writes ` +
+          `of platforms in ${((performance.now() - began) / 1000).toFixed(1)} s\n`,
       );
       for (const { drawn, faults } of failed.slice(0, 1)) expect.fail(await story(plan, drawn, faults));
     });

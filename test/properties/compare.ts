@@ -4,11 +4,13 @@ import { bySettings, type AccountKeyRow, type KeyRow } from './model.js';
 import { compareInstants, later } from './values.js';
 
 const LEGACY = (table: string, archived: boolean): string => `
-  select id::text, account_id::text as account, api_id::text as api, name, token, created_at::text as created, last_used_at::text as used,
+  select id::text, account_id::text as account, api_id::text as api, name, token, created_at::text as created,
+    last_used_at::text as used,
     revoked_at::text as revoked, expires_at::text as expires, ${String(archived)} as archived from ${table}`;
 
 const SETTINGS = `
-  select id::text, account_id::text as account, name, token, scope, origin_api_id::text as origin, created_at::text as created,
+  select id::text, account_id::text as account, name, token, scope, origin_api_id::text as origin,
+    created_at::text as created,
     last_used_at::text as used, revoked_at::text as revoked, expires_at::text as expires
   from public.account_api_keys order by account_id, created_at, public.account_api_keys.id`;
 
@@ -16,10 +18,12 @@ const OUTCOMES = 'select key_id::text as id, outcome, reason, account_key_id::te
 
 const ANSWERS = `
   select p.n::int,
-    (select coalesce(json_agg(json_build_object('key_id', f.key_id::text, 'account_id', f.account_id::text, 'source', f.source)), '[]')
+    (select coalesce(json_agg(json_build_object('key_id', f.key_id::text, 'account_id', f.account_id::text, 'source',
+      f.source)), '[]')
      from keylift.authorize(p.token, p.api) f) as said,
     (select json_build_object('key_id', v.id::text, 'account_id', v.account_id::text) from keylift.per_api_keys v
-     where v.token = p.token and v.api_id = p.api and v.revoked_at is null and (v.expires_at is null or v.expires_at > now())
+     where v.token = p.token and v.api_id = p.api and v.revoked_at is null and (v.expires_at is null
+       or v.expires_at > now())
        and exists (select from public.apis known where known.id = v.api_id)
      order by v.created_at, v.id limit 1) as seen
   from unnest($1::text[], $2::bigint[]) with ordinality as p (token, api, n)`;

@@ -6,7 +6,9 @@ import { INSTANTS, NAMES, SHARED_TOKENS } from './values.js';
  * number that chooses among what is there at the moment, modulo.
  */
 
-/** Store APIs are told by `store`, those of the world's own by `custom`; `nowhere` points at an API that is not there. */
+/**
+ * Store APIs are told by `store`, those of the world's own by `custom`; `nowhere` points at an API that is not there.
+ */
 export type ApiDraw = { store: number } | { custom: number } | 'nowhere' | null;
 /** Accounts by number; `nowhere` points at an account that is not there. */
 export type AccountDraw = number | 'nowhere' | null;

@@ -114,7 +114,8 @@ async function plant(db: TestDatabase, worlds: readonly Settled[], storeApis: nu
   const keys = worlds.flatMap(({ model }) => [...model.keys.values()]);
   const column = (name: keyof KeyRow): (string | null)[] => keys.map((key) => key[name]);
   await db.query(
-    `insert into public.accounts (id, kind, name) select id, 'organization', 'account ' || id from unnest($1::bigint[]) id`,
+    `insert into public.accounts (id, kind, name) select id, 'organization', 'account ' || id
+      from unnest($1::bigint[]) id`,
     [worlds.flatMap(({ place }) => place.accounts)],
   );
   const customs = worlds.flatMap(({ place }) => place.customs);
@@ -122,15 +123,18 @@ async function plant(db: TestDatabase, worlds: readonly Settled[], storeApis: nu
     `
     insert into public.apis (id, owner_account_id, slug, name, kind)
       select n, null::bigint, 'store-' || n, 'Store ' || n, 'store' from generate_series(1, $1::int) n
-      union all select id, owner, 'custom-' || id, 'Custom ' || id, 'custom' from unnest($2::bigint[], $3::bigint[]) as given (id, owner)`,
+      union all select id, owner, 'custom-' || id, 'Custom ' || id, 'custom'
+        from unnest($2::bigint[], $3::bigint[]) as given (id, owner)`,
     [storeApis, customs.map(({ id }) => id), customs.map(({ owner }) => owner)],
   );
   await db.query(
     `insert into public.api_keys (id, account_id, api_id, name, token, created_at, last_used_at, revoked_at, expires_at)
-     select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::timestamptz[], $9::timestamptz[])`,
+     select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::timestamptz[],
+       $7::timestamptz[], $8::timestamptz[], $9::timestamptz[])`,
     (['id', 'account', 'api', 'name', 'token', 'created', 'used', 'revoked', 'expires'] as const).map(column),
   );
   await db.query(
-    `select setval(pg_get_serial_sequence('public.api_keys', 'id'), greatest(coalesce(max(id), 0), 0) + 1, false) from public.api_keys`,
+    `select setval(pg_get_serial_sequence('public.api_keys', 'id'), greatest(coalesce(max(id), 0), 0) + 1, false)
+      from public.api_keys`,
   );
 }

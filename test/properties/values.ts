@@ -56,7 +56,9 @@ export const NAMES: readonly (string | null)[] = [
   'x'.repeat(300),
 ];
 
-/** Spellings of a world's tokens: near to one another, so that any folding, trimming or normalizing makes twins of them. */
+/**
+ * Spellings of a world's tokens: near to one another, so that any folding, trimming or normalizing makes twins of them.
+ */
 const SPELLINGS = ['a', 'A', 'a ', 'é', 'e\u0301', `'"\\%_$1`, '🔑\t'];
 
 /** How many tokens a world's keys share among them. */

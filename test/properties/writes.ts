@@ -95,7 +95,8 @@ function accountKey(
 
 function insert({ model, migration }: Stand, row: KeyRow): Deed {
   return {
-    sql: `insert into public.api_keys (id, account_id, api_id, name, token, created_at, last_used_at, revoked_at, expires_at)
+    sql: `insert into public.api_keys (id, account_id, api_id, name, token, created_at, last_used_at, revoked_at,
+      expires_at)
       values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning id::text`,
     values: [row.id, row.account, row.api, row.name, row.token, row.created, row.used, row.revoked, row.expires],
     refused: migration.state === 'finalized' && inStore(model, row.api) ? [GUARDED] : [],
@@ -214,7 +215,8 @@ function born(
   const { model, migration } = stand;
   if (migration.state === 'none' || (token === '' && !migration.complete)) return undefined;
   return {
-    sql: 'insert into public.account_api_keys (account_id, name, token) values ($1, $2, $3) returning id::text, created_at::text as created',
+    sql: `insert into public.account_api_keys (account_id, name, token) values ($1, $2, $3)
+      returning id::text, created_at::text as created`,
     values: [account, name, token],
     refused: refusalOf(stand, token, null),
     touches: null,
@@ -268,7 +270,8 @@ function removeInSettings({ model, migration }: Stand, row: AccountKeyRow): Deed
 
 function useInSettings({ model, migration }: Stand, row: AccountKeyRow, at: string): Deed {
   return {
-    sql: 'update public.account_api_keys set last_used_at = greatest(last_used_at, $2) where id = $1 returning id::text',
+    sql: `update public.account_api_keys set last_used_at = greatest(last_used_at, $2) where id = $1
+      returning id::text`,
     values: [row.id, at],
     refused: [],
     touches: migration.complete || row.origin === null ? [row.id] : null,

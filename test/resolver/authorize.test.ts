@@ -80,7 +80,8 @@ describe('keylift.authorize', () => {
       await scenario!.must(command, 0, 6);
       for (const api of [1, 2, 3]) {
         const before = await scenario!.db.query(
-          `select id::text as key_id, account_id::text, 'per_api' as source from public.api_keys where token = '' and api_id = ${String(api)}`,
+          `select id::text as key_id, account_id::text, 'per_api' as source from public.api_keys
+            where token = '' and api_id = ${String(api)}`,
         );
         expect(await scenario!.authorize('', api), `${command}, API ${String(api)}`).to.deep.equal(before);
       }
@@ -169,7 +170,8 @@ describe('keylift.authorize', () => {
     }
   });
 
-  // Seen on Debian's PostgreSQL 15: a plan without an index gets the cost of a disabled scan, and was compiled at each call.
+  // Seen on Debian's PostgreSQL 15: a plan without an index gets the cost of a disabled scan, and was compiled at each
+  // call.
   it('are never compiled where a scan is disabled, nor is what the mirror does', async () => {
     await plantKeys({ account: 'acme', api: 'invoices' });
     await scenario!.must('migrate --yes');

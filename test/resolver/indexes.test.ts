@@ -48,7 +48,8 @@ describe('the resolver with 100,000 keys', () => {
     // Exceptions and merges, so that every branch has something to look for: both tables answer for one of the tokens.
     await scenario.db.query(`
       update public.api_keys set token = '${TOKEN_MARK}shared' || id / 600 where id % 300 = 3;
-      insert into public.api_keys (account_id, api_id, token, created_at) values (900000, 2, '${TOKEN_MARK}' || md5('1'), now());
+      insert into public.api_keys (account_id, api_id, token, created_at)
+        values (900000, 2, '${TOKEN_MARK}' || md5('1'), now());
       analyze public.api_keys`);
     gateway = await scenario.db.connect();
   });
@@ -56,7 +57,8 @@ describe('the resolver with 100,000 keys', () => {
 
   const bigTables = async (): Promise<Set<string>> => {
     const rows = await scenario.db.query<{ name: string }>(`
-      select relname as name from pg_class where relname = any ('{api_keys,account_api_keys,accounts,outcomes}') and pg_relation_size(oid) > 100000`);
+      select relname as name from pg_class where relname = any ('{api_keys,account_api_keys,accounts,outcomes}')
+        and pg_relation_size(oid) > 100000`);
     return new Set(rows.map(({ name }) => name));
   };
 

@@ -29,9 +29,11 @@ describe('keylift.per_api_keys', () => {
   it('has no second living row where the table had one', async () => {
     await scenario.must(`migrate --yes --holds ${holds}`, 6);
     const twice = await scenario.db.query(`
-      with living as (select * from keylift.per_api_keys v where v.revoked_at is null and (v.expires_at is null or v.expires_at > now()))
+      with living as (select * from keylift.per_api_keys v where v.revoked_at is null and (v.expires_at is null
+        or v.expires_at > now()))
       select token, api_id::int, count(*)::int from living where token <> '' group by token, api_id having count(*) > 1
-        and count(*) > (select count(*) from public.api_keys k where k.token = living.token and k.api_id = living.api_id)`);
+        and count(*) > (select count(*) from public.api_keys k
+          where k.token = living.token and k.api_id = living.api_id)`);
     expect(twice).to.deep.equal([]);
   });
 
@@ -40,8 +42,10 @@ describe('keylift.per_api_keys', () => {
       await scenario.must(command.startsWith('migrate') ? `${command} --holds ${holds}` : command, 0, 6);
       if (switched === 'all') continue;
       const different = await scenario.db.query(`
-        (select v::text from keylift.per_api_keys v except select k::text from (select id, account_id, api_id, name, token, created_at, last_used_at, revoked_at, expires_at from public.api_keys) k)
-        union all (select k::text from (select id, account_id, api_id, name, token, created_at, last_used_at, revoked_at, expires_at from public.api_keys) k except select v::text from keylift.per_api_keys v)`);
+        (select v::text from keylift.per_api_keys v except select k::text from (select id, account_id, api_id, name,
+          token, created_at, last_used_at, revoked_at, expires_at from public.api_keys) k)
+        union all (select k::text from (select id, account_id, api_id, name, token, created_at, last_used_at,
+          revoked_at, expires_at from public.api_keys) k except select v::text from keylift.per_api_keys v)`);
       expect(different, command).to.deep.equal([]);
     }
   });
@@ -49,7 +53,8 @@ describe('keylift.per_api_keys', () => {
   it('has the columns of the table under their names', async () => {
     await scenario.must('migrate --yes --until expand');
     const columns = await scenario.db.query<{ name: string }>(
-      `select attname as name from pg_attribute where attrelid = 'keylift.per_api_keys'::regclass and attnum > 0 order by 1`,
+      `select attname as name from pg_attribute where attrelid = 'keylift.per_api_keys'::regclass and attnum > 0
+        order by 1`,
     );
     expect(columns.map(({ name }) => name)).to.deep.equal([
       'account_id',

@@ -40,7 +40,7 @@ describe('waits in the ledger', () => {
     expect((await migration.ended).exitCode).to.equal(0);
     const [wait, ...more] = await waits();
     expect(more).to.deep.equal([]);
-    expect(wait).to.include({ kind: 'paused', reason: 'paused by an operator; keylift resume goes on' });
+    expect(wait).to.include({ kind: 'paused', reason: 'paused by an operator; to continue: keylift resume' });
     expect((Date.parse(wait!.to) - Date.parse(wait!.from)) / 1000)
       .to.be.closeTo(wait!.seconds, 0.01)
       .and.be.greaterThan(0);
@@ -83,7 +83,8 @@ describe('waits in the ledger', () => {
       await scenario.db.query('grant insert on public.account_api_keys to pg_monitor');
       const writer = await scenario.db.connect();
       await writer.query(
-        `set application_name = 'the night shift'; begin; insert into public.account_api_keys (account_id, name, token) values (4, 'x', 'not committed')`,
+        `set application_name = 'the night shift'; begin; insert into public.account_api_keys (account_id, name, token)
+          values (4, 'x', 'not committed')`,
       );
       const migration = scenario.start('migrate --yes --until harden');
       await until('the run to wait', lockWait);

@@ -71,8 +71,8 @@ export interface Command {
 
 /**
  * The commands of a shell block. What a reader sees says how each ends: `# exit 6: …` after it, 0 where nothing is
- * said; `(#anchor)` in that remark is where its message sends the reader. `# not rehearsed: why` after a command, or above
- * all of them, is not run.
+ * said; `(#anchor)` in that remark is where its message sends the reader. `# not rehearsed: why` after a command, or
+ * above all of them, is not run.
  */
 export function commandsOf({ text }: Block): Command[] {
   const [, all] = /^# not rehearsed: (.+)\n/.exec(text) ?? [];

@@ -112,7 +112,8 @@ describe('the rehearsal of the documents', () => {
 describe("a document's blocks", () => {
   const [block] = blocksOf(
     'a.md',
-    '# A\n\n## B\n\n<!-- on a fresh copy -->\n```sh x.sh\nkeylift plan \\\n  --json   # exit 6: some wait\nkeylift switch --all # exit 3 (#not-verified)\n\n# a remark\nnpm ci # not rehearsed: no network\n```\n',
+    '# A\n\n## B\n\n<!-- on a fresh copy -->\n```sh x.sh\nkeylift plan \\\n  --json   # exit 6: some wait\n' +
+      'keylift switch --all # exit 3 (#not-verified)\n\n# a remark\nnpm ci # not rehearsed: no network\n```\n',
   );
 
   it('are found with their place, their file and what stands above them', () => {
@@ -138,7 +139,8 @@ describe("a document's blocks", () => {
 
   it('say how each statement ends', () => {
     const text =
-      "-- as the administrator\nSELECT 1\nFROM t;  -- no row\nSELECT 'a;b';\nDROP TABLE t;  -- refused: it is not there\n";
+      "-- as the administrator\nSELECT 1\nFROM t;  -- no row\nSELECT 'a;b';\n" +
+      'DROP TABLE t;  -- refused: it is not there\n';
     expect(statementsOf({ ...block!, text })).to.deep.equal([
       { sql: 'SELECT 1\nFROM t', ends: 'no row' },
       { sql: "SELECT 'a;b'", ends: 'well' },

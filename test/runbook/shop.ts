@@ -11,18 +11,25 @@ export const CANARY = `${TOKEN_MARK}canary`;
  */
 export const SHOP = `
   ${LEGACY_SCHEMA}
-  insert into public.accounts (id, kind, name) select n, 'organization', 'account ' || n from generate_series(1, 3000) n;
+  insert into public.accounts (id, kind, name) select n, 'organization', 'account ' || n
+    from generate_series(1, 3000) n;
   insert into public.apis (id, owner_account_id, slug, name, kind) values
-    (1, null, 'invoices', 'Invoices', 'store'), (2, null, 'expense_receipts', 'Receipts', 'store'), (3, null, 'receipts', 'Receipts, old', 'store'),
+    (1, null, 'invoices', 'Invoices', 'store'), (2, null, 'expense_receipts', 'Receipts', 'store'), (3, null,
+      'receipts', 'Receipts, old', 'store'),
     (4, null, 'passport', 'Passport', 'store'), (5, 1, 'wsnine', 'Form W-9', 'custom');
   insert into public.api_keys (id, account_id, api_id, name, token, created_at, last_used_at, revoked_at)
-    select n * 10, (n - 1) % 3000 + 1, n % 4 + 1, 'key ' || n, '${TOKEN_MARK}' || md5(n::text), timestamptz '2020-01-01+00' + n * interval '61.000007 s',
-      case when n % 4 > 0 then now() - n * interval '30 min' end, case when n % 50 = 0 then timestamptz '2023-01-01+00' end
+    select n * 10, (n - 1) % 3000 + 1, n % 4 + 1, 'key ' || n, '${TOKEN_MARK}' || md5(n::text),
+      timestamptz '2020-01-01+00' + n * interval '61.000007 s',
+      case when n % 4 > 0 then now() - n * interval '30 min' end, case when n % 50 = 0 then timestamptz '2023-01-01+00'
+        end
     from generate_series(1, 9021) n;
   insert into public.api_keys (id, account_id, api_id, name, token, created_at) values
-    (4711, 7, 1, 'invoice-api-key', '${CANARY}', '2021-03-04 05:06:07.123456+00'), (4712, 1, 5, 'form-api-key', '${TOKEN_MARK}form', '2021-03-05+00'),
-    (4713, 8, 1, 'invoices', '${TOKEN_MARK}twins', '2021-03-06+00'), (4714, 8, 2, 'receipts', '${TOKEN_MARK}twins', '2021-03-07+00');
-  select setval(pg_get_serial_sequence('public.api_keys', 'id'), 100000), setval(pg_get_serial_sequence('public.accounts', 'id'), 3000);
+    (4711, 7, 1, 'invoice-api-key', '${CANARY}', '2021-03-04 05:06:07.123456+00'), (4712, 1, 5, 'form-api-key',
+      '${TOKEN_MARK}form', '2021-03-05+00'),
+    (4713, 8, 1, 'invoices', '${TOKEN_MARK}twins', '2021-03-06+00'), (4714, 8, 2, 'receipts', '${TOKEN_MARK}twins',
+      '2021-03-07+00');
+  select setval(pg_get_serial_sequence('public.api_keys', 'id'), 100000),
+    setval(pg_get_serial_sequence('public.accounts', 'id'), 3000);
   alter table public.api_keys owner to shop_owner;
   grant select, insert, update, delete on public.api_keys to shop_platform;
 `;

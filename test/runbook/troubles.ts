@@ -23,7 +23,8 @@ const migrated =
 const atWork: Trouble = async (town) => {
   await town.keylift('migrate --until expand');
   await town.ask(`
-    with run as (insert into keylift.runs (command, host, pid, version, lease_until) values ('migrate', 'another-machine', 4711, '0.1.0', clock_timestamp() + interval '1 h') returning run_id)
+    with run as (insert into keylift.runs (command, host, pid, version, lease_until)
+      values ('migrate', 'another-machine', 4711, '0.1.0', clock_timestamp() + interval '1 h') returning run_id)
     update keylift.control set owner = run.run_id, owned_until = clock_timestamp() + interval '1 h' from run`);
   const heart = await town.connect();
   const beat = setInterval(() => {
@@ -38,8 +39,10 @@ const atWork: Trouble = async (town) => {
 /** A rollback that the server ends half way. */
 const brokenOff: Trouble = async (town) => {
   await town.keylift('migrate');
-  await town.ask(`create function public.test_fail() returns trigger language plpgsql as $$ begin raise exception 'the server fails here'; end $$;
-    create trigger aa_fail before delete on public.account_api_keys for each row when (old.id = 70000) execute function public.test_fail()`);
+  await town.ask(`create function public.test_fail() returns trigger language plpgsql as $$
+    begin raise exception 'the server fails here'; end $$;
+    create trigger aa_fail before delete on public.account_api_keys for each row when (old.id = 70000)
+      execute function public.test_fail()`);
   await town.keylift('rollback');
   await town.ask('drop function public.test_fail() cascade');
   return undefined;
@@ -48,13 +51,15 @@ const brokenOff: Trouble = async (town) => {
 const TAKES_TOO_LONG = `
   create function public.takes_too_long() returns trigger language plpgsql as $$
     begin raise exception 'canceling statement due to statement timeout' using errcode = 'query_canceled'; end $$;
-  create trigger takes_too_long before insert on public.account_api_keys for each row when (new.id = 50) execute function public.takes_too_long()`;
+  create trigger takes_too_long before insert on public.account_api_keys for each row when (new.id = 50)
+    execute function public.takes_too_long()`;
 
 /** What a block of the runbook finds when it begins, by the words of its mark. */
 export const TROUBLES: Record<string, Trouble> = {
   'the operator lacks a right': sql('revoke references on public.accounts from keylift_operator'),
   'the keys are a view': sql(
-    `alter table public.api_keys rename to real_keys; create view public.api_keys as select * from public.real_keys; alter view public.api_keys owner to shop_owner`,
+    `alter table public.api_keys rename to real_keys; create view public.api_keys as select * from public.real_keys;
+      alter view public.api_keys owner to shop_owner`,
   ),
   'ids are not unique': sql('alter table public.api_keys drop constraint api_keys_pkey'),
   'rows are hidden': sql('alter table public.accounts enable row level security'),
@@ -102,11 +107,13 @@ export const TROUBLES: Record<string, Trouble> = {
   'a key in Settings outlived its account': migrated(
     'backfill',
     `insert into public.accounts (id, kind, name) values (999000, 'user', 'short-lived');
-    insert into public.account_api_keys (account_id, name, token) values (999000, 'made in Settings', 'outlived-its-account'); delete from public.accounts where id = 999000`,
+    insert into public.account_api_keys (account_id, name, token) values (999000, 'made in Settings',
+      'outlived-its-account'); delete from public.accounts where id = 999000`,
   ),
   'one key takes too long': migrated('expand', TAKES_TOO_LONG),
   'a rollback broke off': brokenOff,
   'a table points at the keys':
-    sql(`create table public.usage (key_id bigint references public.api_keys (id), calls int); alter table public.usage owner to shop_owner;
+    sql(`create table public.usage (key_id bigint references public.api_keys (id), calls int);
+      alter table public.usage owner to shop_owner;
     insert into public.usage values (10, 5)`),
 };

@@ -155,7 +155,8 @@ describe('answers under --json', () => {
     it('with more than a hundred differences, of which a hundred are listed and all are counted', async () => {
       await load('story');
       await database().query(
-        `insert into public.api_keys (account_id, api_id, token) select 1, 1, 'many-' || n from generate_series(1, 130) n`,
+        `insert into public.api_keys (account_id, api_id, token) select 1, 1, 'many-' || n
+          from generate_series(1, 130) n`,
       );
       await ask('migrate --until verify --yes', 'migrate');
       await tamper(`update public.account_api_keys set name = 'other'`);
@@ -174,7 +175,7 @@ describe('answers under --json', () => {
         moved: 0,
         total: 4,
         looked_at: 0,
-        reason: 'nothing was migrated yet',
+        reason: 'there is no migration yet',
         rows_per_second: null,
         seconds_left: null,
         batch_seconds: null,
@@ -186,6 +187,7 @@ describe('answers under --json', () => {
         switched: 'none',
         exceptions: 0,
         run: null,
+        silent_run: null,
       });
       expect(await database().query(`select from pg_namespace where nspname = 'keylift'`)).to.have.length(0);
     });
@@ -276,7 +278,8 @@ describe('answers under --json', () => {
       await load('story');
       await ask('migrate --yes', 'migrate');
       await database().query(
-        `insert into public.account_api_keys (account_id, name, token) values (1, 'born', 'born-token'), (2, null, 'other-token')`,
+        `insert into public.account_api_keys (account_id, name, token) values (1, 'born', 'born-token'), (2, null,
+          'other-token')`,
       );
       const first = await ask('rollback --yes', 'rollback');
       expect(first).to.include({ rolled_back: true, removed: 3 });

@@ -32,10 +32,12 @@ describe('what a schema has beside its columns', () => {
     await scenario.must('migrate --yes', 6);
     const moved = async (id: number) =>
       db.query(
-        `select name, account_id::text, revoked_at is not null as revoked from public.account_api_keys where id = ${String(id)}`,
+        `select name, account_id::text, revoked_at is not null as revoked from public.account_api_keys
+          where id = ${String(id)}`,
       );
     await db.query(
-      `insert into public.api_keys_new_1 (id, account_id, api_id, name, token, created_at) values (9001, 1, 1, 'straight in', 'straight in', '2022-01-01')`,
+      `insert into public.api_keys_new_1 (id, account_id, api_id, name, token, created_at)
+        values (9001, 1, 1, 'straight in', 'straight in', '2022-01-01')`,
     );
     expect(await moved(9001)).to.deep.equal([{ name: 'straight in', account_id: '1', revoked: false }]);
     await db.query(`update public.api_keys_new set revoked_at = now() where id = 9001`);
@@ -52,7 +54,8 @@ describe('what a schema has beside its columns', () => {
   it('an id in two partitions is refused: before the migration by a gate, while it lasts by the mirror', async () => {
     const scenario = await open('partitioned by range');
     const { db } = scenario;
-    const twin = `insert into public.api_keys (id, account_id, api_id, token, created_at) select 200, 1, 1, 'twin of 200', '2020-01-01'`;
+    const twin = `insert into public.api_keys (id, account_id, api_id, token, created_at)
+      select 200, 1, 1, 'twin of 200', '2020-01-01'`;
     await db.query(twin);
     expect((await scenario.run('migrate --yes')).stderr)
       .to.include('unique_key: ')
@@ -75,7 +78,8 @@ describe('what a schema has beside its columns', () => {
     await scenario.must('rollback --yes');
     expect(
       await db.query(
-        `select tgrelid::regclass from pg_trigger where tgname in ('keylift_insert', 'keylift_update', 'keylift_delete', 'keylift_truncate')`,
+        `select tgrelid::regclass from pg_trigger where tgname in ('keylift_insert', 'keylift_update',
+          'keylift_delete', 'keylift_truncate')`,
       ),
     ).to.deep.equal([]);
   });
@@ -84,7 +88,8 @@ describe('what a schema has beside its columns', () => {
     const scenario = await open('partitioned by hash');
     const indexes = () =>
       scenario.db.query(
-        `select from pg_index i join pg_class c on c.oid = i.indexrelid where c.relname like '%keylift_token' and i.indisvalid`,
+        `select from pg_index i join pg_class c on c.oid = i.indexrelid where c.relname like '%keylift_token'
+          and i.indisvalid`,
       );
     await scenario.must('migrate --yes --until expand');
     expect(await indexes()).to.have.length(3);
@@ -96,9 +101,10 @@ describe('what a schema has beside its columns', () => {
     const scenario = await open('several secrets');
     const { db } = scenario;
     await scenario.must('migrate --yes', 6);
-    const [born] =
-      await db.query(`insert into public.account_api_keys (account_id, name, token) values (1, 'born', 'born with three values')
-      returning prefix, scopes, extra, serial > 0 as counted, turn > 0 as turned, webhook_secret is not null as secret, shown, "secret key"`);
+    const [born] = await db.query(`insert into public.account_api_keys (account_id, name, token)
+        values (1, 'born', 'born with three values')
+      returning prefix, scopes, extra, serial > 0 as counted, turn > 0 as turned, webhook_secret is not null as secret,
+        shown, "secret key"`);
     expect(born).to.deep.equal({
       prefix: 'pk',
       scopes: [],
@@ -112,7 +118,8 @@ describe('what a schema has beside its columns', () => {
     expect(
       await refusal(
         scenario,
-        `update public.account_api_keys set webhook_secret = (select webhook_secret from public.account_api_keys order by id limit 1) where token = 'born with three values'`,
+        `update public.account_api_keys set webhook_secret = (select webhook_secret from public.account_api_keys
+          order by id limit 1) where token = 'born with three values'`,
       ),
     ).to.equal('23505');
     expect(
@@ -135,7 +142,8 @@ describe('what a schema has beside its columns', () => {
         db.query<{ id: string }>(
           where === 'settings'
             ? `insert into ids.settings_keys (account_id, token) values (1, 'made ${String(at)}') returning id`
-            : `insert into shop.credentials (owner, product, secret, type) values (1, 1, 'made ${String(at)}', 'per-api') returning id`,
+            : `insert into shop.credentials (owner, product, secret, type) values (1, 1, 'made ${String(at)}',
+              'per-api') returning id`,
         ),
       ),
     );
@@ -147,12 +155,14 @@ describe('what a schema has beside its columns', () => {
     const scenario = await open('language orders');
     await scenario.must('migrate --yes', 0, 6);
     const [born] = await scenario.db.query<{ id: string }>(
-      `insert into public.account_api_keys (account_id, token) select id, 'born' from public.accounts limit 1 returning id`,
+      `insert into public.account_api_keys (account_id, token) select id, 'born' from public.accounts limit 1
+        returning id`,
     );
     expect(born!.id).to.match(/^[0-9a-f]{25}$/);
   });
 
-  it('a token follows also where nothing but the case of its letters changes, and both are the same to its type', async () => {
+  it(`a token follows also where nothing but the case of its letters changes,
+    and both are the same to its type`, async () => {
     const scenario = await open('citext');
     const { db } = scenario;
     await scenario.must('migrate --yes', 0, 6);
@@ -171,7 +181,8 @@ describe('what a schema has beside its columns', () => {
     const scenario = await open('sequence of another name');
     await scenario.must('migrate --yes', 6);
     await scenario.db.query(
-      `update ids.settings_keys set name = 'named in Settings' where id = 1; update shop.credentials set inserted = inserted + interval '1 s' where id = 1`,
+      `update ids.settings_keys set name = 'named in Settings' where id = 1;
+        update shop.credentials set inserted = inserted + interval '1 s' where id = 1`,
     );
     expect(await scenario.db.query('select name from ids.settings_keys where id = 1')).to.deep.equal([
       { name: 'named in Settings' },
@@ -226,7 +237,8 @@ describe('ids of every type that can be one', () => {
       });
       try {
         await scenario.db.query(
-          `alter table public.api_keys alter id drop identity; alter table public.api_keys alter id type ${type} using ${using}`,
+          `alter table public.api_keys alter id drop identity;
+            alter table public.api_keys alter id type ${type} using ${using}`,
         );
         const rows = await scenario.legacyDigest();
         for (const round of ['first', 'again']) {
@@ -285,7 +297,9 @@ describe('dates without a zone', () => {
   let shop: ShapeWorld;
   afterEach(() => shop.scenario.close());
 
-  /** What two sessions in zones a day apart are told about keys that expired, and will expire, within the hour by UTC. */
+  /**
+   * What two sessions in zones a day apart are told about keys that expired, and will expire, within the hour by UTC.
+   */
   const answers = async (timeZone?: string): Promise<Record<string, string[]>> => {
     const shape = shapeNamed('integer identity');
     shop = await ShapeWorld.of({
@@ -300,8 +314,10 @@ describe('dates without a zone', () => {
     });
     const { scenario } = shop;
     await scenario.db.query(`
-      update public.tokens set revoked = null, valid_until = now() at time zone 'utc' - interval '30 min' where token_no = 200;
-      update public.tokens set revoked = null, valid_until = now() at time zone 'utc' + interval '30 min' where token_no = 201`);
+      update public.tokens set revoked = null, valid_until = now() at time zone 'utc' - interval '30 min'
+        where token_no = 200;
+      update public.tokens set revoked = null, valid_until = now() at time zone 'utc' + interval '30 min'
+        where token_no = 201`);
     await scenario.must('migrate --yes', 6);
     const client = await scenario.db.connect();
     const told: Record<string, string[]> = {};
@@ -315,7 +331,8 @@ describe('dates without a zone', () => {
     }
     const [born] = await client
       .query<{ zones: string[] }>(
-        `select array_agg(extract(hour from created_at - (now() at time zone 'utc'))::int::text order by id) as zones from public.account_api_keys where origin_api_id is null`,
+        `select array_agg(extract(hour from created_at - (now() at time zone 'utc'))::int::text order by id) as zones
+          from public.account_api_keys where origin_api_id is null`,
       )
       .then(({ rows }) => rows);
     return { ...told, born: born!.zones };

@@ -172,9 +172,11 @@ describe('secrets', function () {
     // Before, nobody but a superuser may.
     if (number < 150_000) this.skip();
     await db.query(`
-      create role granted_operator login password '${GRANTED}'; grant set on parameter log_min_messages to granted_operator;
+      create role granted_operator login password '${GRANTED}';
+      grant set on parameter log_min_messages to granted_operator;
       grant create on database granted to granted_operator; grant usage, create on schema public to granted_operator;
-      alter table public.api_keys owner to granted_operator; alter table public.apis owner to granted_operator; alter table public.accounts owner to granted_operator`);
+      alter table public.api_keys owner to granted_operator; alter table public.apis owner to granted_operator;
+      alter table public.accounts owner to granted_operator`);
     const url = new URL(db.url);
     url.username = 'granted_operator';
     url.password = GRANTED;

@@ -9,7 +9,9 @@ export interface Leak {
   what: string;
 }
 
-/** What must be nowhere: what every token begins with, in every writing it might leave in, and words given as passwords. */
+/**
+ * What must be nowhere: what every token begins with, in every writing it might leave in, and words given as passwords.
+ */
 export class Secrets {
   readonly #words: readonly (readonly [what: string, word: string])[];
 

@@ -1,7 +1,10 @@
 /** A command line, and how it may end; without a number, with 0. `out` is where files go. */
 export type Step = readonly [line: string, ...exits: number[]];
 
-/** Through every command and back, everything asked for that a command can tell. Keys of `MOTLEY` are exceptions, hence 6. */
+/**
+ * Through every command and back, everything asked for that a command can tell. Keys of `MOTLEY` are exceptions, hence
+ * 6.
+ */
 export const WAY: readonly Step[] = [
   ['init --config out/keylift.config.json'],
   ['completion bash'],
@@ -87,8 +90,10 @@ export const FAULTS: readonly Fault[] = [
   {
     what: 'a trigger that quotes the row',
     lines: [AFTER_EXPAND, ['migrate --yes', 1, 3, 5]],
-    sql: `create function public.no_seven() returns trigger language plpgsql as $$ begin raise exception 'I do not want "%" or %', new.token, new.token; end $$;
-      create trigger no_seven before insert on public.account_api_keys for each row when (new.id = 6) execute function public.no_seven()`,
+    sql: `create function public.no_seven() returns trigger language plpgsql as $$
+      begin raise exception 'I do not want "%" or %', new.token, new.token; end $$;
+      create trigger no_seven before insert on public.account_api_keys for each row when (new.id = 6)
+        execute function public.no_seven()`,
   },
   {
     what: 'a token twice when its index is built',

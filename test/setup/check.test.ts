@@ -86,14 +86,19 @@ describe('check', () => {
     });
     expect(lines(report)).to.deep.equal([
       'legacy.keys.token [column] no column "tokn" → "token"',
-      'legacy.keys.name [column] no column "label", there are id, account_id, api_id, name, token, created_at, last_used_at, revoked_at, expires_at',
-      'legacy.keys.carry[0] [column] no column "prefix", there are id, account_id, api_id, name, token, created_at, last_used_at, revoked_at, expires_at',
+      'legacy.keys.name [column] no column "label", there ' +
+        'are id, account_id, api_id, name, token, created_at, last_used_at, revoked_at, expires_at',
+      'legacy.keys.carry[0] [column] no column "prefix", ' +
+        'there are id, account_id, api_id, name, token, created_at, last_used_at, revoked_at, expires_at',
       'legacy.keys.carry[1] [column] no column "Name" → "name"',
       'legacy.apis.slug [column] no column "Slug" → "slug"',
       'legacy.accounts.table [table] no table public.acounts → public.accounts',
-      'legacy.keys.createdAt [expression] column k.created_att does not exist (Perhaps you meant to reference the column "k.created_at".)',
-      'legacy.keys.lastUsedAt [type] is text, not a date and time; { "sql": "k.\\"token\\"::timestamptz" } would read it as one',
-      'legacy.keys.revokedAt [type] is boolean, not a date and time; { "sql": "CASE WHEN (k.revoked_at IS NOT NULL) THEN k.updated_at END" } would say since when',
+      'legacy.keys.createdAt [expression] column k.created_att ' +
+        'does not exist (Perhaps you meant to reference the column "k.created_at".)',
+      'legacy.keys.lastUsedAt [type] is text, not a date ' +
+        'and time; { "sql": "k.\\"token\\"::timestamptz" } would read it as one',
+      'legacy.keys.revokedAt [type] is boolean, not a ' +
+        'date and time; { "sql": "CASE WHEN (k.revoked_at IS NOT NULL) THEN k.updated_at END" } would say since when',
       'legacy.keys.expiresAt [expression] syntax error at or near ")"',
       'legacy.keys.where [type] is text, not a boolean condition',
       'legacy.keys.timeZone [type] no time zone "Mars/Olympus" in this server\'s list',
@@ -113,12 +118,16 @@ describe('check', () => {
 
   it('tells a token, an id and references of a wrong type', async () => {
     await scenario.db.query(
-      `alter table public.api_keys alter id drop identity; alter table public.api_keys alter token type uuid using null, alter id type bytea using id::text::bytea, alter account_id type text, alter api_id type numeric`,
+      `alter table public.api_keys alter id drop identity;
+        alter table public.api_keys alter token type uuid using null, alter id type bytea using id::text::bytea,
+          alter account_id type text, alter api_id type numeric`,
     );
     expect(lines(await check())).to.deep.equal([
       'legacy.keys.id [type] is bytea; an id is an integer, a uuid or text',
       'legacy.keys.token [type] is uuid, neither text nor bytes; { "sql": "k.\\"token\\"::text" } would make it text',
-      'legacy.keys.account [type] operator does not exist: bigint = text (No operator matches the given name and argument types. You might need to add explicit type casts.)',
+      'legacy.keys.account [type] operator does not exist: ' +
+        'bigint = text (No operator matches the given ' +
+        'name and argument types. You might need to add explicit type casts.)',
     ]);
   });
 
@@ -153,15 +162,17 @@ describe('check', () => {
       problem: 'is not a table but a view',
     },
     'a view for the accounts': {
-      wrong:
-        'alter table public.accounts rename to real_accounts; create view public.accounts as table public.real_accounts',
+      wrong: `alter table public.accounts rename to real_accounts;
+          create view public.accounts as table public.real_accounts`,
       at: 'legacy.accounts.table',
       kind: 'table',
       problem: 'is not a table but a view',
     },
     'a foreign table': {
-      wrong: `create extension file_fdw; create server files foreign data wrapper file_fdw; alter table public.api_keys rename to real_keys;
-        create foreign table public.api_keys (id bigint, account_id bigint, api_id bigint, name text, token text, created_at timestamptz, last_used_at timestamptz, revoked_at timestamptz, expires_at timestamptz)
+      wrong: `create extension file_fdw; create server files foreign data wrapper file_fdw;
+        alter table public.api_keys rename to real_keys;
+        create foreign table public.api_keys (id bigint, account_id bigint, api_id bigint, name text, token text,
+          created_at timestamptz, last_used_at timestamptz, revoked_at timestamptz, expires_at timestamptz)
         server files options (filename '/dev/null', format 'csv')`,
       at: 'legacy.keys.table',
       kind: 'table',
@@ -186,8 +197,8 @@ describe('check', () => {
       problem: 'not deferrable',
     },
     'a unique key of a part of the rows': {
-      wrong:
-        'alter table public.api_keys drop constraint api_keys_pkey; create unique index on public.api_keys (id) where revoked_at is null',
+      wrong: `alter table public.api_keys drop constraint api_keys_pkey;
+          create unique index on public.api_keys (id) where revoked_at is null`,
       at: 'legacy.keys.id',
       kind: 'unique_key',
       problem: 'whole',
@@ -200,7 +211,9 @@ describe('check', () => {
       problem: 'alone',
     },
     'rows without an id': {
-      wrong: `alter table public.api_keys drop constraint api_keys_pkey; alter table public.api_keys alter id drop identity, alter id drop not null; create unique index on public.api_keys (id);
+      wrong: `alter table public.api_keys drop constraint api_keys_pkey;
+        alter table public.api_keys alter id drop identity, alter id drop not null;
+        create unique index on public.api_keys (id);
         insert into public.api_keys (token) values ('no id')`,
       at: 'legacy.keys.id',
       kind: 'unique_key',
@@ -213,7 +226,8 @@ describe('check', () => {
       problem: 'already there',
     },
     'a trigger of keylift left behind': {
-      wrong: `create function public.nothing() returns trigger language plpgsql as 'begin return null; end'; create trigger keylift_insert after insert on public.api_keys execute function public.nothing()`,
+      wrong: `create function public.nothing() returns trigger language plpgsql as 'begin return null; end';
+        create trigger keylift_insert after insert on public.api_keys execute function public.nothing()`,
       at: 'legacy.keys.table',
       kind: 'triggers',
       problem: 'keylift_insert',
@@ -240,6 +254,8 @@ describe('check', () => {
       expect(faults.map(({ problem }) => problem).join())
         .to.include('ownership of the keys table')
         .and.include('INSERT on the keys');
+      const text = (await scenario.run('check', { url: reader.url })).stdout;
+      expect(text).to.match(/^the default configuration fits this database\n\nThis role lacks rights: \d+ faults\n/);
       await scenario.db.query(`create schema shut; alter table public.accounts set schema shut`);
       const shut = await check({ legacy: { accounts: { table: 'shut.accounts' } } }, { url: reader.url });
       expect(shut.faults.map(({ problem }) => problem).join()).to.include('schema shut');
@@ -257,8 +273,10 @@ describe('check', () => {
     };
     beforeEach(() =>
       scenario.db.query(`
-      create role ${role()} login password 'reads-a-part'; grant usage on schema public to ${role()}; grant select on all tables in schema public to ${role()};
-      alter table public.api_keys enable row level security; create policy a_part on public.api_keys for select using (id < 10)`),
+      create role ${role()} login password 'reads-a-part'; grant usage on schema public to ${role()};
+      grant select on all tables in schema public to ${role()};
+      alter table public.api_keys enable row level security;
+      create policy a_part on public.api_keys for select using (id < 10)`),
     );
     afterEach(async () => {
       await scenario.db.query(`drop owned by ${role()}; drop role ${role()}`);
@@ -290,8 +308,8 @@ describe('check', () => {
     });
 
     it('refuses a hidden table that only an expression looks at', async () => {
-      await scenario.db
-        .query(`alter table public.api_keys disable row level security; create table public.owners as select id, account_id from public.api_keys;
+      await scenario.db.query(`alter table public.api_keys disable row level security;
+          create table public.owners as select id, account_id from public.api_keys;
         grant select on public.owners to ${role()}; alter table public.owners enable row level security`);
       const config = await scenario.file(
         'shop.json',
@@ -304,7 +322,8 @@ describe('check', () => {
 
   it('says what is no fault and good to know', async () => {
     await scenario.db.query(`
-      alter table public.api_keys alter expires_at type timestamp, add prefix text, alter id drop identity; drop index public.api_keys_token;
+      alter table public.api_keys alter expires_at type timestamp, add prefix text, alter id drop identity;
+      drop index public.api_keys_token;
       create unique index prefixes on public.api_keys (lower(prefix)); update public.apis set kind = 'custom'`);
     const { notes } = await check(
       keys({ revokedAt: null, carry: ['prefix'], createdAt: { sql: 'coalesce(k.created_at, o.created_at)' } }),

@@ -117,7 +117,8 @@ describe('init', () => {
 
   it('refuses where no table looks as if it held API keys, and names those there are', async () => {
     await database().query(
-      `drop table public.api_keys; create table public.sessions (id bigint primary key, token text, created_at timestamptz, user_id bigint)`,
+      `drop table public.api_keys;
+        create table public.sessions (id bigint primary key, token text, created_at timestamptz, user_id bigint)`,
     );
     const { exitCode, stdout, stderr } = await run('init');
     expect(
@@ -159,14 +160,20 @@ describe('init', () => {
         await other.drop();
       }
     };
-    const OTHERS = `create table public.customers (id bigint primary key, name text); create table public.products (id bigint primary key, slug text, name text);`;
+    const OTHERS = `create table public.customers (id bigint primary key, name text);
+      create table public.products (id bigint primary key, slug text, name text);`;
 
     it('takes the table of API keys before sessions, webhooks and its own, and names the rest', async () => {
       const answer = await drafted(`${OTHERS}
-        create table public.user_sessions (id bigint primary key, token text unique, created_at timestamptz, expires_at timestamptz, customer_id bigint);
-        create table public.account_api_keys (id bigint primary key, token text unique, created_at timestamptz, revoked_at timestamptz, customer_id bigint);
-        create table public.access_keys (id bigint primary key, value text unique, created_at timestamptz, customer_id bigint, product_id bigint);
-        create table public.api_keys (id bigint primary key, hash text, secret text, key text unique, created timestamptz, last_used timestamptz, customer_id bigint references customers, product_id bigint references products)`);
+        create table public.user_sessions (id bigint primary key, token text unique, created_at timestamptz,
+          expires_at timestamptz, customer_id bigint);
+        create table public.account_api_keys (id bigint primary key, token text unique, created_at timestamptz,
+          revoked_at timestamptz, customer_id bigint);
+        create table public.access_keys (id bigint primary key, value text unique, created_at timestamptz,
+          customer_id bigint, product_id bigint);
+        create table public.api_keys (id bigint primary key, hash text, secret text, key text unique,
+          created timestamptz, last_used timestamptz, customer_id bigint references customers,
+            product_id bigint references products)`);
       const { keys, apis, accounts } = answer.config.legacy;
       expect([keys.table, keys.token, keys.api, keys.account, apis.table, accounts.table]).to.deep.equal([
         'public.api_keys',
@@ -179,15 +186,16 @@ describe('init', () => {
       expect(keys.carry).to.deep.equal(['hash', 'secret']);
       const text = answer.notes.map(({ at: key, note }) => `${key}: ${note}`).join('\n');
       expect(text)
-        .to.include('others look like it, too: public.access_keys')
-        .and.include('Others it could be: "hash", "secret"')
-        .and.include('account_api_keys is there already');
+        .to.include('other candidates: public.access_keys')
+        .and.include('Other candidates: "hash", "secret"')
+        .and.include('account_api_keys exists already');
       expect(answer.config.target.table).to.equal('public.settings_api_keys');
     });
 
     it('opens nothing where nothing says which APIs are offered to everybody', async () => {
       const answer = await drafted(
-        `${OTHERS} create table public.api_tokens (id bigint primary key, token text, created_at timestamptz, customer_id bigint, product_id bigint)`,
+        `${OTHERS} create table public.api_tokens (id bigint primary key, token text, created_at timestamptz,
+          customer_id bigint, product_id bigint)`,
       );
       expect(answer.config.legacy.apis.inStore).to.deep.equal({ sql: 'false' });
       expect(doubts(answer)).to.include.members([
@@ -199,18 +207,22 @@ describe('init', () => {
     });
 
     it('knows an enum by its values, without a look at rows', async () => {
-      const answer =
-        await drafted(`${OTHERS} create type visibility as enum ('internal', 'marketplace', 'public'); alter table public.products add visibility visibility;
-        create table public.api_keys (id uuid primary key, token_hash bytea, created_at timestamptz, customer_id bigint, product_id bigint)`);
+      const answer = await drafted(`${OTHERS} create type visibility as enum ('internal', 'marketplace', 'public');
+          alter table public.products add visibility visibility;
+        create table public.api_keys (id uuid primary key, token_hash bytea, created_at timestamptz,
+          customer_id bigint, product_id bigint)`);
       expect(answer.config.legacy.apis.inStore).to.deep.equal({ sql: `a."visibility" IN ('marketplace', 'public')` });
     });
 
     it('does not take who made a key for whom it belongs to', async () => {
       const answer = await drafted(`
-        create table public.users (id int primary key, email text); create table public.organizations (id int primary key, name text);
-        create table public.teams (id int primary key, organization_id int references organizations, owner_id int references users);
+        create table public.users (id int primary key, email text);
+        create table public.organizations (id int primary key, name text);
+        create table public.teams (id int primary key, organization_id int references organizations,
+          owner_id int references users);
         create table public.services (id int primary key, code text, is_public boolean);
-        create table public.api_keys (id int primary key, created_by int references users, revoked_by_id int references users, group_id int references teams, service_id int references services,
+        create table public.api_keys (id int primary key, created_by int references users,
+          revoked_by_id int references users, group_id int references teams, service_id int references services,
           digest text, created_at timestamptz, revoked_at timestamptz, deleted_at timestamptz)`);
       expect([
         answer.config.legacy.keys.account,
@@ -224,7 +236,8 @@ describe('init', () => {
 
     it("leaves the default's names, and says so, where nothing leads to an API or an account", async () => {
       const answer = await drafted(
-        `create table public.api_keys (id int primary key, key text unique, created_at timestamptz, status text, scope text)`,
+        `create table public.api_keys (id int primary key, key text unique, created_at timestamptz, status text,
+          scope text)`,
       );
       expect(answer.config.legacy.accounts).to.deep.equal(DEFAULT_SETTINGS.legacy.accounts);
       const said = answer.notes
@@ -233,7 +246,7 @@ describe('init', () => {
         .join('\n');
       expect(said)
         .to.include('legacy.keys.account: nothing in the key table leads to an account')
-        .and.include('legacy.accounts.table: to be mended first: no table public.accounts')
+        .and.include('legacy.accounts.table: correct this first: no table public.accounts')
         .and.include('does "status" say that a key is dead')
         .and.include('the new table has its own: "scope"');
     });

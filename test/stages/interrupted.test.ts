@@ -77,7 +77,8 @@ describe('migrate, interrupted', () => {
   it('outlives the loss of its sessions, or ends with 5 and goes on where it stopped', async () => {
     const { gate, migration } = await halfway();
     await scenario.db.query(
-      `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name like 'keylift%'`,
+      `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()
+        and application_name like 'keylift%'`,
     );
     await gate.remove();
     const { exitCode, stderr } = await migration.ended;
@@ -107,7 +108,8 @@ describe('migrate, interrupted', () => {
     const migration = scenario.start('migrate --yes');
     await until('the build to wait for the writer', async () => (await waitingSessions(scenario.db)) > 0);
     await scenario.db.query(
-      `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name like 'keylift-ddl%'`,
+      `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()
+        and application_name like 'keylift-ddl%'`,
     );
     await writer.query('rollback');
     const { exitCode, stderr } = await migration.ended;
@@ -172,8 +174,10 @@ describe('migrate, interrupted', () => {
   const takeOver = async (): Promise<void> => {
     await scenario.endLease();
     await scenario.db.query(`
-      with other as (insert into keylift.runs (command, host, pid, version, lease_until) values ('migrate', 'elsewhere', 1, '0', clock_timestamp() + interval '1 hour') returning run_id)
-      update keylift.control set owner = other.run_id, fence = fence + 1, owned_until = clock_timestamp() + interval '1 hour' from other`);
+      with other as (insert into keylift.runs (command, host, pid, version, lease_until)
+        values ('migrate', 'elsewhere', 1, '0', clock_timestamp() + interval '1 hour') returning run_id)
+      update keylift.control set owner = other.run_id, fence = fence + 1,
+        owned_until = clock_timestamp() + interval '1 hour' from other`);
   };
 
   it("writes nothing once its lease is another's, and says so", async () => {

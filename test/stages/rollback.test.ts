@@ -115,7 +115,8 @@ describe('rollback', () => {
     await scenario.must('rollback --yes');
     expect(
       await scenario.db.query(
-        `select id::int, name, revoked_at::text, last_used_at::text from public.api_keys where id in (1, 2, 6, 7, 8, 20, 21, 22) order by id`,
+        `select id::int, name, revoked_at::text, last_used_at::text from public.api_keys
+          where id in (1, 2, 6, 7, 8, 20, 21, 22) order by id`,
       ),
     ).to.deep.equal([
       {

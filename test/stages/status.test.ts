@@ -50,11 +50,11 @@ describe('status', () => {
 
   it('leads nobody who goes by cohorts to a command that switches everybody', async () => {
     await scenario.must('migrate --yes --until harden', 6);
-    expect(await status()).to.include({ reason: 'no run is at work; keylift migrate goes on' });
+    expect(await status()).to.include({ reason: 'no run is active; to continue: keylift migrate' });
     await scenario.must('migrate --yes --until verify', 6);
     await scenario.must('switch --yes --cohort 50%');
     expect((await status()).reason).to.equal(
-      'no run is at work; proven: keylift switch widens the scope, keylift migrate for every account',
+      'no run is active; proven; next: keylift switch for some accounts, keylift migrate for all',
     );
   });
 

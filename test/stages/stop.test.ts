@@ -194,7 +194,9 @@ describe('a signal', () => {
 
   const now = async (): Promise<Record<string, unknown>> => (await scenario.db.query(NOW))[0]!;
 
-  /** Runs the command until it waits for the lock, sends the signals, and gives the lock back before or after its end. */
+  /**
+   * Runs the command until it waits for the lock, sends the signals, and gives the lock back before or after its end.
+   */
   const stopped = async (
     { line, lock, held }: Pick<Stopped, 'line' | 'lock' | 'held'>,
     signals: NodeJS.Signals[] = ['SIGINT'],

@@ -19,6 +19,8 @@ const RUN = {
   started_at: '2026-01-02 03:04:05.678901+00',
   until: 'switch',
   runs: 1,
+  heartbeat_at: '2026-01-01T10:00:00.000Z',
+  heartbeat_seconds: 1,
 };
 const AT_WORK: Status = {
   stage: 'expand',
@@ -38,6 +40,7 @@ const AT_WORK: Status = {
   switched: 'none',
   exceptions: 12_345,
   run: RUN,
+  silent_run: null,
 };
 const DONE: Status = {
   ...AT_WORK,
@@ -135,7 +138,7 @@ describe('status --watch', () => {
 
   it('answers once where nothing runs', async () => {
     expect((await scenario.must('status --watch')).stdout).to.equal(
-      `idle; stage none; 0 of ${String(MOTLEY.keys.length)} keys; switched: none; nothing was migrated yet\n`,
+      `idle; stage none; 0 of ${String(MOTLEY.keys.length)} keys; switched: none; there is no migration yet\n`,
     );
   });
 

@@ -10,8 +10,8 @@ const WRITE_ACCESS = /\bWriteSession\b|\.transaction\(|\.withSession\(/;
 
 /*
  * `verify` and the replay only read. Two things that they need are written elsewhere: the list of duplicates, by
- * src/ledger/proof-duplicates.ts, and tokens from a file, by src/database/temporary-rows.ts. Tokens have to be copied into a
- * temporary table: bound values appear in the log of a server that logs its statements.
+ * src/ledger/proof-duplicates.ts, and tokens from a file, by src/database/temporary-rows.ts. Tokens have to be copied
+ * into a temporary table: bound values appear in the log of a server that logs its statements.
  */
 describe('the proof', () => {
   const sources = sourcesOf('src').filter(({ name }) => name.startsWith('src/proof/'));

@@ -8,15 +8,14 @@ import { circles, layerOf, sourcesBelow, sourcesOf, upwards, type Source } from 
 /** Each may import what stands before it. A new folder finds its place here first. */
 const LAYERS = [
   'errors',
-  'errors.ts',
   'timing.ts',
   'escaping.ts',
+  'files',
   'format.ts',
   'config',
   'logging',
   'database',
   'embedded',
-  'files',
   'mapping',
   'surroundings',
   'resolver',
@@ -149,7 +148,8 @@ describe('the rules of the structure', () => {
       'src/low/bottom.ts': `import path from 'node:path';\nexport const bottom = path.sep;\n`,
       'src/low/one.ts': `import type { Two } from './two.js';\nexport type One = Two;\n`,
       'src/low/two.ts': `export { three as Two } from './deep/three.js';\n`,
-      'src/low/deep/three.ts': `export const three = async () => import('../one.js');\n// import '../../high/top.js' is a remark\n`,
+      'src/low/deep/three.ts':
+        `export const three = async () => import('../one.js');\n` + `// import '../../high/top.js' is a remark\n`,
       'src/high/top.ts': `import { bottom } from '../low/bottom.js';\nexport const top = bottom;\n`,
       'src/low/riser.ts': `import { top } from '../high/top.js';\nexport const riser = top;\n`,
     };

@@ -46,7 +46,8 @@ async function habits(client: pg.Client): Promise<Habits> {
     rows: [row],
   } = await client.query<{ plain: boolean; utc: boolean; version: number }>(`
     select string_agg(v, '' order by v) = 'B_a' and current_setting('server_encoding') = 'UTF8' as plain,
-      current_setting('TimeZone') in ('UTC', 'Etc/UTC') as utc, current_setting('server_version_num')::int as version from unnest(array['a', 'B', '_']) v`);
+      current_setting('TimeZone') in ('UTC', 'Etc/UTC') as utc, current_setting('server_version_num')::int as version
+        from unnest(array['a', 'B', '_']) v`);
   const { plain, utc, version } = row!;
   known = {
     locale: plain

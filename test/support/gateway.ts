@@ -25,8 +25,10 @@ export interface Gateway {
 
 const ALIVE = 'revoked_at is null and (expires_at is null or expires_at > now())';
 const QUESTIONS: Record<Question, string> = {
-  legacy: `select id from public.api_keys where token = $1 and api_id = $2 and ${ALIVE} order by created_at, id limit 1`,
-  view: `select id from keylift.per_api_keys where token = $1 and api_id = $2 and ${ALIVE} order by created_at, id limit 1`,
+  legacy: `select id from public.api_keys where token = $1 and api_id = $2 and ${ALIVE}
+    order by created_at, id limit 1`,
+  view: `select id from keylift.per_api_keys where token = $1 and api_id = $2 and ${ALIVE}
+    order by created_at, id limit 1`,
   authorize: 'select key_id from keylift.authorize($1, $2)',
 };
 

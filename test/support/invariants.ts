@@ -12,9 +12,11 @@ const FAULTS: Record<string, string> = {
   'an account key equals its source': `
     select t.id from public.account_api_keys t join public.api_keys k on k.id = t.id
     where t.origin_api_id is not null and not (
-      t.account_id is not distinct from k.account_id and t.name is not distinct from k.name and t.token is not distinct from k.token
+      t.account_id is not distinct from k.account_id and t.name is not distinct from k.name and t.token is not distinct
+        from k.token
       and t.created_at is not distinct from k.created_at and t.revoked_at is not distinct from k.revoked_at
-      and t.expires_at is not distinct from k.expires_at and t.origin_api_id is not distinct from k.api_id and t.scope = 'store_apis')`,
+      and t.expires_at is not distinct from k.expires_at and t.origin_api_id is not distinct
+        from k.api_id and t.scope = 'store_apis')`,
   'an account key comes from somewhere': `
     select t.id from public.account_api_keys t
     where t.origin_api_id is not null and not exists (select from public.api_keys k where k.id = t.id)`,
@@ -23,17 +25,20 @@ const FAULTS: Record<string, string> = {
   'an account key was used when the latest of its rows was': `
     select t.id from public.account_api_keys t join (
       select coalesce(x.account_key_id, k.id) as id, max(k.last_used_at) as last_used_at
-      from public.api_keys k left join keylift.outcomes x on x.key_id = k.id and x.outcome = 'merge' group by 1) rows on rows.id = t.id
+      from public.api_keys k left join keylift.outcomes x on x.key_id = k.id and x.outcome = 'merge'
+        group by 1) rows on rows.id = t.id
     where t.origin_api_id is not null and t.last_used_at is distinct from rows.last_used_at`,
   'a merged key has its account key, of one token and account, and is remembered whole': `
     select x.key_id from keylift.outcomes x join public.api_keys k on k.id = x.key_id
       left join public.account_api_keys t on t.id = x.account_key_id
-    where x.outcome = 'merge' and not coalesce(t.token = k.token and t.account_id = k.account_id and x.source = to_jsonb(k), false)`,
+    where x.outcome = 'merge' and not coalesce(t.token = k.token and t.account_id = k.account_id
+      and x.source = to_jsonb(k), false)`,
   'a token is on one account key': 'select min(id) from public.account_api_keys group by token having count(*) > 1',
   'no id is in both tables but a moved one': `
     select t.id from public.account_api_keys t join public.api_keys k on k.id = t.id where t.origin_api_id is null`,
   'no batch is left open once keys are moved': `
-    select batch_no from keylift.batches where open and (select stage from keylift.migration) is distinct from 'expand'`,
+    select batch_no from keylift.batches where open and (select stage from keylift.migration) is distinct
+      from 'expand'`,
 };
 
 export interface InvariantsOptions {

@@ -1,13 +1,19 @@
 import type pg from 'pg';
 import type { TestDatabase } from './database.js';
 
-/** What a platform may be told while somebody else writes the same rows, or while a table is not there yet or any more. */
+/**
+ * What a platform may be told while somebody else writes the same rows, or while a table is not there yet or any more.
+ */
 const TOLERATED = new Set(['40P01', '40001', '23505', '55000', '42P01']);
 
-/** What the old release does in the legacy table, and the new one in Settings; `$1` is a random key, `$2` a random text. */
+/**
+ * What the old release does in the legacy table, and the new one in Settings; `$1` is a random key, `$2` a random text.
+ */
 const WRITES = [
-  `insert into public.api_keys (account_id, api_id, name, token, created_at) values (1 + $1::bigint % 20, 1 + $1::bigint % 3, $2::text, 'live ' || $2::text, now())`,
-  `insert into public.api_keys (account_id, api_id, name, token, created_at) select account_id, 1 + $1::bigint % 3, $2::text, token, now() from public.api_keys where id = $1::bigint`,
+  `insert into public.api_keys (account_id, api_id, name, token, created_at)
+    values (1 + $1::bigint % 20, 1 + $1::bigint % 3, $2::text, 'live ' || $2::text, now())`,
+  `insert into public.api_keys (account_id, api_id, name, token, created_at) select account_id, 1 + $1::bigint % 3,
+    $2::text, token, now() from public.api_keys where id = $1::bigint`,
   `update public.api_keys set name = $2::text where id = $1::bigint`,
   `update public.api_keys set revoked_at = now() where id = $1::bigint and $2::text is not null`,
   `update public.api_keys set revoked_at = null where id = $1::bigint and $2::text is not null`,
@@ -18,7 +24,8 @@ const WRITES = [
   `update public.account_api_keys set name = $2::text where id = $1::bigint`,
   `update public.account_api_keys set revoked_at = now() where id = $1::bigint and $2::text is not null`,
   `update public.account_api_keys set last_used_at = now() where id = $1::bigint and $2::text is not null`,
-  `insert into public.account_api_keys (account_id, name, token) values (1 + $1::bigint % 20, $2::text, 'born ' || $2::text)`,
+  `insert into public.account_api_keys (account_id, name, token) values (1 + $1::bigint % 20, $2::text,
+    'born ' || $2::text)`,
   `delete from public.account_api_keys where id = $1::bigint and $2::text is not null`,
 ];
 

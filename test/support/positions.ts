@@ -70,7 +70,8 @@ async function halfExpand(scenario: Scenario): Promise<void> {
 async function broken(scenario: Scenario, line: string, event: string, kind?: string): Promise<void> {
   const { db } = scenario;
   await db.query(`
-    create function keylift.test_fail() returns trigger language plpgsql as $$ begin raise exception 'the server fails here'; end $$;
+    create function keylift.test_fail() returns trigger language plpgsql as $$
+      begin raise exception 'the server fails here'; end $$;
     create trigger zz_fail before ${event} for each row ${kind === undefined ? '' : `when (new.kind = '${kind}')`}
       execute function keylift.test_fail()`);
   expect((await scenario.run(line)).exitCode, line).to.equal(1);

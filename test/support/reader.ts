@@ -25,7 +25,9 @@ export async function createReader(db: TestDatabase): Promise<Reader> {
   };
 }
 
-/** Everything that is named in a database, temporary things included; the schemas for those stay when they are empty. */
+/**
+ * Everything that is named in a database, temporary things included; the schemas for those stay when they are empty.
+ */
 export async function catalogDigest(db: TestDatabase): Promise<string> {
   const [row] = await db.query<{ digest: string }>(`
     select md5(string_agg(thing, ',' order by thing)) as digest from (

@@ -53,7 +53,8 @@ export async function readWorld(
   { keys: table = 'public.api_keys' }: { keys?: string } = {},
 ): Promise<World> {
   const keys = await db.query<{ place: string } & Omit<LegacyKey, 'place'>>(`
-    select id::text, account_id::text as account, api_id::text as api, token, ${ALIVE} as alive, expires_at::text as expiry,
+    select id::text, account_id::text as account, api_id::text as api, token, ${ALIVE} as alive,
+      expires_at::text as expiry,
       row_number() over (order by created_at, id) as place, created_at is not null as dated
     from ${table} order by id`);
   const apis = await db.query<{ id: string; kind: 'store' | 'custom' }>('select id::text, kind from public.apis');
@@ -63,7 +64,8 @@ export async function readWorld(
   )) as [{ there: boolean }];
   const born = there
     ? await db.query<World['born'][number]>(
-        `select id::text, account_id::text as account, token, ${ALIVE} as alive from public.account_api_keys where origin_api_id is null`,
+        `select id::text, account_id::text as account, token, ${ALIVE} as alive from public.account_api_keys
+          where origin_api_id is null`,
       )
     : [];
   return {

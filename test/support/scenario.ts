@@ -145,7 +145,8 @@ export class Scenario {
     const password = new URL(this.db.url).password;
     const tables = await this.db.query<{ name: string }>(
       `select name from unnest('{public.api_keys,public.account_api_keys}'::text[]) name
-       where exists (select from pg_attribute where attrelid = to_regclass(name) and attname = 'token' and atttypid = 'text'::regtype)`,
+       where exists (select from pg_attribute where attrelid = to_regclass(name) and attname = 'token'
+         and atttypid = 'text'::regtype)`,
     );
     const leaked = (
       await Promise.all(
@@ -201,7 +202,8 @@ export class Scenario {
     const keys = await digestOf(this.db, 'select t::text as row, t.id from public.account_api_keys t');
     const outcomes = await digestOf(
       this.db,
-      'select row(x.key_id, x.outcome, x.reason, x.account_key_id, x.source)::text as row, x.key_id as id from keylift.outcomes x',
+      `select row(x.key_id, x.outcome, x.reason, x.account_key_id, x.source)::text as row, x.key_id as id
+        from keylift.outcomes x`,
     );
     return `${keys} ${outcomes}`;
   }
@@ -210,7 +212,8 @@ export class Scenario {
   async batchesDone(): Promise<number> {
     const rows = await this.db.query<{ n: string }>(
       `select case when to_regclass('keylift.batches') is null then 0 else (xpath('/row/n/text()',
-         query_to_xml('select count(*) as n from keylift.batches where state = ''done''', false, true, '')))[1]::text::bigint end as n`,
+         query_to_xml('select count(*) as n from keylift.batches where state = ''done''', false, true,
+           '')))[1]::text::bigint end as n`,
     );
     return Number(rows[0]!.n);
   }
@@ -265,14 +268,16 @@ export class Scenario {
 
 const ASK_FUNCTION = `
   select t.token, a.api,
-    (select coalesce(json_agg(json_build_object('key_id', f.key_id::text, 'account_id', f.account_id::text, 'source', f.source)), '[]')
+    (select coalesce(json_agg(json_build_object('key_id', f.key_id::text, 'account_id', f.account_id::text, 'source',
+      f.source)), '[]')
      from keylift.authorize(t.token, a.api::bigint) f) as said
   from unnest($1::text[]) as t (token) cross join unnest($2::text[]) as a (api)`;
 
 const ASK_VIEW = `
   select t.token, a.api,
     (select json_build_object('key_id', v.id::text, 'account_id', v.account_id::text) from keylift.per_api_keys v
-     where v.token = t.token and v.api_id = a.api::bigint and v.revoked_at is null and (v.expires_at is null or v.expires_at > now())
+     where v.token = t.token and v.api_id = a.api::bigint and v.revoked_at is null and (v.expires_at is null
+       or v.expires_at > now())
        and exists (select from public.apis known where known.id = v.api_id)
      order by v.created_at, v.id limit 1) as said
   from unnest($1::text[]) as t (token) cross join unnest($2::text[]) as a (api)`;

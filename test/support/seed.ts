@@ -40,12 +40,14 @@ export async function plant(db: TestDatabase, { accounts, apis, keys }: Seed): P
   const slugs = Object.keys(apis);
   const apiId = (slug: string | null): number | null => (slug === null ? null : slugs.indexOf(slug) + 1 || NOWHERE);
   await db.query(
-    `insert into public.accounts (id, kind, name) select n, 'organization', name from unnest($1::text[]) with ordinality as given (name, n)`,
+    `insert into public.accounts (id, kind, name) select n, 'organization', name
+      from unnest($1::text[]) with ordinality as given (name, n)`,
     [accounts],
   );
   await db.query(
     `insert into public.apis (id, owner_account_id, slug, name, kind)
-     select * from json_to_recordset($1) as given (id bigint, owner_account_id bigint, slug text, name text, kind text)`,
+     select * from json_to_recordset($1) as given (id bigint, owner_account_id bigint, slug text, name text,
+       kind text)`,
     [
       JSON.stringify(
         Object.entries(apis).map(([slug, kind], at) => ({
@@ -95,11 +97,14 @@ function row(
  */
 export async function plantMany(db: TestDatabase, { keys }: { keys: number }): Promise<void> {
   await db.query(`
-    insert into public.accounts (id, kind, name) select n, 'user', 'account ' || n from generate_series(1, ${String(Math.ceil(keys / 5))}) n;
+    insert into public.accounts (id, kind, name) select n, 'user', 'account ' || n
+      from generate_series(1, ${String(Math.ceil(keys / 5))}) n;
     insert into public.apis (id, owner_account_id, slug, name, kind)
-      select n, case when n = 4 then 1 end, 'api-' || n, 'API ' || n, case when n = 4 then 'custom' else 'store' end from generate_series(1, 4) n;
+      select n, case when n = 4 then 1 end, 'api-' || n, 'API ' || n, case when n = 4 then 'custom' else 'store' end
+        from generate_series(1, 4) n;
     insert into public.api_keys (id, account_id, api_id, name, token, created_at, last_used_at, revoked_at)
-      select n * 3, (n - 1) / 5 + 1, case when n % 10 = 0 then 4 else n % 3 + 1 end, 'key ' || n, '${TOKEN_MARK}' || md5(n::text),
+      select n * 3, (n - 1) / 5 + 1, case when n % 10 = 0 then 4 else n % 3 + 1
+        end, 'key ' || n, '${TOKEN_MARK}' || md5(n::text),
         timestamptz '2020-01-01 00:00:00.000001+00' + n * interval '61.000007 s',
         case when n % 4 > 0 then timestamptz '2024-01-01+00' + n * interval '1 s' end,
         case when n % 7 = 0 then timestamptz '2023-01-01+00' end
@@ -111,7 +116,8 @@ export async function plantMany(db: TestDatabase, { keys }: { keys: number }): P
 async function restartSequences(db: TestDatabase): Promise<void> {
   for (const table of ['accounts', 'apis', 'api_keys']) {
     await db.query(
-      `select setval(pg_get_serial_sequence('public.${table}', 'id'), coalesce(max(id), 0) + 1, false) from public.${table}`,
+      `select setval(pg_get_serial_sequence('public.${table}', 'id'), coalesce(max(id), 0) + 1, false)
+        from public.${table}`,
     );
   }
 }

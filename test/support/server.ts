@@ -1,7 +1,9 @@
 import { startEmbeddedServer } from '../../src/embedded/server.js';
 import type { EmbeddedServer } from '../../src/embedded/server.js';
 
-/** Names the server for the tests: set by a developer to use one of theirs, else by the setup below. Workers inherit it. */
+/**
+ * Names the server for the tests: set by a developer to use one of theirs, else by the setup below. Workers inherit it.
+ */
 export const TEST_SERVER_VARIABLE = 'KEYLIFT_TEST_DATABASE_URL';
 
 /** Names the major version of the embedded server to test on: 14 to 18. Without it, the one that is shipped. */

@@ -30,8 +30,10 @@ export async function gateAt(db: TestDatabase, id: number, { kept = false } = {}
   await holder.query('select pg_advisory_lock($1)', [GATE]);
   await db.query(`
     create function public.test_gate() returns trigger language plpgsql as $$
-    begin ${kept ? `perform set_config('lock_timeout', '0', true);` : ''} perform pg_advisory_xact_lock(${String(GATE)}); return new; end $$;
-    create trigger aa_test_gate before insert on public.account_api_keys for each row when (new.id = ${String(id)}) execute function public.test_gate()`);
+    begin ${kept ? `perform set_config('lock_timeout', '0', true);` : ''} perform
+      pg_advisory_xact_lock(${String(GATE)}); return new; end $$;
+    create trigger aa_test_gate before insert on public.account_api_keys for each row when (new.id = ${String(id)})
+      execute function public.test_gate()`);
   return {
     open: async () => {
       await holder.query('select pg_advisory_unlock_all()');

@@ -4,13 +4,18 @@ import { Scenario } from '../support/scenario.js';
 /** Ids are texts that a collation takes for equal whatever their case. */
 const TABLES = `
   create collation public.caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
-  create table public.accounts (id text collate public.caseless primary key, kind text not null default 'user', name text, created_at timestamptz default now());
-  create table public.apis (id text collate public.caseless primary key, owner_account_id text, slug text not null, name text, kind text not null);
-  create table public.api_keys (id text collate public.caseless primary key default gen_random_uuid()::text, account_id text collate public.caseless,
-    api_id text collate public.caseless, name text, token text, created_at timestamptz default now(), last_used_at timestamptz, revoked_at timestamptz, expires_at timestamptz);
+  create table public.accounts (id text collate public.caseless primary key, kind text not null default 'user',
+    name text, created_at timestamptz default now());
+  create table public.apis (id text collate public.caseless primary key, owner_account_id text, slug text not null,
+    name text, kind text not null);
+  create table public.api_keys (id text collate public.caseless primary key default gen_random_uuid()::text,
+    account_id text collate public.caseless,
+    api_id text collate public.caseless, name text, token text, created_at timestamptz default now(),
+      last_used_at timestamptz, revoked_at timestamptz, expires_at timestamptz);
   create index api_keys_token on public.api_keys (token);
   insert into public.accounts (id, name) values ('Acme', 'Acme'), ('bert', 'Bert');
-  insert into public.apis (id, slug, kind) values ('Invoices', 'invoices', 'store'), ('receipts', 'receipts', 'store'), ('forms', 'forms', 'custom');
+  insert into public.apis (id, slug, kind) values ('Invoices', 'invoices', 'store'), ('receipts', 'receipts', 'store'),
+    ('forms', 'forms', 'custom');
   insert into public.api_keys (id, account_id, api_id, name, token) values
     ('Key-A', 'acme', 'INVOICES', 'one', 'token one'), ('key-b', 'BERT', 'receipts', 'two', 'token two'),
     ('key-c', 'Acme', 'Forms', 'three', 'token three'), ('KEY-D', 'acme', 'receipts', 'four', 'token two and two'),

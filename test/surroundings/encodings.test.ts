@@ -27,7 +27,8 @@ describe('the functions that keylift installs', () => {
     for (const command of ['migrate --until expand --yes', 'migrate --yes', 'finalize --yes', 'rollback --yes']) {
       await scenario.must(command, 0, 6);
       const functions = await scenario.db.query<{ name: string; text: string }>(
-        `select oid::regprocedure::text as name, pg_get_functiondef(oid) as text from pg_proc where pronamespace = 'keylift'::regnamespace`,
+        `select oid::regprocedure::text as name, pg_get_functiondef(oid) as text from pg_proc
+          where pronamespace = 'keylift'::regnamespace`,
       );
       expect(functions.length, command).to.be.greaterThan(0);
       for (const { name, text } of functions)

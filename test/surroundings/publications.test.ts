@@ -2,7 +2,9 @@ import { expect } from 'chai';
 import { MOTLEY, MOTLEY_HOLDS } from '../support/motley.js';
 import { Scenario } from '../support/scenario.js';
 
-/** Tables of keylift's that a publication would keep from being changed: permanent, and nothing tells their rows apart. */
+/**
+ * Tables of keylift's that a publication would keep from being changed: permanent, and nothing tells their rows apart.
+ */
 const UNCHANGEABLE = `
   select c.oid::regclass::text as name from pg_class c
   where c.relkind in ('r', 'p') and c.relpersistence = 'p'

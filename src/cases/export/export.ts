@@ -1,8 +1,12 @@
-import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Database } from '../../database/connect.js';
+import { sql } from '../../database/sql.js';
 import type { ReadSession } from '../../database/session.js';
-import { keyliftError, type KeyliftError } from '../../errors/keylift-error.js';
+import { keyliftError } from '../../errors/keylift-error.js';
+import { checkFolder, makeFolder } from '../../files/folder.js';
+import { cannotWrite, type Output } from '../../files/placement.js';
+import { writeText } from '../../files/write.js';
 import { withArchive } from '../../mapping/archive.js';
 import { overSource } from '../../mapping/fragments.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
@@ -17,7 +21,7 @@ import { accountsFor, keysFor, type Source } from './choose.js';
 import { disguise, type DisguisedRows } from './disguise.js';
 import { nameLike } from './names.js';
 
-/** What was taken, and what the plan says of it where it comes from. */
+/** The contents of a sample, and its outcomes by the rules in the original database. */
 export interface Exported {
   directory: string;
   accounts: number;
@@ -29,14 +33,14 @@ export interface Exported {
 }
 
 export interface ExportOptions {
-  /** A folder that does not exist, or is empty. */
+  /** A folder that does not exist or is empty. */
   directory: string;
   accounts: number;
 }
 
 /**
- * Writes a sample of a database as a fixture case in the default tables: tokens, names and ids replaced inside
- * PostgreSQL, so that nothing secret leaves it, and every rule still bites as it did.
+ * Writes a sample of a database as a fixture case in the default tables. Tokens, names and ids are replaced inside
+ * PostgreSQL, so that no secret leaves it. Every rule decides as in the original.
  *
  * @throws `export_not_empty`, `export_unwritable`
  */
@@ -73,7 +77,7 @@ async function takeSample(
   const source: Source = { schema, holds: held, values };
   await session.query(`SET LOCAL work_mem = '64MB'`);
   const { timeZone } = schema.settings.legacy.keys;
-  // Dates without a zone leave as the moments they mean.
+  // Exports dates without a zone as the times they mean.
   if (timeZone !== undefined) await session.query(`SELECT set_config('timezone', $1, true)`, [timeZone]);
   const chosen = await accountsFor(session, source, count);
   const keys = await keysFor(session, source, chosen);
@@ -85,7 +89,7 @@ async function takeSample(
   return { rows, ...(await outcomesOf(session, source, keys)) };
 }
 
-/** The rules over the sample alone, where it comes from: what the case must come to, too. */
+/** The outcomes of the sample by the rules in the original database. The case must have the same. */
 async function outcomesOf(
   session: ReadSession,
   { schema: { legacy: l, types }, holds, values }: Source,
@@ -93,7 +97,11 @@ async function outcomesOf(
 ): Promise<Pick<Exported, 'outcomes' | 'exceptions_by_reason'>> {
   const sample = overSource(l, `(SELECT k.* FROM ${l.keys} k WHERE ${l.id()} = ANY ($3::text[]::${types.id}[]))`);
   const { rows } = await session.query<{ outcome: Outcome; reason: string | null; keys: string }>(
-    `SELECT outcome, reason, count(*) AS keys FROM (${verdicts(sample, { holds, rows: 'true' })}) v GROUP BY outcome, reason`,
+    sql`
+      SELECT outcome, reason, count(*) AS keys
+      FROM (
+        ${verdicts(sample, { holds, rows: 'true' })}) v
+      GROUP BY outcome, reason`,
     [...values, keys],
   );
   const found: Pick<Exported, 'outcomes' | 'exceptions_by_reason'> = {
@@ -108,9 +116,10 @@ async function outcomesOf(
 }
 
 async function requireEmpty(directory: string): Promise<void> {
+  checkFolder(outputIn(directory));
   const entries = await readdir(directory).catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw unwritable(directory, error);
+    throw cannotWrite(outputIn(directory), error);
   });
   if (entries.length === 0) return;
   throw keyliftError('export_not_empty', {
@@ -119,27 +128,21 @@ async function requireEmpty(directory: string): Promise<void> {
   });
 }
 
+const outputIn = (file: string): Output => ({ file, what: 'the case', code: 'export_unwritable' });
+
+/** The case is for its owner alone: it is disguised, but people should look at it before they share it. */
 async function write(directory: string, { accounts, apis, keys, held }: DisguisedRows): Promise<void> {
   const about =
-    `A sample of a real database: ${String(keys.length)} keys. Tokens, names, slugs and ids are made up; what the rules see in them is kept. ` +
-    'Dates to come, and last uses of the last 90 days, are two hundred years ahead.';
-  try {
-    await mkdir(directory, { recursive: true });
-    // Disguised or not, whose rows they were is to look at them first.
-    await chmod(directory, 0o700);
-    const own = { mode: 0o600 };
-    await writeFile(
-      path.join(directory, LEGACY_FILE),
-      legacyText({ about, accounts, apis, keys: keys.map((key) => ({ ...key, name: nameLike(key.name) })) }),
-      own,
-    );
-    if (held.length > 0) await writeFile(path.join(directory, HOLDS_FILE), `key_id\n${held.join('\n')}\n`, own);
-  } catch (error) {
-    throw unwritable(directory, error);
-  }
+    `A sample of a real database: ${String(keys.length)} keys. Tokens, names, slugs and ids are replaced; the rules ` +
+    'decide as before. Future dates, and last uses within the last 90 days, are two hundred years later.';
+  await makeFolder(outputIn(directory));
+  const legacy = { about, accounts, apis, keys: keys.map((key) => ({ ...key, name: nameLike(key.name) })) };
+  await writeText(outputIn(path.join(directory, LEGACY_FILE)), legacyText(legacy), { exclusive: true });
+  const holds = outputIn(path.join(directory, HOLDS_FILE));
+  if (held.length > 0) await writeText(holds, `key_id\n${held.join('\n')}\n`, { exclusive: true });
 }
 
-/** A row a line, NULL left out, as people write fixtures. */
+/** One row a line, without NULL, as people write fixtures. */
 function legacyText({ about, ...tables }: Record<string, unknown> & { about: string }): string {
   const parts = Object.entries(tables).map(([name, rows]) => {
     const lines = (rows as Record<string, unknown>[]).map((row) => {
@@ -151,13 +154,4 @@ function legacyText({ about, ...tables }: Record<string, unknown> & { about: str
     return `  ${JSON.stringify(name)}: ${lines.length === 0 ? '[]' : `[\n${lines.join(',\n')}\n  ]`}`;
   });
   return escapeUnseen(`{\n  "about": ${JSON.stringify(about)},\n${parts.join(',\n')}\n}\n`);
-}
-
-function unwritable(directory: string, cause: unknown): KeyliftError {
-  const reason = cause instanceof Error ? ((cause as NodeJS.ErrnoException).code ?? cause.message) : String(cause);
-  return keyliftError('export_unwritable', {
-    message: `the case cannot be written to ${directory}: ${reason}`,
-    facts: { directory },
-    cause,
-  });
 }

@@ -1,6 +1,6 @@
 import type { NameKind, NameMark } from './disguise.js';
 
-/** Names longer than this keep their length: over-long is a kind, too. */
+/** Longer names keep their length, because a long name is a kind of name, too. */
 const LONG = 60;
 
 const MARKS: Record<NameMark, string> = {
@@ -13,12 +13,13 @@ const MARKS: Record<NameMark, string> = {
   astral: '🔑',
 };
 
-/** Another name of the same kind: blanks around it, what a spreadsheet takes for a formula, letters of every sort, length. */
+/** A new name of the same kind: the same white space around it, and similar characters and length. */
 export function nameLike(kind: NameKind): string | null {
   if (kind === null) return null;
   if ('blanks' in kind) return kind.blanks;
   const { number, length, before, after, marks } = kind;
-  const word = `${marks.includes('formula') ? '=' : ''}name-${String(number)}${marks.map((mark) => MARKS[mark]).join('')}`;
-  const room = length - [...before].length - [...after].length - [...word].length;
-  return `${before}${word}${length > LONG ? 'x'.repeat(Math.max(0, room)) : ''}${after}`;
+  const start = marks.includes('formula') ? '=' : '';
+  const text = `${start}name-${String(number)}${marks.map((mark) => MARKS[mark]).join('')}`;
+  const missing = length - [...before].length - [...after].length - [...text].length;
+  return `${before}${text}${length > LONG ? 'x'.repeat(Math.max(0, missing)) : ''}${after}`;
 }

@@ -2,7 +2,7 @@ import { forTerminal } from '../../escaping.js';
 import type { Exported } from './export.js';
 import { counted, grouped } from '../../format.js';
 
-/** What a sample has in it, as a person reads it. */
+/** The contents of an exported sample. */
 export function exportText({
   directory,
   accounts,
@@ -16,10 +16,15 @@ export function exportText({
     ...Object.entries(outcomes).filter(([, count]) => count > 0),
     ...Object.entries(reasons).map(([reason, count]) => [`  ${reason}`, count] as const),
   ];
+  const contents = [
+    `${counted(keys, 'key')} of ${counted(accounts, 'account')}`,
+    counted(apis, 'API'),
+    ...(held > 0 ? [counted(held, 'hold')] : []),
+  ];
   return [
-    `A case in ${forTerminal(directory)}: ${counted(keys, 'key')} of ${counted(accounts, 'account')}, ${counted(apis, 'API')}${held > 0 ? `, ${counted(held, 'hold')}` : ''}.`,
+    `A case in ${forTerminal(directory)}: ${contents.join(', ')}.`,
     ...found.map(([outcome, count]) => `  ${outcome.padEnd(22)}${grouped(count)}`),
-    'Tokens, names, slugs and ids are made up. keylift snapshot check runs it, wherever you put it.',
+    'Tokens, names, slugs and ids are replaced. To run it: keylift snapshot check, in any folder.',
     '',
   ].join('\n');
 }

@@ -40,6 +40,12 @@ export const FIXTURE_CODES = entries({
     meaning: 'snapshot check cannot write the file of --junit.',
     hint: 'Name a file in a folder that exists and that you may write.',
   },
+  snapshot_unwritable: {
+    exit: 'usage',
+    section: 'fixtures-and-the-embedded-server',
+    meaning: 'snapshot update cannot write a snapshot. A snapshot that existed is unchanged.',
+    hint: 'Name a folder of cases that you may write.',
+  },
   export_not_empty: {
     exit: 'usage',
     section: 'fixtures-and-the-embedded-server',

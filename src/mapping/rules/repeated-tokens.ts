@@ -21,14 +21,14 @@ export const repeatedTokens = (l: LegacyFragments, nativeKeysIn: string | null =
   ${nativeKeysIn === null ? '' : `UNION SELECT b.token FROM ${nativeKeysIn} b WHERE b.origin_api_id IS NULL`}`;
 
 /**
- * Condition over `k`: the row has one of the tokens that `tokens` selects. An index on the token finds the rows of an
- * array of tokens; without an index the tokens are hashed for one scan.
+ * Condition over `k`: the row has one of the tokens that `tokens` selects. A B-tree on the token finds the rows of an
+ * array of tokens; without one the tokens are hashed for one scan.
  */
 export const hasTokenIn = (
   l: LegacyFragments,
-  { tokens, tokenIndexed }: { tokens: string; tokenIndexed: boolean },
+  { tokens, tokensSorted }: { tokens: string; tokensSorted: boolean },
 ): string => {
-  const [before, after] = tokenIndexed ? ['= ANY (ARRAY(', '))'] : ['IN (', ')'];
+  const [before, after] = tokensSorted ? ['= ANY (ARRAY(', '))'] : ['IN (', ')'];
   return sql`
     ${l.hasToken()} AND ${l.token()} ${before}
       ${tokens}

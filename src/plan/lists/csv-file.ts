@@ -1,6 +1,7 @@
 import type { ReadSession } from '../../database/session.js';
 import { forCsv } from '../../escaping.js';
-import { replaceFile, type Replaced } from '../../files/replace-file.js';
+import type { Output } from '../../files/placement.js';
+import { writeFile } from '../../files/write.js';
 
 /** Rows that are in memory at once. */
 const PAGE = 2_000;
@@ -12,7 +13,8 @@ export interface WrittenList {
   keys: number;
 }
 
-export interface CsvList<Column extends string> extends Pick<Replaced, 'file' | 'kind'> {
+export interface CsvList<Column extends string> {
+  output: Output;
   header: readonly Column[];
   /** A SELECT whose columns have the names of the header; every value is text or null. */
   select: string;
@@ -24,16 +26,16 @@ export interface CsvList<Column extends string> extends Pick<Replaced, 'file' | 
  * Writes the rows of a SELECT as a CSV file. A cursor delivers them page by page, so that memory is constant: without an
  * index that begins with the account, each page by keyset would read the whole table.
  *
- * @throws what `replaceFile` throws; an AbortError when `stop` is signalled, and then the file is as it was
+ * @throws the error of the output; an AbortError when `stop` is signalled, and then the file is as it was
  */
 export async function writeCsv<Column extends string>(
   session: ReadSession,
-  { file, kind, header, select, values, stop }: CsvList<Column>,
+  { output, header, select, values, stop }: CsvList<Column>,
 ): Promise<WrittenList> {
   // All rows are fetched, so a plan that returns the first rows early has no advantage.
-  await session.query('SET LOCAL cursor_tuple_fraction = 1');
+  await session.query(`SET LOCAL cursor_tuple_fraction = 1; SET LOCAL work_mem = '64MB'`);
   await session.query(`DECLARE keylift_list NO SCROLL CURSOR FOR ${select}`, values);
-  const keys = await replaceFile({ file, kind }, async (append) => {
+  const keys = await writeFile(output, async (append) => {
     await append(forCsv(header));
     for (let written = 0; ;) {
       stop.throwIfAborted();
@@ -44,5 +46,5 @@ export async function writeCsv<Column extends string>(
     }
   });
   await session.query('CLOSE keylift_list');
-  return { file, keys };
+  return { file: output.file, keys };
 }

@@ -16,10 +16,10 @@ export interface ListSources {
 
 /** The CTE `duplicates`: the verdicts of the rows with repeated tokens. All other rows are judged alone. */
 export function duplicatesCte(
-  { legacy: l, types: { tokenIndexed } }: MappedSchema,
+  { legacy: l, types: { tokensSorted } }: MappedSchema,
   { holds, nativeKeysIn }: ListSources,
 ): string {
-  const rows = hasTokenIn(l, { tokens: 'SELECT token FROM repeated', tokenIndexed });
+  const rows = hasTokenIn(l, { tokens: 'SELECT token FROM repeated', tokensSorted });
   return sql`
     repeated AS MATERIALIZED (
       ${repeatedTokens(l, nativeKeysIn)}

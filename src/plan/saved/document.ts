@@ -1,10 +1,11 @@
 import { version } from '../../config/package-root.js';
 import type { Settings } from '../../config/settings.js';
 import type { ReadSession } from '../../database/session.js';
-import { replaceFile } from '../../files/replace-file.js';
+import { writeText } from '../../files/write.js';
 import type { Holds } from '../../ledger/holds.js';
 import { moment } from '../../ledger/moment.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
+import { savedPlanOutput } from '../outputs.js';
 import type { Plan } from '../plan.js';
 import { readIdentity, type DatabaseIdentity } from './identity.js';
 import { summaryOfHolds, type HoldsSummary } from './holds-summary.js';
@@ -48,4 +49,4 @@ export async function savedPlanOf(
 
 /** Writes it, readable by its owner alone. @throws `saved_plan_unwritable` */
 export const writeSavedPlan = (file: string, saved: SavedPlan): Promise<void> =>
-  replaceFile({ file, kind: 'saved plan' }, (append) => append(`${JSON.stringify(saved, null, 2)}\n`));
+  writeText(savedPlanOutput(file), `${JSON.stringify(saved, null, 2)}\n`);

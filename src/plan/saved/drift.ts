@@ -3,15 +3,13 @@ import type { ReviewedCounts } from './document.js';
 
 /** One number of a saved plan that is another one now. */
 export interface Drift {
-  /** Its name in the document of `plan --json`: `outcomes.move`. */
+  /** `outcomes.move`, `exceptions.missing_api`, `widening.keys`, `total`: short, so that a table fits a terminal. */
   number: string;
   reviewed: number;
   now: number;
   difference: number;
   /** The difference in percent of what it is measured against; null where that is 0. */
   percent: number | null;
-  /** More than the tolerance allows. */
-  beyond: boolean;
 }
 
 interface Compared {
@@ -31,18 +29,24 @@ const WIDENING = ['accounts', 'keys', 'store_apis'] as const;
  * each against itself: they say what the reviewer agreed to open, and to whom.
  *
  * @param perMillion the tolerance: 1% is 10,000
+ * @returns the numbers, and whether one differs by more than the tolerance
  */
-export function driftOf(reviewed: ReviewedCounts, now: ReviewedCounts, perMillion: number): Drift[] {
-  return comparedNumbers(reviewed, now)
-    .filter((one) => one.reviewed !== one.now)
-    .map(({ number, reviewed: before, now: after, base }) => ({
+export function driftOf(
+  reviewed: ReviewedCounts,
+  now: ReviewedCounts,
+  perMillion: number,
+): { drift: Drift[]; beyond: boolean } {
+  const different = comparedNumbers(reviewed, now).filter((one) => one.reviewed !== one.now);
+  return {
+    drift: different.map(({ number, reviewed: before, now: after, base }) => ({
       number,
       reviewed: before,
       now: after,
       difference: after - before,
       percent: base === 0 ? null : Math.round((Math.abs(after - before) / base) * 10_000) / 100,
-      beyond: Math.abs(after - before) * 1_000_000 > base * perMillion,
-    }));
+    })),
+    beyond: different.some((one) => Math.abs(one.now - one.reviewed) * 1_000_000 > one.base * perMillion),
+  };
 }
 
 /** `dormant_keys` is not compared: it changes with time alone. */
@@ -56,7 +60,7 @@ function comparedNumbers(reviewed: ReviewedCounts, now: ReviewedCounts): Compare
       base,
     })),
     ...REASONS.map((name) => ({
-      number: `exceptions_by_reason.${name}`,
+      number: `exceptions.${name}`,
       reviewed: reviewed.exceptions_by_reason[name] ?? 0,
       now: now.exceptions_by_reason[name] ?? 0,
       base,

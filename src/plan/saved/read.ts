@@ -1,13 +1,12 @@
-import { open } from 'node:fs/promises';
 import { JsonFault, parseJson } from '../../config/json.js';
 import { keyPath } from '../../config/key-path.js';
 import { faultsOfStructure, type Fault } from '../../config/structure.js';
 import { version } from '../../config/package-root.js';
-import { decodeUtf8 } from '../../config/utf8.js';
 import { keyliftError, type KeyliftError } from '../../errors/keylift-error.js';
+import { readText } from '../../files/read.js';
 import { SAVED_PLAN_FORMAT, type SavedPlan } from './document.js';
 
-const MAX_BYTES = 1024 * 1024;
+const MAX_MIB = 1;
 const FAULTS_SHOWN = 20;
 
 /**
@@ -16,7 +15,8 @@ const FAULTS_SHOWN = 20;
  * @throws `saved_plan_unreadable`, `saved_plan_invalid`, or `saved_plan_of_another` where another release wrote it
  */
 export async function readSavedPlan(file: string): Promise<SavedPlan> {
-  const value = parse(await readText(file), file);
+  const text = await readText({ file, what: 'the saved plan', code: 'saved_plan_unreadable', maxMiB: MAX_MIB });
+  const value = parse(text, file);
   requireThisRelease(value, file);
   const faults = faultsOfStructure(value, 'saved-plan.schema.json');
   if (faults.length > 0) throw invalid(file, faults.map(faultLine));
@@ -50,47 +50,7 @@ function parse(text: string, file: string): unknown {
   }
 }
 
-/** One byte more than allowed at most, so that a device without an end is not read for ever. */
-async function readText(file: string): Promise<string> {
-  const handle = await open(file, 'r').catch((error: unknown) => {
-    throw unreadable(file, reasonOf(error), error);
-  });
-  try {
-    const buffer = Buffer.alloc(MAX_BYTES + 1);
-    let length = 0;
-    while (length < buffer.length) {
-      const { bytesRead } = await handle.read(buffer, length, buffer.length - length, null);
-      if (bytesRead === 0) break;
-      length += bytesRead;
-    }
-    if (length > MAX_BYTES) throw unreadable(file, 'is larger than 1 MiB');
-    const { text, fault } = decodeUtf8(buffer.subarray(0, length));
-    if (fault !== undefined) throw unreadable(file, fault);
-    return text;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EISDIR') throw error;
-    throw unreadable(file, reasonOf(error), error);
-  } finally {
-    await handle.close();
-  }
-}
-
-const REASONS: Record<string, string> = {
-  ENOENT: 'does not exist',
-  ENOTDIR: 'does not exist',
-  EISDIR: 'is a folder',
-  EACCES: 'may not be read by this user',
-};
-
-function reasonOf(error: unknown): string {
-  const code = (error as NodeJS.ErrnoException).code ?? '';
-  return REASONS[code] ?? `cannot be read (${code})`;
-}
-
 const faultLine = ({ path, reason }: Fault): string => (path.length === 0 ? reason : `${keyPath(path)}: ${reason}`);
-
-const unreadable = (file: string, reason: string, cause?: unknown): KeyliftError =>
-  keyliftError('saved_plan_unreadable', { message: `the saved plan ${file} ${reason}`, facts: { file }, cause });
 
 function invalid(file: string, faults: readonly string[]): KeyliftError {
   const shown = faults.slice(0, FAULTS_SHOWN).map((fault) => `\n  ${fault}`);

@@ -24,9 +24,8 @@ export function requireReviewed(saved: SavedPlan, fresh: SavedPlan, tolerance: T
   requireSameDatabase(saved.database, fresh.database);
   requireSameSettings(saved.settings, fresh.settings);
   requireSameHolds(saved.holds, fresh.holds);
-  const drift = driftOf(saved.plan, fresh.plan, tolerance.perMillion);
-  const beyond = drift.filter((one) => one.beyond);
-  if (beyond.length === 0) return drift;
+  const { drift, beyond } = driftOf(saved.plan, fresh.plan, tolerance.perMillion);
+  if (!beyond) return drift;
   throw keyliftError('plan_drifted', {
     message: `the database has drifted from the saved plan of ${saved.made_at} by more than ${tolerance.text}`,
     facts: { tolerance: tolerance.text, made_at: saved.made_at, drift },

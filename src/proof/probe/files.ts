@@ -1,10 +1,10 @@
 import { randomBytes, X509Certificate } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Fault } from '../../config/structure.js';
+import { bytesOrFault } from '../../files/read.js';
 import type { Body, BodySettings, Desk } from './plan.js';
 
-const MAX_BODY_BYTES = 10 * 1024 * 1024;
+const MAX_BODY_MIB = 10;
 
 const EMPTY: Body = { bytes: Buffer.alloc(0), contentType: 'text/plain' };
 
@@ -56,19 +56,7 @@ function asForm(
 /** A file named relative to the probe file. */
 async function readBeside(name: string, at: Fault['path'], { file, fault }: Desk): Promise<Buffer | undefined> {
   const beside = path.resolve(path.dirname(file), name);
-  try {
-    const facts = await stat(beside);
-    if (facts.isFile() && facts.size <= MAX_BODY_BYTES) return await readFile(beside);
-    fault(
-      at,
-      `${beside} is ${facts.isFile() ? `larger than ${String(MAX_BODY_BYTES / 1024 / 1024)} MiB` : 'not a file'}`,
-    );
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? '';
-    fault(
-      at,
-      code === 'ENOENT' ? `${beside} does not exist` : `${beside} cannot be read${code === '' ? '' : ` (${code})`}`,
-    );
-  }
-  return undefined;
+  const reading = await bytesOrFault(beside, MAX_BODY_MIB);
+  if (reading.fault !== undefined) fault(at, `${beside} ${reading.fault}`);
+  return reading.bytes;
 }

@@ -1,14 +1,13 @@
-import { readFile, stat } from 'node:fs/promises';
 import { JsonFault, parseJson } from '../../config/json.js';
 import { keyPath } from '../../config/key-path.js';
 import { faultsOfStructure, type Fault } from '../../config/structure.js';
-import { decodeUtf8 } from '../../config/utf8.js';
 import { keyliftError, type KeyliftError } from '../../errors/keylift-error.js';
+import { readText } from '../../files/read.js';
 import { readAuthority, readBody } from './files.js';
 import { readBaseUrl, readHeader, readPath } from './parts.js';
 import type { Desk, ProbeFile, ProbePlan } from './plan.js';
 
-const MAX_BYTES = 4 * 1024 * 1024;
+const MAX_MIB = 4;
 const MOST_TOLD = 50;
 
 /**
@@ -17,7 +16,8 @@ const MOST_TOLD = 50;
  * @throws `probe_unreadable`, or `probe_invalid` with all faults at once, each by its key, none with a value
  */
 export async function readProbe(file: string, env: Desk['env']): Promise<ProbePlan> {
-  const { value, faults } = parse(await readText(file), file);
+  const text = await readText({ file, what: 'the probe file', code: 'probe_unreadable', maxMiB: MAX_MIB });
+  const { value, faults } = parse(text, file);
   const structural = [...faults, ...faultsOfStructure(value, 'probe.schema.json')];
   if (structural.length > 0) throw invalid(file, structural);
   const found: Fault[] = [];
@@ -60,20 +60,6 @@ async function toPlan(settings: ProbeFile, desk: Desk): Promise<ProbePlan> {
   };
 }
 
-async function readText(file: string): Promise<string> {
-  const facts = await stat(file).catch((error: unknown) => {
-    throw unreadable(file, error);
-  });
-  if (facts.isDirectory()) throw unreadable(file, 'is a folder');
-  if (facts.size > MAX_BYTES) throw unreadable(file, `is larger than ${String(MAX_BYTES / 1024 / 1024)} MiB`);
-  const bytes = await readFile(file).catch((error: unknown) => {
-    throw unreadable(file, error);
-  });
-  const { text, fault } = decodeUtf8(bytes);
-  if (fault !== undefined) throw unreadable(file, fault);
-  return text;
-}
-
 function parse(text: string, file: string): { value: unknown; faults: Fault[] } {
   try {
     const { value, duplicates } = parseJson(text);
@@ -98,15 +84,4 @@ function invalid(file: string, faults: readonly Fault[]): KeyliftError {
   return keyliftError('probe_invalid', {
     message: `the probe file ${file} has ${lines.length === 1 ? '1 fault' : `${String(lines.length)} faults`}:\n${told.join('\n')}`,
   });
-}
-
-function unreadable(file: string, why: unknown): KeyliftError {
-  const code = why instanceof Error ? ((why as NodeJS.ErrnoException).code ?? '') : '';
-  const reason =
-    typeof why === 'string'
-      ? why
-      : code === 'ENOENT'
-        ? 'does not exist'
-        : `cannot be read${code === '' ? '' : ` (${code})`}`;
-  return keyliftError('probe_unreadable', { message: `the probe file ${file} ${reason}`, facts: { file } });
 }

@@ -43,8 +43,11 @@ export async function sidesOf(
     columns: { place: 'integer', token: 'text', key_id: 'text' },
     rows: Readable.from([`${lines.join('\n')}\n`]),
   };
-  const { rows } = await withTemporaryRows(database, canaries, async (session) =>
-    session.query<Side & { place: number }>(findCanaries(await findSources(session, schema))),
+  const { rows } = await withTemporaryRows(
+    database,
+    canaries,
+    async (session) => session.query<Side & { place: number }>(findCanaries(await findSources(session, schema))),
+    { name: 'probe: look the keys up' },
   );
   const found = new Map(rows.map(({ place, ...side }) => [place, side]));
   return requests.map((_, at) => found.get(at + 1) ?? null);

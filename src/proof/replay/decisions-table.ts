@@ -38,7 +38,7 @@ export async function withDecisions(
     async (session) => {
       if (decisions > 0) await fn(session);
     },
-    { isolation: 'repeatable read' },
+    { name: 'replay: compare decisions', isolation: 'repeatable read' },
   );
   return decisions;
 }

@@ -1,12 +1,9 @@
 import { isUtf8 } from 'node:buffer';
-import { open, type FileHandle } from 'node:fs/promises';
-import { keyliftError, KeyliftError } from '../../errors/keylift-error.js';
+import { checkInput, readChunks, type Input } from '../../files/read.js';
 import { readDecision, type Decision, type LineFault, type ValueTypes } from './decision.js';
 
 /** A token, a slug and a word; whatever is longer is no decision, and is not kept in memory either. */
 export const MAX_LINE_BYTES = 64 * 1024;
-/** What is read at once. */
-const CHUNK_BYTES = 16 * 1024;
 
 const NEWLINE = 0x0a;
 const BOM = Buffer.from([0xef, 0xbb, 0xbf]);
@@ -22,52 +19,30 @@ export interface Page {
 /** One line's bytes without its end; null for one that is too long. */
 type Line = Buffer | null;
 
-/** @throws `replay_unreadable`: asked before the proof, which may take minutes. */
-export async function checkReplayFile(file: string): Promise<void> {
-  try {
-    const handle = await open(file, 'r');
-    try {
-      if ((await handle.stat()).isDirectory()) throw unreadable(file, 'is a folder');
-    } finally {
-      await handle.close();
-    }
-  } catch (error) {
-    if (error instanceof KeyliftError) throw error;
-    throw unreadable(file, REASONS[(error as NodeJS.ErrnoException).code ?? ''] ?? 'cannot be read', error);
-  }
-}
+const inputOf = (file: string): Input => ({ file, what: 'the replay file', code: 'replay_unreadable' });
 
-const REASONS: Record<string, string> = {
-  ENOENT: 'does not exist',
-  ENOTDIR: 'does not exist',
-  EACCES: 'may not be read by this user',
-};
-
-const unreadable = (file: string, reason: string, cause?: unknown): KeyliftError =>
-  keyliftError('replay_unreadable', {
-    message: `the replay file ${file} ${reason}`,
-    facts: { file },
-    ...(cause === undefined ? {} : { cause }),
-  });
+/** Refuses a file that cannot be read before the proof begins, which may take minutes. @throws `replay_unreadable` */
+export const checkReplayFile = (file: string): Promise<void> => checkInput(inputOf(file));
 
 /**
- * The file a chunk at a time, in memory that does not grow with it: the next chunk is read, into the same bytes, when
- * the page made of this one is dealt with.
+ * Reads the file chunk by chunk, in memory that does not grow with it: the next chunk is read when the page of this one
+ * has been used. The signal counts for each chunk, as a line of any length fills no page.
+ *
+ * @throws `replay_unreadable`
  */
-export async function* readPages(file: string, types: ValueTypes): AsyncGenerator<Page> {
-  const handle = await open(file, 'r');
-  try {
-    let number = 0;
-    for await (const lines of splitLines(handle)) {
-      const page: Page = { decisions: [], faults: [], lines: 0 };
-      for (const line of lines) {
-        number += 1;
-        takeLine(page, line, { number, types });
-      }
-      if (page.lines > 0) yield page;
+export async function* readPages(
+  file: string,
+  { types, stop }: { types: ValueTypes; stop?: AbortSignal | undefined },
+): AsyncGenerator<Page> {
+  let number = 0;
+  for await (const lines of splitLines(readChunks(inputOf(file)))) {
+    stop?.throwIfAborted();
+    const page: Page = { decisions: [], faults: [], lines: 0 };
+    for (const line of lines) {
+      number += 1;
+      takeLine(page, line, { number, types });
     }
-  } finally {
-    await handle.close();
+    if (page.lines > 0) yield page;
   }
 }
 
@@ -86,8 +61,7 @@ function takeLine(page: Page, line: Line, { number, types }: { number: number; t
 }
 
 /** A file's lines, a chunk's at once; what is left behind the last newline is one, too. A carriage return is space to JSON. */
-async function* splitLines(handle: FileHandle): AsyncGenerator<Line[]> {
-  const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+async function* splitLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<Line[]> {
   let parts: Buffer[] = [];
   let length = 0;
   const add = (part: Buffer): void => {
@@ -102,7 +76,7 @@ async function* splitLines(handle: FileHandle): AsyncGenerator<Line[]> {
     length = 0;
     return line;
   };
-  for (let read = await fill(handle, chunk); read.length > 0; read = await fill(handle, chunk)) {
+  for await (const read of chunks) {
     const lines: Line[] = [];
     let from = 0;
     for (let end = read.indexOf(NEWLINE); end !== -1; end = read.indexOf(NEWLINE, from)) {
@@ -116,6 +90,3 @@ async function* splitLines(handle: FileHandle): AsyncGenerator<Line[]> {
   }
   if (length > 0) yield [take()];
 }
-
-const fill = async (handle: FileHandle, chunk: Buffer): Promise<Buffer> =>
-  chunk.subarray(0, (await handle.read(chunk)).bytesRead);

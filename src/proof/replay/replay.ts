@@ -38,7 +38,7 @@ export async function replay(
 ): Promise<Replay> {
   const started = performance.now();
   const found = nothing();
-  const pages = readPages(file, schema.types);
+  const pages = readPages(file, { types: schema.types, stop });
   try {
     for (let before = -1; found.lines > before;) {
       before = found.lines;

@@ -42,7 +42,7 @@ export async function findSources(session: ReadSession, mapped: MappedSchema): P
     authorize: authorize && !returning,
     indexed: {
       // The last step of finalize makes the archive's own index.
-      perApi: mapped.types.tokenIndexed && (schema === mapped || reached(state.stage, 'finalize')),
+      perApi: mapped.types.tokensSorted && (schema === mapped || reached(state.stage, 'finalize')),
       // Native keys have an index from the start, all account keys from harden on.
       account: true,
     },
@@ -56,5 +56,5 @@ const withoutLedger = (schema: MappedSchema): Sources => ({
   accountKeys: false,
   finality: NOTHING_FINAL,
   authorize: false,
-  indexed: { perApi: schema.types.tokenIndexed, account: false },
+  indexed: { perApi: schema.types.tokensSorted, account: false },
 });

@@ -14,14 +14,14 @@ export interface BatchOptions {
   /** Ranges to claim at once. */
   ranges: number;
   statementTimeoutMs: number;
-  /** Told which ranges the batch took, for whoever has to deal with its failure. */
+  /** Called with the ranges of the batch, for the case that it fails. */
   onClaim?: (ranges: readonly ClaimedRange[]) => void;
-  /** A batch gives way before PostgreSQL's deadlock detector (1 s) could choose the platform's session instead. */
+  /** Default: that of the retry policy. */
   lockTimeoutMs?: number;
 }
 
 /**
- * One batch: claims ranges, copies their keys, accounts for each and writes its ledger lines, all in one
+ * One batch: claims ranges, copies their keys, gives each key an outcome and writes its ledger lines, all in one
  * transaction. Null when no range is free.
  *
  * @throws `lease_lost` when another run took over; nothing was written then.
@@ -37,42 +37,45 @@ export async function runBatch(
     asynchronousCommit: true,
     retry: 'none',
   } as const;
-  return database.transaction(async (session) => {
-    const started = performance.now();
-    await session.query(`SET LOCAL work_mem = '32MB'`);
-    const { rows: claimed } = await session.query<ClaimedRange>(CLAIM_RANGES, [options.ranges]);
-    if (claimed.length === 0) return null;
-    options.onClaim?.(claimed);
-    await requireLease(session, options.run);
-    const { holds } = await session.one<{ holds: boolean }>('SELECT EXISTS (SELECT FROM keylift.holds) AS holds');
-    const total: BatchReport = {
-      rows: 0,
-      moved: 0,
-      stayed: 0,
-      setAside: 0,
-      seconds: 0,
-      ranges: claimed.length,
-      lines: [],
-    };
-    for (const stretch of stretches(claimed)) {
-      const done = await copyStretch(session, schema, { stretch, holds });
-      const line = {
-        ...done,
-        batchNo: stretch.ranges[0]!.batch_no,
-        after: stretch.after,
-        upto: stretch.upto,
-        seconds: (performance.now() - started) / 1000,
+  return database.transaction(
+    async (session) => {
+      const started = performance.now();
+      await session.query(`SET LOCAL work_mem = '32MB'`);
+      const { rows: claimed } = await session.query<ClaimedRange>(CLAIM_RANGES, [options.ranges]);
+      if (claimed.length === 0) return null;
+      options.onClaim?.(claimed);
+      await requireLease(session, options.run);
+      const { holds } = await session.one<{ holds: boolean }>('SELECT EXISTS (SELECT FROM keylift.holds) AS holds');
+      const total: BatchReport = {
+        rows: 0,
+        moved: 0,
+        stayed: 0,
+        setAside: 0,
+        seconds: 0,
+        ranges: claimed.length,
+        lines: [],
       };
-      await writeLedgerLine(session, { stretch, line, run: options.run });
-      total.lines.push(line);
-      total.rows += done.rows;
-      total.moved += done.moved;
-      total.stayed += done.stayed;
-      total.setAside += done.setAside;
-    }
-    total.seconds = (performance.now() - started) / 1000;
-    return total;
-  }, limits);
+      for (const stretch of stretches(claimed)) {
+        const done = await copyStretch(session, schema, { stretch, holds });
+        const line = {
+          ...done,
+          batchNo: stretch.ranges[0]!.batch_no,
+          after: stretch.after,
+          upto: stretch.upto,
+          seconds: (performance.now() - started) / 1000,
+        };
+        await writeLedgerLine(session, { stretch, line, run: options.run });
+        total.lines.push(line);
+        total.rows += done.rows;
+        total.moved += done.moved;
+        total.stayed += done.stayed;
+        total.setAside += done.setAside;
+      }
+      total.seconds = (performance.now() - started) / 1000;
+      return total;
+    },
+    { name: 'backfill: copy a batch', ...limits },
+  );
 }
 
 async function copyStretch(
@@ -100,7 +103,7 @@ async function copyStretch(
   return { rows, moved, stayed, setAside };
 }
 
-/** Neighbours done together leave one line: the first range grows over the others. */
+/** Adjacent ranges of one batch become one line: the first range grows over the others. */
 async function writeLedgerLine(
   session: WriteSession,
   { stretch, line, run }: { stretch: Stretch; line: BatchLine; run: Run },

@@ -1,13 +1,13 @@
 import type { ClaimedRange } from '../../run/events.js';
 
-/** Neighbouring ranges copied by one statement. */
+/** Adjacent ranges that one statement copies. */
 export interface Stretch {
   after: string | null;
   upto: string;
   ranges: ClaimedRange[];
 }
 
-/** Joins ranges that follow one another: one statement over a long stretch costs less than many over short ones. */
+/** Joins adjacent ranges: one statement over a long stretch costs less than several over short ones. */
 export function stretches(claimed: readonly ClaimedRange[]): Stretch[] {
   const result: Stretch[] = [];
   for (const range of claimed) {

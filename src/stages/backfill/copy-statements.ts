@@ -32,7 +32,11 @@ export interface CopyOptions {
  */
 export function copyRange(l: LegacyFragments, { idType, holds, accounts = false }: CopyOptions): string {
   const columns = [...copiedColumns(l), { target: 'last_used_at', source: l.lastUsedAt() }];
-  const listed = `${l.id()} IN (SELECT p.key_id FROM keylift.listed_keys p WHERE ${inRange('p.key_id', idType)})`;
+  const listed = sql`
+    ${l.id()} IN (
+      SELECT p.key_id FROM keylift.listed_keys p
+      WHERE ${inRange('p.key_id', idType)}
+    )`;
   const held = holds ? heldByName(l, { from: 'ledger' }) : 'false';
   const from = accounts ? l.from : withApi(l);
   const outcome = settledByItself(l, accounts ? undefined : 'false');
@@ -67,11 +71,18 @@ export function copyRange(l: LegacyFragments, { idType, holds, accounts = false 
       WHERE reason <> 'stay' OR (reason IS NULL AND held)
       RETURNING 1
     ), counted AS (
-      SELECT count(*) AS rows, count(*) FILTER (WHERE ${staysByItself(l)} AND NOT ${listed}) AS stayed,
-        count(*) FILTER (WHERE ${listed}) AS listed
-      FROM
-        ${withApi(l)}
-      WHERE ${inRange(l.id(), idType)} AND ${l.isPerApiKey()}
+      SELECT
+        count(*) AS rows,
+        count(*) FILTER (WHERE stays AND NOT listed) AS stayed,
+        count(*) FILTER (WHERE listed) AS listed
+      FROM (
+        SELECT
+          ${staysByItself(l)} AS stays,
+          ${listed} AS listed
+        FROM
+          ${withApi(l)}
+        WHERE ${inRange(l.id(), idType)} AND ${l.isPerApiKey()}
+      ) AS key
     )
     SELECT counted.rows, (SELECT count(*) FROM moved) AS moved, counted.stayed,
       counted.listed + (SELECT count(*) FROM excluded) AS excluded
@@ -83,6 +94,12 @@ export function copyStatement(l: LegacyFragments, idType: string): Statement {
   return {
     title: 'copy one range of keys ($1 < id <= $2) and account for each, one transaction a batch',
     text: copyRange(l, { idType, holds: true }),
-    variants: [copyRange(l, { idType, holds: false })],
+    variants: {
+      differ: 'the holds are left out where there are none',
+      texts: [copyRange(l, { idType, holds: false })],
+    },
   };
 }
+
+/** Sessions that planned their lookups on the empty table plan again: nothing else shows them that it grew. */
+export const analyze = ({ target }: LegacyFragments): string => `ANALYZE ${target}`;

@@ -1,6 +1,6 @@
 import { sqlStateOf } from '../../database/sqlstate.js';
 import { keyliftError, type KeyliftError } from '../../errors/keylift-error.js';
-import { Tries } from '../../database/retry.js';
+import { POLICIES, Tries } from '../../database/retry.js';
 import type { StageContext } from '../../run/context.js';
 import { connectionLoss, type ClaimedRange } from '../../run/events.js';
 import { feed } from '../../run/feed.js';
@@ -8,6 +8,7 @@ import { Pace } from '../../run/pace.js';
 import { Throttle, type Reason } from '../../run/throttle.js';
 import { pause } from '../../timing.js';
 import { runBatch } from './batch.js';
+import { analyze } from './copy-statements.js';
 import { consequenceOf, MAX_TRIES, noteFailure } from './failures.js';
 import { RANGE_KEYS } from './ranges.js';
 import { readSteering, reasonToWait, type Steering } from './reasons.js';
@@ -162,10 +163,14 @@ function textOf(consequence: 'smaller' | 'again', ranges: readonly ClaimedRange[
   return `a batch took too long and is tried again in ${ranges.length > 1 ? 'smaller parts' : 'halves'}`;
 }
 
-/** Fresh statistics, if they can be had at once: nothing waits for them, so they must not wait for anybody. */
+/** Fresh statistics, if no lock is in the way: nothing depends on them. */
 export async function analyzeTarget({ database, schema }: StageContext): Promise<void> {
   await database
-    .transaction((s) => s.query(`ANALYZE ${schema.legacy.target}`), { lockTimeoutMs: 500, retry: 'none' })
+    .transaction((s) => s.query(analyze(schema.legacy)), {
+      name: 'backfill: analyze the new table',
+      lockTimeoutMs: POLICIES.batch.lockTimeoutMs,
+      retry: 'none',
+    })
     .catch(() => undefined);
 }
 
@@ -186,7 +191,7 @@ async function openRanges({ database }: StageContext): Promise<OpenRanges> {
   });
 }
 
-/** What a run ends with when ranges are left. */
+/** The error of a run that leaves ranges for another one. */
 export function failedRanges(failed: readonly FailedRange[]): KeyliftError {
   const ranges = failed.map(
     (r) => `after ${r.after_id ?? 'the start'} up to ${r.upto_id} (SQLSTATE ${r.sqlstate ?? 'unknown'})`,

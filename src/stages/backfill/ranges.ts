@@ -25,10 +25,13 @@ export async function prepareRanges(context: StageContext): Promise<void> {
     },
   ];
   await fewAtOnce(searched ? [cutAndList] : [list, cutAndList], context.options.concurrency, (task) => task());
-  await context.database.transaction(async (session) => {
-    if (!searched) await session.query('UPDATE keylift.migration SET searched = true');
-    await session.query(RETRY_FAILED);
-  });
+  await context.database.transaction(
+    async (session) => {
+      if (!searched) await session.query('UPDATE keylift.migration SET searched = true');
+      await session.query(RETRY_FAILED);
+    },
+    { name: 'backfill: open failed ranges again' },
+  );
 }
 
 async function cut({ database, schema, options }: StageContext): Promise<void> {
@@ -40,13 +43,16 @@ async function cut({ database, schema, options }: StageContext): Promise<void> {
       );
       if (!done) await session.query(cutRanges(schema.legacy), [keys]);
     },
-    { retry: 'underLoad' },
+    { name: 'backfill: cut the keys into ranges', retry: 'underLoad' },
   );
 }
 
 async function search({ database, schema }: StageContext, list: typeof listDuplicates): Promise<void> {
-  await database.transaction(async (session) => {
-    await session.query(`SET LOCAL work_mem = '64MB'`);
-    await session.query(list(schema.legacy), [PAGE_KEYS]);
-  });
+  await database.transaction(
+    async (session) => {
+      await session.query(`SET LOCAL work_mem = '64MB'`);
+      await session.query(list(schema), [PAGE_KEYS]);
+    },
+    { name: 'backfill: list keys for later' },
+  );
 }

@@ -38,7 +38,7 @@ export async function reasonToWait(
   { legacy: l }: MappedSchema,
   steering: Steering,
 ): Promise<Reason> {
-  if (steering.paused) return { kind: 'paused', text: 'paused by an operator; keylift resume goes on' };
+  if (steering.paused) return { kind: 'paused', text: 'paused by an operator; to continue: keylift resume' };
   return database.readOnly(
     async (session) =>
       (await lagReason(session, steering.maxLag)) ??

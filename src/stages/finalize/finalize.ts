@@ -47,21 +47,27 @@ export async function finalize(context: StageContext): Promise<FinalizeReport> {
   await checkForeignKeys(database, schema);
   if (state.state === 'active') {
     await proveOrStop(context);
-    await database.transaction(async (session) => {
-      await moveTo(session, { state: 'finalizing' });
-      await recordEvent(session, { kind: 'finalize_started', runId: run.runId });
-    });
+    await database.transaction(
+      async (session) => {
+        await moveTo(session, { state: 'finalizing' });
+        await recordEvent(session, { kind: 'finalize_started', runId: run.runId });
+      },
+      { name: 'finalize: begin' },
+    );
   }
   emit({ kind: 'stage', stage: 'finalize' });
   const started = performance.now();
   await ddl.up(STEPS.finalize.slice(0, 1));
   await archiveAll(context);
   await takeMirrorAway(context);
-  await database.transaction(async (session) => {
-    const seconds = (performance.now() - started) / 1000;
-    await moveTo(session, { state: 'finalized', stage: 'finalize' }, { seconds });
-    await recordEvent(session, { kind: 'finalized', runId: run.runId });
-  });
+  await database.transaction(
+    async (session) => {
+      const seconds = (performance.now() - started) / 1000;
+      await moveTo(session, { state: 'finalized', stage: 'finalize' }, { seconds });
+      await recordEvent(session, { kind: 'finalized', runId: run.runId });
+    },
+    { name: 'finalize: complete' },
+  );
   return { state: 'finalized', archived: await countArchived(database, { ...state, state: 'finalized' }) };
 }
 
@@ -88,7 +94,7 @@ export async function purge({ database, run }: StageContext): Promise<FinalizeRe
       await moveTo(session, { state: 'purged' });
       await recordEvent(session, { kind: 'purged', runId: run.runId, facts: { archived } });
     },
-    { retry: 'underLoad', wholeTable: true },
+    { name: 'purge: empty the archive', retry: 'underLoad', wholeTable: true },
   );
   return { state: 'purged', archived };
 }
@@ -118,7 +124,7 @@ async function archiveAll(context: StageContext): Promise<void> {
   for (;;) {
     const page: Page = await database.transaction(
       (session, attempt) => archivePage(session, schema, { after, attempt }),
-      { retry: 'underLoad' },
+      { name: 'finalize: archive a page', retry: 'underLoad' },
     );
     archived += page.moved;
     if (page.moved > 0) emit({ kind: 'step', text: `archived ${counted(archived, 'per-API row')}`, rows: archived });

@@ -8,9 +8,11 @@ const PAGE_ENTRIES = 2_000;
 export const FEW_ENTRIES = 500;
 const MOST_ROUNDS = 20;
 
-const COUNT = 'SELECT count(*) AS entries FROM keylift.change_log';
+/** Counts the entries. */
+export const COUNT_ENTRIES = 'SELECT count(*) AS entries FROM keylift.change_log';
 
-const APPLY_PAGE = sql`
+/** Applies at most $1 entries. */
+export const APPLY_PAGE = sql`
   /* harden: apply a page of the change log */
   SELECT keylift.apply_change_log($1) AS entries`;
 
@@ -41,12 +43,12 @@ async function applyEntries(context: StageContext, entries: number): Promise<voi
 async function applyPage({ database }: StageContext): Promise<number> {
   return database.transaction(
     async (session) => Number((await session.one<{ entries: string }>(APPLY_PAGE, [PAGE_ENTRIES])).entries),
-    { retry: 'underLoad', asynchronousCommit: true },
+    { name: 'harden: apply a page of the change log', retry: 'underLoad', asynchronousCommit: true },
   );
 }
 
 async function count({ database }: StageContext): Promise<number> {
-  return Number((await database.readOnly((s) => s.one<{ entries: string }>(COUNT))).entries);
+  return Number((await database.readOnly((s) => s.one<{ entries: string }>(COUNT_ENTRIES))).entries);
 }
 
 /** The platform changes keys faster than they are settled. */

@@ -1,12 +1,13 @@
 import { sql } from '../../database/sql.js';
 import type { StageContext } from '../../run/context.js';
 
-const SETTLE_PAGE = sql`
+/** Decides the keys of page $1. */
+export const SETTLE_PAGE = sql`
   /* harden: decide a page of listed keys */
   SELECT keylift.settle_ids(ARRAY(SELECT key_id FROM keylift.listed_keys WHERE page = $1))`;
 
 /** The batches counted listed keys as excluded; this line of the ledger says what they are. */
-const takePage = (target: string): string => sql`
+export const takePage = (target: string): string => sql`
   /* harden: write a page of listed keys into the ledger */
   WITH page AS (
     DELETE FROM keylift.listed_keys WHERE page = $1 RETURNING key_id
@@ -34,7 +35,7 @@ export async function decideListedKeys(context: StageContext): Promise<void> {
         await session.query(SETTLE_PAGE, [page]);
         await session.query(takePage(schema.legacy.target), [page, run.runId]);
       },
-      { retry: 'underLoad', asynchronousCommit: true },
+      { name: 'harden: decide a page of listed keys', retry: 'underLoad', asynchronousCommit: true },
     );
     emit({ kind: 'step', text: `decided ${keys} duplicates and keys without an account`, rows: Number(keys) });
   }

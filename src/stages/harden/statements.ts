@@ -1,4 +1,4 @@
-import { sql, type Statement } from '../../database/sql.js';
+import { sql } from '../../database/sql.js';
 import type { LegacyFragments } from '../../mapping/fragments.js';
 
 /** At most so many keys are named. */
@@ -31,13 +31,3 @@ export const unfitKeys = (l: LegacyFragments): string => sql`
     OR NOT EXISTS (SELECT FROM ${l.accounts} o WHERE ${l.accountId()} = t.account_id)
   ORDER BY t.id
   LIMIT ${UNFIT_LISTED}`;
-
-/** What harden runs where an index or a constraint is refused. */
-export const hardenStatements = (l: LegacyFragments): Statement[] => [
-  { title: 'where the index is refused: find account keys with one token, to settle them', text: tokensOfSeveral(l) },
-  {
-    title: 'where a constraint is refused: find keys without their account, to settle them',
-    text: keysWithoutAccount(l),
-  },
-  { title: 'where a constraint is refused: name the native keys that do not fit', text: unfitKeys(l) },
-];

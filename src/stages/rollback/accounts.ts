@@ -20,14 +20,17 @@ export async function rollBackAccounts(context: StageContext, accountIds: string
   if (!isBegun(state)) return nothingToRollBack(database, schema);
   const before = await database.readOnly((s) => s.query<{ key_id: string }>(accountKeysOf(schema), [accountIds]));
   await catchUpAll(database, schema);
-  await database.transaction(async (session) => {
-    await holdByRollback(session, schema, accountIds);
-    await recordEvent(session, {
-      kind: 'accounts_rolled_back',
-      runId: run.runId,
-      facts: { accounts: accountIds.length },
-    });
-  });
+  await database.transaction(
+    async (session) => {
+      await holdByRollback(session, schema, accountIds);
+      await recordEvent(session, {
+        kind: 'accounts_rolled_back',
+        runId: run.runId,
+        facts: { accounts: accountIds.length },
+      });
+    },
+    { name: 'rollback of accounts: hold their keys' },
+  );
   const keys = await database.readOnly((s) => s.query<{ key_id: string }>(perApiKeysOf(schema), [accountIds]));
   await settleKeys(
     context,

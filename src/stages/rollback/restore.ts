@@ -17,11 +17,17 @@ export async function restoreArchive(context: StageContext): Promise<void> {
   const { database, schema, ddl, emit } = context;
   const { archive } = await database.readOnly((session) => readInstalled(session, schema.settings));
   if (!archive) return;
-  await database.transaction((session) => moveTo(session, { state: 'restoring' }));
+  await database.transaction((session) => moveTo(session, { state: 'restoring' }), {
+    name: 'rollback: begin to restore',
+  });
   // The mirror goes on first, so that a restored row follows its account key from its first moment.
   await ddl.down(STEPS.finalize.slice(1));
   await inPages(
-    (after) => database.transaction((session) => restorePage(session, schema, after), { retry: 'underLoad' }),
+    (after) =>
+      database.transaction((session) => restorePage(session, schema, after), {
+        name: 'rollback: restore a page of the archive',
+        retry: 'underLoad',
+      }),
     (restored) => {
       emit({ kind: 'step', text: `restored ${counted(restored, 'per-API row')}`, rows: restored });
     },

@@ -13,14 +13,13 @@ import type { MappedSchema } from '../../mapping/inspect.js';
 import { catchUpAll } from '../last-use.js';
 import type { StageContext } from '../../run/context.js';
 import { letMovedKeysGo } from '../../mirror/change-log.js';
-import { ON_PLATFORM_PATH } from '../../mirror/platform-path.js';
 import { MARK_WRITES_OF_STAGE } from '../../mirror/own-writes.js';
 import { BY_INDEX } from '../../database/by-index.js';
 import { applySwitch } from '../switch/rule.js';
 import { foreignKeysToTakeBack } from '../finalize/foreign-keys.js';
 import { inPages, type Page } from './pages.js';
 import { restoreArchive } from './restore.js';
-import { FORGET_MIGRATION, nativeKeys, PAGE, removePage } from './statements.js';
+import { FORGET_MIGRATION, nativeKeys, PAGE, removeCopiedKeys, removePage, vacuum } from './statements.js';
 
 /** A key born in Settings: it has no per-API home, so it is listed, kept, and goes on opening the store. */
 export interface BornKey {
@@ -60,22 +59,30 @@ export async function rollBack(context: StageContext): Promise<RollbackReport> {
   emit({ kind: 'stage', stage: 'rollback' });
   await restoreArchive(context);
   await checkForeignKeys(context);
-  await database.transaction(async (session) => {
-    await moveTo(session, { state: 'rolling_back' });
-    await recordEvent(session, { kind: 'rollback_started', runId: run.runId, facts: { stage: state.stage } });
-  });
+  await database.transaction(
+    async (session) => {
+      await moveTo(session, { state: 'rolling_back' });
+      await recordEvent(session, { kind: 'rollback_started', runId: run.runId, facts: { stage: state.stage } });
+    },
+    { name: 'rollback: begin' },
+  );
   const steps = await ddl.completed();
-  await database.transaction((session) => applySwitch(session, schema, { scope: { kind: 'all' }, back: true }));
+  await database.transaction((session) => applySwitch(session, schema, { scope: { kind: 'all' }, back: true }), {
+    name: 'rollback: switch all accounts back',
+  });
   emit({ kind: 'step', text: 'every account is answered by its per-API keys' });
   const removed = await emptyTarget(context, steps);
   await ddl.down(STEPS.harden);
   await ddl.down(STEPS.expand);
-  await database.transaction(async (session) => {
-    for (const statement of FORGET_MIGRATION) await session.query(statement);
-    await forgetSteering(session);
-    await moveTo(session, { state: 'rolled_back', stage: null });
-    await recordEvent(session, { kind: 'rolled_back', runId: run.runId, facts: { removed } });
-  });
+  await database.transaction(
+    async (session) => {
+      for (const statement of FORGET_MIGRATION) await session.query(statement);
+      await forgetSteering(session);
+      await moveTo(session, { state: 'rolled_back', stage: null });
+      await recordEvent(session, { kind: 'rolled_back', runId: run.runId, facts: { removed } });
+    },
+    { name: 'rollback: complete' },
+  );
   return { rolled_back: true, accounts: null, removed, born_in_settings: await bornKeys(database, schema) };
 }
 
@@ -100,7 +107,9 @@ async function emptyTarget(context: StageContext, steps: ReadonlySet<string>): P
   if (steps.has('09_mirror')) await catchUpAll(database, schema);
   const removed = steps.has('09_mirror') ? await removeMoved(context) : await removeCopied(context);
   // The step that drops the triggers looks through the table once more under a lock: leave it little to read.
-  await database.withSession((session) => session.query(`VACUUM ${schema.legacy.target}`)).catch(() => undefined);
+  await database
+    .withSession((session) => session.query(vacuum(schema)), { name: 'rollback: vacuum the new table' })
+    .catch(() => undefined);
   return removed;
 }
 
@@ -108,13 +117,9 @@ async function removeCopied({ database, schema, emit }: StageContext): Promise<n
   const removed = await database.transaction(
     async (session) => {
       await session.query(letMovedKeysGo().text);
-      return (
-        await session.query(
-          `DELETE FROM ${schema.legacy.target} WHERE origin_api_id IS NOT NULL AND ${ON_PLATFORM_PATH}`,
-        )
-      ).rowCount;
+      return (await session.query(removeCopiedKeys(schema))).rowCount;
     },
-    { retry: 'underLoad', asynchronousCommit: true },
+    { name: 'rollback: delete the copied account keys', retry: 'underLoad', asynchronousCommit: true },
   );
   emit({ kind: 'step', text: `took ${String(removed)} account keys back`, rows: removed });
   return removed;
@@ -129,7 +134,7 @@ async function removeMoved({ database, schema, emit }: StageContext): Promise<nu
           await session.query(`${MARK_WRITES_OF_STAGE}; ${BY_INDEX}`);
           return session.one<Page>(removePage(schema), [after, PAGE]);
         },
-        { asynchronousCommit: true, retry: 'underLoad' },
+        { name: 'rollback: delete a page of account keys', asynchronousCommit: true, retry: 'underLoad' },
       ),
     (removed) => {
       emit({ kind: 'step', text: `took ${counted(removed, 'account key')} back`, rows: removed });

@@ -46,12 +46,19 @@ export const removePage = ({ legacy: l, types }: MappedSchema): string => sql`
     LIMIT $2
   ), gone AS (
     DELETE FROM ${l.target} t
-    WHERE t.id IN (SELECT page.id FROM page) AND ${ON_PLATFORM_PATH}
+    WHERE t.id IN (SELECT page.id FROM page)
+      AND ${ON_PLATFORM_PATH}
     RETURNING 1
   )
   SELECT
     (SELECT count(*) FROM gone)::int AS keys,
     (SELECT page.id::text FROM page ORDER BY page.id DESC LIMIT 1) AS last`;
+
+/** Deletes all copied account keys, in a rollback before the mirror is on. */
+export const removeCopiedKeys = ({ legacy: l }: MappedSchema): string => sql`
+  DELETE FROM ${l.target}
+  WHERE origin_api_id IS NOT NULL
+    AND ${ON_PLATFORM_PATH}`;
 
 /** What the ledger knows of the keys. The batches stay, for the history. */
 export const FORGET_MIGRATION = [
@@ -82,3 +89,6 @@ export const nativeKeys = ({ legacy: l, types }: MappedSchema): string => sql`
   FROM ${l.target} t
   WHERE t.origin_api_id IS NULL
   ORDER BY t.id`;
+
+/** The step that drops the triggers reads the table once more under a lock; a vacuum leaves it little to read. */
+export const vacuum = ({ legacy: l }: MappedSchema): string => `VACUUM ${l.target}`;

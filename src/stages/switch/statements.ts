@@ -57,7 +57,7 @@ export const switchStatements = (schema: MappedSchema): Statement[] => [
   {
     title: 'switch all accounts, or a cohort',
     text: switchCohort({ back: false }),
-    variants: [switchCohort({ back: true })],
+    variants: { differ: 'the way back takes the cohort out', texts: [switchCohort({ back: true })] },
   },
   { title: 'accounts named before follow the cohort that contains them', text: FORGET_NAMED },
   { title: 'switch the accounts of a list', text: switchNamed(schema) },

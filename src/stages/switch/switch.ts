@@ -29,17 +29,20 @@ export interface SwitchOptions {
 export async function switchAccounts({ database, schema, run, order }: SwitchOptions): Promise<SwitchReport> {
   const state = requireAllowed(order.back ? 'switch --back' : 'switch', await database.readOnly(readState));
   if (!order.back) await catchUpAll(database, schema);
-  const mode = await database.transaction(async (session) => {
-    const now = await applySwitch(session, schema, order);
-    await recordEvent(session, {
-      kind: order.back ? 'switched_back' : 'switched',
-      runId: run.runId,
-      facts: { scope: scopeFacts(order), mode: now },
-    });
-    if (now === 'all' && state.stage === 'verify') await moveTo(session, { stage: 'switch' });
-    if (now !== 'all' && state.stage === 'switch') await moveTo(session, { stage: 'verify' });
-    return now;
-  });
+  const mode = await database.transaction(
+    async (session) => {
+      const now = await applySwitch(session, schema, order);
+      await recordEvent(session, {
+        kind: order.back ? 'switched_back' : 'switched',
+        runId: run.runId,
+        facts: { scope: scopeFacts(order), mode: now },
+      });
+      if (now === 'all' && state.stage === 'verify') await moveTo(session, { stage: 'switch' });
+      if (now !== 'all' && state.stage === 'switch') await moveTo(session, { stage: 'verify' });
+      return now;
+    },
+    { name: 'switch: change the rule' },
+  );
   if (order.back) await catchUpAll(database, schema);
   return { mode, accounts: await countSwitched(database, schema) };
 }

@@ -20,6 +20,7 @@ export async function proveAndKeep(
     onLag: (chunk, schema) => catchUpChunk(database, mapped, { chunk, schema }),
   });
   await database.transaction((session) => session.query(KEEP_PROOF, [runId, proof.ok, JSON.stringify(proof)]), {
+    name: 'verify: keep the proof',
     afterStop: true,
   });
   return proof;

@@ -28,7 +28,8 @@ async function lockOutcomes({ db }: Scenario, mode: string): Promise<() => Promi
 const sessionOfBatches = async ({ db }: Scenario): Promise<number | undefined> =>
   (
     await db.query<{ pid: number }>(
-      `select pid from pg_stat_activity where datname = current_database() and application_name = 'keylift-batches' and wait_event_type = 'Lock'`,
+      `select pid from pg_stat_activity where datname = current_database() and application_name = 'keylift-batches'
+        and wait_event_type = 'Lock'`,
     )
   )[0]?.pid;
 
@@ -102,7 +103,8 @@ describe('races: a writer and a batch of the backfill', () => {
     await batches.close();
     scenario = await starts.expanded();
     await scenario.db.query(
-      `insert into public.api_keys (id, account_id, api_id, name, token) values (35, 3, 2, 'early', '${tokenOf('early')}')`,
+      `insert into public.api_keys (id, account_id, api_id, name, token)
+        values (35, 3, 2, 'early', '${tokenOf('early')}')`,
     );
     batches = await Batches.prepare(scenario.db);
     await scenario.db.query(

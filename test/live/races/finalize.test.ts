@@ -120,7 +120,8 @@ async function begunFinalize({
 }): Promise<void> {
   await db.query(`
     create function keylift.test_halt() returns trigger language plpgsql as $$ begin
-      if current_setting('keylift.writer', true) like 'stage:%' then raise exception 'the server fails here'; end if; return null; end $$;
+      if current_setting('keylift.writer', true) like 'stage:%' then raise exception 'the server fails here'; end if;
+      return null; end $$;
     create trigger zz_halt after delete on public.api_keys for each statement execute function keylift.test_halt()`);
   expect((await run('finalize --yes')).exitCode).to.equal(1);
   await db.query('drop function keylift.test_halt() cascade');
@@ -132,8 +133,10 @@ async function duringPage(scenario: Scenario, command: string, sql: string): Pro
   await holder.run('select pg_advisory_lock(79)');
   await scenario.db.query(`
     create function keylift.test_halt() returns trigger language plpgsql as $$ begin
-      if current_setting('keylift.writer', true) like 'stage:%' then perform pg_advisory_xact_lock(79); end if; return null; end $$;
-    create trigger zz_halt after delete or insert on public.api_keys for each statement execute function keylift.test_halt()`);
+      if current_setting('keylift.writer', true) like 'stage:%' then perform pg_advisory_xact_lock(79); end if;
+      return null; end $$;
+    create trigger zz_halt after delete or insert on public.api_keys for each statement
+      execute function keylift.test_halt()`);
   const running = scenario.start(command);
   await keyliftWaitsFor(scenario.db, holder);
   const writer = await Session.open(scenario.db);

@@ -27,15 +27,20 @@ export const CHANGES: Record<string, string> = {
   revocation: `update public.api_keys set revoked_at = '${DAY}' where id = 30`,
   rename: `update public.api_keys set name = 'renamed' where id = 30`,
   'rotation of a token': `update public.api_keys set token = '${tokenOf('rotated')}' where id = 30`,
-  'swap of two tokens': `update public.api_keys set token = case id when 30 then '${tokenOf(20)}' else '${tokenOf(30)}' end where id in (20, 30)`,
+  'swap of two tokens': `update public.api_keys set token = case id when 30 then '${tokenOf(20)}' else '${tokenOf(30)}'
+    end where id in (20, 30)`,
   'step to a custom API': `update public.api_keys set api_id = 3 where id = 30`,
   'step into the store': `update public.api_keys set api_id = 2 where id = 50`,
   'change of account': `update public.api_keys set account_id = 2 where id = 30`,
   'new id': `update public.api_keys set id = 31 where id = 30`,
-  'insert inside the range': `insert into public.api_keys (id, account_id, api_id, name, token) values (35, 1, 2, 'new', '${tokenOf('new')}')`,
-  'insert ahead of all ranges': `insert into public.api_keys (id, account_id, api_id, name, token) values (1000, 1, 2, 'new', '${tokenOf('new')}')`,
-  'insert of a twin': `insert into public.api_keys (id, account_id, api_id, name, token) values (1000, 1, 2, 'twin', '${tokenOf(30)}')`,
-  "insert of another account's twin": `insert into public.api_keys (id, account_id, api_id, name, token) values (1000, 2, 2, 'twin', '${tokenOf(30)}')`,
+  'insert inside the range': `insert into public.api_keys (id, account_id, api_id, name, token)
+    values (35, 1, 2, 'new', '${tokenOf('new')}')`,
+  'insert ahead of all ranges': `insert into public.api_keys (id, account_id, api_id, name, token)
+    values (1000, 1, 2, 'new', '${tokenOf('new')}')`,
+  'insert of a twin': `insert into public.api_keys (id, account_id, api_id, name, token)
+    values (1000, 1, 2, 'twin', '${tokenOf(30)}')`,
+  "insert of another account's twin": `insert into public.api_keys (id, account_id, api_id, name, token)
+    values (1000, 2, 2, 'twin', '${tokenOf(30)}')`,
   'revocation of one twin': `update public.api_keys set revoked_at = '${DAY}' where id = 70`,
   'deletion of the twin that is kept': `delete from public.api_keys where id = 60`,
   'mending of an exception': `update public.api_keys set api_id = 1 where id = 90`,

@@ -48,9 +48,11 @@ describe('races: one key changed in both tables', () => {
     it(`key ${String(key)}: revoked in both tables at one moment`, async () => {
       scenario = await starts.migrated();
       await scenario.db.query(`
-        create function public.test_halt() returns trigger language plpgsql as $$ begin perform pg_advisory_xact_lock_shared(77); return null; end $$;
+        create function public.test_halt() returns trigger language plpgsql as $$
+          begin perform pg_advisory_xact_lock_shared(77); return null; end $$;
         create trigger aa_halt after update on public.api_keys for each statement execute function public.test_halt();
-        create trigger aa_halt after update on public.account_api_keys for each statement execute function public.test_halt()`);
+        create trigger aa_halt after update on public.account_api_keys for each statement
+          execute function public.test_halt()`);
       const holder = await Session.open(scenario.db);
       await holder.run('select pg_advisory_lock(77)');
       const [a, b] = [await Session.open(scenario.db), await Session.open(scenario.db)];
@@ -96,7 +98,8 @@ describe('races: a switch and writers', () => {
       const writer = await Session.open(scenario.db);
       await writer.run('begin');
       await writer.run(
-        `insert into public.api_keys (id, account_id, api_id, token, created_at) values (1000, 1, 2, '${tokenOf(30)}', null)`,
+        `insert into public.api_keys (id, account_id, api_id, token, created_at) values (1000, 1, 2, '${tokenOf(30)}',
+          null)`,
       );
       await scenario.must(`switch --yes${back === '' ? ' --all' : back}`); // waits for nobody
       await writer.run('commit');
@@ -107,7 +110,8 @@ describe('races: a switch and writers', () => {
   it('two writers that leave keys behind beside account keys, each in two steps, wait for nobody', async () => {
     scenario = await starts.migrated();
     const undated = (id: number, token: string) =>
-      `insert into public.api_keys (id, account_id, api_id, token, created_at) values (${String(id)}, 1, 2, '${tokenOf(token)}', null)`;
+      `insert into public.api_keys (id, account_id, api_id, token, created_at)
+        values (${String(id)}, 1, 2, '${tokenOf(token)}', null)`;
     const writers = [await Session.open(scenario.db), await Session.open(scenario.db)];
     for (const writer of writers) await writer.run('begin');
     // Each has set a key aside before either meets an account key's token.
@@ -122,7 +126,8 @@ describe('races: a switch and writers', () => {
     await assertSound(scenario, 'all');
     // Of a key with a date, or without its twin, nothing is left to look twice for.
     await scenario.db.query(
-      'update public.api_keys set created_at = now() where id = 2000; delete from public.account_api_keys where id = 20',
+      `update public.api_keys set created_at = now() where id = 2000;
+        delete from public.account_api_keys where id = 20`,
     );
     expect(await scenario.db.query('select key_id from keylift.overlaps')).to.deep.equal([]);
     await assertSound(scenario, 'all');

@@ -11,7 +11,8 @@ describe('races: twins made at one moment', () => {
 
   const insert = (id: number, { account = 1, api = 1, revoked = 'null', created = 'now()' } = {}) =>
     `insert into public.api_keys (id, account_id, api_id, name, token, revoked_at, created_at)
-     values (${String(id)}, ${String(account)}, ${String(api)}, 'twin', '${tokenOf('phantom')}', ${revoked}, ${created})`;
+     values (${String(id)}, ${String(account)}, ${String(api)}, 'twin', '${tokenOf('phantom')}', ${revoked},
+       ${created})`;
   const PAIRS: Record<string, [string, string]> = {
     'of one account': [insert(1001), insert(1002, { api: 2 })],
     'of two accounts': [insert(1001), insert(1002, { account: 2 })],
@@ -33,7 +34,8 @@ describe('races: twins made at one moment', () => {
           await a.run('begin');
           await a.run(one);
           await b.run('begin');
-          // From harden on the unique index orders account keys; before, and where one gets none, neither sees the other.
+          // From harden on the unique index orders account keys; before, and where one gets none, neither sees the
+          // other.
           const ordered = ['verify', 'switch'].includes(stage) && which !== 'one without a date';
           const second = ordered ? await b.startBlocked(other) : b.start(other);
           if (!ordered) expect(await second.end).to.equal('done');
@@ -140,7 +142,8 @@ describe('races: twins made at one moment', () => {
     scenario = await starts.migrated();
     const [a, b] = [await Session.open(scenario.db), await Session.open(scenario.db)];
     await scenario.db.query(`
-      create function public.test_halt() returns trigger language plpgsql as $$ begin perform pg_advisory_xact_lock_shared(77); return null; end $$;
+      create function public.test_halt() returns trigger language plpgsql as $$
+        begin perform pg_advisory_xact_lock_shared(77); return null; end $$;
       create trigger aa_halt after update on public.api_keys for each statement execute function public.test_halt()`);
     const holder = await Session.open(scenario.db);
     await holder.run('select pg_advisory_lock(77)');
@@ -160,7 +163,8 @@ describe('races: twins made at one moment', () => {
     await finish(scenario);
   });
 
-  // The one race that ends wrong: the older snapshot writes no row that the newer session wrote, so nothing turns it away.
+  // The one race that ends wrong: the older snapshot writes no row that the newer session wrote, so nothing turns it
+  // away.
   for (const [what, sql] of Object.entries({
     deletes: 'delete from public.api_keys where id = 30',
     revokes: `update public.api_keys set revoked_at = '${DAY}' where id = 30`,
@@ -170,7 +174,8 @@ describe('races: twins made at one moment', () => {
       const [older, newer] = [await Session.open(scenario.db), await Session.open(scenario.db)];
       await older.run('begin isolation level repeatable read; select 1');
       await newer.run(
-        `insert into public.api_keys (id, account_id, api_id, name, token, created_at) values (1000, 1, 2, 'twin', '${tokenOf(30)}', now())`,
+        `insert into public.api_keys (id, account_id, api_id, name, token, created_at)
+          values (1000, 1, 2, 'twin', '${tokenOf(30)}', now())`,
       );
       await older.run(`${sql}; commit`);
       await scenario.must('verify', 4);

@@ -24,7 +24,8 @@ const l = legacyFragments(DEFAULT_SETTINGS);
 const RUNS = 60;
 
 const nativeKeyHasToken = `EXISTS (SELECT FROM ${l.target} b WHERE b.token = ${l.token()} AND b.origin_api_id IS NULL)`;
-const tokenIsUnique = `NOT EXISTS (SELECT FROM ${l.keys} other WHERE other.token = ${l.token()} AND other.id <> ${l.id()})`;
+const tokenIsUnique = `NOT EXISTS (SELECT FROM ${l.keys} other WHERE other.token = ${l.token()}
+  AND other.id <> ${l.id()})`;
 
 const array = (values: readonly string[]): string => `'{${values.join(',')}}'::bigint[]`;
 const heldBy = ({ heldKeys, heldAccounts }: DrawnKeys): HoldsSource => ({
@@ -50,7 +51,8 @@ describe('a faster reading of the rules', () => {
   }
 
   /** The last use of a group matters for the key that moves. */
-  const columns = `key_id, outcome, reason, account_key_id, CASE WHEN outcome = 'move' THEN last_used_at END AS last_used_at`;
+  const columns =
+    'key_id, outcome, reason, account_key_id, ' + `CASE WHEN outcome = 'move' THEN last_used_at END AS last_used_at`;
 
   const reference = (options: Omit<VerdictOptions, 'rows'>): string =>
     `SELECT ${columns} FROM (${verdicts(l, { ...options, rows: 'true' })}) v`;
@@ -81,20 +83,21 @@ describe('a faster reading of the rules', () => {
     );
   }
 
-  for (const [title, tokenIndexed] of [
+  for (const [title, tokensSorted] of [
     ['found by an index', true],
     ['found by a scan', false],
   ] as const) {
     it(`splits the rows in two, repeated tokens ${title}`, async () => {
       await holds(async (drawn) => {
         const options = { holds: heldBy(drawn), takenElsewhere: nativeKeyHasToken };
-        const rows = hasTokenIn(l, { tokens: repeatedTokens(l, l.target), tokenIndexed });
+        const rows = hasTokenIn(l, { tokens: repeatedTokens(l, l.target), tokensSorted });
         expect(
           await differences(
             `SELECT key_id, coalesce(reason, outcome) FROM (${reference(options)}) v`,
             `SELECT key_id, coalesce(reason, outcome) FROM (${verdicts(l, { ...options, rows })}) v
              UNION ALL
-             SELECT ${l.id()}, ${outcomeOfSingleRow(l, { holds: options.holds })} FROM ${l.from} WHERE NOT coalesce(${rows}, false)`,
+             SELECT ${l.id()}, ${outcomeOfSingleRow(l, { holds: options.holds })} FROM ${l.from}
+               WHERE NOT coalesce(${rows}, false)`,
           ),
         ).to.deep.equal([]);
       });
@@ -126,8 +129,10 @@ describe('a faster reading of the rules', () => {
       const options = { holds: heldBy(drawn) };
       expect(
         await differences(
-          `SELECT key_id FROM (${reference(options)}) v WHERE outcome = 'move' AND key_id IN (SELECT ${l.id()} FROM ${l.keys} k WHERE ${tokenIsUnique})`,
-          `SELECT ${l.id()} FROM ${l.from} WHERE ${[l.accountId() + ' IS NOT NULL', tokenIsUnique, ...singleRowMoves(l, options.holds)].join(' AND ')}`,
+          `SELECT key_id FROM (${reference(options)}) v WHERE outcome = 'move' AND key_id IN (SELECT ${l.id()}
+            FROM ${l.keys} k WHERE ${tokenIsUnique})`,
+          `SELECT ${l.id()} FROM ${l.from}
+            WHERE ${[l.accountId() + ' IS NOT NULL', tokenIsUnique, ...singleRowMoves(l, options.holds)].join(' AND ')}`,
         ),
       ).to.deep.equal([]);
     });

@@ -63,7 +63,8 @@ async function changeLegacy(shop: ShapeWorld, next: () => string): Promise<void>
 async function insertCopy(shop: ShapeWorld, { of, token }: { of: string; token?: string }): Promise<void> {
   const { db } = shop.scenario;
   const columns = await db.query<{ name: string; own: boolean }>(`
-    select quote_ident(attname) as name, attgenerated <> '' or attidentity <> '' or (atthasdef and attname not in ('mode', 'active')) as own
+    select quote_ident(attname) as name, attgenerated <> '' or attidentity <> '' or (atthasdef
+      and attname not in ('mode', 'active')) as own
     from pg_attribute where attrelid = ${literal(shop.keys)}::regclass and attnum > 0 and not attisdropped`);
   const value = (name: string): string => {
     if (name === shop.id.replace(/^"(\w+)"$/, '$1') || name === shop.id) return shop.shape.newId ?? name;
@@ -73,7 +74,8 @@ async function insertCopy(shop: ShapeWorld, { of, token }: { of: string; token?:
   };
   const copied = columns.filter(({ own }) => !own).map(({ name }) => name);
   await db.query(
-    `insert into ${shop.keys} (${copied.join(', ')}) select ${copied.map(value).join(', ')} from ${shop.keys} where ${of}`,
+    `insert into ${shop.keys} (${copied.join(', ')}) select ${copied.map(value).join(', ')} from ${shop.keys}
+      where ${of}`,
   );
 }
 

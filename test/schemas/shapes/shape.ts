@@ -17,7 +17,10 @@ export interface Shape {
   };
   /** The shape read by hand: what the rules are about, from the shape's own tables. */
   plain: {
-    /** id, account, api, token (as stored), created_at, revoked_at, expires_at (null where there is no such thing), alive. */
+    /**
+     * id, account, api, token (as stored), created_at, revoked_at, expires_at (null where there is no such thing),
+     * alive.
+     */
     keys: string;
     /** id, kind. */
     apis: string;

@@ -22,7 +22,9 @@ const SEED: Seed = {
 
 const asText = (value: string): string => `(${value})::text`;
 
-/** A migration of one shape: its own tables, its own configuration in the working folder, the model to hold it against. */
+/**
+ * A migration of one shape: its own tables, its own configuration in the working folder, the model to hold it against.
+ */
 export class ShapeWorld {
   /** Quoted names. */
   readonly keys: string;
@@ -48,7 +50,12 @@ export class ShapeWorld {
   static async of(shape: Shape): Promise<ShapeWorld> {
     const scenario = await Scenario.of(SEED);
     await scenario.db.query(
-      `create schema seed; ${['accounts', 'apis', 'api_keys'].map((t) => `alter table public.${t} set schema seed`).join(';')}`,
+      `create schema seed; ${['accounts', 'apis', 'api_keys']
+        .map(
+          (t) => `alter table public.${t}
+        set schema seed`,
+        )
+        .join(';')}`,
     );
     await scenario.db.query(shape.tables);
     await scenario.file('keylift.config.json', JSON.stringify(shape.config));
@@ -71,16 +78,20 @@ export class ShapeWorld {
     const { db } = this.scenario;
     const { plain } = this.shape;
     const keys = await db.query<{ place: string } & Omit<World['keys'][number], 'place'>>(`
-      select ${this.idText('p.id')} as id, ${this.idText('p.account')} as account, ${this.idText('p.api')} as api, ${this.tokenText('p.token')} as token, p.alive,
-        p.expires_at::text as expiry, row_number() over (order by p.created_at, p.id) as place, p.created_at is not null as dated from (${plain.keys}) p order by p.id`);
+      select ${this.idText('p.id')} as id, ${this.idText('p.account')} as account, ${this.idText('p.api')} as api,
+        ${this.tokenText('p.token')} as token, p.alive,
+        p.expires_at::text as expiry, row_number() over (order by p.created_at, p.id) as place,
+          p.created_at is not null as dated from (${plain.keys}) p order by p.id`);
     const apis = await db.query<{ id: string; kind: 'store' | 'custom' }>(
       `select ${this.idText('p.id')} as id, p.kind from (${plain.apis}) p`,
     );
     const accounts = await db.query<{ id: string }>(`select ${this.idText('p.id')} as id from (${plain.accounts}) p`);
     const born = await db.query<
       World['born'][number]
-    >(`select ${this.idText('t.id')} as id, ${this.idText('t.account_id')} as account, ${this.tokenText('t.token')} as token,
-      t.revoked_at is null and (t.expires_at is null or t.expires_at > now()) as alive from ${this.target} t where t.origin_api_id is null`);
+    >(`select ${this.idText('t.id')} as id, ${this.idText('t.account_id')} as account,
+      ${this.tokenText('t.token')} as token,
+      t.revoked_at is null and (t.expires_at is null or t.expires_at > now()) as alive from ${this.target} t
+        where t.origin_api_id is null`);
     return {
       keys: keys.map((key) => ({ ...key, place: Number(key.place) })),
       apis: new Map(apis.map(({ id, kind }) => [id, kind])),
@@ -100,7 +111,8 @@ export class ShapeWorld {
     const wanted = Object.entries(columns).filter(([, legacy]) => typeof legacy === 'string');
     const rows = await this.scenario.db.query<{ column: string; type: string; wanted: string }>(
       `
-      select t.attname as column, concat_ws(' ', format_type(t.atttypid, t.atttypmod), t.attcollation) as type, concat_ws(' ', format_type(k.atttypid, k.atttypmod), k.attcollation) as wanted
+      select t.attname as column, concat_ws(' ', format_type(t.atttypid, t.atttypmod), t.attcollation) as type,
+        concat_ws(' ', format_type(k.atttypid, k.atttypmod), k.attcollation) as wanted
       from unnest($1::text[], $2::text[]) as given (target, legacy)
         join pg_attribute t on t.attrelid = ${literal(this.target)}::regclass and t.attname = given.target
         join pg_attribute k on k.attrelid = ${literal(this.keys)}::regclass and k.attname = given.legacy`,
@@ -117,8 +129,10 @@ export class ShapeWorld {
     const carried = ((this.shape.config.legacy.keys.carry ?? []) as string[]).map(quoteIdentifier);
     const name = this.column('name');
     const rows = await this.scenario.db.query(`
-      select t.id, row(${[...fields.map((f) => `t.${f}`), ...carried.map((c) => `t.${c}`)].join(', ')})::text as target from ${this.target} t
-        join (select p.*, p.account as account_id, p.api as origin_api_id from (${this.shape.plain.keys}) p) p on p.id = t.id join ${this.keys} k on k.${this.id} = t.id
+      select t.id, row(${[...fields.map((f) => `t.${f}`), ...carried.map((c) => `t.${c}`)].join(', ')})::text as target
+        from ${this.target} t
+        join (select p.*, p.account as account_id, p.api as origin_api_id
+          from (${this.shape.plain.keys}) p) p on p.id = t.id join ${this.keys} k on k.${this.id} = t.id
       where t.origin_api_id is not null and (
         ${fields.map((f) => `t.${f}::text collate "C" is distinct from p.${f}::text collate "C"`).join(' or ')}
         ${name === null ? '' : `or t.name::text collate "C" is distinct from k.${name}::text collate "C"`}
@@ -138,8 +152,10 @@ export class ShapeWorld {
         [id, judged.outcome, 'reason' in judged ? judged.reason : '', 'into' in judged ? judged.into : ''].join(' '),
       );
     const found = await scenario.db.query<{ row: string }>(`
-      select concat_ws(' ', ${this.idText('id')}, 'move', '', '') as row from ${this.target} where origin_api_id is not null
-      union all select concat_ws(' ', ${this.idText('key_id')}, outcome, coalesce(reason, ''), coalesce(${this.idText('account_key_id')}, '')) from keylift.outcomes`);
+      select concat_ws(' ', ${this.idText('id')}, 'move', '', '') as row from ${this.target}
+        where origin_api_id is not null
+      union all select concat_ws(' ', ${this.idText('key_id')}, outcome, coalesce(reason, ''),
+        coalesce(${this.idText('account_key_id')}, '')) from keylift.outcomes`);
     expect(found.map(({ row }) => row).sort()).to.deep.equal(expected.sort());
   }
 
@@ -169,7 +185,8 @@ export class ShapeWorld {
 
   async authorize(): Promise<Record<string, unknown>> {
     return this.said(
-      `select ${this.idText('f.key_id')} as key_id, ${this.idText('f.account_id')} as account_id, f.source from keylift.authorize(t.token, a.id) f`,
+      `select ${this.idText('f.key_id')} as key_id, ${this.idText('f.account_id')} as account_id, f.source
+        from keylift.authorize(t.token, a.id) f`,
     );
   }
 
@@ -181,14 +198,17 @@ export class ShapeWorld {
       ...(this.mapped('expiresAt') === null ? [] : [`(${name('expiresAt')} is null or ${name('expiresAt')} > now())`]),
     ];
     return this.said(`
-      select ${this.idText(`v.${this.id}`)} as key_id, ${this.idText(name('account'))} as account_id from keylift.per_api_keys v
-      where ${[`${name('token')} = t.token`, `${name('api')} = a.id`, ...dates].join(' and ')} order by ${name('createdAt')}, v.${this.id} limit 1`);
+      select ${this.idText(`v.${this.id}`)} as key_id, ${this.idText(name('account'))} as account_id
+        from keylift.per_api_keys v
+      where ${[`${name('token')} = t.token`, `${name('api')} = a.id`, ...dates].join(' and ')}
+        order by ${name('createdAt')}, v.${this.id} limit 1`);
   }
 
   private async said(question: string): Promise<Record<string, unknown>> {
     const rows = await this.scenario.db.query<{ pair: string; said: unknown }>(`
       select ${this.tokenText('t.token')} || ' at ' || ${this.idText('a.id')} as pair, row_to_json(s) as said
-      from (select distinct token from (select p.token from (${this.shape.plain.keys}) p union all select k.token from ${this.target} k) k where token is not null and length(token) > 0) t
+      from (select distinct token from (select p.token from (${this.shape.plain.keys}) p union all select k.token
+        from ${this.target} k) k where token is not null and length(token) > 0) t
       cross join (${this.shape.plain.apis}) a cross join lateral (${question}) s`);
     expect(new Set(rows.map(({ pair }) => pair)).size, 'one answer at most').to.equal(rows.length);
     return Object.fromEntries(rows.map(({ pair, said }) => [pair, said] as const).sort(byKey));

@@ -1,28 +1,28 @@
-import { ALL_STEPS } from '../../migrations/index.js';
-import { parseTableName } from '../config/identifiers.js';
-import { version } from '../config/package-root.js';
-import type { Settings } from '../config/settings.js';
-import type { Database } from '../database/connect.js';
-import type { Place } from '../database/place.js';
-import { isPermission } from '../database/sqlstate.js';
-import type { ReadSession } from '../database/session.js';
-import { readInstalled } from '../ledger/installed.js';
-import { laterVersion, type LaterVersion } from '../ledger/later-version.js';
-import { idFaults } from '../mapping/id-is-token.js';
-import { legacyFragments } from '../mapping/fragments.js';
-import { inspectLegacy } from '../mapping/inspect.js';
-import type { MappingFault } from '../mapping/mapping-fault.js';
-import { mappingFaults } from '../mapping/mapping-faults.js';
-import type { Refusal } from '../preflight/gate.js';
-import { leftovers, rights } from '../preflight/gates.js';
-import { refusalsOf } from '../preflight/surroundings.js';
-import { accountType, mappedTable, SECTIONS } from '../preflight/tables.js';
-import type { Finding } from '../surroundings/finding.js';
-import { findingsOf } from '../surroundings/findings.js';
-import { readSurroundings } from '../surroundings/read.js';
-import { doubtsAbout, type Note } from './doubts.js';
+import { ALL_STEPS } from '../../../migrations/index.js';
+import { parseTableName } from '../../config/identifiers.js';
+import { version } from '../../config/package-root.js';
+import type { Settings } from '../../config/settings.js';
+import type { Database } from '../../database/connect.js';
+import type { Place } from '../../database/place.js';
+import { isPermission } from '../../database/sqlstate.js';
+import type { ReadSession } from '../../database/session.js';
+import { readInstalled } from '../../ledger/installed.js';
+import { laterVersion, type LaterVersion } from '../../ledger/later-version.js';
+import { idFaults } from '../../mapping/id-is-token.js';
+import { legacyFragments } from '../../mapping/fragments.js';
+import { inspectLegacy } from '../../mapping/inspect.js';
+import type { MappingFault } from '../../mapping/mapping-fault.js';
+import { mappingFaults } from '../../mapping/mapping-faults.js';
+import type { Refusal } from '../../preflight/gate.js';
+import { leftovers, rights } from '../../preflight/gates.js';
+import { refusalsOf } from '../../preflight/surroundings.js';
+import { accountType, mappedTable, SECTIONS } from '../../preflight/tables.js';
+import type { Finding } from '../../surroundings/finding.js';
+import { findingsOf } from '../../surroundings/findings.js';
+import { readSurroundings } from '../../surroundings/read.js';
+import { notesOn, type Note } from './notes.js';
 
-/** Something that `migrate` would stumble over, with the key of the configuration it is about. */
+/** A fault that would stop `migrate`, with its configuration key. */
 export interface CheckFault {
   at: string;
   kind:
@@ -40,16 +40,16 @@ export interface CheckFault {
     | 'ledger';
   problem: string;
   did_you_mean: string | null;
-  /** Where in an expression the server found it. */
+  /** The position in an expression. */
   place: Place | null;
-  /** What to do, where the problem does not say so itself. */
+  /** What to do, where the problem does not say it. */
   way_out: string | null;
 }
 
 /** What `check --json` prints. */
 export interface CheckReport {
   ok: boolean;
-  /** The file the settings came from; null: the default. */
+  /** The file of the settings; null for the default. */
   config: string | null;
   faults: CheckFault[];
   notes: Note[];
@@ -57,7 +57,7 @@ export interface CheckReport {
   surroundings: Finding[];
 }
 
-/** Holds a configuration against a live database: all that does not fit, at once. Reads the catalog, and writes nothing. */
+/** Finds everything in a configuration that does not fit a live database. Reads the catalog and writes nothing. */
 export async function checkConfiguration(
   database: Database,
   { settings, configFile }: { settings: Settings; configFile: string | undefined },
@@ -68,11 +68,11 @@ export async function checkConfiguration(
       const surroundings = findingsOf(await readSurroundings(session, settings), settings);
       const mapping = (await mappingFaults(session, settings)).map(ofMapping);
       const missing = mapping.filter(({ kind }) => kind === 'table').map(({ at }) => at);
-      const gates = await tableFaults(session, settings, { missing, spoilt: mapping.map(({ at }) => at) });
+      const gates = await tableFaults(session, settings, { missing, faulty: mapping.map(({ at }) => at) });
       const found = [...later, ...mapping, ...gates, ...(await targetFaults(session, settings))];
       if (found.some(({ kind }) => kind !== 'rights' && kind !== 'target' && kind !== 'unique_key'))
         return { faults: found, notes: [], surroundings };
-      const whole = await ofTheWhole(session, settings);
+      const whole = await checkWhole(session, settings);
       const refused = whole.fresh ? refusalsOf(surroundings, 'expand').map(faultOf('legacy.keys.table')) : [];
       return { faults: [...found, ...whole.faults, ...refused], notes: whole.notes, surroundings };
     },
@@ -126,32 +126,32 @@ const faultOf =
     way_out: refusal.wayOut,
   });
 
-/** Gates that look at tables rather than at rows can be asked about each table that is there. */
+/** The gates about single tables, for each table that exists. */
 async function tableFaults(
   session: ReadSession,
   settings: Settings,
-  { missing, spoilt }: { missing: readonly string[]; spoilt: readonly string[] },
+  { missing, faulty }: { missing: readonly string[]; faulty: readonly string[] },
 ): Promise<CheckFault[]> {
-  const world = { session, schema: { settings, legacy: legacyFragments(settings) } };
+  const input = { session, schema: { settings, legacy: legacyFragments(settings) } };
   const faults: CheckFault[] = [];
   for (const section of SECTIONS) {
-    if (missing.includes(`legacy.${section}.table`) || spoilt.includes(`legacy.${section}.id`)) continue;
+    if (missing.includes(`legacy.${section}.table`) || faulty.includes(`legacy.${section}.id`)) continue;
     faults.push(
-      ...(await unlessForbidden(session, () => mappedTable(world, section))).map(faultOf(`legacy.${section}.table`)),
+      ...(await orRightsFault(session, () => mappedTable(input, section))).map(faultOf(`legacy.${section}.table`)),
     );
   }
   if (missing.length > 0 || (await schemaOfTarget(session, settings)) === null) return faults;
-  return [...faults, ...(await unlessForbidden(session, () => rights(world))).map(faultOf('legacy'))];
+  return [...faults, ...(await orRightsFault(session, () => rights(input))).map(faultOf('legacy'))];
 }
 
-/** A schema that this role may not even look into. */
-async function unlessForbidden(session: ReadSession, ask: () => Promise<Refusal[]>): Promise<Refusal[]> {
-  await session.query('SAVEPOINT keylift_question');
+/** Checks a table. A schema that this role may not use is a fault. */
+async function orRightsFault(session: ReadSession, gate: () => Promise<Refusal[]>): Promise<Refusal[]> {
+  await session.query('SAVEPOINT keylift_check');
   try {
-    return await ask();
+    return await gate();
   } catch (error) {
     if (!isPermission(error)) throw error;
-    await session.query('ROLLBACK TO SAVEPOINT keylift_question');
+    await session.query('ROLLBACK TO SAVEPOINT keylift_check');
     return [
       {
         gate: 'rights',
@@ -186,8 +186,8 @@ async function targetFaults(session: ReadSession, settings: Settings): Promise<C
   ];
 }
 
-/** What can be asked once every name and type is right. */
-async function ofTheWhole(
+/** The checks that need a mapping without faults in names and types. */
+async function checkWhole(
   session: ReadSession,
   settings: Settings,
 ): Promise<{ faults: CheckFault[]; notes: Note[]; fresh: boolean }> {
@@ -196,16 +196,16 @@ async function ofTheWhole(
     const schema = await inspectLegacy(session, settings);
     await session.query(`SET LOCAL search_path = ${schema.searchPath}`);
     const installed = await readInstalled(session, settings);
-    const world = { session, schema, host: '', installed };
-    // Under a migration the new table and the triggers are keylift's own.
+    const input = { session, schema, host: '', installed };
+    // During a migration the new table and the triggers belong to keylift.
     const fresh = installed.state === null;
-    const faults = [...(await accountType(world)), ...(fresh ? await leftovers(world) : [])];
+    const faults = [...(await accountType(input)), ...(fresh ? await leftovers(input) : [])];
     return {
       faults: [
         ...(await idFaults(session, schema)).map(ofMapping),
         ...faults.map((refusal) => faultOf(refusal.gate === 'target' ? 'target.table' : 'legacy.keys.table')(refusal)),
       ],
-      notes: await doubtsAbout(session, schema),
+      notes: await notesOn(session, schema),
       fresh,
     };
   } catch (error) {

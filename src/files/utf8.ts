@@ -1,9 +1,9 @@
-/** A file's text, or what is wrong with its bytes, as the rest of a sentence: `holds a NUL byte (byte 15)`. */
+/** The text of a file, or a fault of its bytes as the end of a sentence: `holds a NUL byte (byte 15)`. */
 export type TextOfBytes = { text: string; fault?: undefined } | { text?: undefined; fault: string };
 
-/** Strict UTF-8 without NUL. A byte order mark, as spreadsheets and some editors write it, is not part of the text. */
+/** Decodes strict UTF-8 without NUL. Removes a byte order mark, which spreadsheets and some editors write. */
 export function decodeUtf8(bytes: Uint8Array): TextOfBytes {
-  // A spreadsheet's "Unicode text"; every other one of its bytes is NUL, which would be the lesser news.
+  // Spreadsheets call this "Unicode text". Checked first, because it also contains NUL bytes.
   if ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff))
     return { fault: 'is UTF-16; save it as UTF-8' };
   const nul = bytes.indexOf(0);

@@ -1,35 +1,36 @@
-import { quoteIdentifier } from '../config/identifiers.js';
-import { parseSettings } from '../config/parse.js';
-import type { Database } from '../database/connect.js';
-import type { ReadSession } from '../database/session.js';
-import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
-import { faultLine } from '../mapping/mapping-fault.js';
-import { mappingFaults } from '../mapping/mapping-faults.js';
+import { quoteIdentifier } from '../../config/identifiers.js';
+import { parseSettings } from '../../config/parse.js';
+import type { Database } from '../../database/connect.js';
+import { sql } from '../../database/sql.js';
+import type { ReadSession } from '../../database/session.js';
+import { keyliftError, type KeyliftError } from '../../errors/keylift-error.js';
+import { faultLine } from '../../mapping/mapping-fault.js';
+import { mappingFaults } from '../../mapping/mapping-faults.js';
 import { readCatalog, type Column, type Table } from './catalog.js';
 import type { Draft } from './draft.js';
 import { guessConfiguration } from './guess.js';
 
-/** Rows of a table of APIs, of which there are few: more than this is not looked through for its kinds. */
+/** Rows of the table of APIs that keylift reads to find its kinds. */
 const MOST_ROWS = 100_000;
 const MOST_VALUES = 50;
 
 /**
- * A first configuration for this database, from its catalog and the kinds of its APIs. Writes nothing.
+ * Drafts a first configuration from the catalog of a database and the kinds of its APIs. Writes nothing.
  *
- * @throws `no_key_table` where no table looks as if it held API keys
+ * @throws `no_key_table` where no table looks like a table of API keys
  */
 export async function draftConfiguration(database: Database): Promise<Draft> {
   return database.readOnly(async (session) => {
     const tables = await readCatalog(session);
     const draft = await guessConfiguration(tables, (table, column) => valuesOf(session, { table, column }));
     if (draft === null) throw noKeyTable(tables);
-    // What is written must be what could be read back.
+    // The draft must be a valid configuration.
     parseSettings(JSON.stringify(draft.settings), { file: 'the draft' });
     const faults = await mappingFaults(session, draft.settings);
     const notes = faults.map((fault) => ({
       at: fault.at,
       kind: 'doubt' as const,
-      note: `to be mended first: ${faultLine(fault).slice(fault.at.length + 2)}`,
+      note: `correct this first: ${faultLine(fault).slice(fault.at.length + 2)}`,
     }));
     return { settings: draft.settings, notes: [...draft.notes, ...notes] };
   });
@@ -43,8 +44,10 @@ async function valuesOf(session: ReadSession, { table, column }: { table: Table;
   if (!readable) return [];
   const name = quoteIdentifier(column.name);
   const { rows } = await session.query<{ value: string }>(
-    `SELECT DISTINCT value FROM (SELECT ${name}::text AS value FROM ${table.written} WHERE ${name} IS NOT NULL LIMIT ${String(MOST_ROWS)}) seen
-     ORDER BY value LIMIT ${String(MOST_VALUES)}`,
+    sql`
+      SELECT DISTINCT value
+      FROM (SELECT ${name}::text AS value FROM ${table.written} WHERE ${name} IS NOT NULL LIMIT ${MOST_ROWS}) v
+      ORDER BY value LIMIT ${MOST_VALUES}`,
   );
   return rows.map(({ value }) => value).filter((value) => value.length <= 100);
 }

@@ -1,9 +1,9 @@
 import type { Column } from './catalog.js';
 
-/** Case, `_` and `-` tell no two names apart. */
+/** A name without case, `_` and `-`. */
 export const plain = (name: string): string => name.toLowerCase().replace(/[^\p{L}\p{N}]/gu, '');
 
-/** `api_keys` and `ApiKey` are one word; so are `companies` and `company`. */
+/** Makes `api_keys` equal to `ApiKey`, and `companies` to `company`. */
 export const singular = (name: string): string =>
   plain(name)
     .replace(/ies$/, 'y')
@@ -21,7 +21,7 @@ export const KEY_TABLES: Patterns = [
   /token$/,
 ];
 
-/** Tables of secrets that open no API. */
+/** Tables of secrets that do not open APIs. */
 export const OTHER_SECRETS =
   /session|refresh|reset|verif|csrf|oauth|invit|magic|device|webhook|signing|encryption|idempotency/;
 
@@ -64,7 +64,7 @@ export const DATES: Record<'createdAt' | 'lastUsedAt' | 'revokedAt' | 'expiresAt
   ],
 };
 
-/** Flags that say dead, and those that say alive. */
+/** Flags of dead keys, and flags of living keys. */
 export const DEAD_FLAGS: Patterns = [/^(is)?(revoked|disabled|deleted|blocked|inactive|archived)$/];
 export const LIVE_FLAGS: Patterns = [/^(is)?(active|enabled|valid|live)$/];
 export const CHANGED: Patterns = [
@@ -86,10 +86,10 @@ export const RELATIONS: Record<'accounts' | 'apis', { tables: Patterns; columns:
   apis: { tables: inTurn(API, (word) => `^(store)?${word}$`), columns: inTurn(API, (word) => `^${word}${REFERENCE}$`) },
 };
 
-/** Whose something is, in the column's name alone. */
+/** Columns that name an owner. */
 export const OWNERS = new RegExp(`^(${ACCOUNT})+${REFERENCE}$`);
 
-/** Who did something to a row is not whom it belongs to. */
+/** Columns that name who changed a row, not who owns it. */
 export const ACTORS = /(created|updated|revoked|deleted|modified|granted|approved|issued|last)\w*by/;
 
 export const SLUGS: Patterns = [/^slug$/, /^(url)?path$/, /^(code|identifier|handle|key)$/, /^name$/];
@@ -104,14 +104,17 @@ export const ACCOUNT_NAMES: Patterns = [
 export const STORE_FLAGS: Patterns = [/^(is)?(instore|listed|published|public|shared|global|official|store)$/];
 export const CUSTOM_FLAGS: Patterns = [/^(is)?(custom|private|internal|hidden)$/];
 export const STORE_KINDS: Patterns = [/^(kind|type|visibility|listing|availability|category|source|origin|scope)$/];
-export const STORE_VALUES =
-  /^(in.?)?(store|public|shared|global|market(place)?|catalog(ue)?|standard|built.?in|official|off.?the.?shelf|published|listed)$/i;
+const STORE_WORDS =
+  'store|public|shared|global|market(place)?|catalog(ue)?|standard|built.?in|official|off.?the.?shelf|published|listed';
+export const STORE_VALUES = new RegExp(`^(in.?)?(${STORE_WORDS})$`, 'i');
 
-/** What a key has beside its token that Settings will want. */
-export const CARRIED =
-  /secret|hash|digest|prefix|suffix|hint|salt|last(four|4)|masked|encrypted|scopes?$|permission|quota|ratelimit|allowedips|metadata/;
+/** Further columns of a key that Settings probably shows. */
+export const CARRIED = new RegExp(
+  'secret|hash|digest|prefix|suffix|hint|salt|last(four|4)|masked|encrypted|' +
+    'scopes?$|permission|quota|ratelimit|allowedips|metadata',
+);
 
-/** Columns whose plain name fits, the best pattern's first. */
+/** Columns whose plain name matches, those of the best pattern first. */
 export function matching(
   columns: readonly Column[],
   patterns: Patterns,
@@ -122,7 +125,7 @@ export function matching(
     .filter((column, at, all) => all.indexOf(column) === at);
 }
 
-/** The place of the first pattern that fits, or undefined. */
+/** The position of the first pattern that matches, or undefined. */
 export function rank(word: string, patterns: Patterns): number | undefined {
   const at = patterns.findIndex((pattern) => pattern.test(word));
   return at === -1 ? undefined : at;

@@ -10,8 +10,8 @@ export interface ListedKey {
   revoked: string | null;
 }
 
-/** Who answers at one door, a key's token at one API: `account`, `per_api`, or nobody. */
-export interface Door {
+/** What a key's token opens at one API: the account and its source (`account`, `per_api`), or null for nothing. */
+export interface Access {
   key_id: string;
   key: string;
   api: string;
@@ -47,7 +47,7 @@ export async function settingsPage(session: ReadSession, account: string): Promi
   return rows;
 }
 
-/** What an old gateway asks: a living row with this token and this API. Written from the contract, not from src/legacy. */
+/** The query of an old gateway: an alive row with this token and this API. Written from the contract, not from src/. */
 const OLD_GATEWAY = `
   SELECT o.account_id, 'per_api' AS source FROM public.api_keys o
   WHERE o.token = k.token AND o.api_id = a.id AND o.revoked_at IS NULL AND (o.expires_at IS NULL OR o.expires_at > now())
@@ -55,9 +55,9 @@ const OLD_GATEWAY = `
 
 const NEW_GATEWAY = 'SELECT f.account_id, f.source FROM keylift.authorize(k.token, a.id) f';
 
-/** Every key at every API, asked for real. Tokens never leave the database. */
-export async function askDoors(session: ReadSession, gateway: 'old' | 'new'): Promise<Door[]> {
-  const { rows } = await session.query<Door>(`
+/** What every key opens at every API. Tokens never leave the database. */
+export async function readAccess(session: ReadSession, gateway: 'old' | 'new'): Promise<Access[]> {
+  const { rows } = await session.query<Access>(`
     SELECT k.id::text AS key_id, k.name AS key, a.slug AS api, a.name AS api_name, a.kind = 'store' AS in_store,
       CASE WHEN x.source IS NOT NULL THEN json_build_object('account_id', x.account_id::text, 'source', x.source) END AS answered_by
     FROM public.api_keys k CROSS JOIN public.apis a LEFT JOIN LATERAL (${gateway === 'old' ? OLD_GATEWAY : NEW_GATEWAY}) x ON true

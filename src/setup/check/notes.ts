@@ -1,17 +1,18 @@
-import { hiddenSessions, hiddenText } from '../database/hidden-sessions.js';
-import type { ReadSession } from '../database/session.js';
-import type { MappedSchema } from '../mapping/inspect.js';
-import { carriedUniques } from '../mapping/uniques.js';
+import { hiddenSessions, hiddenText } from '../../database/hidden-sessions.js';
+import { sql } from '../../database/sql.js';
+import type { ReadSession } from '../../database/session.js';
+import type { MappedSchema } from '../../mapping/inspect.js';
+import { carriedUniques } from '../../mapping/uniques.js';
 
-/** Something that is no fault and that an operator should know. */
+/** Something that an operator should know and that is not a fault. */
 export interface Note {
-  /** The key of the configuration it is about, or `role`: who asks. */
+  /** The configuration key, or `role` for the role that runs the check. */
   at: string;
   note: string;
 }
 
-/** What a sound mapping means for the migration, where that may surprise. */
-export async function doubtsAbout(session: ReadSession, schema: MappedSchema): Promise<Note[]> {
+/** Consequences of a valid mapping that may surprise the operator. */
+export async function notesOn(session: ReadSession, schema: MappedSchema): Promise<Note[]> {
   return [
     ...(await aboutStore(session, schema)),
     ...(await aboutZone(session, schema)),
@@ -30,29 +31,30 @@ async function aboutStore(session: ReadSession, { legacy: l }: MappedSchema): Pr
     `SELECT count(*) AS total, count(*) FILTER (WHERE ${l.inStore()}) AS store FROM ${l.apis} a`,
   );
   const say = (note: string): Note[] => [{ at: 'legacy.apis.inStore', note }];
-  if (total !== '0' && store === '0')
-    return say(`none of the ${total} APIs is in the store: every key would stay where it is`);
-  return total !== '0' && store === total
-    ? say(`all ${total} APIs are in the store: no custom API is told apart from them`)
-    : [];
+  if (total !== '0' && store === '0') return say(`none of the ${total} APIs is in the store: every key would stay`);
+  return total !== '0' && store === total ? say(`all ${total} APIs are in the store: there is no custom API`) : [];
 }
 
 async function aboutZone(session: ReadSession, { legacy: l, settings }: MappedSchema): Promise<Note[]> {
   const { expiresAt, timeZone } = settings.legacy.keys;
   if (expiresAt === null || timeZone !== undefined) return [];
   const { type, zone } = await session.one<{ type: string; zone: string }>(
-    `SELECT pg_typeof((SELECT ${l.expiresAt()} FROM ${l.keys} k WHERE false))::text AS type, current_setting('TimeZone') AS zone`,
+    sql`
+      SELECT pg_typeof((SELECT ${l.expiresAt()} FROM ${l.keys} k WHERE false))::text AS type,
+        current_setting('TimeZone') AS zone`,
   );
   if (type !== 'timestamp without time zone' && type !== 'date') return [];
   return [
     {
       at: 'legacy.keys.expiresAt',
-      note: `is ${type}: it is compared with the clock in the zone of the session that asks (here ${zone}). If the platform always means one zone, say so: "timeZone": "UTC"`,
+      note:
+        `is ${type}: it is compared in the time zone of the session (here ${zone}). If the platform always uses one ` +
+        'zone, name it: "timeZone": "UTC"',
     },
   ];
 }
 
-/** What cannot be carried back must not be changed where it would be lost. */
+/** A value that the mirror cannot write back must not be changed in Settings. */
 function aboutSettings({
   legacy: { writable: w, hasName },
   settings: {
@@ -68,13 +70,18 @@ function aboutSettings({
   };
   return Object.entries(refused)
     .filter(([value]) => w[value as keyof typeof w] === null)
-    .map(([value, done]) => ({
-      at: `legacy.keys.${value}`,
-      note: `${keys[value as 'name'] === null ? 'there is no such column' : 'it is computed'}, so an account key cannot be ${done} in Settings before finalize: the per-API key could not follow. It can be deleted`,
-    }));
+    .map(([value, done]) => {
+      const why = keys[value as 'name'] === null ? 'there is no such column' : 'it is computed';
+      return {
+        at: `legacy.keys.${value}`,
+        note:
+          `${why}, so an account key cannot be ${done} in Settings before finalize: keylift could not write the ` +
+          'change back to the per-API key. The account key can be deleted',
+      };
+    });
 }
 
-/** A change in Settings is carried back column by column, and such a column takes one of two. */
+/** The mirror writes a change in Settings back by column, and a column mapped twice takes one of two values. */
 function aboutTwice({
   settings: {
     legacy: { keys },
@@ -92,33 +99,28 @@ function aboutTwice({
       : [
           {
             at: `legacy.keys.${value}`,
-            note: `${JSON.stringify(column)} is mapped already, as ${first[0]}: of a change in Settings the legacy table follows that one`,
+            note:
+              `${JSON.stringify(column)} is already mapped as ${first[0]}: after a change in Settings the legacy ` +
+              `table has the value of ${first[0]}`,
           },
         ];
   });
 }
 
 function aboutIds({ types }: MappedSchema): Note[] {
-  const at = 'legacy.keys.id';
+  const say = (note: string): Note[] => [{ at: 'legacy.keys.id', note }];
   if (types.idMayRepeat)
-    return [
-      {
-        at,
-        note: 'the unique index keeps ids apart within a partition; across partitions the mirror refuses a second one, and nothing else does',
-      },
-    ];
-  if (types.idIsInteger && types.idSequence === null) {
-    return [
-      {
-        at,
-        note: 'no sequence makes these ids: keys born in Settings draw theirs from keylift.key_ids, and whoever makes per-API keys must not meet them',
-      },
-    ];
-  }
+    return say(
+      'the unique index covers one partition only; across partitions the mirror refuses a repeated id, and nothing ' +
+        'else does',
+    );
+  if (types.idIsInteger && types.idSequence === null)
+    return say(
+      'no sequence makes these ids: native keys take theirs from keylift.key_ids, and the platform must not create a ' +
+        'per-API key with one of these',
+    );
   if (!types.idIsInteger && types.idDefault === null)
-    return [
-      { at, note: 'no id can be made that fits this column: the platform must give keys born in Settings theirs' },
-    ];
+    return say('keylift cannot make an id that fits this column: the platform must give native keys their ids');
   return [];
 }
 
@@ -128,7 +130,9 @@ const aboutPartitions = ({ partitions }: MappedSchema): Note[] =>
     : [
         {
           at: 'legacy.keys.table',
-          note: `${String(partitions.length)} partitions: the mirror follows statements that name the table, and those that name a partition there is now. A partition made or attached later must be written through the table`,
+          note:
+            `${String(partitions.length)} partitions: the mirror follows statements that name the table or a ` +
+            'partition that exists now. The platform must write to later partitions through the table',
         },
       ];
 
@@ -144,7 +148,9 @@ function aboutOtherTables({
       ? [
           {
             at: `legacy.keys.${value}`,
-            note: 'looks at other tables, whose changes the mirror does not see: verify finds them, and another keylift migrate brings them over',
+            note:
+              'reads other tables, whose changes the mirror does not see: verify finds them, and the next keylift ' +
+              'migrate applies them',
           },
         ]
       : [];
@@ -159,12 +165,12 @@ async function aboutIndexes(session: ReadSession, schema: MappedSchema): Promise
       : [
           {
             at: 'legacy.keys.token',
-            note: 'no index leads by it: migrate builds one beside the traffic, and takes it away with a rollback',
+            note: 'no index starts with it: migrate builds one concurrently, and a rollback removes it',
           },
         ]),
     ...left.map((index) => ({
       at: 'legacy.keys.carry',
-      note: `the uniqueness of ${index} is not brought along: not all it is about is carried as it is`,
+      note: `the new table does not have the unique index ${index}: not all of its columns are carried unchanged`,
     })),
   ];
 }

@@ -10,9 +10,9 @@ import {
   RELATIONS,
   singular,
   TOKENS,
-} from './words.js';
+} from './names.js';
 
-/** A table that may hold the per-API keys, and how much speaks for it. */
+/** A table that may hold the per-API keys, with a score for its likelihood. */
 export interface Candidate {
   table: Table;
   score: number;
@@ -23,15 +23,15 @@ const LEAST_SCORE = 9;
 export const isText = ({ category, type }: Column): boolean => category === 'S' || type === 'bytea';
 export const isDate = ({ category }: Column): boolean => category === 'D';
 
-/** Columns that may be the token, the likeliest first: not those that point elsewhere, unique ones before others. */
+/** Columns that may be the token, the likeliest first: no references to other tables, unique columns before others. */
 export function tokenColumns(table: Table): Column[] {
-  const pointing = table.foreignKeys.map(({ column }) => column);
+  const references = table.foreignKeys.map(({ column }) => column);
   const isUnique = ({ name }: Column): boolean =>
     table.uniques.some((columns) => columns.length === 1 && columns[0] === name);
   const found = matching(
     table.columns,
     TOKENS,
-    (column) => isText(column) && !pointing.includes(column.name) && !isOnlyId(table, column),
+    (column) => isText(column) && !references.includes(column.name) && !isOnlyId(table, column),
   );
   return [...found.filter(isUnique), ...found.filter((column) => !isUnique(column))];
 }
@@ -49,14 +49,14 @@ export function keyTables(tables: readonly Table[]): Candidate[] {
 
 function scoreOf(table: Table): number {
   if (tokenColumns(table).length === 0) return 0;
-  const place = rank(singular(table.name), KEY_TABLES);
+  const position = rank(singular(table.name), KEY_TABLES);
   const dates = Object.values(DATES).filter((patterns) => matching(table.columns, patterns, isDate).length > 0).length;
   const related = (['accounts', 'apis'] as const).filter(
     (section) => matching(table.columns, RELATIONS[section].columns).length > 0 || table.foreignKeys.length > 0,
   ).length;
   return (
     5 +
-    (place === undefined ? 0 : 10 - place) +
+    (position === undefined ? 0 : 10 - position) +
     dates +
     related -
     (OTHER_SECRETS.test(plain(table.name)) ? 8 : 0) -
@@ -69,24 +69,24 @@ function scoreOf(table: Table): number {
 export interface Relation {
   table: Table;
   column: string;
-  /** Foreign keys on the way, the key's own first; one where the column itself points at the table. */
+  /** Foreign keys on the path, that of the key table first; one where the column itself references the table. */
   path: ForeignKey[];
-  /** Does a foreign key say so, or only the names? */
+  /** True if a foreign key says so, false if only the names do. */
   declared: boolean;
 }
 
 type Section = 'apis' | 'accounts';
 
-/** Ways from the key table to its APIs or accounts, the likeliest first: short ones before long, declared before named. */
+/** Paths from the key table to its APIs or accounts, the likeliest first: short before long, declared before named. */
 export function relations(keys: Table, section: Section, tables: readonly Table[]): Relation[] {
   const direct = keys.foreignKeys
     .filter(({ column }) => !ACTORS.test(plain(column)))
-    .flatMap((key) => ended(keys, [key], section, tables));
+    .flatMap((key) => relationOf(keys, [key], section, tables));
   const found = [...inOrder(direct, section), ...inOrder(named(keys, section, tables), section)];
   return section === 'apis' || found.length > 0 ? found : inOrder(overJoins(keys, section, tables), section);
 }
 
-function ended(keys: Table, path: ForeignKey[], section: Section, tables: readonly Table[]): Relation[] {
+function relationOf(keys: Table, path: ForeignKey[], section: Section, tables: readonly Table[]): Relation[] {
   const table = tables.find(({ written }) => written === path.at(-1)!.table);
   if (table === undefined || table === keys) return [];
   const byColumn = path.length === 1 && rank(plain(path[0]!.column), RELATIONS[section].columns) !== undefined;
@@ -95,17 +95,17 @@ function ended(keys: Table, path: ForeignKey[], section: Section, tables: readon
     : [];
 }
 
-/** The other section's names come first where both fit: a column `api_id` is no account, whatever its table is called. */
+/** A name of the other section excludes a relation: a column `api_id` is no account, whatever its table's name is. */
 function inOrder(found: readonly Relation[], section: Section): Relation[] {
   const other = section === 'apis' ? 'accounts' : 'apis';
-  const place = ({ table, column }: Relation): number =>
+  const order = ({ table, column }: Relation): number =>
     Math.min(
       rank(plain(column), RELATIONS[section].columns) ?? 50,
       20 + (rank(singular(table.name), RELATIONS[section].tables) ?? 30),
     ) + (rank(plain(column), RELATIONS[other].columns) === undefined ? 0 : 100);
   return [...found]
-    .filter((relation) => place(relation) < 100)
-    .sort((a, b) => a.path.length - b.path.length || place(a) - place(b));
+    .filter((relation) => order(relation) < 100)
+    .sort((a, b) => a.path.length - b.path.length || order(a) - order(b));
 }
 
 /** A column named like a table whose primary key has its type. */
@@ -133,20 +133,20 @@ function named(keys: Table, section: Section, tables: readonly Table[]): Relatio
 
 const MOST_JOINS = 3;
 
-/** Ways over other tables' foreign keys, such as key → environment → project → organization. */
+/** Paths over foreign keys of other tables, such as key → environment → project → organization. */
 function overJoins(keys: Table, section: Section, tables: readonly Table[]): Relation[] {
   const found: Relation[] = [];
-  let ways: ForeignKey[][] = keys.foreignKeys.map((key) => [key]);
+  let paths: ForeignKey[][] = keys.foreignKeys.map((key) => [key]);
   for (let joins = 1; joins <= MOST_JOINS && found.length === 0; joins += 1) {
-    ways = ways.flatMap((way) =>
-      (tables.find(({ written }) => written === way.at(-1)!.table)?.foreignKeys ?? [])
+    paths = paths.flatMap((path) =>
+      (tables.find(({ written }) => written === path.at(-1)!.table)?.foreignKeys ?? [])
         .filter(
           ({ column, table }) =>
-            !ACTORS.test(plain(column)) && table !== keys.written && !way.some((step) => step.table === table),
+            !ACTORS.test(plain(column)) && table !== keys.written && !path.some((step) => step.table === table),
         )
-        .map((key) => [...way, key]),
+        .map((key) => [...path, key]),
     );
-    found.push(...ways.flatMap((way) => ended(keys, way, section, tables)));
+    found.push(...paths.flatMap((path) => relationOf(keys, path, section, tables)));
   }
   return found;
 }

@@ -1,0 +1,37 @@
+import type { Statement } from '../../database/sql.js';
+import type { MappedSchema } from '../../mapping/inspect.js';
+import { analyze, copyStatement } from './copy-statements.js';
+import { listDuplicates, listKeysWithoutAccount } from './listed-statements.js';
+import {
+  CLAIM_RANGES,
+  cutRanges,
+  FINISH_BATCH,
+  JOIN_RANGES,
+  NOTE_FAILURE,
+  RETRY_FAILED,
+  splitRange,
+} from './range-statements.js';
+
+/** What the backfill runs, in order. */
+export const backfillStatements = (schema: MappedSchema): Statement[] => [...preparing(schema), ...copying(schema)];
+
+function preparing(schema: MappedSchema): Statement[] {
+  return [
+    { title: 'cut the keys into ranges', text: cutRanges(schema.legacy) },
+    { title: 'list the duplicates (once)', text: listDuplicates(schema) },
+    { title: 'list the keys without an account (once)', text: listKeysWithoutAccount(schema) },
+    { title: 'open the ranges again that failed in an earlier run', text: RETRY_FAILED },
+  ];
+}
+
+function copying({ legacy: l, types }: MappedSchema): Statement[] {
+  return [
+    { title: 'claim the next ranges', text: CLAIM_RANGES },
+    copyStatement(l, types.id),
+    { title: 'join the lines of ranges that were copied together', text: JOIN_RANGES },
+    { title: "write the batch's line of the ledger", text: FINISH_BATCH },
+    { title: 'note a failed try of a range', text: NOTE_FAILURE },
+    { title: 'split a range that took too long', text: splitRange(l) },
+    { title: 'statistics of the new table, after the first batch', text: analyze(l) },
+  ];
+}
