@@ -1,4 +1,5 @@
-import { buildIndex, dropIndex, legacyTokenIndexes, tokenIndexLookup } from '../src/mapping/indexes.js';
+import { buildIndex, dropIndex } from '../src/mapping/indexes.js';
+import { legacyTokenIndexes, tokenIndexLookup } from '../src/mapping/legacy-token-index.js';
 import { step } from './context.js';
 
 /**

@@ -51,7 +51,16 @@ WITH RECURSIVE mapped AS (
     JOIN pg_catalog.pg_type t ON t.oid = d.typbasetype
 )
 SELECT
-  pg_catalog.json_object_agg(name, pg_catalog.format_type(oid, NULL)) AS types,
+  pg_catalog.json_object_agg(name, (
+                                     SELECT
+                                       CASE
+                                         WHEN n.nspname = 'pg_catalog' THEN pg_catalog.format_type(t.oid, NULL)
+                                         ELSE pg_catalog.format('%I.%I', n.nspname, t.typname)
+                                       END
+                                     FROM pg_catalog.pg_type t
+                                       JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+                                     WHERE t.oid = below_domains.oid
+                                   )) AS types,
   pg_catalog.json_object_agg(name, collated) AS collated,
   (
     SELECT m.amname
@@ -64,6 +73,32 @@ SELECT
     ORDER BY m.amname <> 'btree', m.amname
     LIMIT 1
   )::text AS token_index,
+  (
+    EXISTS (
+      SELECT
+      FROM pg_catalog.pg_index i
+        JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+        JOIN pg_catalog.pg_am m ON m.oid = c.relam AND m.amname = 'btree'
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::smallint[])
+      WHERE i.indrelid = '"public"."api_keys"'::regclass AND i.indisvalid AND i.indpred IS NULL AND a.attname = 'token'
+    )
+    OR EXISTS (
+      SELECT
+      FROM pg_catalog.pg_attribute a
+      WHERE a.attrelid = '"public"."api_keys"'::regclass AND a.attname = 'token'
+        AND (
+          (a.atttypmod - 4) * pg_catalog.pg_encoding_max_length(
+            (SELECT d.encoding FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
+          ) BETWEEN 1 AND 2600
+          OR a.attcollation IN (SELECT c.oid FROM pg_catalog.pg_collation c WHERE NOT c.collisdeterministic)
+        )
+    )
+    OR NOT EXISTS (
+      SELECT
+      FROM below_domains d
+      WHERE d.name = 'token' AND d.oid IN ('text'::regtype, 'character varying'::regtype, 'bytea'::regtype)
+    )
+  ) AS token_fits_btree,
   (
     SELECT pg_catalog.string_agg(pg_catalog.quote_ident(s), ', ')
     FROM pg_catalog.unnest(current_schemas(false)) s
@@ -100,8 +135,8 @@ FROM (
   LIMIT 1000
 ) s
   CROSS JOIN LATERAL (
-    SELECT lower(s.token::text) IN (
-      lower(s.id::text),
+    SELECT lower(s.token::text COLLATE "default") IN (
+      lower(s.id::text COLLATE "default"),
       encode(convert_to(s.id::text, getdatabaseencoding()), 'hex'),
       md5(convert_to(s.id::text, getdatabaseencoding())),
       encode(sha256(convert_to(s.id::text, getdatabaseencoding())), 'hex'))
@@ -173,11 +208,13 @@ BEGIN
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attacl IS NOT NULL
       WHERE revoke_from_others.kind = 'TABLE' AND c.oid = revoke_from_others.object
       UNION ALL
-      SELECT revoke_from_others.kind, p.oid::regprocedure::text, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner))
+      SELECT revoke_from_others.kind, p.oid::regprocedure::text, p.proowner,
+        coalesce(p.proacl, acldefault('f', p.proowner))
       FROM pg_proc p
       WHERE revoke_from_others.kind = 'FUNCTION' AND p.oid = revoke_from_others.object
       UNION ALL
-      SELECT revoke_from_others.kind, t.oid::regtype::text, t.typowner, coalesce(t.typacl, acldefault('T', t.typowner))
+      SELECT revoke_from_others.kind, t.oid::regtype::text, t.typowner,
+        coalesce(t.typacl, acldefault('T', t.typowner))
       FROM pg_type t
       WHERE revoke_from_others.kind = 'TYPE' AND t.oid = revoke_from_others.object
     ) o (kind, name, owner, acl), aclexplode(o.acl) x
@@ -269,7 +306,7 @@ ALTER TABLE keylift.outcomes
   ADD PRIMARY KEY (key_id),
   ADD COLUMN outcome text NOT NULL CHECK (outcome IN ('merge', 'hold', 'exception')),
   ADD COLUMN reason text CHECK ((reason IS NULL) = (outcome <> 'exception')),
-  ADD COLUMN source jsonb,
+  ADD COLUMN source json,
   -- What a merged row opened, and since when: still needed when the row is archived and source is purged.
   ADD COLUMN opened_api_id bigint,
   ADD COLUMN opened_since timestamp with time zone,
@@ -280,7 +317,8 @@ CREATE INDEX outcomes_group ON keylift.outcomes (group_key_id) WHERE group_key_i
 -- Merged rows are kept whole, with their tokens.
 DO $do$
 DECLARE
-  original CONSTANT pg_catalog.pg_class := (SELECT c FROM pg_catalog.pg_class c WHERE c.oid = '"public"."api_keys"'::regclass);
+  original CONSTANT pg_catalog.pg_class := (
+    SELECT c FROM pg_catalog.pg_class c WHERE c.oid = '"public"."api_keys"'::regclass);
 BEGIN
   IF original.relrowsecurity THEN
     ALTER TABLE keylift.outcomes ENABLE ROW LEVEL SECURITY;
@@ -432,7 +470,8 @@ ALTER TABLE "public"."account_api_keys"
 SELECT keylift.revoke_from_others('TABLE', '"public"."account_api_keys"'::regclass);
 DO $do$
 DECLARE
-  original CONSTANT pg_catalog.pg_class := (SELECT c FROM pg_catalog.pg_class c WHERE c.oid = '"public"."api_keys"'::regclass);
+  original CONSTANT pg_catalog.pg_class := (
+    SELECT c FROM pg_catalog.pg_class c WHERE c.oid = '"public"."api_keys"'::regclass);
 BEGIN
   IF original.relrowsecurity THEN
     ALTER TABLE "public"."account_api_keys" ENABLE ROW LEVEL SECURITY;

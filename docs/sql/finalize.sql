@@ -37,7 +37,8 @@ CREATE TABLE keylift.archived_keys (LIKE "public"."api_keys", PRIMARY KEY ("id")
 SELECT keylift.revoke_from_others('TABLE', 'keylift.archived_keys'::regclass);
 DO $do$
 DECLARE
-  original CONSTANT pg_catalog.pg_class := (SELECT c FROM pg_catalog.pg_class c WHERE c.oid = '"public"."api_keys"'::regclass);
+  original CONSTANT pg_catalog.pg_class := (
+    SELECT c FROM pg_catalog.pg_class c WHERE c.oid = '"public"."api_keys"'::regclass);
 BEGIN
   IF original.relrowsecurity THEN
     ALTER TABLE keylift.archived_keys ENABLE ROW LEVEL SECURITY;

@@ -57,6 +57,85 @@ END
 $body$;
 SELECT keylift.revoke_from_others('FUNCTION', 'keylift.platform_path(text, name[])'::regprocedure);
 
+-- step 06_settle: function keylift.crowded_tokens
+CREATE FUNCTION keylift.crowded_tokens(touched_id bigint, touched_tokens text[])
+RETURNS text[]
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+SET plan_cache_mode = force_generic_plan
+AS $body$
+-- Of these tokens, those that many rows have, at least two of them of different accounts, without the row with this
+-- id. Two such rows are locked until this transaction ends, so that they keep token and account. Rows that other
+-- sessions change are passed over: nobody waits.
+#variable_conflict use_column
+<<own>>
+DECLARE
+  -- Copies: a parameter takes the collation of its argument.
+  id CONSTANT bigint := touched_id;
+  tokens CONSTANT text[] COLLATE "default" := touched_tokens;
+  token text COLLATE "default";
+  crowded text[] COLLATE "default" := '{}';
+  account bigint;
+BEGIN
+  IF EXISTS (SELECT FROM keylift.holds h WHERE h.key_id = own.id) THEN RETURN own.crowded; END IF;
+  FOR position IN 1..cardinality(own.tokens) LOOP
+    own.token := own.tokens[position];
+    CONTINUE WHEN NOT EXISTS (
+      SELECT FROM "public"."api_keys" k WHERE k."token" = own.token OFFSET 20
+    );
+    SELECT k."account_id"
+    INTO own.account
+    FROM
+      "public"."api_keys" k
+      LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
+      LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
+    WHERE k."token" = own.token AND k."id" <> own.id
+      AND true
+      AND true
+      AND (CASE
+             WHEN a."id" IS NULL THEN 'missing_api'
+             WHEN NOT ((a.kind = 'store') IS TRUE) THEN 'stay'
+             WHEN o."id" IS NULL THEN 'missing_account'
+             WHEN NOT (octet_length(k."token") > 0) IS TRUE THEN 'missing_token'
+             WHEN k."created_at" IS NULL THEN 'missing_created_at'
+           END) IS NULL
+    LIMIT 1
+    FOR SHARE OF k SKIP LOCKED;
+    CONTINUE WHEN NOT FOUND;
+    SELECT k."account_id"
+    INTO own.account
+    FROM
+      "public"."api_keys" k
+      LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
+      LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
+    WHERE k."token" = own.token AND k."id" <> own.id
+      AND k."account_id" <> own.account
+      AND true
+      AND (CASE
+             WHEN a."id" IS NULL THEN 'missing_api'
+             WHEN NOT ((a.kind = 'store') IS TRUE) THEN 'stay'
+             WHEN o."id" IS NULL THEN 'missing_account'
+             WHEN NOT (octet_length(k."token") > 0) IS TRUE THEN 'missing_token'
+             WHEN k."created_at" IS NULL THEN 'missing_created_at'
+           END) IS NULL
+    LIMIT 1
+    FOR SHARE OF k SKIP LOCKED;
+    CONTINUE WHEN NOT FOUND;
+    CONTINUE WHEN EXISTS (SELECT FROM keylift.holds h WHERE h.key_id IS NOT NULL) AND EXISTS (
+                    SELECT FROM "public"."api_keys" k
+                    WHERE k."token" = own.token
+                      AND k."account_id" = (SELECT c."account_id" FROM "public"."api_keys" c WHERE c."id" = own.id)
+                      AND EXISTS (SELECT FROM keylift.holds h WHERE h.key_id = k."id")
+                  );
+    own.crowded := own.crowded || own.token;
+  END LOOP;
+  RETURN own.crowded;
+END
+$body$;
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.crowded_tokens(bigint, text[])'::regprocedure);
+
 -- step 06_settle: function keylift.settle
 CREATE FUNCTION keylift.settle(touched_ids bigint[], touched_tokens text[],
                                by_trigger boolean DEFAULT false)
@@ -136,7 +215,8 @@ BEGIN
     DECLARE
       -- Copies: a parameter takes the collation of its argument.
       ids CONSTANT bigint[] := touched_ids;
-      tokens CONSTANT text[] COLLATE "default" := touched_tokens;
+      tokens text[] COLLATE "default" := touched_tokens;
+      crowded text[] COLLATE "default" := '{}';
     BEGIN
       IF nothing_to_do THEN
         NULL;
@@ -181,7 +261,16 @@ BEGIN
             WHERE k."id" = x.key_id AND t.id = x.account_key_id AND ((a.kind = 'store') IS TRUE)
           );
       ELSIF cardinality(copies.ids) + cardinality(copies.tokens) <= 200 THEN
-        PERFORM keylift.settle_few(copies.ids, copies.tokens, own.mirror_on);
+        IF by_trigger AND cardinality(copies.ids) = 1 THEN
+          copies.crowded := keylift.crowded_tokens(copies.ids[1], copies.tokens);
+          IF cardinality(copies.crowded) > 0 THEN
+            copies.tokens := ARRAY(
+              SELECT given.token FROM unnest(copies.tokens) AS given (token)
+              WHERE given.token <> ALL (copies.crowded)
+            );
+          END IF;
+        END IF;
+        PERFORM keylift.settle_few(copies.ids, copies.tokens, own.mirror_on, copies.crowded);
       ELSE
         PERFORM keylift.settle_many(copies.ids, copies.tokens, own.mirror_on);
       END IF;
@@ -202,7 +291,8 @@ $body$;
 SELECT keylift.revoke_from_others('FUNCTION', 'keylift.settle(bigint[], text[], boolean)'::regprocedure);
 
 -- step 06_settle: function keylift.settle_few
-CREATE FUNCTION keylift.settle_few(touched_ids bigint[], touched_tokens text[], locks boolean)
+CREATE FUNCTION keylift.settle_few(touched_ids bigint[], touched_tokens text[], locks boolean,
+                                   crowded_tokens text[] DEFAULT '{}')
 RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -212,7 +302,8 @@ SET plan_cache_mode = force_generic_plan
 AS $body$
 -- Settles up to 200 ids and tokens, with plans that are kept between calls.
 -- It locks the rows that share a token with the caller's, applies the rules to all of them, and then makes account
--- keys, outcomes and overlaps what the verdicts say. If another session got in between, it looks again.
+--       keys, outcomes and overlaps what the verdicts say. If another session got in between, it looks again.
+--       Of a crowded token it decides the caller's rows alone.
 #variable_conflict use_column
 <<own>>
 DECLARE
@@ -302,10 +393,10 @@ BEGIN
               END AS life,
               (EXISTS (SELECT FROM keylift.holds h WHERE h.key_id = k."id")
                 OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id")) AS named_by_hold,
-              EXISTS (
+              (EXISTS (
                 SELECT FROM "public"."account_api_keys" b
                 WHERE b.token = k."token" AND b.origin_api_id IS NULL
-              ) AS taken_by_native_key,
+              ) OR k."token" = ANY (settle_few.crowded_tokens)) AS taken_by_native_key,
               CASE WHEN (a."id" IS NULL AND EXISTS (
                            SELECT FROM "public"."account_api_keys" b
                            WHERE b.id = k."id" AND b.origin_api_id = k."api_id"
@@ -381,10 +472,10 @@ BEGIN
                   END AS life,
                   (EXISTS (SELECT FROM keylift.holds h WHERE h.key_id = k."id")
                     OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id")) AS named_by_hold,
-                  EXISTS (
+                  (EXISTS (
                     SELECT FROM "public"."account_api_keys" b
                     WHERE b.token = k."token" AND b.origin_api_id IS NULL
-                  ) AS taken_by_native_key,
+                  ) OR k."token" = ANY (settle_few.crowded_tokens)) AS taken_by_native_key,
                   CASE WHEN (a."id" IS NULL AND EXISTS (
                                SELECT FROM "public"."account_api_keys" b
                                WHERE b.id = k."id" AND b.origin_api_id = k."api_id"
@@ -502,7 +593,7 @@ BEGIN
       SELECT v.key_id, v.outcome, v.reason,
         CASE WHEN v.outcome = 'merge' THEN v.account_key_id END,
         v.account_key_id,
-        CASE WHEN v.outcome = 'merge' THEN to_jsonb(k) END,
+        CASE WHEN v.outcome = 'merge' THEN row_to_json(k) END,
         CASE WHEN v.outcome = 'merge' THEN k."api_id" END,
         CASE WHEN v.outcome = 'merge' THEN k."created_at" END
       FROM unnest(own.verdicts) v JOIN "public"."api_keys" k ON k."id" = v.key_id
@@ -700,10 +791,11 @@ BEGIN
     USING ERRCODE = 'unique_violation';
 END
 $body$;
-SELECT keylift.revoke_from_others('FUNCTION', 'keylift.settle_few(bigint[], text[], boolean)'::regprocedure);
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.settle_few(bigint[], text[], boolean, text[])'::regprocedure);
 
 -- step 06_settle: function keylift.settle_many
-CREATE FUNCTION keylift.settle_many(touched_ids bigint[], touched_tokens text[], locks boolean)
+CREATE FUNCTION keylift.settle_many(touched_ids bigint[], touched_tokens text[], locks boolean,
+                                    crowded_tokens text[] DEFAULT '{}')
 RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -714,7 +806,8 @@ SET random_page_cost = 1.1
 AS $body$
 -- Settles any number of ids and tokens, with plans made for their number.
 -- It locks the rows that share a token with the caller's, applies the rules to all of them, and then makes account
--- keys, outcomes and overlaps what the verdicts say. If another session got in between, it looks again.
+--       keys, outcomes and overlaps what the verdicts say. If another session got in between, it looks again.
+--       Of a crowded token it decides the caller's rows alone.
 #variable_conflict use_column
 <<own>>
 DECLARE
@@ -804,10 +897,10 @@ BEGIN
               END AS life,
               (EXISTS (SELECT FROM keylift.holds h WHERE h.key_id = k."id")
                 OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id")) AS named_by_hold,
-              EXISTS (
+              (EXISTS (
                 SELECT FROM "public"."account_api_keys" b
                 WHERE b.token = k."token" AND b.origin_api_id IS NULL
-              ) AS taken_by_native_key,
+              ) OR k."token" = ANY (settle_many.crowded_tokens)) AS taken_by_native_key,
               CASE WHEN (a."id" IS NULL AND EXISTS (
                            SELECT FROM "public"."account_api_keys" b
                            WHERE b.id = k."id" AND b.origin_api_id = k."api_id"
@@ -883,10 +976,10 @@ BEGIN
                   END AS life,
                   (EXISTS (SELECT FROM keylift.holds h WHERE h.key_id = k."id")
                     OR EXISTS (SELECT FROM keylift.holds h WHERE h.account_id = k."account_id")) AS named_by_hold,
-                  EXISTS (
+                  (EXISTS (
                     SELECT FROM "public"."account_api_keys" b
                     WHERE b.token = k."token" AND b.origin_api_id IS NULL
-                  ) AS taken_by_native_key,
+                  ) OR k."token" = ANY (settle_many.crowded_tokens)) AS taken_by_native_key,
                   CASE WHEN (a."id" IS NULL AND EXISTS (
                                SELECT FROM "public"."account_api_keys" b
                                WHERE b.id = k."id" AND b.origin_api_id = k."api_id"
@@ -1004,7 +1097,7 @@ BEGIN
       SELECT v.key_id, v.outcome, v.reason,
         CASE WHEN v.outcome = 'merge' THEN v.account_key_id END,
         v.account_key_id,
-        CASE WHEN v.outcome = 'merge' THEN to_jsonb(k) END,
+        CASE WHEN v.outcome = 'merge' THEN row_to_json(k) END,
         CASE WHEN v.outcome = 'merge' THEN k."api_id" END,
         CASE WHEN v.outcome = 'merge' THEN k."created_at" END
       FROM unnest(own.verdicts) v JOIN "public"."api_keys" k ON k."id" = v.key_id
@@ -1202,7 +1295,7 @@ BEGIN
     USING ERRCODE = 'unique_violation';
 END
 $body$;
-SELECT keylift.revoke_from_others('FUNCTION', 'keylift.settle_many(bigint[], text[], boolean)'::regprocedure);
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.settle_many(bigint[], text[], boolean, text[])'::regprocedure);
 
 -- step 06_settle: function keylift.mirror_one_insert
 CREATE FUNCTION keylift.mirror_one_insert(touched_id bigint, touched_token text)

@@ -386,6 +386,9 @@ $body$;
 -- step 07_indexes: drop index "account_api_keys_token_key"
 DROP INDEX CONCURRENTLY IF EXISTS "public"."account_api_keys_token_key";
 
+-- step 07_indexes: drop index "account_api_keys_token_lookup"
+DROP INDEX CONCURRENTLY IF EXISTS "public"."account_api_keys_token_lookup";
+
 -- step 07_indexes: drop index "account_api_keys_account_id_created_at"
 DROP INDEX CONCURRENTLY IF EXISTS "public"."account_api_keys_account_id_created_at";
 
@@ -394,9 +397,10 @@ DROP INDEX CONCURRENTLY IF EXISTS "public"."account_api_keys_pkey";
 
 -- step 06_settle: drop the functions that settle keys
 DROP FUNCTION IF EXISTS keylift.platform_path(text, name[]);
+DROP FUNCTION IF EXISTS keylift.crowded_tokens(bigint, text[]);
 DROP FUNCTION IF EXISTS keylift.settle(bigint[], text[], boolean);
-DROP FUNCTION IF EXISTS keylift.settle_few(bigint[], text[], boolean);
-DROP FUNCTION IF EXISTS keylift.settle_many(bigint[], text[], boolean);
+DROP FUNCTION IF EXISTS keylift.settle_few(bigint[], text[], boolean, text[]);
+DROP FUNCTION IF EXISTS keylift.settle_many(bigint[], text[], boolean, text[]);
 DROP FUNCTION IF EXISTS keylift.mirror_one_insert(bigint, text);
 DROP FUNCTION IF EXISTS keylift.mirror_one_update(bigint, text, text);
 DROP FUNCTION IF EXISTS keylift.mirror_one_delete(bigint, text);

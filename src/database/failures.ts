@@ -56,7 +56,7 @@ function withoutSession({ error, where, timeoutMs, facts }: Failure & { timeoutM
   }
   if (isMissingPassword(error)) {
     return keyliftError('password_missing', {
-      message: `${place(where)} requires a password for ${where.user}, and none is given`,
+      message: `${place(where)} asks for a password for ${where.user}, and none is given`,
       facts,
       cause: error,
     });

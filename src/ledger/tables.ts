@@ -133,7 +133,7 @@ const outcomeTables = (schema: MappedSchema): Statement[] => {
           ADD PRIMARY KEY (key_id),
           ADD COLUMN outcome text NOT NULL CHECK (outcome IN ('merge', 'hold', 'exception')),
           ADD COLUMN reason text CHECK ((reason IS NULL) = (outcome <> 'exception')),
-          ADD COLUMN source jsonb,
+          ADD COLUMN source json,
           -- What a merged row opened, and since when: still needed when the row is archived and source is purged.
           ADD COLUMN opened_api_id ${types.api},
           ADD COLUMN opened_since ${types.createdAt},

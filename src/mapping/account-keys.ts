@@ -5,6 +5,7 @@ import { literal, sql, type Statement } from '../database/sql.js';
 import { derivedName } from './copy.js';
 import { idIndex } from './indexes.js';
 import type { LegacyTypes, MappedSchema } from './inspect.js';
+import { nativeTokenIndexes } from './token-index.js';
 
 /** The table that Settings lists. Until harden it has no index but the two small ones of native keys. */
 export const accountKeysTable = (schema: MappedSchema): Statement[] => [
@@ -176,14 +177,14 @@ function carriedDefaults({ legacy: l, carried }: MappedSchema): Statement[] {
   ];
 }
 
-const nativeIndex = ({ settings }: MappedSchema, column: 'id' | 'token'): string =>
+const nativeIndex = ({ settings }: MappedSchema, column: 'id' | 'token' | 'token_lookup'): string =>
   derivedName(parseTableName(settings.target.table).name, `native_${column}`);
 
 /** Before harden they find native keys and keep them unique; copying does not maintain them. */
 const nativeIndexes = (schema: MappedSchema): Statement => ({
   title: `indexes of ${schema.legacy.target} for native keys`,
   text: sql`
-    CREATE UNIQUE INDEX ${nativeIndex(schema, 'token')} ON ${schema.legacy.target} (token) WHERE origin_api_id IS NULL;
+    ${nativeTokenIndexes(schema, { name: nativeIndex(schema, 'token'), lookup: nativeIndex(schema, 'token_lookup') })}
     ${createNativeIdIndex(schema)}
     -- A table without a primary key that is published needs an identity, or its rows cannot be changed.
     ALTER TABLE ${schema.legacy.target} REPLICA IDENTITY FULL;`,

@@ -46,6 +46,7 @@ export const DEFAULT_FACTS: LegacyFacts = {
       created_at: false,
     },
     token_index: 'btree',
+    token_fits_btree: true,
     path: 'public',
   },
   columns: [

@@ -24,8 +24,8 @@ export const idsAreTokens = ({ legacy: l, types }: MappedSchema): string => {
       LIMIT ${SAMPLE}
     ) s
       CROSS JOIN LATERAL (
-        SELECT lower(${token}) IN (
-          lower(s.id::text),
+        SELECT lower(${token} COLLATE "default") IN (
+          lower(s.id::text COLLATE "default"),
           encode(${id}, 'hex'),
           md5(${id}),
           encode(sha256(${id}), 'hex'))

@@ -2,6 +2,7 @@ import { parseTableName, quoteIdentifier } from '../config/identifiers.js';
 import { literal, sql, type Statement } from '../database/sql.js';
 import { derivedName } from './copy.js';
 import type { MappedSchema } from './inspect.js';
+import { lookupOfToken, uniqueToken } from './token-index.js';
 
 /** An index that is built and dropped CONCURRENTLY: no reader and no writer waits for it. */
 export interface ConcurrentIndex {
@@ -79,11 +80,21 @@ export const idIndex = (schema: MappedSchema): ConcurrentIndex => ({
 });
 
 /** One token, one account key. */
-const tokenIndex = (schema: MappedSchema): ConcurrentIndex => ({
+const tokenKey = (schema: MappedSchema): ConcurrentIndex => ({
   ...targetIndex(schema, 'token_key'),
-  on: '(token)',
+  on: uniqueToken(schema),
   unique: true,
 });
+
+/** Finds account keys by a token of any length. */
+const tokenLookup = (schema: MappedSchema): ConcurrentIndex => ({
+  ...targetIndex(schema, 'token_lookup'),
+  on: lookupOfToken(schema, 'token'),
+});
+
+/** Where the unique index is over a digest, a second index finds the tokens. */
+const tokenLookups = (schema: MappedSchema): ConcurrentIndex[] =>
+  schema.types.tokenFitsBtree ? [] : [tokenLookup(schema)];
 
 /** Settings lists an account's keys by creation date. */
 const settingsIndex = (schema: MappedSchema): ConcurrentIndex => ({
@@ -108,8 +119,8 @@ export interface IndexBuild {
 }
 
 export function buildIndexes(schema: MappedSchema): IndexBuild {
-  const token = tokenIndex(schema);
-  const others = [idIndex(schema), settingsIndex(schema), ...carriedIndexes(schema)];
+  const token = tokenKey(schema);
+  const others = [...tokenLookups(schema), idIndex(schema), settingsIndex(schema), ...carriedIndexes(schema)];
   return {
     lanes: [buildPlainly(token), others.flatMap((index) => buildPlainly(index))],
     concurrently: [token, ...others].flatMap((index) => buildIndex(index)),
@@ -117,7 +128,9 @@ export function buildIndexes(schema: MappedSchema): IndexBuild {
 }
 
 export const dropIndexes = (schema: MappedSchema): Statement[] =>
-  [tokenIndex(schema), settingsIndex(schema), ...carriedIndexes(schema), idIndex(schema)].map(dropIndex);
+  [tokenKey(schema), tokenLookup(schema), settingsIndex(schema), ...carriedIndexes(schema), idIndex(schema)].map(
+    dropIndex,
+  );
 
 /** Finds a row where a role other than the owner can write to the new table. */
 export const othersWrite = ({ legacy: l }: MappedSchema): string => sql`
@@ -134,31 +147,3 @@ export const othersWrite = ({ legacy: l }: MappedSchema): string => sql`
     )
     OR EXISTS (SELECT FROM pg_catalog.pg_auth_members m WHERE m.roleid = c.relowner)
   )`;
-
-/** A partitioned table cannot be indexed CONCURRENTLY, but each of its leaves can. */
-export function legacyTokenIndexes({ legacy: l, settings, partitions }: MappedSchema): ConcurrentIndex[] {
-  const leaves = partitions.filter(({ isLeaf }) => isLeaf).map(({ table }) => table);
-  const tables = leaves.length > 0 ? leaves : [settings.legacy.keys.table];
-  return tables.map((text) => {
-    const { schema, name } = parseTableName(text);
-    return {
-      schema: quoteIdentifier(schema ?? 'public'),
-      name: derivedName(name, 'keylift_token'),
-      table: leaves.length > 0 ? text : l.keys,
-      on: `((${l.token('')}))`,
-    };
-  });
-}
-
-/** Finds the indexes of the legacy table, whole and valid, that find rows by their token. */
-export function tokenIndexLookup({ legacy: l, settings }: MappedSchema): string {
-  const { token } = settings.legacy.keys;
-  return sql`
-    SELECT
-    FROM pg_catalog.pg_index i
-      JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-      JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
-      JOIN pg_catalog.pg_am m ON m.oid = c.relam
-    WHERE i.indrelid = ${literal(l.keys)}::regclass AND a.attname = ${literal(typeof token === 'string' ? token : '')}
-      AND i.indisvalid AND i.indpred IS NULL AND m.amname IN ('btree', 'hash')`;
-}

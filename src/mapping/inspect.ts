@@ -30,6 +30,8 @@ export interface LegacyTypes {
    * finds with the whole array.
    */
   tokensSorted: boolean;
+  /** True when a B-tree index holds every token that the legacy table takes. */
+  tokenFitsBtree: boolean;
   api: string;
   apiId: string;
   account: string;
@@ -148,6 +150,7 @@ function typesOf(settings: Settings, { values, columns, keyIs }: LegacyFacts): L
     neutral: { id: neutral(collated.id), token: neutral(collated.token), apiId: neutral(collated.api_id) },
     tokenIndexed: values.token_index !== null,
     tokensSorted: values.token_index === 'btree',
+    tokenFitsBtree: values.token_fits_btree,
     api: argumentType(types.api),
     // A number in a gateway's query is an integer, which no smallint parameter takes.
     apiId: types.api_id === 'smallint' ? 'integer' : argumentType(types.api_id),

@@ -15,6 +15,8 @@ export interface ValueTypes {
   collated: Record<TypedValue, boolean>;
   /** The access method of an index, whole and valid, that begins with the token: a B-tree before others; null: none. */
   token_index: string | null;
+  /** Does a B-tree index hold every token that the legacy table takes? */
+  token_fits_btree: boolean;
   /** The operator's search path; null where it has no schema. */
   path: string | null;
 }
@@ -50,7 +52,7 @@ export function valueTypes(l: LegacyFragments, settings: Settings): Statement {
           JOIN pg_catalog.pg_type t ON t.oid = d.typbasetype
       )
       SELECT
-        pg_catalog.json_object_agg(name, pg_catalog.format_type(oid, NULL)) AS types,
+        pg_catalog.json_object_agg(name, ${namedType('oid')}) AS types,
         pg_catalog.json_object_agg(name, collated) AS collated,
         (
           SELECT m.amname
@@ -64,12 +66,64 @@ export function valueTypes(l: LegacyFragments, settings: Settings): Statement {
           LIMIT 1
         )::text AS token_index,
         (
+          ${tokenFitsBtree(l, token)}
+        ) AS token_fits_btree,
+        (
           SELECT pg_catalog.string_agg(pg_catalog.quote_ident(s), ', ')
           FROM pg_catalog.unnest(current_schemas(false)) s
         ) AS path
       FROM below_domains
       WHERE typbasetype = 0`,
   };
+}
+
+/** The name of a type, with its schema where that is not pg_catalog. */
+const namedType = (oid: string): string => sql`
+  (
+    SELECT
+      CASE
+        WHEN n.nspname = 'pg_catalog' THEN pg_catalog.format_type(t.oid, NULL)
+        ELSE pg_catalog.format('%I.%I', n.nspname, t.typname)
+      END
+    FROM pg_catalog.pg_type t
+      JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+    WHERE t.oid = below_domains.${oid}
+  )`;
+
+/** Bytes of a text that an entry of a B-tree index holds in any case. */
+const BTREE_HOLDS = 2_600;
+
+/**
+ * A B-tree index of the platform over every token already refuses longer ones, and so does a short type. A type with an
+ * equality of its own gets no digest: two digests do not show that it takes two values for equal. Over `below_domains`.
+ */
+function tokenFitsBtree(l: LegacyFragments, token: Settings['legacy']['keys']['token']): string {
+  const column = typeof token === 'string' ? literal(token) : 'NULL';
+  return sql`
+    EXISTS (
+      SELECT
+      FROM pg_catalog.pg_index i
+        JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+        JOIN pg_catalog.pg_am m ON m.oid = c.relam AND m.amname = 'btree'
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::smallint[])
+      WHERE i.indrelid = ${literal(l.keys)}::regclass AND i.indisvalid AND i.indpred IS NULL AND a.attname = ${column}
+    )
+    OR EXISTS (
+      SELECT
+      FROM pg_catalog.pg_attribute a
+      WHERE a.attrelid = ${literal(l.keys)}::regclass AND a.attname = ${column}
+        AND (
+          (a.atttypmod - 4) * pg_catalog.pg_encoding_max_length(
+            (SELECT d.encoding FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
+          ) BETWEEN 1 AND ${BTREE_HOLDS}
+          OR a.attcollation IN (SELECT c.oid FROM pg_catalog.pg_collation c WHERE NOT c.collisdeterministic)
+        )
+    )
+    OR NOT EXISTS (
+      SELECT
+      FROM below_domains d
+      WHERE d.name = 'token' AND d.oid IN ('text'::regtype, 'character varying'::regtype, 'bytea'::regtype)
+    )`;
 }
 
 const typedValues = (l: LegacyFragments): [TypedValue, string][] => [

@@ -93,7 +93,7 @@ export const writeOutcomes = ({ legacy: l }: MappedSchema): string => sql`
     SELECT v.key_id, v.outcome, v.reason,
       CASE WHEN v.outcome = 'merge' THEN v.account_key_id END,
       v.account_key_id,
-      CASE WHEN v.outcome = 'merge' THEN to_jsonb(k) END,
+      CASE WHEN v.outcome = 'merge' THEN row_to_json(k) END,
       CASE WHEN v.outcome = 'merge' THEN ${l.api()} END,
       CASE WHEN v.outcome = 'merge' THEN ${l.createdAt()} END
     FROM ${VERDICTS} JOIN ${l.keys} k ON ${l.id()} = v.key_id

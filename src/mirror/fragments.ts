@@ -15,20 +15,27 @@ export const THIS_MIGRATION = 'keylift.migration m WHERE m.mirror = keylift.mirr
 export const comparable = (value: string, { byText }: { byText: boolean }): string =>
   byText ? `${value}::text COLLATE "C"` : value;
 
-/** What the mirror adds to the rules: where holds are read, and which account keys of other origin matter. */
-export const mirrorVerdicts = (l: LegacyFragments): Omit<VerdictOptions, 'rows'> => ({
+/**
+ * What the mirror adds to the rules: where holds are read, and which account keys of other origin matter.
+ *
+ * @param crowded SQL of an array: tokens that two other accounts share in any case, as `crowdedTokens` finds them
+ */
+export const mirrorVerdicts = (l: LegacyFragments, crowded?: string): Omit<VerdictOptions, 'rows'> => ({
   holds: { from: 'ledger' },
-  takenElsewhere: sql`
-    EXISTS (
-      SELECT FROM ${l.target} b
-      WHERE b.token = ${l.token()} AND b.origin_api_id IS NULL
-    )`,
+  takenElsewhere:
+    crowded === undefined ? takenByNativeKey(l) : `(${takenByNativeKey(l)} OR ${l.token()} = ANY (${crowded}))`,
   outlivesItsApi: sql`
     ${l.apiId()} IS NULL AND EXISTS (
       SELECT FROM ${l.target} b
       WHERE b.id = ${l.id()} AND b.origin_api_id = ${l.api()}
     )`,
 });
+
+const takenByNativeKey = (l: LegacyFragments): string => sql`
+  EXISTS (
+    SELECT FROM ${l.target} b
+    WHERE b.token = ${l.token()} AND b.origin_api_id IS NULL
+  )`;
 
 /**
  * Conditions on `own.id` and `own.token`: no other row has the token, and no merged key follows the account

@@ -3,6 +3,7 @@ import { copyRowSecurity, revokeFromOthers } from '../database/rights.js';
 import { sql, type Statement } from '../database/sql.js';
 import { ARCHIVE } from '../mapping/archive.js';
 import type { MappedSchema } from '../mapping/inspect.js';
+import { lookupOfToken } from '../mapping/token-index.js';
 import { finalTriggerFunctions } from './archive-triggers.js';
 import { archiveLate, createLate, dropLate } from './late-keys.js';
 import {
@@ -71,7 +72,7 @@ export const endMirror = (schema: MappedSchema): Statement[] => [
   checkEveryToken(schema),
   {
     title: 'index of the archive by token',
-    text: `CREATE INDEX IF NOT EXISTS archived_keys_token ON ${ARCHIVE} ((${schema.legacy.token('')}));`,
+    text: `CREATE INDEX IF NOT EXISTS archived_keys_token ON ${ARCHIVE} ${lookupOfToken(schema, `(${schema.legacy.token('')})`)};`,
   },
 ];
 

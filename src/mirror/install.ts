@@ -3,6 +3,7 @@ import { revokeFromOthers } from '../database/rights.js';
 import { sql, type Statement } from '../database/sql.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { accountIdFunctions, accountIdTrigger, dropAccountIdTrigger } from './account-ids.js';
+import { crowdedTokens } from './crowds.js';
 import { changeLogFunctions, changeLogTriggers, dropChangeLogTriggers } from './change-log.js';
 import {
   dropGuardOfInserts,
@@ -28,6 +29,7 @@ export const CHANGE_LOG_GREW = 'KL001';
 /** Functions that settle keys: a stage calls them before the mirror is on, the mirror's triggers from then on. */
 const settleFunctions = (schema: MappedSchema): InstalledFunction[] => [
   platformPath(schema),
+  crowdedTokens(schema),
   settleFunction(schema),
   ...settleKeysFunctions(schema),
   ...singleRowFunctions(schema),

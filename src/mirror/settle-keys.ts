@@ -50,6 +50,7 @@ function settleKeys(schema: MappedSchema, variant: Variant): InstalledFunction {
       { name: 'touched_ids', type: `${types.id}[]` },
       { name: 'touched_tokens', type: `${types.token}[]` },
       { name: 'locks', type: 'boolean' },
+      { name: 'crowded_tokens', type: `${types.token}[]`, default: `'{}'` },
     ],
     returns: 'void',
     searchPath,
@@ -57,7 +58,8 @@ function settleKeys(schema: MappedSchema, variant: Variant): InstalledFunction {
     comment: sql`
       ${variant.comment}
       It locks the rows that share a token with the caller's, applies the rules to all of them, and then makes account
-      keys, outcomes and overlaps what the verdicts say. If another session got in between, it looks again.`,
+      keys, outcomes and overlaps what the verdicts say. If another session got in between, it looks again.
+      Of a crowded token it decides the caller's rows alone.`,
     body: sql`
       <<own>>
       DECLARE
@@ -131,7 +133,7 @@ function readVerdicts({ legacy: l }: MappedSchema, { name }: Variant): string {
       FROM
         ${rowsOfTokens(l, tokens)}
     )`;
-  const options = mirrorVerdicts(l);
+  const options = mirrorVerdicts(l, `${name}.crowded_tokens`);
   return sql`
     -- Statements that have nothing to do are not begun: beginning one is most of what a mirrored write costs.
     IF cardinality(concerned) = 1 THEN

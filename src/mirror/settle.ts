@@ -62,14 +62,24 @@ export function settleFunction(schema: MappedSchema): InstalledFunction {
             DECLARE
               -- Copies: a parameter takes the collation of its argument.
               ids CONSTANT ${types.id}[]${types.neutral.id} := touched_ids;
-              tokens CONSTANT ${types.token}[]${types.neutral.token} := touched_tokens;
+              tokens ${types.token}[]${types.neutral.token} := touched_tokens;
+              crowded ${types.token}[]${types.neutral.token} := '{}';
             BEGIN
               IF nothing_to_do THEN
                 NULL;
               ELSIF migration_state = 'rolling_back' THEN
                 ${takeOut(schema)}
               ELSIF cardinality(copies.ids) + cardinality(copies.tokens) <= ${FEW} THEN
-                PERFORM keylift.settle_few(copies.ids, copies.tokens, own.mirror_on);
+                IF by_trigger AND cardinality(copies.ids) = 1 THEN
+                  copies.crowded := keylift.crowded_tokens(copies.ids[1], copies.tokens);
+                  IF cardinality(copies.crowded) > 0 THEN
+                    copies.tokens := ARRAY(
+                      SELECT given.token FROM unnest(copies.tokens) AS given (token)
+                      WHERE given.token <> ALL (copies.crowded)
+                    );
+                  END IF;
+                END IF;
+                PERFORM keylift.settle_few(copies.ids, copies.tokens, own.mirror_on, copies.crowded);
               ELSE
                 PERFORM keylift.settle_many(copies.ids, copies.tokens, own.mirror_on);
               END IF;

@@ -104,7 +104,7 @@ async function assertMerged(db: TestDatabase, { purged }: { purged: boolean }): 
     select x.key_id, x.source, to_jsonb(k) as row from keylift.outcomes x join ${EXPECTED} k on k.id = x.key_id left
       join public.account_api_keys t on t.id = x.account_key_id
     where x.outcome = 'merge' and not coalesce(t.token = k.token and t.account_id = k.account_id and (${String(purged)}
-      or x.source - 'last_used_at' = to_jsonb(k) - 'last_used_at'), false)`);
+      or x.source::jsonb - 'last_used_at' = to_jsonb(k) - 'last_used_at'), false)`);
   expect(merged, 'merged keys').to.deep.equal([]);
   const used = await db.query(`
     select t.id, t.last_used_at, k.last_used_at as expected from public.account_api_keys t

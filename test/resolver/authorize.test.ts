@@ -179,9 +179,15 @@ describe('keylift.authorize', () => {
       select proname as name, not 'jit=off' = any (proconfig) as compiled from pg_proc
       where pronamespace = 'keylift'::regnamespace and 'enable_seqscan=off' = any (proconfig) order by 1`);
     expect(functions).to.deep.equal(
-      ['authorize', 'mirror_one_delete', 'mirror_one_insert', 'mirror_one_update', 'settle', 'settle_few'].map(
-        (name) => ({ name, compiled: false }),
-      ),
+      [
+        'authorize',
+        'crowded_tokens',
+        'mirror_one_delete',
+        'mirror_one_insert',
+        'mirror_one_update',
+        'settle',
+        'settle_few',
+      ].map((name) => ({ name, compiled: false })),
     );
   });
 

@@ -49,13 +49,10 @@ describe('check', () => {
   const keys = (values: object): object => ({ legacy: { keys: values } });
 
   it('finds nothing wrong with the default, before, during and after a migration', async () => {
-    expect(await check(undefined, { exitCode: 0 })).to.deep.equal({
-      ok: true,
-      config: null,
-      faults: [],
-      notes: [],
-      surroundings: [],
-    });
+    const { notes, ...report } = await check(undefined, { exitCode: 0 });
+    expect(report).to.deep.equal({ ok: true, config: null, faults: [], surroundings: [] });
+    // One of these keys has a revocation date in the future.
+    expect(notes.map(({ at }) => at)).to.deep.equal(['legacy.keys.revokedAt']);
     for (const command of ['migrate --yes --until expand', 'migrate --yes', 'finalize --yes', 'rollback --yes']) {
       await scenario.must(command, 0, 6);
       await check(undefined, { exitCode: 0 });
@@ -341,6 +338,27 @@ describe('check', () => {
     expect(notes[1]!.note).to.include('timestamp without time zone').and.include('here UTC');
   });
 
+  it('warns of revocation dates in the future, and names the mapping that makes each an expiry', async () => {
+    const { db } = scenario;
+    const warnings = async (config?: object): Promise<string[]> =>
+      (await check(config, { exitCode: 0 })).notes
+        .filter(({ at }) => at === 'legacy.keys.revokedAt')
+        .map(({ note }) => note);
+    await db.query(`update public.api_keys set revoked_at = now() - interval '1 hour'`);
+    expect(await warnings()).to.deep.equal([]);
+    await db.query(
+      `update public.api_keys set revoked_at = now() + interval '7 days' where id = (select min(id) from public.api_keys)`,
+    );
+    const [both] = await warnings();
+    expect(both)
+      .to.match(/^1 per-API key has a revocation date in the future: keylift takes such a key for dead at once/)
+      .and.include('"revokedAt":null,"expiresAt":{"sql":"least(k.expires_at, k.revoked_at)"}');
+    expect((await warnings(keys({ expiresAt: null })))[0]).to.include('"revokedAt":null,"expiresAt":"revoked_at"');
+    // The mapping that the warning names fits, and does not warn.
+    const named = { revokedAt: null, expiresAt: { sql: 'least(k.expires_at, k.revoked_at)' } };
+    expect((await warnings(keys(named))).join()).not.to.include('in the future');
+  });
+
   it('says the same to people', async () => {
     const config = await scenario.file('shop.json', JSON.stringify(keys({ token: 'tokn', expiresAt: null })));
     const wrong = await scenario.run(`check --config ${config}`);
@@ -348,6 +366,7 @@ describe('check', () => {
       2,
       `${config} does not fit this database: 1 fault\n  legacy.keys.token: no column "tokn", did you mean "token"?\n`,
     ]);
+    await scenario.db.query('update public.api_keys set revoked_at = null where revoked_at > now()');
     const right = await scenario.run('check');
     expect([right.exitCode, right.stdout]).to.deep.equal([0, 'the default configuration fits this database\n']);
   });

@@ -32,7 +32,7 @@ const FAULTS: Record<string, string> = {
     select x.key_id from keylift.outcomes x join public.api_keys k on k.id = x.key_id
       left join public.account_api_keys t on t.id = x.account_key_id
     where x.outcome = 'merge' and not coalesce(t.token = k.token and t.account_id = k.account_id
-      and x.source = to_jsonb(k), false)`,
+      and x.source::jsonb = to_jsonb(k), false)`,
   'a token is on one account key': 'select min(id) from public.account_api_keys group by token having count(*) > 1',
   'no id is in both tables but a moved one': `
     select t.id from public.account_api_keys t join public.api_keys k on k.id = t.id where t.origin_api_id is null`,

@@ -20,7 +20,8 @@ import { accountType, mappedTable, SECTIONS } from '../../preflight/tables.js';
 import type { Finding } from '../../surroundings/finding.js';
 import { findingsOf } from '../../surroundings/findings.js';
 import { readSurroundings } from '../../surroundings/read.js';
-import { notesOn, type Note } from './notes.js';
+import type { Note } from './note.js';
+import { notesOn } from './notes.js';
 
 /** A fault that would stop `migrate`, with its configuration key. */
 export interface CheckFault {

@@ -3,19 +3,15 @@ import { sql } from '../../database/sql.js';
 import type { ReadSession } from '../../database/session.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
 import { carriedUniques } from '../../mapping/uniques.js';
-
-/** Something that an operator should know and that is not a fault. */
-export interface Note {
-  /** The configuration key, or `role` for the role that runs the check. */
-  at: string;
-  note: string;
-}
+import type { Note } from './note.js';
+import { notesOnRevocations } from './revocation-notes.js';
 
 /** Consequences of a valid mapping that may surprise the operator. */
 export async function notesOn(session: ReadSession, schema: MappedSchema): Promise<Note[]> {
   return [
     ...(await aboutStore(session, schema)),
     ...(await aboutZone(session, schema)),
+    ...(await notesOnRevocations(session, schema)),
     ...aboutSettings(schema),
     ...aboutTwice(schema),
     ...aboutIds(schema),
