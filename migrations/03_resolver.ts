@@ -1,4 +1,5 @@
 import { dropFunction, revokeFunction } from '../src/database/plpgsql.js';
+import { revokeFromOthers } from '../src/database/rights.js';
 import { sql } from '../src/database/sql.js';
 import { noteFunctions } from '../src/mirror/note-functions.js';
 import { authorizeByPerApiKeys } from '../src/resolver/authorize.js';
@@ -13,6 +14,7 @@ export const resolver = step({
     { title: 'rights on keylift.authorize', text: revokeFunction(authorizeByPerApiKeys(schema)) },
     perApiKeysView(schema, { withSwitch: false }),
     noteFunctions([authorizeByPerApiKeys(schema)]),
+    { title: 'rights on keylift.per_api_keys', text: revokeFromOthers('TABLE', 'keylift.per_api_keys') },
   ],
   down: (schema) => [
     {

@@ -2,6 +2,7 @@ import type { Knex } from 'knex';
 import { loadConfiguration } from '../src/config/load.js';
 import type { Settings } from '../src/config/settings.js';
 import { openDatabase } from '../src/database/connect.js';
+import { createSchema } from '../src/database/rights.js';
 import { describeDatabaseError } from '../src/database/describe.js';
 import { inspectLegacy } from '../src/mapping/inspect.js';
 import type { MigrationContext } from './context.js';
@@ -46,7 +47,7 @@ function configurationFor(url: string, settings: Settings): Knex.Config {
       min: 0,
       max: 1,
       afterCreate: (connection: Connection, done: Done) => {
-        connection.query(MAKE_SCHEMA, (error) => {
+        connection.query(createSchema.text, (error) => {
           done(error, connection);
         });
       },
@@ -61,10 +62,6 @@ interface Connection {
 }
 
 type Done = (error: Error | null, connection: Connection) => void;
-
-const MAKE_SCHEMA = `DO $$ BEGIN
-  IF to_regnamespace('keylift') IS NULL THEN CREATE SCHEMA IF NOT EXISTS keylift; END IF;
-END $$`;
 
 /** The error itself follows and says the same; what knex says of its lock stands nowhere else. */
 function tellWarning(message: unknown): void {

@@ -153,8 +153,78 @@ FROM unnest($1::text[]) AS given (id)
 WHERE NOT EXISTS (SELECT FROM "public"."accounts" o WHERE o."id" = given.id::bigint);
 
 -- step 01_ledger: schema keylift
-CREATE SCHEMA IF NOT EXISTS keylift;
-REVOKE ALL ON SCHEMA keylift FROM PUBLIC;
+DO $do$
+DECLARE
+  other text;
+BEGIN
+  IF to_regnamespace('keylift') IS NOT NULL THEN
+    IF EXISTS (
+      SELECT
+      FROM pg_catalog.pg_namespace n, aclexplode(n.nspacl) x
+      WHERE n.nspname = 'keylift' AND x.grantee = 0
+    ) THEN
+      REVOKE ALL ON SCHEMA keylift FROM PUBLIC;
+    END IF;
+    RETURN;
+  END IF;
+  CREATE SCHEMA keylift;
+  FOR other IN
+    SELECT DISTINCT CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END
+    FROM pg_catalog.pg_namespace n, aclexplode(n.nspacl) x
+    WHERE n.nspname = 'keylift' AND x.grantee <> n.nspowner
+  LOOP
+    EXECUTE format('REVOKE ALL ON SCHEMA keylift FROM %s CASCADE', other);
+  END LOOP;
+END
+$do$;
+
+-- step 01_ledger: function keylift.revoke_from_others
+CREATE FUNCTION keylift.revoke_from_others(kind text, object oid)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $body$
+-- Takes every right on a new object, and on the sequences of its identity columns, from all roles but the owner.
+DECLARE
+  statement text;
+BEGIN
+  FOR statement IN
+    SELECT DISTINCT format(
+      'REVOKE ALL ON %s %s FROM %s CASCADE', o.kind, o.name,
+      CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END)
+    FROM (
+      SELECT revoke_from_others.kind, c.oid::regclass::text, c.relowner, c.relacl
+      FROM pg_class c
+      WHERE revoke_from_others.kind IN ('TABLE', 'SEQUENCE') AND c.oid = revoke_from_others.object
+      UNION ALL
+      SELECT 'SEQUENCE', c.oid::regclass::text, c.relowner, c.relacl
+      FROM pg_depend d
+        JOIN pg_class c ON c.oid = d.objid AND c.relkind = 'S'
+      WHERE revoke_from_others.kind = 'TABLE' AND d.classid = 'pg_class'::regclass
+        AND d.refclassid = 'pg_class'::regclass AND d.refobjid = revoke_from_others.object
+      UNION ALL
+      SELECT revoke_from_others.kind, c.oid::regclass::text, c.relowner, a.attacl
+      FROM pg_class c
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attacl IS NOT NULL
+      WHERE revoke_from_others.kind = 'TABLE' AND c.oid = revoke_from_others.object
+      UNION ALL
+      SELECT revoke_from_others.kind, p.oid::regprocedure::text, p.proowner,
+        coalesce(p.proacl, acldefault('f', p.proowner))
+      FROM pg_proc p
+      WHERE revoke_from_others.kind = 'FUNCTION' AND p.oid = revoke_from_others.object
+      UNION ALL
+      SELECT revoke_from_others.kind, t.oid::regtype::text, t.typowner,
+        coalesce(t.typacl, acldefault('T', t.typowner))
+      FROM pg_type t
+      WHERE revoke_from_others.kind = 'TYPE' AND t.oid = revoke_from_others.object
+    ) o (kind, name, owner, acl), aclexplode(o.acl) x
+    WHERE x.grantee <> o.owner
+  LOOP
+    EXECUTE statement;
+  END LOOP;
+END
+$body$;
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.revoke_from_others(text, oid)'::regprocedure);
 
 -- step 01_ledger: table keylift.migration
 CREATE TABLE keylift.migration (
@@ -244,6 +314,20 @@ ALTER TABLE keylift.outcomes
 CREATE INDEX outcomes_merged ON keylift.outcomes (account_key_id) WHERE outcome = 'merge';
 -- The first of the duplicates that a key was decided with: when one of them changes, all are decided again.
 CREATE INDEX outcomes_group ON keylift.outcomes (group_key_id) WHERE group_key_id IS NOT NULL;
+-- Merged rows are kept whole, with their tokens.
+DO $do$
+DECLARE
+  original CONSTANT pg_catalog.pg_class := (
+    SELECT c FROM pg_catalog.pg_class c WHERE c.oid = '"public"."api_keys"'::regclass);
+BEGIN
+  IF original.relrowsecurity THEN
+    ALTER TABLE keylift.outcomes ENABLE ROW LEVEL SECURITY;
+  END IF;
+  IF original.relforcerowsecurity THEN
+    ALTER TABLE keylift.outcomes FORCE ROW LEVEL SECURITY;
+  END IF;
+END
+$do$;
 
 -- step 01_ledger: table keylift.listed_keys
 -- Keys that no batch copies, since a batch looks at each key alone: duplicates, and keys without an account.
@@ -368,7 +452,13 @@ BEGIN
   );
 END
 $body$;
-REVOKE ALL ON FUNCTION keylift.own_write(text, integer) FROM PUBLIC;
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.own_write(text, integer)'::regprocedure);
+
+-- step 01_ledger: rights on the ledger
+SELECT keylift.revoke_from_others(CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.oid)
+FROM pg_catalog.pg_class c
+WHERE c.relnamespace = 'keylift'::regnamespace AND c.relkind IN ('r', 'S')
+  AND pg_has_role(c.relowner, 'USAGE');
 
 -- step 02_account_keys: table "public"."account_api_keys"
 CREATE TABLE "public"."account_api_keys" AS
@@ -396,6 +486,20 @@ ALTER TABLE "public"."account_api_keys"
   ALTER COLUMN created_at SET DEFAULT now(),
   ALTER COLUMN scope SET NOT NULL,
   ALTER COLUMN scope SET DEFAULT 'store_apis';
+SELECT keylift.revoke_from_others('TABLE', '"public"."account_api_keys"'::regclass);
+DO $do$
+DECLARE
+  original CONSTANT pg_catalog.pg_class := (
+    SELECT c FROM pg_catalog.pg_class c WHERE c.oid = '"public"."api_keys"'::regclass);
+BEGIN
+  IF original.relrowsecurity THEN
+    ALTER TABLE "public"."account_api_keys" ENABLE ROW LEVEL SECURITY;
+  END IF;
+  IF original.relforcerowsecurity THEN
+    ALTER TABLE "public"."account_api_keys" FORCE ROW LEVEL SECURITY;
+  END IF;
+END
+$do$;
 
 -- step 02_account_keys: function keylift.draw_key_id
 CREATE OR REPLACE FUNCTION keylift.draw_key_id()
@@ -433,7 +537,9 @@ BEGIN
   RETURN NEW;
 END
 $body$;
-REVOKE ALL ON FUNCTION keylift.draw_key_id() FROM PUBLIC;
+
+-- step 02_account_keys: rights on keylift.draw_key_id
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.draw_key_id()'::regprocedure);
 
 -- step 02_account_keys: trigger of "public"."account_api_keys" that draws ids
 CREATE TRIGGER keylift_draw_key_id BEFORE INSERT ON "public"."account_api_keys"
@@ -498,7 +604,7 @@ END
 $body$;
 
 -- step 03_resolver: rights on keylift.authorize
-REVOKE ALL ON FUNCTION keylift.authorize(text, bigint) FROM PUBLIC;
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.authorize(text, bigint)'::regprocedure);
 
 -- step 03_resolver: view keylift.per_api_keys
 CREATE OR REPLACE VIEW keylift.per_api_keys AS
@@ -567,6 +673,9 @@ WHERE p.pronamespace = 'keylift'::regnamespace
     'authorize')
 ON CONFLICT (name) DO UPDATE SET digest = excluded.digest;
 
+-- step 03_resolver: rights on keylift.per_api_keys
+SELECT keylift.revoke_from_others('TABLE', 'keylift.per_api_keys'::regclass);
+
 -- step 04_legacy_token_index: drop index "api_keys_keylift_token" if a build left it invalid
 -- It runs only where this query finds a row:
 --   SELECT
@@ -605,7 +714,7 @@ BEGIN
   RETURN NULL;
 END
 $body$;
-REVOKE ALL ON FUNCTION keylift.log_change() FROM PUBLIC;
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.log_change()'::regprocedure);
 
 -- step 05_change_log: function keylift.refuse_moving
 CREATE FUNCTION keylift.refuse_moving()
@@ -626,7 +735,7 @@ BEGIN
       HINT = 'Change it in its API until keylift has completed the stage harden. Native keys can be changed.';
 END
 $body$;
-REVOKE ALL ON FUNCTION keylift.refuse_moving() FROM PUBLIC;
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.refuse_moving()'::regprocedure);
 
 -- step 05_change_log: function keylift.check_token
 CREATE FUNCTION keylift.check_token()
@@ -656,7 +765,7 @@ BEGIN
   RETURN NEW;
 END
 $body$;
-REVOKE ALL ON FUNCTION keylift.check_token() FROM PUBLIC;
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.check_token()'::regprocedure);
 
 -- step 05_change_log: function keylift.guard_insert
 CREATE FUNCTION keylift.guard_insert()
@@ -680,7 +789,7 @@ BEGIN
       HINT = 'Insert account_id, name and token.';
 END
 $body$;
-REVOKE ALL ON FUNCTION keylift.guard_insert() FROM PUBLIC;
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.guard_insert()'::regprocedure);
 
 -- step 05_change_log: function keylift.guard_update
 CREATE FUNCTION keylift.guard_update()
@@ -709,7 +818,7 @@ BEGIN
       HINT = 'Settings may change name, token, last use, revocation and expiry.';
 END
 $body$;
-REVOKE ALL ON FUNCTION keylift.guard_update() FROM PUBLIC;
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.guard_update()'::regprocedure);
 
 -- step 05_change_log: function keylift.guard_native_id
 CREATE FUNCTION keylift.guard_native_id()
@@ -730,7 +839,7 @@ BEGIN
   RETURN NEW;
 END
 $body$;
-REVOKE ALL ON FUNCTION keylift.guard_native_id() FROM PUBLIC;
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.guard_native_id()'::regprocedure);
 
 -- step 05_change_log: function keylift.refuse_truncate
 CREATE FUNCTION keylift.refuse_truncate()
@@ -746,7 +855,7 @@ BEGIN
       HINT = 'Delete the rows instead, so that the other table follows, or run keylift rollback first.';
 END
 $body$;
-REVOKE ALL ON FUNCTION keylift.refuse_truncate() FROM PUBLIC;
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.refuse_truncate()'::regprocedure);
 
 -- step 05_change_log: triggers of "public"."api_keys" that fill the change log
 CREATE TRIGGER keylift_log_insert AFTER INSERT ON "public"."api_keys"

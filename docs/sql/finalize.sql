@@ -33,8 +33,23 @@ END
 $do$;
 
 -- step 13_archive: the archive
-CREATE TABLE IF NOT EXISTS keylift.archived_keys (LIKE "public"."api_keys", PRIMARY KEY ("id"));
-CREATE TABLE IF NOT EXISTS keylift.late_keys (key_id bigint NOT NULL);
+CREATE TABLE keylift.archived_keys (LIKE "public"."api_keys", PRIMARY KEY ("id"));
+SELECT keylift.revoke_from_others('TABLE', 'keylift.archived_keys'::regclass);
+DO $do$
+DECLARE
+  original CONSTANT pg_catalog.pg_class := (
+    SELECT c FROM pg_catalog.pg_class c WHERE c.oid = '"public"."api_keys"'::regclass);
+BEGIN
+  IF original.relrowsecurity THEN
+    ALTER TABLE keylift.archived_keys ENABLE ROW LEVEL SECURITY;
+  END IF;
+  IF original.relforcerowsecurity THEN
+    ALTER TABLE keylift.archived_keys FORCE ROW LEVEL SECURITY;
+  END IF;
+END
+$do$;
+CREATE TABLE keylift.late_keys (key_id bigint NOT NULL);
+SELECT keylift.revoke_from_others('TABLE', 'keylift.late_keys'::regclass);
 ALTER TABLE keylift.late_keys REPLICA IDENTITY FULL;
 
 -- step 13_archive: function keylift.archive_update
@@ -176,7 +191,7 @@ BEGIN
   RETURN NULL;
 END
 $body$;
-REVOKE ALL ON FUNCTION keylift.archive_update() FROM PUBLIC;
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.archive_update()'::regprocedure);
 
 -- step 13_archive: function keylift.archive_delete
 CREATE FUNCTION keylift.archive_delete()
@@ -241,7 +256,7 @@ BEGIN
   RETURN NULL;
 END
 $body$;
-REVOKE ALL ON FUNCTION keylift.archive_delete() FROM PUBLIC;
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.archive_delete()'::regprocedure);
 
 -- step 13_archive: function keylift.refuse_store_key
 CREATE FUNCTION keylift.refuse_store_key()
@@ -302,7 +317,7 @@ BEGIN
   RETURN NEW;
 END
 $body$;
-REVOKE ALL ON FUNCTION keylift.refuse_store_key() FROM PUBLIC;
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.refuse_store_key()'::regprocedure);
 
 -- step 13_archive: triggers of the archive and the legacy table
 CREATE TRIGGER keylift_guard BEFORE INSERT OR UPDATE ON "public"."api_keys"

@@ -9,7 +9,9 @@ BEGIN
     (SELECT mirror FROM keylift.migration));
 END
 $do$;
-REVOKE ALL ON FUNCTION keylift.mirror_number() FROM PUBLIC;
+
+-- step 06_settle: rights on keylift.mirror_number
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.mirror_number()'::regprocedure);
 
 -- step 06_settle: type keylift.verdict
 CREATE TYPE keylift.verdict AS (
@@ -20,7 +22,7 @@ CREATE TYPE keylift.verdict AS (
   token text,
   last_used_at timestamp with time zone
 );
-REVOKE ALL ON TYPE keylift.verdict FROM PUBLIC;
+SELECT keylift.revoke_from_others('TYPE', 'keylift.verdict'::regtype);
 
 -- step 06_settle: function keylift.platform_path
 CREATE FUNCTION keylift.platform_path(path text, schemas name[])
@@ -53,7 +55,7 @@ BEGIN
   ), 'pg_temp');
 END
 $body$;
-REVOKE ALL ON FUNCTION keylift.platform_path(text, name[]) FROM PUBLIC;
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.platform_path(text, name[])'::regprocedure);
 
 -- step 06_settle: function keylift.crowded_tokens
 CREATE FUNCTION keylift.crowded_tokens(touched_id bigint, touched_tokens text[])
@@ -132,7 +134,7 @@ BEGIN
   RETURN own.crowded;
 END
 $body$;
-REVOKE ALL ON FUNCTION keylift.crowded_tokens(bigint, text[]) FROM PUBLIC;
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.crowded_tokens(bigint, text[])'::regprocedure);
 
 -- step 06_settle: function keylift.settle
 CREATE FUNCTION keylift.settle(touched_ids bigint[], touched_tokens text[],
@@ -292,7 +294,7 @@ BEGIN
   written := set_config('keylift.writer', writer_before, true);
 END
 $body$;
-REVOKE ALL ON FUNCTION keylift.settle(bigint[], text[], boolean) FROM PUBLIC;
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.settle(bigint[], text[], boolean)'::regprocedure);
 
 -- step 06_settle: function keylift.settle_few
 CREATE FUNCTION keylift.settle_few(touched_ids bigint[], touched_tokens text[], locks boolean,
@@ -825,7 +827,7 @@ BEGIN
     USING ERRCODE = 'unique_violation';
 END
 $body$;
-REVOKE ALL ON FUNCTION keylift.settle_few(bigint[], text[], boolean, text[]) FROM PUBLIC;
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.settle_few(bigint[], text[], boolean, text[])'::regprocedure);
 
 -- step 06_settle: function keylift.settle_many
 CREATE FUNCTION keylift.settle_many(touched_ids bigint[], touched_tokens text[], locks boolean,
@@ -1359,7 +1361,7 @@ BEGIN
     USING ERRCODE = 'unique_violation';
 END
 $body$;
-REVOKE ALL ON FUNCTION keylift.settle_many(bigint[], text[], boolean, text[]) FROM PUBLIC;
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.settle_many(bigint[], text[], boolean, text[])'::regprocedure);
 
 -- step 06_settle: function keylift.mirror_one_insert
 CREATE FUNCTION keylift.mirror_one_insert(touched_id bigint, touched_token text)
@@ -1433,7 +1435,7 @@ BEGIN
   RETURN done AND to_regclass('keylift.late_keys') IS NULL;
 END
 $body$;
-REVOKE ALL ON FUNCTION keylift.mirror_one_insert(bigint, text) FROM PUBLIC;
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.mirror_one_insert(bigint, text)'::regprocedure);
 
 -- step 06_settle: function keylift.mirror_one_update
 CREATE FUNCTION keylift.mirror_one_update(touched_id bigint, touched_token text, changed text)
@@ -1594,7 +1596,7 @@ BEGIN
   RETURN done AND to_regclass('keylift.late_keys') IS NULL;
 END
 $body$;
-REVOKE ALL ON FUNCTION keylift.mirror_one_update(bigint, text, text) FROM PUBLIC;
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.mirror_one_update(bigint, text, text)'::regprocedure);
 
 -- step 06_settle: function keylift.mirror_one_delete
 CREATE FUNCTION keylift.mirror_one_delete(touched_id bigint, touched_token text)
@@ -1642,7 +1644,7 @@ BEGIN
   RETURN done AND to_regclass('keylift.late_keys') IS NULL;
 END
 $body$;
-REVOKE ALL ON FUNCTION keylift.mirror_one_delete(bigint, text) FROM PUBLIC;
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.mirror_one_delete(bigint, text)'::regprocedure);
 
 -- step 06_settle: function keylift.settle_ids
 CREATE FUNCTION keylift.settle_ids(touched bigint[])
@@ -1688,7 +1690,7 @@ BEGIN
   PERFORM keylift.settle(own.ids, coalesce(own.tokens, '{}'));
 END
 $body$;
-REVOKE ALL ON FUNCTION keylift.settle_ids(bigint[]) FROM PUBLIC;
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.settle_ids(bigint[])'::regprocedure);
 
 -- step 06_settle: function keylift.apply_change_log
 CREATE FUNCTION keylift.apply_change_log(most integer)
@@ -1716,7 +1718,7 @@ BEGIN
   RETURN own.entries;
 END
 $body$;
-REVOKE ALL ON FUNCTION keylift.apply_change_log(integer) FROM PUBLIC;
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.apply_change_log(integer)'::regprocedure);
 
 -- step 06_settle: note the functions that were installed
 DELETE FROM keylift.installed_functions f
@@ -1872,7 +1874,6 @@ BEGIN
   RETURN NEW;
 END
 $body$;
-REVOKE ALL ON FUNCTION keylift.draw_key_id() FROM PUBLIC;
 
 -- log the keys whose verdict may have changed
 -- Its other forms: the holds are left out where there are none.
@@ -1968,7 +1969,7 @@ BEGIN
   RETURN NULL;
 END
 $body$;
-REVOKE ALL ON FUNCTION keylift.mirror_insert() FROM PUBLIC;
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.mirror_insert()'::regprocedure);
 
 -- step 09_mirror: function keylift.mirror_update
 CREATE FUNCTION keylift.mirror_update()
@@ -2047,7 +2048,7 @@ BEGIN
   RETURN NULL;
 END
 $body$;
-REVOKE ALL ON FUNCTION keylift.mirror_update() FROM PUBLIC;
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.mirror_update()'::regprocedure);
 
 -- step 09_mirror: function keylift.mirror_delete
 CREATE FUNCTION keylift.mirror_delete()
@@ -2097,7 +2098,7 @@ BEGIN
   RETURN NULL;
 END
 $body$;
-REVOKE ALL ON FUNCTION keylift.mirror_delete() FROM PUBLIC;
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.mirror_delete()'::regprocedure);
 
 -- step 09_mirror: function keylift.mirror_back_update
 CREATE FUNCTION keylift.mirror_back_update()
@@ -2308,7 +2309,7 @@ BEGIN
   RETURN NULL;
 END
 $body$;
-REVOKE ALL ON FUNCTION keylift.mirror_back_update() FROM PUBLIC;
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.mirror_back_update()'::regprocedure);
 
 -- step 09_mirror: function keylift.mirror_back_delete
 CREATE FUNCTION keylift.mirror_back_delete()
@@ -2422,7 +2423,7 @@ BEGIN
   RETURN NULL;
 END
 $body$;
-REVOKE ALL ON FUNCTION keylift.mirror_back_delete() FROM PUBLIC;
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.mirror_back_delete()'::regprocedure);
 
 -- step 09_mirror: apply the rest of the change log under a lock
 LOCK TABLE "public"."api_keys" IN SHARE ROW EXCLUSIVE MODE;
@@ -2487,7 +2488,6 @@ BEGIN
     (SELECT mirror FROM keylift.migration));
 END
 $do$;
-REVOKE ALL ON FUNCTION keylift.mirror_number() FROM PUBLIC;
 
 -- step 09_mirror: note the functions that were installed
 DELETE FROM keylift.installed_functions f

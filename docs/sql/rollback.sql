@@ -533,7 +533,6 @@ BEGIN
   RETURN NEW;
 END
 $body$;
-REVOKE ALL ON FUNCTION keylift.draw_key_id() FROM PUBLIC;
 
 -- step 07_indexes: drop index "account_api_keys_token_key"
 DROP INDEX CONCURRENTLY IF EXISTS "public"."account_api_keys_token_key";

@@ -1,3 +1,4 @@
+import { revokeFromOthers } from './rights.js';
 import { commaList, sql, type Statement } from './sql.js';
 
 /** A plpgsql function that keylift installs in its own schema. */
@@ -22,14 +23,14 @@ export interface FunctionDefinition {
   replace?: boolean;
 }
 
-/** A function as a statement, with the signature that REVOKE and DROP want. */
+/** A function as a statement, with the signature that names it. */
 export interface InstalledFunction extends Statement {
   /** Without its schema. */
   name: string;
   signature: string;
 }
 
-/** CREATE FUNCTION, and nothing for PUBLIC. A function that is replaced keeps the rights that it has. */
+/** CREATE FUNCTION, with rights for its owner alone. A function that is replaced keeps the rights that it has. */
 export function installedFunction(definition: FunctionDefinition): InstalledFunction {
   const { name, parameters = [], attributes, security = 'definer', searchPath, settings = [] } = definition;
   const signature = `keylift.${name}(${parameters.map(({ type }) => type).join(', ')})`;
@@ -56,8 +57,9 @@ export function installedFunction(definition: FunctionDefinition): InstalledFunc
   };
 }
 
+/** Rights for the owner alone, after a function that may exist already was created for the first time. */
 export const revokeFunction = ({ signature }: Pick<InstalledFunction, 'signature'>): string =>
-  `REVOKE ALL ON FUNCTION ${signature} FROM PUBLIC;`;
+  revokeFromOthers('FUNCTION', signature);
 
 export const dropFunction = ({ signature }: Pick<InstalledFunction, 'signature'>): string =>
   `DROP FUNCTION IF EXISTS ${signature};`;

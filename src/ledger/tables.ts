@@ -1,3 +1,4 @@
+import { copyRowSecurity, createSchema, rightsFunction } from '../database/rights.js';
 import { sql, type Statement } from '../database/sql.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { leftKeysTable } from './left-keys.js';
@@ -7,12 +8,8 @@ import { leftKeysTable } from './left-keys.js';
  * ordered as the operator's own index orders them. A domain's rules do not apply to them: a range may have no lower end.
  */
 export const ledgerTables = (schema: MappedSchema): Statement[] => [
-  {
-    title: 'schema keylift',
-    text: sql`
-      CREATE SCHEMA IF NOT EXISTS keylift;
-      REVOKE ALL ON SCHEMA keylift FROM PUBLIC;`,
-  },
+  createSchema,
+  rightsFunction,
   migrationTable,
   runsTable,
   controlTable,
@@ -31,7 +28,8 @@ export const dropLedgerTables: Statement = {
   text: sql`
     DROP TABLE IF EXISTS keylift.events, keylift.proofs, keylift.left_keys, keylift.overlaps, keylift.switched_accounts,
       keylift.switch_rule, keylift.holds, keylift.listed_keys, keylift.change_log, keylift.proof_duplicates,
-      keylift.outcomes, keylift.batches, keylift.control, keylift.runs, keylift.migration;`,
+      keylift.outcomes, keylift.batches, keylift.control, keylift.runs, keylift.migration;
+    DROP FUNCTION IF EXISTS keylift.revoke_from_others(text, oid);`,
 };
 
 /** The id of a key and of an account, as columns without a domain. */
@@ -143,7 +141,9 @@ const outcomeTables = (schema: MappedSchema): Statement[] => {
           ADD COLUMN settled_at timestamptz NOT NULL DEFAULT clock_timestamp();
         CREATE INDEX outcomes_merged ON keylift.outcomes (account_key_id) WHERE outcome = 'merge';
         -- The first of the duplicates that a key was decided with: when one of them changes, all are decided again.
-        CREATE INDEX outcomes_group ON keylift.outcomes (group_key_id) WHERE group_key_id IS NOT NULL;`,
+        CREATE INDEX outcomes_group ON keylift.outcomes (group_key_id) WHERE group_key_id IS NOT NULL;
+        -- Merged rows are kept whole, with their tokens.
+        ${copyRowSecurity({ from: l.keys, to: 'keylift.outcomes' })}`,
     },
     {
       title: 'table keylift.listed_keys',

@@ -1,5 +1,6 @@
 import { parseTableName } from '../config/identifiers.js';
-import { installedFunction, revokeFunction, type InstalledFunction } from '../database/plpgsql.js';
+import { installedFunction, type InstalledFunction } from '../database/plpgsql.js';
+import { copyRowSecurity, revokeFromOthers } from '../database/rights.js';
 import { literal, sql, type Statement } from '../database/sql.js';
 import { derivedName } from './copy.js';
 import { idIndex } from './indexes.js';
@@ -52,7 +53,9 @@ function createTable({ legacy: l, types }: MappedSchema): Statement {
         ALTER COLUMN created_at SET NOT NULL,
         ALTER COLUMN created_at SET DEFAULT ${types.nativeCreatedAt},
         ALTER COLUMN scope SET NOT NULL,
-        ALTER COLUMN scope SET DEFAULT 'store_apis';`,
+        ALTER COLUMN scope SET DEFAULT 'store_apis';
+      ${revokeFromOthers('TABLE', l.target)}
+      ${copyRowSecurity({ from: l.keys, to: l.target })}`,
   };
 }
 
@@ -60,7 +63,7 @@ function createTable({ legacy: l, types }: MappedSchema): Statement {
 function idDefault(schema: MappedSchema): Statement[] {
   const { types } = schema;
   if (!drawsIds(types)) return [];
-  return [...sequence(schema), ...drawnIds(schema, { indexed: false }), drawTrigger(schema)];
+  return [...sequence(schema), ...drawnIds(schema, { indexed: false }), drawRights, drawTrigger(schema)];
 }
 
 /** Does keylift draw the ids of native keys? Otherwise the platform gives them. */
@@ -73,13 +76,25 @@ export const drawsIds = ({ idIsInteger, idDefault }: LegacyTypes): boolean => id
 function drawnIds(schema: MappedSchema, options: { indexed: boolean }): Statement[] {
   if (!drawsIds(schema.types)) return [];
   const draw = schema.types.idIsInteger ? drawInteger(schema, options) : drawDefault(schema);
-  return [{ title: draw.title, text: [draw.text, revokeFunction(draw)].join('\n') }];
+  return [draw];
 }
 
 const sequence = ({ types }: MappedSchema): Statement[] =>
   types.idIsInteger && types.idSequence === null
-    ? [{ title: 'sequence keylift.key_ids', text: 'CREATE SEQUENCE IF NOT EXISTS keylift.key_ids;' }]
+    ? [
+        {
+          title: 'sequence keylift.key_ids',
+          text: sql`
+          CREATE SEQUENCE keylift.key_ids;
+          ${revokeFromOthers('SEQUENCE', 'keylift.key_ids')}`,
+        },
+      ]
     : [];
+
+const drawRights: Statement = {
+  title: 'rights on keylift.draw_key_id',
+  text: revokeFromOthers('FUNCTION', 'keylift.draw_key_id()'),
+};
 
 const drawTrigger = ({ legacy: l }: MappedSchema): Statement => ({
   title: `trigger of ${l.target} that draws ids`,

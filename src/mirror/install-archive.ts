@@ -1,4 +1,5 @@
 import { dropFunction } from '../database/plpgsql.js';
+import { copyRowSecurity, revokeFromOthers } from '../database/rights.js';
 import { sql, type Statement } from '../database/sql.js';
 import { ARCHIVE } from '../mapping/archive.js';
 import type { MappedSchema } from '../mapping/inspect.js';
@@ -21,7 +22,9 @@ export const installArchive = (schema: MappedSchema): Statement[] => [
   {
     title: 'the archive',
     text: sql`
-      CREATE TABLE IF NOT EXISTS ${ARCHIVE} (LIKE ${schema.legacy.keys}, PRIMARY KEY (${schema.legacy.id('')}));
+      CREATE TABLE ${ARCHIVE} (LIKE ${schema.legacy.keys}, PRIMARY KEY (${schema.legacy.id('')}));
+      ${revokeFromOthers('TABLE', ARCHIVE)}
+      ${copyRowSecurity({ from: schema.legacy.keys, to: ARCHIVE })}
       ${createLate(schema)}`,
   },
   ...finalTriggerFunctions(schema),

@@ -1,4 +1,5 @@
 import { dropFunction, type InstalledFunction } from '../database/plpgsql.js';
+import { revokeFromOthers } from '../database/rights.js';
 import { sql, type Statement } from '../database/sql.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { accountIdFunctions, accountIdTrigger, dropAccountIdTrigger } from './account-ids.js';
@@ -98,6 +99,7 @@ export const removeChangeLog = (schema: MappedSchema): Statement[] => [
 /** Harden: the functions that settle keys. */
 export const installSettle = (schema: MappedSchema): Statement[] => [
   createMirrorNumber(),
+  { title: 'rights on keylift.mirror_number', text: revokeFromOthers('FUNCTION', 'keylift.mirror_number()') },
   verdictType(schema),
   ...settleFunctions(schema),
   noteFunctions(settleFunctions(schema)),
@@ -172,8 +174,7 @@ export const createMirrorNumber = (): Statement => ({
         'CREATE OR REPLACE FUNCTION keylift.mirror_number() RETURNS integer LANGUAGE sql IMMUTABLE RETURN %s',
         (SELECT mirror FROM keylift.migration));
     END
-    $do$;
-    REVOKE ALL ON FUNCTION keylift.mirror_number() FROM PUBLIC;`,
+    $do$;`,
 });
 
 const verdictType = ({ types }: MappedSchema): Statement => ({
@@ -187,5 +188,5 @@ const verdictType = ({ types }: MappedSchema): Statement => ({
       token ${types.token},
       last_used_at ${types.lastUsedAt}
     );
-    REVOKE ALL ON TYPE keylift.verdict FROM PUBLIC;`,
+    ${revokeFromOthers('TYPE', 'keylift.verdict')}`,
 });

@@ -1,3 +1,4 @@
+import { revokeFromOthers } from '../database/rights.js';
 import { sql } from '../database/sql.js';
 import { SQLSTATE } from '../database/sqlstate.js';
 import type { MappedSchema } from '../mapping/inspect.js';
@@ -11,7 +12,8 @@ export const LATE = 'keylift.late_keys';
  * the table needs a replica identity, or a publication FOR ALL TABLES would refuse its deletes.
  */
 export const createLate = ({ types }: MappedSchema): string => sql`
-  CREATE TABLE IF NOT EXISTS ${LATE} (key_id ${types.id} NOT NULL);
+  CREATE TABLE ${LATE} (key_id ${types.id} NOT NULL);
+  ${revokeFromOthers('TABLE', LATE)}
   ALTER TABLE ${LATE} REPLICA IDENTITY FULL;`;
 
 export const dropLate = `DROP TABLE IF EXISTS ${LATE};`;

@@ -6,6 +6,7 @@ import { vacuumInTheWay, waitFor } from '../database/autovacuum.js';
 import { cancelApplication } from '../database/cancel.js';
 import { connectionLost } from '../database/failures.js';
 import { POLICIES, retry } from '../database/retry.js';
+import { createSchema } from '../database/rights.js';
 import { IDLE_TIMEOUT_MS } from '../database/scopes.js';
 import { withSeparateConnection } from '../database/separate-connection.js';
 import { isConnectionLost, isTimeout, sqlStateOf } from '../database/sqlstate.js';
@@ -134,7 +135,7 @@ export class DdlRunner {
   private async prepare(): Promise<Knex> {
     const knex = await this.open();
     if (this.prepared) return knex;
-    await knex.raw('CREATE SCHEMA IF NOT EXISTS keylift');
+    await knex.raw(createSchema.text);
     await knex.migrate.forceFreeMigrationsLock();
     await knex.migrate.list();
     this.prepared = true;

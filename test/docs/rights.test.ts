@@ -1,45 +1,8 @@
 import { expect } from 'chai';
 import { keylift } from '../cli/harness.js';
 import { useTestDatabase } from '../support/database.js';
+import { PUBLIC, RIGHTS } from '../support/granted.js';
 import { rolesOf, type RoleName } from './roles.js';
-
-/** Objects whose every right a role has, of its own or through others, PUBLIC among them. */
-const RIGHTS = `
-  select format('%s on %s', string_agg(privilege, ', ' order by place), thing) as may from (
-    select 'schema ' || n.nspname as thing, p.privilege, p.place
-      from pg_namespace n, unnest('{USAGE,CREATE}'::text[]) with ordinality as p (privilege, place)
-      where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and has_schema_privilege($1, n.oid, p.privilege)
-    union all select format('%I.%I', n.nspname, c.relname), p.privilege, p.place from pg_class c
-      join pg_namespace n on n.oid = c.relnamespace,
-      unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) with ordinality as p (privilege,
-        place)
-      where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and c.relkind in ('r', 'p', 'v', 'm', 'f')
-        and has_table_privilege($1, c.oid, p.privilege)
-    union all select 'sequence ' || format('%I.%I', n.nspname, c.relname), p.privilege, p.place from pg_class c
-      join pg_namespace n on n.oid = c.relnamespace,
-      unnest('{USAGE,SELECT,UPDATE}'::text[]) with ordinality as p (privilege, place)
-      where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and c.relkind = 'S'
-        and has_sequence_privilege($1, c.oid, p.privilege)
-    union all select 'function ' || format('%I.%I', n.nspname, f.proname), 'EXECUTE', 1 from pg_proc f
-      join pg_namespace n on n.oid = f.pronamespace
-      where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and has_function_privilege($1, f.oid,
-        'EXECUTE')) r
-  group by thing order by thing`;
-
-/** What keylift made and granted to everybody. Row types of tables follow their tables. */
-const PUBLIC = `
-  select 'schema ' || n.nspname as thing from pg_namespace n, aclexplode(coalesce(n.nspacl, acldefault('n',
-    n.nspowner))) a where n.nspname = 'keylift' and a.grantee = 0
-  union all select c.oid::regclass::text from pg_class c, aclexplode(coalesce(c.relacl,
-    acldefault(case c.relkind when 'S' then 's'::"char" else 'r' end, c.relowner))) a
-    where (c.relnamespace = to_regnamespace('keylift') or c.oid = to_regclass('public.account_api_keys'))
-      and a.grantee = 0
-  union all select f.oid::regprocedure::text from pg_proc f, aclexplode(coalesce(f.proacl, acldefault('f',
-    f.proowner))) a
-    where f.pronamespace = to_regnamespace('keylift') and a.grantee = 0
-  union all select t.oid::regtype::text from pg_type t join pg_class c on c.oid = t.typrelid,
-    aclexplode(coalesce(t.typacl, acldefault('T', t.typowner))) a
-    where t.typnamespace = to_regnamespace('keylift') and c.relkind = 'c' and a.grantee = 0`;
 
 /**
  * Functions of keylift whose names are neither resolved when they are made nor sought in pg_catalog alone. A function that
@@ -60,6 +23,9 @@ const EVERY_STATION = [
   'finalize --yes',
   'rollback --yes',
 ];
+
+/** The station after which the platform gets its rights on the new table. */
+const AFTER_HARDEN = 'migrate --yes --until harden';
 
 describe('rights', () => {
   const database = useTestDatabase({ each: true });
@@ -104,24 +70,24 @@ describe('rights', () => {
     'USAGE on schema keylift',
     'USAGE on schema public',
   ];
-  const ALL_FOUR = 'SELECT, INSERT, UPDATE, DELETE';
-  const PLATFORM = [
-    `${ALL_FOUR} on public.account_api_keys`,
-    `${ALL_FOUR} on public.api_keys`,
-    'USAGE on schema public',
-  ];
+  const LEGACY = ['SELECT, INSERT, UPDATE, DELETE on public.api_keys', 'USAGE on schema public'];
+  const SETTINGS =
+    'SELECT (id, account_id, name, token, created_at, last_used_at, revoked_at, expires_at), ' +
+    'INSERT (account_id, name, token), UPDATE (name, token, last_used_at, revoked_at, expires_at), DELETE on public.account_api_keys';
 
   it('planner, gateway and platform have what the runbook grants, and nothing else at any station', async () => {
     await roles.make('platform');
     for (const line of EVERY_STATION) {
       await asOperator(line);
-      if (line === EVERY_STATION[0]) {
-        await roles.make('gateway');
+      if (line === EVERY_STATION[0]) await roles.make('gateway');
+      if (line === AFTER_HARDEN) {
+        expect(await rights('platform'), line).to.deep.equal(LEGACY);
         await roles.grantTarget();
       }
       expect(await rights('planner'), line).to.deep.equal(PLANNER);
       expect(await rights('gateway'), line).to.deep.equal(GATEWAY);
-      expect(await rights('platform'), line).to.deep.equal(PLATFORM);
+      const granted = EVERY_STATION.indexOf(line) >= EVERY_STATION.indexOf(AFTER_HARDEN);
+      expect(await rights('platform'), line).to.deep.equal(granted ? [SETTINGS, ...LEGACY] : LEGACY);
     }
   });
 
@@ -154,6 +120,37 @@ describe('rights', () => {
         await database().query(`select from pg_proc where pronamespace = 'keylift'::regnamespace`),
       ).to.not.have.length(0);
     }
+  });
+
+  it('the rights of the platform are enough for Settings, and for nothing that is not theirs', async () => {
+    await asOperator('migrate --yes');
+    await roles.make('platform');
+    await roles.grantTarget();
+    const settings = 'public.account_api_keys';
+    const [made] = await roles.query(
+      'platform',
+      `insert into ${settings} (account_id, name, token) values (1, 'made', 'token-3') returning id, created_at`,
+    );
+    expect(made).to.have.keys('id', 'created_at');
+    await roles.query(
+      'platform',
+      `update ${settings} set name = 'renamed', last_used_at = now() where token = 'token-1';
+       update ${settings} set revoked_at = now() where token = 'token-3';
+       delete from ${settings} where token = 'token-2'`,
+    );
+    expect(await database().query('select name, token from public.api_keys')).to.deep.equal([
+      { name: 'renamed', token: 'token-1' },
+    ]);
+    for (const sql of [
+      `update ${settings} set account_id = 1`,
+      `update ${settings} set scope = 'store_apis'`,
+      `update ${settings} set origin_api_id = null`,
+      `insert into ${settings} (account_id, name, token, origin_api_id) values (1, 'forged', 'token-4', 1)`,
+      `truncate ${settings}`,
+      'select from keylift.outcomes',
+      `select keylift.authorize('token-1', 1)`,
+    ])
+      expect(await refusal('platform', sql), sql).to.equal('42501');
   });
 
   it('a gateway calls nothing but authorize, and writes nothing', async () => {

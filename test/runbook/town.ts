@@ -13,8 +13,11 @@ import { CANARY, OWNERS, SHOP } from './shop.js';
 /** The password that the runbook's SQL gives every role. */
 const PASSWORD = 'change me';
 
-/** Roles that need the new table and the resolver get their rights when those are there. */
-const LATER = ['platform', 'gateway'];
+/** Roles that need objects of keylift, each with the query that finds a row as soon as the runbook grants its rights. */
+const LATER = [
+  { role: 'gateway', when: `select where to_regprocedure('keylift.authorize(text, bigint)') is not null` },
+  { role: 'platform', when: `select where to_regclass('public.account_api_keys_pkey') is not null` },
+];
 
 const DATABASE = 'shop';
 const SEEDED = 'shop_seeded';
@@ -58,15 +61,10 @@ export class Town {
     this.gateway.asks = 'legacy';
   }
 
-  /** What the runbook says to do once expand is done: gateways ask the resolver, and roles get their rights to it. */
+  /** What the runbook says to do as stages are done: gateways ask the resolver, and roles get their rights. */
   async keepUp(): Promise<void> {
-    const [row] = await this.ask(
-      `select 1 as there where to_regprocedure('keylift.authorize(text, bigint)') is not null
-        and to_regclass('public.account_api_keys') is not null`,
-    );
-    if (row === undefined) return;
-    this.gateway.asks = 'authorize';
-    for (const role of LATER) await this.grant(role);
+    for (const { role, when } of LATER) if ((await this.ask(when)).length > 0) await this.grant(role);
+    if (this.granted.has('gateway')) this.gateway.asks = 'authorize';
   }
 
   /** Runs SQL as the administrator; answers with the last statement's rows. */

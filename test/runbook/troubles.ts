@@ -63,6 +63,9 @@ export const TROUBLES: Record<string, Trouble> = {
   ),
   'ids are not unique': sql('alter table public.api_keys drop constraint api_keys_pkey'),
   'rows are hidden': sql('alter table public.accounts enable row level security'),
+  'row-level security separates the keys of accounts': sql(`alter table public.api_keys enable row level security;
+    create policy own_keys on public.api_keys using (account_id::text = current_setting('app.account', true));
+    create policy platform on public.api_keys to shop_platform using (true)`),
   'a trigger of keylift is there':
     sql(`create function public.nothing() returns trigger language plpgsql as $$ begin return new; end $$;
     create trigger keylift_old before insert on public.api_keys for each row execute function public.nothing()`),

@@ -173,7 +173,7 @@ describe('findings about the surroundings', () => {
       ).to.deep.equal(['fine', 'fine']);
     });
 
-    it('warn of default privileges for tables that this role creates, and of no other', () => {
+    it('say that default privileges of this role are revoked, and need nothing', () => {
       const grant = {
         creator: 'keylift_operator',
         schema: null,
@@ -181,11 +181,13 @@ describe('findings about the surroundings', () => {
         grantee: 'web',
         privileges: ['SELECT'],
       } as const;
-      const of = (changes: object) =>
-        findings({ defaultGrants: [{ ...grant, privileges: ['SELECT'], ...changes }] })[0]!.severity;
-      expect(of({})).to.equal('warning');
-      expect(of({ creator: 'somebody' })).to.equal('fine');
-      expect(of({ kind: 'functions' })).to.equal('fine');
+      const of = (changes: object) => {
+        const { severity, meets } = findings({ defaultGrants: [{ ...grant, privileges: ['SELECT'], ...changes }] })[0]!;
+        return { severity, revoked: meets.includes('revokes') };
+      };
+      expect(of({})).to.deep.equal({ severity: 'fine', revoked: true });
+      expect(of({ kind: 'functions' })).to.deep.equal({ severity: 'fine', revoked: true });
+      expect(of({ creator: 'somebody' })).to.deep.equal({ severity: 'fine', revoked: false });
     });
   });
 

@@ -28,12 +28,15 @@ function judgeTable(table: FrozenSurroundings['tables'][number], { policies, ser
     });
   if (table.section !== 'keys')
     return fine({ ...parts, meets: `${server.role} sees every row`, phases: ['backfill', 'verify'] });
-  return warning('before a web role gets rights on the new table, give that table policies of its own', {
-    ...parts,
-    meets:
-      'policies of the legacy table do not hold for the new table, and authorize reads with the rights of the operator',
-    phases: ['expand', 'mirror'],
-  });
+  return warning(
+    'create the policies that Settings needs on the new table, and grant authorize and the view to gateways alone',
+    {
+      ...parts,
+      meets:
+        'the new table and the archive get row-level security without policies; authorize and the view read with the rights of the operator',
+      phases: ['expand', 'mirror'],
+    },
+  );
 }
 
 /** Roles that may do something with the keys, other than the owner. */
@@ -81,7 +84,7 @@ const grantees = ({ tables, grants }: FrozenSurroundings, section: Section): str
     .filter(({ table }) => tables.some((one) => one.oid === table && one.section === section))
     .map(({ grantee }) => grantee);
 
-/** Rights that the new table and the ledger would have from their first moment. */
+/** Rights that PostgreSQL gives on each object that keylift creates. */
 export const judgeDefaultPrivileges: Judge = ({ defaultGrants, server }) =>
   defaultGrants.map((grant) => {
     const parts = {
@@ -91,14 +94,9 @@ export const judgeDefaultPrivileges: Judge = ({ defaultGrants, server }) =>
     };
     if (grant.creator !== server.role)
       return fine({ ...parts, meets: `they do not hold for what ${server.role} creates`, phases: [] });
-    if (grant.kind !== 'tables')
-      return fine({ ...parts, meets: 'expand creates objects of this kind in the schema keylift', phases: ['expand'] });
-    return warning(
-      `ALTER DEFAULT PRIVILEGES ... REVOKE ALL ON TABLES FROM ${grant.grantee}, or look at the rights on the new table after expand`,
-      {
-        ...parts,
-        meets: 'expand creates the new table, which holds the tokens, and the tables of the ledger',
-        phases: ['expand', 'finalize'],
-      },
-    );
+    return fine({
+      ...parts,
+      meets: 'keylift revokes these rights in the transaction that creates the object',
+      phases: ['expand', 'harden', 'finalize'],
+    });
   });
