@@ -127,7 +127,7 @@ describe('what a schema has beside its columns', () => {
         .json<{ notes: { note: string }[] }>()
         .notes.map(({ note }) => note)
         .join(),
-    ).to.include('the uniqueness of public.api_keys_lower_id_idx is not brought along');
+    ).to.include('the new table does not have the unique index public.api_keys_lower_id_idx');
     await scenario.must('rollback --yes');
     await db.query(`delete from public.account_api_keys`);
     await scenario.must('migrate --yes', 6);
