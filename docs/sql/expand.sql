@@ -179,18 +179,22 @@ END
 $do$;
 
 -- step 01_ledger: function keylift.revoke_from_others
-CREATE FUNCTION keylift.revoke_from_others(kind text, object oid)
+CREATE FUNCTION keylift.revoke_from_others(kind text, object oid, original oid DEFAULT NULL)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $body$
--- Takes every right on a new object, and on the sequences of its identity columns, from all roles but the owner.
+-- Takes every right on a new object, and on the sequences of its identity columns, from all roles but the owner. Of
+-- a table that has an original, a role keeps the rights that it has on the original.
 DECLARE
+  statements text[];
   statement text;
+  path text;
 BEGIN
-  FOR statement IN
+  statements := ARRAY(
     SELECT DISTINCT format(
-      'REVOKE ALL ON %s %s FROM %s CASCADE', o.kind, o.name,
+      'REVOKE %s ON %s %s FROM %s CASCADE',
+      CASE WHEN revoke_from_others.original IS NULL THEN 'ALL' ELSE x.privilege_type END, o.kind, o.name,
       CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END)
     FROM (
       SELECT revoke_from_others.kind, c.oid::regclass::text, c.relowner, c.relacl
@@ -219,12 +223,21 @@ BEGIN
       WHERE revoke_from_others.kind = 'TYPE' AND t.oid = revoke_from_others.object
     ) o (kind, name, owner, acl), aclexplode(o.acl) x
     WHERE x.grantee <> o.owner
-  LOOP
+      AND NOT coalesce(
+        x.grantee <> 0 AND o.kind = 'TABLE'
+        AND has_table_privilege(x.grantee, revoke_from_others.original, x.privilege_type), false)
+  );
+  -- An event trigger of the platform finds its objects on the platform's path.
+  path := coalesce(
+            nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')
+          );
+  path := set_config('search_path', path, true);
+  FOREACH statement IN ARRAY statements LOOP
     EXECUTE statement;
   END LOOP;
 END
 $body$;
-SELECT keylift.revoke_from_others('FUNCTION', 'keylift.revoke_from_others(text, oid)'::regprocedure);
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.revoke_from_others(text, oid, oid)'::regprocedure);
 
 -- step 01_ledger: table keylift.migration
 CREATE TABLE keylift.migration (
@@ -486,7 +499,7 @@ ALTER TABLE "public"."account_api_keys"
   ALTER COLUMN created_at SET DEFAULT now(),
   ALTER COLUMN scope SET NOT NULL,
   ALTER COLUMN scope SET DEFAULT 'store_apis';
-SELECT keylift.revoke_from_others('TABLE', '"public"."account_api_keys"'::regclass);
+SELECT keylift.revoke_from_others('TABLE', '"public"."account_api_keys"'::regclass, '"public"."api_keys"'::regclass);
 DO $do$
 DECLARE
   original CONSTANT pg_catalog.pg_class := (

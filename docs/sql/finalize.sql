@@ -346,6 +346,20 @@ WHERE p.pronamespace = 'keylift'::regnamespace
     'archive_update', 'archive_delete', 'refuse_store_key')
 ON CONFLICT (name) DO UPDATE SET digest = excluded.digest;
 
+-- keep the triggers of the legacy table as they are
+SET CONSTRAINTS ALL IMMEDIATE; LOCK TABLE "public"."api_keys" IN ROW EXCLUSIVE MODE;
+
+-- look for columns that the archive lacks
+SELECT EXISTS (
+  SELECT a.attnum
+  FROM pg_catalog.pg_attribute a
+  WHERE a.attrelid = '"public"."api_keys"'::regclass AND a.attnum > 0 AND NOT a.attisdropped
+    AND NOT EXISTS (
+      SELECT FROM pg_catalog.pg_attribute b
+      WHERE b.attrelid = 'keylift.archived_keys'::regclass AND b.attname = a.attname AND NOT b.attisdropped
+    )
+) AS lacks;
+
 -- read the next page of moved rows
 SELECT k."id"::text AS id, coalesce(t.id, x.account_key_id)::text AS account_key_id
 FROM "public"."api_keys" k

@@ -64,6 +64,9 @@ CREATE TRIGGER keylift_born BEFORE INSERT OR UPDATE OF token ON "public"."accoun
 -- step 14_mirror_off: drop the index of the archive
 DROP INDEX IF EXISTS keylift.archived_keys_token;
 
+-- look whether the archive has rows
+SELECT EXISTS (SELECT FROM keylift.archived_keys) AS holds;
+
 -- read the next page of archived rows
 SELECT k."id"::text AS id, coalesce(x.account_key_id, k."id")::text AS account_key_id
 FROM keylift.archived_keys k
@@ -329,6 +332,38 @@ WHERE origin_api_id IS NOT NULL
 
 -- vacuum the new table
 VACUUM "public"."account_api_keys";
+
+-- where the tables were restored: compare the archive
+/* rollback: look for archived rows that the legacy table does not have */
+SELECT NOT EXISTS (
+  SELECT
+  FROM keylift.archived_keys k
+  WHERE NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = k."id")
+) AS restored;
+
+-- where the tables were restored: drop what is left
+/* rollback: drop what is left of a migration whose tables were restored */
+DO $do$
+DECLARE
+  statement text;
+BEGIN
+  FOR statement IN
+    SELECT format('DROP VIEW keylift.%I CASCADE', c.relname)
+    FROM pg_catalog.pg_class c
+    WHERE c.relnamespace = 'keylift'::regnamespace AND c.relkind = 'v'
+    UNION ALL
+    SELECT format('DROP FUNCTION %s CASCADE', p.oid::regprocedure)
+    FROM pg_catalog.pg_proc p
+    WHERE p.pronamespace = 'keylift'::regnamespace AND p.proname NOT IN ('own_write', 'revoke_from_others')
+  LOOP
+    EXECUTE statement;
+  END LOOP;
+  DROP TYPE IF EXISTS keylift.verdict;
+  DROP SEQUENCE IF EXISTS keylift.key_ids;
+  DROP TABLE IF EXISTS keylift.archived_keys, keylift.late_keys;
+  DELETE FROM keylift.knex_migrations WHERE name <> '01_ledger';
+END
+$do$;
 
 -- step 12_switchable: function keylift.authorize
 CREATE OR REPLACE FUNCTION keylift.authorize(token text, api_id bigint)

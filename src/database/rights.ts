@@ -1,3 +1,4 @@
+import { PLATFORM_PATH } from './default-path.js';
 import { literal, sql, type Statement } from './sql.js';
 
 /** What can have an access list; a view counts as a table. */
@@ -19,6 +20,13 @@ const CAST: Record<ProtectedKind, string> = {
  */
 export const revokeFromOthers = (kind: ProtectedKind, object: string): string =>
   `SELECT keylift.revoke_from_others('${kind}', ${literal(object)}::${CAST[kind]});`;
+
+/**
+ * The same for a table that is a copy: a role keeps a right from default privileges where it has the same right on the
+ * original, so that it can read and write no more than before. PUBLIC keeps none.
+ */
+export const revokeBeyond = (original: string, table: string): string =>
+  `SELECT keylift.revoke_from_others('TABLE', ${literal(table)}::regclass, ${literal(original)}::regclass);`;
 
 /**
  * The schema keylift, created where it does not exist. The rights on a schema that an administrator has created before
@@ -57,18 +65,22 @@ export const createSchema: Statement = {
 export const rightsFunction: Statement = {
   title: 'function keylift.revoke_from_others',
   text: sql`
-    CREATE FUNCTION keylift.revoke_from_others(kind text, object oid)
+    CREATE FUNCTION keylift.revoke_from_others(kind text, object oid, original oid DEFAULT NULL)
     RETURNS void
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
     AS $body$
-    -- Takes every right on a new object, and on the sequences of its identity columns, from all roles but the owner.
+    -- Takes every right on a new object, and on the sequences of its identity columns, from all roles but the owner. Of
+    -- a table that has an original, a role keeps the rights that it has on the original.
     DECLARE
+      statements text[];
       statement text;
+      path text;
     BEGIN
-      FOR statement IN
+      statements := ARRAY(
         SELECT DISTINCT format(
-          'REVOKE ALL ON %s %s FROM %s CASCADE', o.kind, o.name,
+          'REVOKE %s ON %s %s FROM %s CASCADE',
+          CASE WHEN revoke_from_others.original IS NULL THEN 'ALL' ELSE x.privilege_type END, o.kind, o.name,
           CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END)
         FROM (
           SELECT revoke_from_others.kind, c.oid::regclass::text, c.relowner, c.relacl
@@ -97,12 +109,19 @@ export const rightsFunction: Statement = {
           WHERE revoke_from_others.kind = 'TYPE' AND t.oid = revoke_from_others.object
         ) o (kind, name, owner, acl), aclexplode(o.acl) x
         WHERE x.grantee <> o.owner
-      LOOP
+          AND NOT coalesce(
+            x.grantee <> 0 AND o.kind = 'TABLE'
+            AND has_table_privilege(x.grantee, revoke_from_others.original, x.privilege_type), false)
+      );
+      -- An event trigger of the platform finds its objects on the platform's path.
+      path := ${PLATFORM_PATH};
+      path := set_config('search_path', path, true);
+      FOREACH statement IN ARRAY statements LOOP
         EXECUTE statement;
       END LOOP;
     END
     $body$;
-    ${revokeFromOthers('FUNCTION', 'keylift.revoke_from_others(text, oid)')}`,
+    ${revokeFromOthers('FUNCTION', 'keylift.revoke_from_others(text, oid, oid)')}`,
 };
 
 /** The same for all tables and sequences of the schema: the ledger's, and those of Knex, which it has created before. */

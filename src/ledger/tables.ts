@@ -29,7 +29,7 @@ export const dropLedgerTables: Statement = {
     DROP TABLE IF EXISTS keylift.events, keylift.proofs, keylift.left_keys, keylift.overlaps, keylift.switched_accounts,
       keylift.switch_rule, keylift.holds, keylift.listed_keys, keylift.change_log, keylift.proof_duplicates,
       keylift.outcomes, keylift.batches, keylift.control, keylift.runs, keylift.migration;
-    DROP FUNCTION IF EXISTS keylift.revoke_from_others(text, oid);`,
+    DROP FUNCTION IF EXISTS keylift.revoke_from_others(text, oid, oid);`,
 };
 
 /** The id of a key and of an account, as columns without a domain. */

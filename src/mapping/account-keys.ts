@@ -1,6 +1,6 @@
 import { parseTableName } from '../config/identifiers.js';
 import { installedFunction, type InstalledFunction } from '../database/plpgsql.js';
-import { copyRowSecurity, revokeFromOthers } from '../database/rights.js';
+import { copyRowSecurity, revokeBeyond, revokeFromOthers } from '../database/rights.js';
 import { literal, sql, type Statement } from '../database/sql.js';
 import { derivedName } from './copy.js';
 import { idIndex } from './indexes.js';
@@ -54,7 +54,7 @@ function createTable({ legacy: l, types }: MappedSchema): Statement {
         ALTER COLUMN created_at SET DEFAULT ${types.nativeCreatedAt},
         ALTER COLUMN scope SET NOT NULL,
         ALTER COLUMN scope SET DEFAULT 'store_apis';
-      ${revokeFromOthers('TABLE', l.target)}
+      ${revokeBeyond(l.keys, l.target)}
       ${copyRowSecurity({ from: l.keys, to: l.target })}`,
   };
 }

@@ -52,7 +52,7 @@ export async function lockTriggers(
     return result;
   };
   // Deferred triggers and constraints act in the page, before it is compared, and ALTER TABLE finds none pending.
-  await session.query(`SET CONSTRAINTS ALL IMMEDIATE; LOCK TABLE ${keys} IN ROW EXCLUSIVE MODE`);
+  await session.query(keepTriggers(keys));
   const met = await readMetTriggers(session, keys, event);
   const firing = firingTriggers(met);
   if (firing.length === 0) return { fired: [], around: onOwnPath };
@@ -135,3 +135,7 @@ async function alterTriggers(
     });
   }
 }
+
+/** Keeps the triggers of the table as they are; deferred ones fire with their statement. */
+export const keepTriggers = (keys: string): string =>
+  `SET CONSTRAINTS ALL IMMEDIATE; LOCK TABLE ${keys} IN ROW EXCLUSIVE MODE`;

@@ -96,6 +96,7 @@ describe('rollback', () => {
       accounts: null,
       removed: 0,
       born_in_settings: [],
+      left: [],
     });
     expect(await scenario.db.query(`select from pg_namespace where nspname = 'keylift'`)).to.deep.equal([]);
   });

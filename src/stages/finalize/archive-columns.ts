@@ -6,9 +6,14 @@ import type { MappedSchema } from '../../mapping/inspect.js';
 const missing = ({ legacy: l }: MappedSchema): string =>
   columnsNotArchived({ archive: `${literal(ARCHIVE)}::regclass`, keys: `${literal(l.keys)}::regclass` });
 
+export const lacksColumns = (schema: MappedSchema): string => sql`
+  SELECT EXISTS (
+    ${missing(schema)}
+  ) AS lacks`;
+
 /** Has the legacy table a column that the archive lacks? */
 export async function archiveLacksColumns(session: ReadSession, schema: MappedSchema): Promise<boolean> {
-  const { lacks } = await session.one<{ lacks: boolean }>(sql`SELECT EXISTS (${missing(schema)}) AS lacks`);
+  const { lacks } = await session.one<{ lacks: boolean }>(lacksColumns(schema));
   return lacks;
 }
 

@@ -1,5 +1,7 @@
 import type { Statement } from '../../database/sql.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
+import { keepTriggers } from '../platform-triggers.js';
+import { lacksColumns } from './archive-columns.js';
 import { foreignKeyStatements } from './foreign-keys.js';
 import {
   archiveRows,
@@ -17,6 +19,8 @@ export const beforeArchiving = (schema: MappedSchema): Statement[] => [foreignKe
 
 /** What finalize runs for each page of rows, one transaction a page. */
 export const archiving = (schema: MappedSchema): Statement[] => [
+  { title: 'keep the triggers of the legacy table as they are', text: keepTriggers(schema.legacy.keys) },
+  { title: 'look for columns that the archive lacks', text: lacksColumns(schema) },
   { title: 'read the next page of moved rows', text: readPage(schema) },
   { title: 'lock their account keys', text: lockAccountKeys(schema) },
   { title: 'lock the rows', text: lockRows(schema) },

@@ -4,7 +4,9 @@ import { foreignKeyStatements } from '../finalize/foreign-keys.js';
 import { lockAccountKeys } from '../finalize/statements.js';
 import { letMovedKeysGo } from '../../mirror/change-log.js';
 import { keepWithoutApi, LEFT_KEYS, makeNative, restoreGroups } from './left-statements.js';
+import { everyArchivedRowIsBack, FORGET_INSTALLATION } from './restored.js';
 import {
+  ARCHIVE_HOLDS,
   accountKeysOf,
   countRestored,
   FORGET_MIGRATION,
@@ -21,6 +23,7 @@ import {
 
 /** After finalize: what brings a page of archived rows back. */
 export const restoring = (schema: MappedSchema): Statement[] => [
+  { title: 'look whether the archive has rows', text: ARCHIVE_HOLDS },
   { title: 'read the next page of archived rows', text: readArchived(schema) },
   { title: 'lock their account keys', text: lockAccountKeys(schema) },
   { title: 'read all rows behind them', text: readTogether(schema) },
@@ -51,6 +54,8 @@ export const removing = (schema: MappedSchema): Statement[] => [
   { ...letMovedKeysGo(), title: 'before the mirror is on: let moved keys go' },
   { title: 'before the mirror is on: take all account keys out', text: removeCopiedKeys(schema) },
   { title: 'vacuum the new table', text: vacuum(schema) },
+  { title: 'where the tables were restored: compare the archive', text: everyArchivedRowIsBack(schema) },
+  { title: 'where the tables were restored: drop what is left', text: FORGET_INSTALLATION },
 ];
 
 /** What ends a rollback, and what `rollback --accounts` reads. */

@@ -1,8 +1,8 @@
+import { ARCHIVE_HOLDS } from './statements.js';
 import { STEPS } from '../../../migrations/index.js';
 import { counted } from '../../format.js';
 import { readInstalled } from '../../ledger/installed.js';
 import { moveTo } from '../../ledger/migration.js';
-import { ARCHIVE } from '../../mapping/archive.js';
 import type { StageContext } from '../../run/context.js';
 import type { TriggerDecision } from '../../mapping/platform-triggers.js';
 import { requireDecision } from '../platform-triggers.js';
@@ -19,7 +19,7 @@ export async function restoreArchive(context: StageContext, triggers: TriggerDec
   const { archive } = await database.readOnly((session) => readInstalled(session, schema.settings));
   if (!archive) return;
   await database.readOnly(async (session) => {
-    const { holds } = await session.one<{ holds: boolean }>(`SELECT EXISTS (SELECT FROM ${ARCHIVE}) AS holds`);
+    const { holds } = await session.one<{ holds: boolean }>(ARCHIVE_HOLDS);
     if (holds) await requireDecision(session, schema, { event: 'INSERT', decision: triggers });
   });
   await database.transaction((session) => moveTo(session, { state: 'restoring' }), {

@@ -21,6 +21,7 @@ import { foreignKeysToTakeBack } from '../finalize/foreign-keys.js';
 import { leftKeys, type LeftKey } from './left.js';
 import { keepWithoutApi } from './left-statements.js';
 import { inPages, type Page } from './pages.js';
+import { forgetRestored, wasRestored } from './restored.js';
 import { restoreArchive } from './restore.js';
 import { FORGET_MIGRATION, nativeKeys, PAGE, removeCopiedKeys, removePage, vacuum } from './statements.js';
 
@@ -66,6 +67,10 @@ export async function rollBack(context: StageContext, { triggers }: RollbackOpti
   const { database, schema, ddl, run, emit } = context;
   const state = requireAllowed('rollback', await database.readOnly(readState));
   if (!isBegun(state)) return nothingToRollBack(database, schema);
+  if (await wasRestored(context)) {
+    await forgetRestored(context, state);
+    return { ...(await nothingToRollBack(database, schema)), rolled_back: true };
+  }
   await database.readOnly((s) => surroundingsGate(s, schema, 'rollback'));
   emit({ kind: 'stage', stage: 'rollback' });
   await restoreArchive(context, triggers);

@@ -5,6 +5,9 @@ import { overSource } from '../../mapping/fragments.js';
 import { ON_PLATFORM_PATH } from '../../mirror/platform-path.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
 
+/** Is any row left in the archive? */
+export const ARCHIVE_HOLDS = `SELECT EXISTS (SELECT FROM ${ARCHIVE}) AS holds`;
+
 /** Rows of a page. */
 export const PAGE = 20_000;
 
