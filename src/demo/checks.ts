@@ -1,4 +1,4 @@
-import type { Plan } from '../plan/plan.js';
+import type { DemoDocument } from './document.js';
 import type { Proof } from '../proof/document.js';
 import type { Access, ListedKey } from './reading.js';
 
@@ -11,7 +11,7 @@ export interface Check {
 /** Everything that the demo read from the database, by chapter. */
 export interface Answers {
   before: { pages: Record<string, ListedKey[]>; access: Access[] };
-  plan: Plan;
+  plan: DemoDocument['plan'];
   /** Rows of the legacy table, counted apart from the plan. */
   rows: number;
   after: { settings: ListedKey[]; access: Access[] };

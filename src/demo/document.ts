@@ -1,3 +1,4 @@
+import type { Finding } from '../surroundings/finding.js';
 import type { Plan } from '../plan/plan.js';
 import type { Proof } from '../proof/document.js';
 import type { MigrationReport } from '../stages/migrate.js';
@@ -15,7 +16,7 @@ export interface MatrixRow {
 export interface DemoDocument {
   ok: boolean;
   before: { pages: Record<string, ListedKey[]>; matrix: MatrixRow[] };
-  plan: Plan;
+  plan: Plan & { surroundings: Finding[] };
   migrate: MigrationReport;
   stages: { stage: string; seconds: number }[];
   after: { settings: ListedKey[]; matrix: MatrixRow[] };

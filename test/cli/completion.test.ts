@@ -37,7 +37,7 @@ describe('completion', () => {
 
   it('offers commands, and what is left of one', async () => {
     expect(await tab('')).to.deep.equal(COMMANDS.map(({ name }) => name));
-    expect(await tab('re')).to.deep.equal(['resume', 'report']);
+    expect(await tab('re')).to.deep.equal(['repair', 'resume', 'report']);
     expect(await tab('--json', 'mi')).to.deep.equal(['migrate']);
     expect(await tab('mirgate', '')).to.deep.equal(['--help', '--version']);
     expect(await tab('--v')).to.deep.equal(['--version']);

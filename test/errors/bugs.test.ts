@@ -85,7 +85,7 @@ describe('what keylift did not foresee', () => {
   sqlstate: XX000
   transaction: backfill: copy a batch
   statement: copying a batch
-  function: public.never()
+  function: never()
   run: ${run.run_id}
   stack: in ${logFile}
   Please report it, with the command line, the lines above and the stack.

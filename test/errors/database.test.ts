@@ -97,7 +97,7 @@ describe('errors of the database', () => {
       2,
       `keylift: the database lacks an object: relation "public.gone" does not exist
   sqlstate: 42P01
-  statement: CREATE SCHEMA IF NOT EXISTS keylift
+  statement: DO $do$ DECLARE other text; BEGIN IF …
   Compare the tables and columns in keylift.config.json with the database: keylift check names all that are \
 missing. If an object in the schema keylift was dropped, restore it.
   see runbook.md#mapping (code object_missing)

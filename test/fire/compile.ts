@@ -2,6 +2,7 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
+import { version } from '../../src/config/package-root.js';
 import { sourcesOf } from '../structure/sources.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -24,7 +25,11 @@ export function compileProgram(): Compiled {
     mkdirSync(path.dirname(file), { recursive: true });
     writeFileSync(file, text);
   }
-  writeFileSync(path.join(folder, 'package.json'), '{ "name": "keylift", "version": "0.0.0-fire", "type": "module" }');
+  // The version of the build: a ledger refuses an earlier one.
+  writeFileSync(
+    path.join(folder, 'package.json'),
+    JSON.stringify({ name: 'keylift', version: version(), type: 'module' }),
+  );
   cpSync(path.join(ROOT, 'schemas'), path.join(folder, 'schemas'), { recursive: true });
   return {
     program: path.join(folder, 'test', 'fire', 'program.js'),

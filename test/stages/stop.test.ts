@@ -147,7 +147,7 @@ const CASES: Stopped[] = [
     what: 'migrate before a step of DDL',
     before: ['migrate --yes --until backfill'],
     line: 'migrate --yes',
-    lock: 'lock keylift.knex_migrations in access exclusive mode',
+    lock: 'lock keylift.knex_migrations_lock in access exclusive mode',
     held: true,
     kept: { stage: 'backfill' },
     exit: 6,
