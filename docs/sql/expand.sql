@@ -185,7 +185,8 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $body$
 -- Takes every right on a new object, and on the sequences of its identity columns, from all roles but the owner. Of
--- a table that has an original, a role keeps the rights that it has on the original.
+-- a table that has an original, a role keeps the rights that it has on the original, if that has no row-level
+-- security.
 DECLARE
   statements text[];
   statement text;
@@ -225,6 +226,7 @@ BEGIN
     WHERE x.grantee <> o.owner
       AND NOT coalesce(
         x.grantee <> 0 AND o.kind = 'TABLE'
+        AND NOT (SELECT c.relrowsecurity FROM pg_class c WHERE c.oid = revoke_from_others.original)
         AND has_table_privilege(x.grantee, revoke_from_others.original, x.privilege_type), false)
   );
   -- An event trigger of the platform finds its objects on the platform's path.
@@ -414,6 +416,19 @@ ALTER TABLE keylift.left_keys
   ADD COLUMN constraint_name text,
   ADD COLUMN source json,
   ADD COLUMN left_at timestamptz NOT NULL DEFAULT clock_timestamp();
+DO $do$
+DECLARE
+  original CONSTANT pg_catalog.pg_class := (
+    SELECT c FROM pg_catalog.pg_class c WHERE c.oid = '"public"."api_keys"'::regclass);
+BEGIN
+  IF original.relrowsecurity THEN
+    ALTER TABLE keylift.left_keys ENABLE ROW LEVEL SECURITY;
+  END IF;
+  IF original.relforcerowsecurity THEN
+    ALTER TABLE keylift.left_keys FORCE ROW LEVEL SECURITY;
+  END IF;
+END
+$do$;
 
 -- step 01_ledger: table keylift.proofs
 CREATE TABLE keylift.proofs (

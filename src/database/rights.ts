@@ -23,7 +23,8 @@ export const revokeFromOthers = (kind: ProtectedKind, object: string): string =>
 
 /**
  * The same for a table that is a copy: a role keeps a right from default privileges where it has the same right on the
- * original, so that it can read and write no more than before. PUBLIC keeps none.
+ * original, so that it can read and write no more than before. PUBLIC keeps none, and no role does where row-level
+ * security decides what it sees of the original.
  */
 export const revokeBeyond = (original: string, table: string): string =>
   `SELECT keylift.revoke_from_others('TABLE', ${literal(table)}::regclass, ${literal(original)}::regclass);`;
@@ -71,7 +72,8 @@ export const rightsFunction: Statement = {
     SET search_path = pg_catalog, pg_temp
     AS $body$
     -- Takes every right on a new object, and on the sequences of its identity columns, from all roles but the owner. Of
-    -- a table that has an original, a role keeps the rights that it has on the original.
+    -- a table that has an original, a role keeps the rights that it has on the original, if that has no row-level
+    -- security.
     DECLARE
       statements text[];
       statement text;
@@ -111,6 +113,7 @@ export const rightsFunction: Statement = {
         WHERE x.grantee <> o.owner
           AND NOT coalesce(
             x.grantee <> 0 AND o.kind = 'TABLE'
+            AND NOT (SELECT c.relrowsecurity FROM pg_class c WHERE c.oid = revoke_from_others.original)
             AND has_table_privilege(x.grantee, revoke_from_others.original, x.privilege_type), false)
       );
       -- An event trigger of the platform finds its objects on the platform's path.

@@ -1,4 +1,5 @@
-import type { DemoDocument } from './document.js';
+import type { Plan } from '../plan/plan.js';
+import type { Finding } from '../surroundings/finding.js';
 import type { Proof } from '../proof/document.js';
 import type { Access, ListedKey } from './reading.js';
 
@@ -11,7 +12,7 @@ export interface Check {
 /** Everything that the demo read from the database, by chapter. */
 export interface Answers {
   before: { pages: Record<string, ListedKey[]>; access: Access[] };
-  plan: DemoDocument['plan'];
+  plan: Plan & { surroundings: Finding[] };
   /** Rows of the legacy table, counted apart from the plan. */
   rows: number;
   after: { settings: ListedKey[]; access: Access[] };

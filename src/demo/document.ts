@@ -1,5 +1,3 @@
-import type { Finding } from '../surroundings/finding.js';
-import type { Plan } from '../plan/plan.js';
 import type { Proof } from '../proof/document.js';
 import type { MigrationReport } from '../stages/migrate.js';
 import type { Answers, Check } from './checks.js';
@@ -16,7 +14,7 @@ export interface MatrixRow {
 export interface DemoDocument {
   ok: boolean;
   before: { pages: Record<string, ListedKey[]>; matrix: MatrixRow[] };
-  plan: Plan & { surroundings: Finding[] };
+  plan: Answers['plan'];
   migrate: MigrationReport;
   stages: { stage: string; seconds: number }[];
   after: { settings: ListedKey[]; matrix: MatrixRow[] };

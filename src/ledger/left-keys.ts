@@ -1,3 +1,4 @@
+import { copyRowSecurity } from '../database/rights.js';
 import { sql, type Statement } from '../database/sql.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 
@@ -17,6 +18,7 @@ export const leftKeysTable = ({ legacy: l, types }: MappedSchema): Statement => 
       ADD COLUMN sqlstate text,
       ADD COLUMN constraint_name text,
       ADD COLUMN source json,
-      ADD COLUMN left_at timestamptz NOT NULL DEFAULT clock_timestamp();`,
+      ADD COLUMN left_at timestamptz NOT NULL DEFAULT clock_timestamp();
+    ${copyRowSecurity({ from: l.keys, to: 'keylift.left_keys' })}`,
   };
 };
