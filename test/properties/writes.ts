@@ -235,6 +235,17 @@ function born(
   };
 }
 
+/** Why an account key may not get this value; undefined: the one that it has. */
+function refusalInSettings(
+  stand: Stand,
+  row: AccountKeyRow,
+  { column, value }: { column: Column; value: string | null | undefined },
+): string[] {
+  if (value === undefined) return [];
+  if (column === 'account' && row.origin !== null) return [GUARDED];
+  return column === 'token' ? refusalOf(stand, value, row) : [];
+}
+
 function changeInSettings(stand: Stand, row: AccountKeyRow, drawn: Change): Deed | undefined {
   const { model, migration } = stand;
   const column = drawn.column as Exclude<Column, 'api' | 'created'>;
@@ -246,7 +257,7 @@ function changeInSettings(stand: Stand, row: AccountKeyRow, drawn: Change): Deed
   return {
     sql: `update public.account_api_keys set ${COLUMNS[column]} = $2 where id = $1 returning id::text`,
     values: [row.id, value],
-    refused: column === 'token' && !same ? refusalOf(stand, value, row) : [],
+    refused: refusalInSettings(stand, row, { column, value: same ? undefined : value }),
     touches: migration.complete || row.origin === null ? [row.id] : null,
     effect: () => {
       if (!same) for (const each of rows) (each as Record<Column, string | null>)[column] = value;

@@ -85,7 +85,7 @@ export const TROUBLES: Record<string, Trouble> = {
   'rows reference keys over two columns': sql(`
     alter table public.api_keys add unique (id, account_id);
     create table public.key_usage (key_id bigint, account_id bigint, constraint key_usage_key foreign key (key_id, account_id) references public.api_keys (id, account_id));
-    insert into public.key_usage values (1, (select account_id from public.api_keys where id = 1)); alter table public.key_usage owner to shop_owner`),
+    insert into public.key_usage values (50, (select account_id from public.api_keys where id = 50)); alter table public.key_usage owner to shop_owner`),
   'published rows cannot be told apart': sql(`
     alter table public.api_keys drop constraint api_keys_pkey; create unique index api_keys_id on public.api_keys (id);
     create publication changes for table public.api_keys`),

@@ -30,6 +30,7 @@ export const WAY: readonly Step[] = [
   ['verify --json'],
   ['switch --accounts tokens.csv --yes', 2],
   ['switch --accounts accounts.csv --yes'],
+  ['repair --yes'],
   ['switch --cohort 50% --yes'],
   ['verify --replay decisions.ndjson --probe probe.json --json', 4],
   ['explain 60 --json'],

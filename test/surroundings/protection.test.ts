@@ -129,7 +129,7 @@ describe('a web role that sees no key', () => {
       `grant select on ${objects} to ${web()}; grant execute on function keylift.authorize(text, bigint), keylift.draw_key_id() to ${web()}`,
     );
     const granted = await rights();
-    expect(granted).to.have.length(before.length + 5);
+    expect(granted).to.have.length(before.length + 4);
     for (const line of STATIONS.slice(1)) {
       await station(line);
       expect(await rights(), line).to.deep.equal(granted);
