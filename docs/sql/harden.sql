@@ -185,9 +185,9 @@ BEGIN
                   WHERE b.token = k."token"
                     AND (
                       b.origin_api_id IS NULL
-                      OR b.account_id IS DISTINCT FROM k."account_id" AND NOT EXISTS (
-                        SELECT FROM "public"."api_keys" r WHERE r."id" = b.id
-                      )
+                      OR b.account_id IS DISTINCT FROM k."account_id"
+                        AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                        AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
                     )
                 )
             AND record_image_eq(
@@ -409,9 +409,9 @@ BEGIN
                 WHERE b.token = k."token"
                   AND (
                     b.origin_api_id IS NULL
-                    OR b.account_id IS DISTINCT FROM k."account_id" AND NOT EXISTS (
-                      SELECT FROM "public"."api_keys" r WHERE r."id" = b.id
-                    )
+                    OR b.account_id IS DISTINCT FROM k."account_id"
+                      AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                      AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
                   )
               ) OR k."token" = ANY (settle_few.crowded_tokens)) AS taken_by_native_key,
               CASE WHEN (a."id" IS NULL AND EXISTS (
@@ -494,9 +494,9 @@ BEGIN
                     WHERE b.token = k."token"
                       AND (
                         b.origin_api_id IS NULL
-                        OR b.account_id IS DISTINCT FROM k."account_id" AND NOT EXISTS (
-                          SELECT FROM "public"."api_keys" r WHERE r."id" = b.id
-                        )
+                        OR b.account_id IS DISTINCT FROM k."account_id"
+                          AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                          AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
                       )
                   ) OR k."token" = ANY (settle_few.crowded_tokens)) AS taken_by_native_key,
                   CASE WHEN (a."id" IS NULL AND EXISTS (
@@ -943,9 +943,9 @@ BEGIN
                 WHERE b.token = k."token"
                   AND (
                     b.origin_api_id IS NULL
-                    OR b.account_id IS DISTINCT FROM k."account_id" AND NOT EXISTS (
-                      SELECT FROM "public"."api_keys" r WHERE r."id" = b.id
-                    )
+                    OR b.account_id IS DISTINCT FROM k."account_id"
+                      AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                      AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
                   )
               ) OR k."token" = ANY (settle_many.crowded_tokens)) AS taken_by_native_key,
               CASE WHEN (a."id" IS NULL AND EXISTS (
@@ -1028,9 +1028,9 @@ BEGIN
                     WHERE b.token = k."token"
                       AND (
                         b.origin_api_id IS NULL
-                        OR b.account_id IS DISTINCT FROM k."account_id" AND NOT EXISTS (
-                          SELECT FROM "public"."api_keys" r WHERE r."id" = b.id
-                        )
+                        OR b.account_id IS DISTINCT FROM k."account_id"
+                          AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                          AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
                       )
                   ) OR k."token" = ANY (settle_many.crowded_tokens)) AS taken_by_native_key,
                   CASE WHEN (a."id" IS NULL AND EXISTS (
@@ -1410,9 +1410,9 @@ BEGIN
           WHERE b.token = k."token"
             AND (
               b.origin_api_id IS NULL
-              OR b.account_id IS DISTINCT FROM k."account_id" AND NOT EXISTS (
-                SELECT FROM "public"."api_keys" r WHERE r."id" = b.id
-              )
+              OR b.account_id IS DISTINCT FROM k."account_id"
+                AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
             )
         )
     AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = own.id)
@@ -1488,9 +1488,9 @@ BEGIN
             WHERE b.token = k."token"
               AND (
                 b.origin_api_id IS NULL
-                OR b.account_id IS DISTINCT FROM k."account_id" AND NOT EXISTS (
-                  SELECT FROM "public"."api_keys" r WHERE r."id" = b.id
-                )
+                OR b.account_id IS DISTINCT FROM k."account_id"
+                  AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                  AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
               )
           )
       AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = own.token AND k."id" <> own.id)
@@ -1529,9 +1529,9 @@ BEGIN
             WHERE b.token = k."token"
               AND (
                 b.origin_api_id IS NULL
-                OR b.account_id IS DISTINCT FROM k."account_id" AND NOT EXISTS (
-                  SELECT FROM "public"."api_keys" r WHERE r."id" = b.id
-                )
+                OR b.account_id IS DISTINCT FROM k."account_id"
+                  AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                  AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
               )
           )
       AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = own.token AND k."id" <> own.id)
@@ -1570,9 +1570,9 @@ BEGIN
             WHERE b.token = k."token"
               AND (
                 b.origin_api_id IS NULL
-                OR b.account_id IS DISTINCT FROM k."account_id" AND NOT EXISTS (
-                  SELECT FROM "public"."api_keys" r WHERE r."id" = b.id
-                )
+                OR b.account_id IS DISTINCT FROM k."account_id"
+                  AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                  AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
               )
           )
       AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = own.token AND k."id" <> own.id)

@@ -38,9 +38,9 @@ const takenByNativeKey = (l: LegacyFragments): string => sql`
     WHERE b.token = ${l.token()}
       AND (
         b.origin_api_id IS NULL
-        OR b.account_id IS DISTINCT FROM ${l.account()} AND NOT EXISTS (
-          SELECT FROM ${l.keys} r WHERE ${l.id('r')} = b.id
-        )
+        OR b.account_id IS DISTINCT FROM ${l.account()}
+          AND NOT EXISTS (SELECT FROM ${l.keys} r WHERE ${l.id('r')} = b.id)
+          AND NOT EXISTS (SELECT FROM ${l.apis} g WHERE ${l.apiId('g')} = b.origin_api_id)
       )
   )`;
 
