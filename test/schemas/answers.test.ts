@@ -186,6 +186,7 @@ describe('answers under --json', () => {
         switched: 'none',
         exceptions: 0,
         run: null,
+        silent_run: null,
       });
       expect(await database().query(`select from pg_namespace where nspname = 'keylift'`)).to.have.length(0);
     });

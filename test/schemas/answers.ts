@@ -15,6 +15,7 @@ export const ANSWERS = [
   'switch',
   'rollback',
   'finalize',
+  'uninstall',
   'steering',
   'completion',
   'init',
