@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 
 /**
- * For knex's own command line: `npx knex migrate:list`, and `npx knex migrate:rollback --all` to take keylift away
- * after `keylift rollback`. DATABASE_URL names the database; KEYLIFT_CONFIG or keylift.config.json the legacy tables.
+ * For knex's own command line: `npx knex migrate:list`. To remove keylift, run `keylift uninstall`.
+ * DATABASE_URL names the database; KEYLIFT_CONFIG or keylift.config.json the legacy tables.
  */
 export default async function knexfile() {
   const compiled = new URL('./dist/migrations/knexfile-source.js', import.meta.url);

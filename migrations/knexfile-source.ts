@@ -19,8 +19,8 @@ export class Refusal extends Error {
 }
 
 /**
- * The configuration for knex's own command line: `migrate:list`, and `migrate:rollback --all` where keylift is to be
- * taken away altogether. Steps are run by `keylift migrate` alone, in its stages.
+ * The configuration for knex's own command line, which lists the steps: `migrate:list`. Steps are run by
+ * `keylift migrate` alone, in its stages, and `keylift uninstall` removes what they created.
  *
  * @throws Refusal without a usable DATABASE_URL or config file, or where no server answers
  */

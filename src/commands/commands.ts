@@ -10,6 +10,7 @@ import {
 } from './definitions/migrate.js';
 import { checkCommand, demoCommand, explainCommand, initCommand, planCommand } from './definitions/prepare.js';
 import { completionCommand, snapshotCommand } from './definitions/tools.js';
+import { uninstallCommand } from './definitions/uninstall.js';
 
 /** Every definition with its module. */
 export const RUNNABLE: readonly Command[] = [
@@ -29,6 +30,7 @@ export const RUNNABLE: readonly Command[] = [
   bind(tuneCommand, () => import('./tune.js')),
   bind(reportCommand, () => import('./report.js')),
   bind(finalizeCommand, () => import('./finalize.js')),
+  bind(uninstallCommand, () => import('./uninstall.js')),
   bind(snapshotCommand, () => import('./snapshot.js')),
   bind(completionCommand, () => import('./completion.js')),
 ];

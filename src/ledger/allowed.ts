@@ -11,6 +11,7 @@ import {
   purged,
   rehearsalTooLate,
   rollbackUnfinished,
+  uninstallTooEarly,
   type Refuse,
 } from './refusals.js';
 import { isBegun, reached, type MigrationState, type Position, type StageName } from './states.js';
@@ -124,6 +125,16 @@ const TABLE = {
     purged: finalized('the archive was purged, so the per-API keys cannot be restored', KEEP_ACCOUNT_KEYS),
     restoring: IN_PART,
     rolling_back: IN_PART,
+    rolled_back: RUNS,
+  },
+  uninstall: {
+    none: RUNS,
+    active: uninstallTooEarly,
+    finalizing: uninstallTooEarly,
+    finalized: uninstallTooEarly,
+    purged: RUNS,
+    restoring: uninstallTooEarly,
+    rolling_back: uninstallTooEarly,
     rolled_back: RUNS,
   },
   'pause, resume, tune': {

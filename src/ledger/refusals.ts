@@ -94,6 +94,17 @@ export const purged: Refuse = () =>
     hint: KEEP_ACCOUNT_KEYS,
   });
 
+export const uninstallTooEarly: Refuse = (at) =>
+  keyliftError('uninstall_refused', {
+    message: isReturning(at)
+      ? 'a rollback began and did not finish; nothing was changed'
+      : 'a migration is active, and its accounts and keys need what uninstall removes; nothing was changed',
+    facts: { state: at?.state, stage: at?.stage },
+    hint: isReturning(at)
+      ? 'Run keylift rollback to its end, then keylift uninstall.'
+      : 'Run keylift rollback first, or finalize the migration and purge its archive.',
+  });
+
 export const rehearsalTooLate: Refuse = () =>
   keyliftError('rehearsal_too_late', {
     message: 'this database has a keylift ledger already, so there is nothing to rehearse',

@@ -14,9 +14,11 @@ import { beforeMirror, settlingAgain, whereRefused } from './harden/catalogue.js
 import { migrationTotals } from './migrate.js';
 import { ending, removing, restoring } from './rollback/catalogue.js';
 import { switchStatements } from './switch/statements.js';
+import { removingAll } from './uninstall/catalogue.js';
 import { verifyStatements } from './verify/catalogue.js';
 
-export type CatalogueStage = 'expand' | 'backfill' | 'harden' | 'verify' | 'switch' | 'rollback' | 'finalize';
+export type CatalogueStage =
+  'expand' | 'backfill' | 'harden' | 'verify' | 'switch' | 'rollback' | 'finalize' | 'uninstall';
 
 /** A part of the catalogue: one file of `docs/sql`. */
 export interface CatalogueSection {
@@ -85,6 +87,11 @@ export const catalogue = (schema: MappedSchema): CatalogueSection[] => [
       ...stepsUp(schema, STEPS.finalize.slice(1)),
       ...afterArchiving(),
     ],
+  },
+  {
+    stage: 'uninstall',
+    about: 'Removes everything that keylift created, in one transaction, after a rollback or a purge.',
+    statements: removingAll(schema),
   },
 ];
 

@@ -3,6 +3,7 @@ import { MOTLEY_HOLDS } from '../support/motley.js';
 import type { Scenario } from '../support/scenario.js';
 import { FAULTS, holdBuild, untilBuilding } from './faults.js';
 import { assertStands, assertTakenBack } from './last-word.js';
+import { assertUninstalled, isUninstalled } from './uninstalled.js';
 import type { Lane } from './lane.js';
 import { Platform } from './platform.js';
 import type { Failpoint } from './sites.js';
@@ -39,17 +40,24 @@ export async function runCell(lane: Lane, cell: Cell): Promise<Tally> {
   const copy = await lane.copyOf(crashed.db);
   try {
     await underLoad(crashed, tally, () => goOn(lane, crashed, story));
-    tally.pairs += await assertStands(lane, crashed, { switched: story.switched, held: story.held ?? MOTLEY_HOLDS });
+    tally.pairs +=
+      cell.story === 'uninstall' ? await assertUninstalled(crashed.db) : await stands(lane, crashed, story);
     const purged = await underLoad(copy, tally, () => takeBack(lane, copy));
-    tally.pairs += purged
-      ? await assertStands(lane, copy, { switched: 'all', held: MOTLEY_HOLDS })
-      : await assertTakenBack(lane, copy, MOTLEY_HOLDS);
+    if (await isUninstalled(copy.db)) tally.pairs += await assertUninstalled(copy.db);
+    else if (purged) tally.pairs += await stands(lane, copy, { switched: 'all' });
+    else tally.pairs += await assertTakenBack(lane, copy, MOTLEY_HOLDS);
     tally.cells += WAYS.length;
     return tally;
   } finally {
     await Promise.all([crashed.close(), copy.close()]);
   }
 }
+
+const stands = (
+  lane: Lane,
+  scenario: Scenario,
+  { switched, held = MOTLEY_HOLDS }: Pick<Story, 'switched' | 'held'>,
+): Promise<number> => assertStands(lane, scenario, { switched, held });
 
 /** Runs the story's command up to the failpoint, and lets the fault happen there. */
 async function crash(lane: Lane, { failpoint, fault, story, time }: Cell, tally: Tally): Promise<Scenario> {

@@ -11,6 +11,7 @@ export const BASES = {
   verified: ['hardened', 'migrate --yes --until verify'],
   switched: ['verified', 'migrate --yes'],
   finalized: ['switched', 'finalize --yes'],
+  purged: ['finalized', 'finalize --purge --yes'],
 } as const satisfies Record<string, readonly [string, string] | null>;
 
 export type Base = keyof typeof BASES;
@@ -131,6 +132,7 @@ export const STORIES = {
   },
   finalize: { base: 'switched', prepare: USED_SINCE, line: 'finalize --yes', switched: 'all' },
   purge: { base: 'finalized', line: 'finalize --purge --yes', switched: 'all' },
+  uninstall: { base: 'purged', line: 'uninstall --yes', switched: 'all' },
   rollback: { base: 'switched', line: 'rollback --yes', goOn: ['rollback --yes', ...ON], switched: 'all' },
   'rollback from expand': {
     base: 'expanded',

@@ -34,6 +34,7 @@ const ELSEWHERE: Record<string, string> = {
   'change-log-grows': 'test/live: a platform that changes every key again',
   'a-bug-of-keylift': 'test/cli and test/errors: made to throw',
   confirmation: 'test/cli: asked at a terminal',
+  uninstall: 'test/stages: keys and objects of others',
   exceptions: 'a plan that names them exits 6 in every chapter',
   roles: 'test/exit-codes: each role is kept from what it may not do',
   probe: 'test/proof: certificates and files with faults',

@@ -16,6 +16,7 @@ export const ANSWERS = [
   'repair',
   'rollback',
   'finalize',
+  'uninstall',
   'steering',
   'completion',
   'init',

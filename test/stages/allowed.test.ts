@@ -16,6 +16,7 @@ const CALLS: Record<Command, { line: string; ends: readonly number[] }> = {
   'finalize --purge': { line: 'finalize --purge --yes', ends: [0] },
   rollback: { line: 'rollback --yes', ends: [0] },
   'rollback --accounts': { line: 'rollback --accounts ACCOUNTS --yes', ends: [0] },
+  uninstall: { line: 'uninstall --yes', ends: [0] },
   'pause, resume, tune': { line: 'resume', ends: [0] },
   report: { line: 'report REPORT', ends: [0] },
   'plan --rehearse': { line: 'plan --rehearse', ends: [0] },

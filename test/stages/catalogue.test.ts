@@ -92,10 +92,12 @@ describe('the catalogue of SQL', () => {
       'finalize --yes',
       'verify',
       'rollback --yes',
+      'uninstall --yes',
       'migrate --yes',
       'finalize --yes',
       'finalize --purge --yes',
       'verify',
+      'uninstall --yes',
     ])
       await scenario.must(line, 0, 6);
     const known = listed();

@@ -11,13 +11,14 @@ import {
 } from './migrate.js';
 import { checkCommand, demoCommand, explainCommand, initCommand, planCommand } from './prepare.js';
 import { completionCommand, snapshotCommand } from './tools.js';
+import { uninstallCommand } from './uninstall.js';
 
 /** Every command in the order of the operator's path. */
 export const GROUPS: readonly Group[] = [
   { title: 'Prepare', commands: [demoCommand, initCommand, checkCommand, planCommand, explainCommand] },
   { title: 'Migrate', commands: [migrateCommand, verifyCommand, repairCommand, switchCommand, rollbackCommand] },
   { title: 'Control', commands: [statusCommand, pauseCommand, resumeCommand, tuneCommand] },
-  { title: 'After', commands: [reportCommand, finalizeCommand] },
+  { title: 'After', commands: [reportCommand, finalizeCommand, uninstallCommand] },
   { title: 'Your CI', commands: [snapshotCommand] },
   { title: 'Shell', commands: [completionCommand] },
 ];

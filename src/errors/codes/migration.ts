@@ -118,8 +118,16 @@ export const MIGRATION_CODES = entries({
     section: 'settings-changed',
     meaning: 'The configuration differs from the one that this migration began with.',
     hint:
-      'Use that configuration, or take the migration back with it first: keylift rollback, then npx knex ' +
-      'migrate:rollback --all.',
+      'Use that configuration, or take the migration back with it first: keylift rollback, then keylift ' +
+      'uninstall.',
+  },
+  uninstall_refused: {
+    exit: 'refused',
+    section: 'uninstall',
+    meaning:
+      'uninstall would affect native keys, switched accounts or objects that keylift did not create. The facts list ' +
+      'them. Nothing was changed.',
+    hint: 'Run keylift rollback first, and drop or change what the facts list.',
   },
   rollback_unfinished: {
     exit: 'refused',

@@ -170,8 +170,9 @@ async function removeMoved({ database, schema, emit }: StageContext): Promise<nu
 /** Keys born in Settings, for the operator's list. Tokens are shown by fingerprint alone. */
 export async function bornKeys(database: Database, schema: MappedSchema): Promise<BornKey[]> {
   return database.readOnly(async (session) => {
-    const { target } = await readInstalled(session, schema.settings);
-    if (!target) return [];
+    const { target, ledger } = await readInstalled(session, schema.settings);
+    // After an uninstall the table belongs to the platform.
+    if (!target || !ledger) return [];
     const { rows } = await session.query<BornKey>(nativeKeys(schema));
     return rows;
   });
