@@ -142,6 +142,31 @@ FROM (
       encode(sha256(convert_to(s.id::text, getdatabaseencoding())), 'hex'))
   ) one (hit);
 
+-- would account keys open APIs of other accounts?
+/* counting the store APIs whose keys belong to one account */
+WITH asked AS MATERIALIZED (
+  SELECT DISTINCT a."id" AS api_id, k."account_id" AS account_id
+  FROM
+    "public"."api_keys" k
+    LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
+  WHERE true
+    AND ((a.kind = 'store') IS TRUE)
+    AND k."account_id" IS NOT NULL
+    AND (SELECT count(*) FROM (SELECT FROM "public"."apis" a LIMIT 20) some_apis) = 20
+), by_api AS MATERIALIZED (
+  SELECT api_id, count(*) = 1 AS owned
+  FROM asked
+  GROUP BY api_id
+), owned AS MATERIALIZED (
+  SELECT api_id, account_id
+  FROM asked
+  WHERE api_id IN (SELECT api_id FROM by_api WHERE owned)
+)
+SELECT (SELECT count(*) FROM by_api) AS apis,
+  (SELECT count(*) FROM owned) AS owned,
+  (SELECT count(DISTINCT account_id) FROM owned) AS owners,
+  (SELECT count(*) FROM owned) AS looked_at, (SELECT count(*) FROM owned) AS opened_by_others;
+
 -- with a list of keys: which of them do not exist?
 SELECT given.id
 FROM unnest($1::text[]) AS given (id)

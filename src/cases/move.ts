@@ -6,7 +6,7 @@ import { CATALOG_ALONE, withSearchPath } from '../database/with-search-path.js';
 import { withStop } from '../database/with-stop.js';
 import { NO_HOLDS, type Holds } from '../ledger/holds.js';
 import { readInstalled } from '../ledger/installed.js';
-import { inspectLegacy } from '../mapping/inspect.js';
+import { inspectLegacy, type MappedSchema } from '../mapping/inspect.js';
 import { readHolds } from '../plan/holds.js';
 import { planMove, type Plan } from '../plan/plan.js';
 import type { Proof } from '../proof/document.js';
@@ -20,6 +20,7 @@ import { proveAndKeep } from '../stages/verify/prove.js';
 /** keylift's main commands on a scratch database (a case, the demo): no questions, no output. */
 export interface Move {
   database: Database;
+  schema: MappedSchema;
   plan(holdsFile?: string): Promise<Plan>;
   migrate(holdsFile?: string): Promise<MigrationReport>;
   verify(): Promise<Proof>;
@@ -62,6 +63,7 @@ function moveOn(settings: RunSettings): Move {
   const holdsOf = (file: string): Promise<Holds> => database.readOnly((session) => readHolds(session, file, schema));
   return {
     database,
+    schema,
     plan: async (holdsFile) => {
       const holds = holdsFile === undefined ? NO_HOLDS : await holdsOf(holdsFile);
       return database.readOnly(

@@ -6,8 +6,9 @@ import { planText } from '../console/plan-text.js';
 import { migrationText } from '../console/result-text.js';
 import { readLeadingRun } from '../ledger/leading-run.js';
 import type { LedgerState } from '../ledger/migration.js';
-import { isBegun } from '../ledger/states.js';
+import { isBegun, reached } from '../ledger/states.js';
 import { preflight } from '../preflight/preflight.js';
+import { scopeGate } from '../preflight/surroundings.js';
 import { concerns } from '../surroundings/findings.js';
 import { assistBackfill } from '../stages/backfill/assist.js';
 import { installLedger } from '../run/run.js';
@@ -30,7 +31,7 @@ export const run: Run<typeof migrateCommand> = async (context, args) => {
     args.holds === undefined
       ? undefined
       : await opened.database.readOnly((s) => readHolds(s, args.holds!, opened.schema));
-  await checkGates(context, opened);
+  await checkGates(context, opened, args);
   await checkPlan(context, opened, args);
   await ask(context, opened, args);
   await installLedger(settingsOf(context, opened));
@@ -82,9 +83,21 @@ async function checkPlan(context: CommandContext, opened: Opened, args: MigrateA
 
 const exitCodeOf = ({ exceptions }: MigrationReport): ExitCode => (exceptions > 0 ? EXIT.exceptions : EXIT.done);
 
-/** Gates come before the first write only: they would refuse the triggers and the table of an active migration. */
-async function checkGates({ logger }: CommandContext, { database, schema, installed }: OpenedMigration): Promise<void> {
-  if (isBegun(installed.state)) return;
+/**
+ * Gates come before the first write only: they would refuse the triggers and the table of an active migration. One is
+ * asked again before a migration that has begun switches accounts.
+ */
+async function checkGates(
+  { logger }: CommandContext,
+  { database, schema, installed }: OpenedMigration,
+  { until = 'switch' }: MigrateArguments,
+): Promise<void> {
+  const { state } = installed;
+  if (isBegun(state)) {
+    if (until === 'switch' && state.state === 'active' && !reached(state.stage, 'switch'))
+      await database.readOnly((session) => scopeGate(session, schema));
+    return;
+  }
   await database.readOnly(async (session) => {
     await preflight({ session, schema, host: database.where.host, installed });
     const hidden = await hiddenSessions(session);
@@ -106,7 +119,7 @@ async function ask(context: CommandContext, opened: OpenedMigration, args: Migra
   const request = { holds: args.holds, pace: paceOf(args), listed: 0 };
   const { plan, surroundings } = await withPlan(opened, request, async (planned) => ({
     plan: planned.plan,
-    surroundings: await concerns(planned.session, opened.schema.settings),
+    surroundings: await concerns(planned.session, opened.schema),
   }));
   const lines = [
     planText(plan, { brief: true, surroundings }),

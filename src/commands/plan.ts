@@ -34,7 +34,7 @@ export async function showPlan(context: CommandContext, opened: Opened, args: Pl
   const { plan, holds, surroundings, written } = await withPlan(opened, request, async (planned) => ({
     plan: planned.plan,
     holds: planned.holds,
-    surroundings: await concerns(planned.session, opened.schema.settings),
+    surroundings: await concerns(planned.session, opened.schema),
     written: await writeFiles(context, opened, { args, planned }),
   }));
   const rehearsal = args.rehearse ? await rehearsed(context, opened, { args, holds, plan }) : undefined;

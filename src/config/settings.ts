@@ -24,6 +24,8 @@ export interface ApiMapping {
   id: string;
   slug: Expression;
   inStore: Expression;
+  /** True: the operator knows that account keys open APIs of which only another account has keys. */
+  shared?: boolean;
 }
 
 export interface AccountMapping {

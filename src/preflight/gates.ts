@@ -1,7 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import { parseTableName } from '../config/identifiers.js';
 import { refuseIf, type Gate, type NamesWorld, type Refusal } from './gate.js';
-import { surroundings } from './surroundings.js';
+import { scope, surroundings } from './surroundings.js';
 import { accountType, mappedTables } from './tables.js';
 
 /** A transaction older than this would keep CREATE TRIGGER, and with it keylift, waiting. In seconds. */
@@ -129,4 +129,5 @@ export const GATES: readonly Gate[] = [
   longTransactions,
   disk,
   surroundings,
+  scope,
 ];

@@ -8,7 +8,7 @@ import type { Refusal } from './gate.js';
  * @param stage the stage that the gates refuse; without it, the first write
  * @throws `preflight`, which names each gate and the way out.
  */
-export function refuse(refusals: readonly Refusal[], stage?: DeletingStage): void {
+export function refuse(refusals: readonly Refusal[], stage?: DeletingStage | 'switch'): void {
   if (refusals.length === 0) return;
   throw keyliftError('preflight', {
     message: `preflight${stage === undefined ? '' : ` of ${stage}`} refuses: ${refusals.map((r) => r.problem).join('; ')}`,

@@ -1,6 +1,7 @@
 import type { ReadSession } from '../database/session.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import type { Finding, GateName, Phase } from '../surroundings/finding.js';
+import { foreignApis } from '../surroundings/foreign-apis.js';
 import { findingsOf } from '../surroundings/findings.js';
 import { readSurroundings } from '../surroundings/read.js';
 import { referencesOfOtherShapes, type DeletingStage, type Reference } from '../surroundings/references.js';
@@ -28,6 +29,18 @@ export const refusalsOf = (findings: readonly Finding[], phase: Phase): Refusal[
 /** Before the first write: what meets the tables and cannot go with a migration. */
 export const surroundings: Gate = async ({ session, schema: { settings } }) =>
   refusalsOf(findingsOf(await readSurroundings(session, settings), settings), 'expand');
+
+/** Before the first write: would account keys open APIs of other accounts? */
+export const scope: Gate = async ({ session, schema }) => refusalsOf(await foreignApis(session, schema), 'expand');
+
+/**
+ * The same before a switch, which widens what keys open: projects and keys came since expand.
+ *
+ * @throws `preflight`, which names the gate and the way out.
+ */
+export async function scopeGate(session: ReadSession, schema: MappedSchema): Promise<void> {
+  refuse(refusalsOf(await foreignApis(session, schema), 'switch'), 'switch');
+}
 
 /**
  * Before a stage that deletes or restores rows: what meets these rows now, which may have changed since expand.

@@ -8,6 +8,7 @@ import type { MappedSchema } from '../mapping/inspect.js';
 import { expressionsInCatalog } from '../mapping/search-path.js';
 import { valueTypes } from '../mapping/value-types.js';
 import { rowsToldApart } from '../preflight/tables.js';
+import { apisOfOneAccount } from '../surroundings/foreign-apis.js';
 import { backfillStatements } from './backfill/catalogue.js';
 import { afterArchiving, archiving, beforeArchiving } from './finalize/catalogue.js';
 import { beforeMirror, settlingAgain, whereRefused } from './harden/catalogue.js';
@@ -104,6 +105,7 @@ function readings(schema: MappedSchema): Statement[] {
     expressionsInCatalog(withoutTypes),
     { title: 'can the keys be told apart?', text: rowsToldApart(legacy, { partitioned: types.idMayRepeat }) },
     { title: 'are ids made of tokens?', text: idsAreTokens(schema) },
+    { title: 'would account keys open APIs of other accounts?', text: apisOfOneAccount(legacy) },
     {
       title: 'with a list of keys: which of them do not exist?',
       text: idsNotIn({ from: `${legacy.keys} k`, id: legacy.id(), type: types.id }),

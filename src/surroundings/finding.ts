@@ -12,6 +12,7 @@ export type Severity = (typeof SEVERITIES)[number];
 export type GateName =
   | 'connections'
   | 'delete_triggers'
+  | 'foreign_apis'
   | 'foreign_partition'
   | 'hidden_references'
   | 'insert_triggers'
@@ -43,7 +44,8 @@ export type FindingKind =
   | 'setting'
   | 'connections'
   | 'prepared_transaction'
-  | 'standby';
+  | 'standby'
+  | 'scope';
 
 /** Something that meets the mapped tables, and what that means for the migration. */
 export interface Finding {

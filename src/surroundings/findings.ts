@@ -1,5 +1,7 @@
 import type { Settings } from '../config/settings.js';
 import type { ReadSession } from '../database/session.js';
+import type { MappedSchema } from '../mapping/inspect.js';
+import { foreignApis } from './foreign-apis.js';
 import { judgeDefaultPrivileges, judgePrivileges, judgeRowSecurity } from './findings/access.js';
 import { judgeForeignKeys } from './findings/foreign-keys.js';
 import { judgePublications, judgeStandbys, judgeSubscriptions } from './findings/replication.js';
@@ -36,8 +38,11 @@ export function findingsOf(around: FrozenSurroundings, settings: Settings): Find
 }
 
 /** What a person must look at before the migration: gates and warnings. */
-export const concerns = async (session: ReadSession, settings: Settings): Promise<Finding[]> =>
-  findingsOf(await readSurroundings(session, settings), settings).filter(({ severity }) => severity !== 'fine');
+export async function concerns(session: ReadSession, schema: MappedSchema): Promise<Finding[]> {
+  const { settings } = schema;
+  const around = findingsOf(await readSurroundings(session, settings), settings);
+  return [...(await foreignApis(session, schema)), ...around.filter(({ severity }) => severity !== 'fine')];
+}
 
 /** Findings of this severity. */
 export const bySeverity = (findings: readonly Finding[], severity: Severity): Finding[] =>

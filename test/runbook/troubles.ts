@@ -76,6 +76,15 @@ export const TROUBLES: Record<string, Trouble> = {
     `update pg_index set indisvalid = false where indexrelid = 'public.api_keys_token'::regclass`,
   ),
   'a later version has worked': migrated('expand', `update keylift.runs set version = '99.0.0'`),
+  'APIs are projects of organizations': sql(
+    `delete from public.api_keys; delete from public.apis;
+      insert into public.apis (id, owner_account_id, slug, name, kind)
+        select n, a.id, 'project-' || n, 'Project ' || n, 'store'
+        from generate_series(1, 40) n
+          join (select id, row_number() over (order by id) as turn from public.accounts) a on a.turn = n % 4 + 1;
+      insert into public.api_keys (id, account_id, api_id, name, token, created_at)
+        select id, owner_account_id, id, 'key of ' || slug, md5(slug), now() from public.apis`,
+  ),
   'a rule is on the key table': sql(
     `create table public.deleted_keys (id bigint); create rule log_deletes as on delete to public.api_keys do also insert into public.deleted_keys values (old.id)`,
   ),

@@ -337,6 +337,7 @@ describe('the gates of the surroundings', () => {
     const gates = [
       'connections',
       'delete_triggers',
+      'foreign_apis',
       'foreign_partition',
       'hidden_references',
       'insert_triggers',

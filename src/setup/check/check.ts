@@ -18,6 +18,7 @@ import { leftovers, rights } from '../../preflight/gates.js';
 import { refusalsOf } from '../../preflight/surroundings.js';
 import { accountType, mappedTable, SECTIONS } from '../../preflight/tables.js';
 import type { Finding } from '../../surroundings/finding.js';
+import { foreignApis } from '../../surroundings/foreign-apis.js';
 import { findingsOf } from '../../surroundings/findings.js';
 import { readSurroundings } from '../../surroundings/read.js';
 import type { Note } from './note.js';
@@ -75,7 +76,12 @@ export async function checkConfiguration(
         return { faults: found, notes: [], surroundings };
       const whole = await checkWhole(session, settings);
       const refused = whole.fresh ? refusalsOf(surroundings, 'expand').map(faultOf('legacy.keys.table')) : [];
-      return { faults: [...found, ...whole.faults, ...refused], notes: whole.notes, surroundings };
+      const scope = refusalsOf(whole.scope, 'switch').map(faultOf('legacy.apis.inStore'));
+      return {
+        faults: [...found, ...whole.faults, ...refused, ...scope],
+        notes: whole.notes,
+        surroundings: [...whole.scope, ...surroundings],
+      };
     },
     { isolation: 'repeatable read' },
   );
@@ -191,7 +197,7 @@ async function targetFaults(session: ReadSession, settings: Settings): Promise<C
 async function checkWhole(
   session: ReadSession,
   settings: Settings,
-): Promise<{ faults: CheckFault[]; notes: Note[]; fresh: boolean }> {
+): Promise<{ faults: CheckFault[]; notes: Note[]; scope: Finding[]; fresh: boolean }> {
   await session.query('SAVEPOINT keylift_whole');
   try {
     const schema = await inspectLegacy(session, settings);
@@ -207,11 +213,12 @@ async function checkWhole(
         ...faults.map((refusal) => faultOf(refusal.gate === 'target' ? 'target.table' : 'legacy.keys.table')(refusal)),
       ],
       notes: await notesOn(session, schema),
+      scope: await foreignApis(session, schema),
       fresh,
     };
   } catch (error) {
     if (!isPermission(error)) throw error;
     await session.query('ROLLBACK TO SAVEPOINT keylift_whole');
-    return { faults: [], notes: [], fresh: false };
+    return { faults: [], notes: [], scope: [], fresh: false };
   }
 }

@@ -4,6 +4,7 @@ import { requireAllowed } from '../../ledger/allowed.js';
 import { moveTo, readState } from '../../ledger/migration.js';
 import type { Run } from '../../ledger/runs.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
+import { scopeGate } from '../../preflight/surroundings.js';
 import { catchUpAll } from '../last-use.js';
 import { requireMirror, requirePassedProof } from '../trust.js';
 import { applySwitch, type SwitchMode, type SwitchOrder } from './rule.js';
@@ -25,13 +26,14 @@ export interface SwitchOptions {
 /**
  * Switches accounts to their account keys, or back. Last use is caught up on the way.
  *
- * @throws `not_verified`, `mirror_off`, `proof_needed`, `finalized_no_way_back`.
+ * @throws `not_verified`, `mirror_off`, `proof_needed`, `preflight`, `finalized_no_way_back`.
  */
 export async function switchAccounts({ database, schema, run, order }: SwitchOptions): Promise<SwitchReport> {
   const state = requireAllowed(order.back ? 'switch --back' : 'switch', await database.readOnly(readState));
   if (!order.back) {
     await requireMirror({ database, schema, run });
     await requirePassedProof({ database });
+    await database.readOnly((session) => scopeGate(session, schema));
     await catchUpAll(database, schema);
   }
   const mode = await database.transaction(
