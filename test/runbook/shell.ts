@@ -24,7 +24,7 @@ const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 /** What asks before it writes is answered, as the person at the terminal would. */
 const KEYLIFT = (program: string): string => `#!/bin/bash
 case "$1" in
-  migrate|repair|switch|rollback|finalize) [[ " $* " == *" --yes "* || " $* " == *" --help "* ]] || set -- "$@" --yes ;;
+  migrate|repair|switch|rollback|finalize|uninstall) [[ " $* " == *" --yes "* || " $* " == *" --help "* ]] || set -- "$@" --yes ;;
 esac
 exec ${quoted(process.execPath)} ${quoted(program)} "$@"
 `;
