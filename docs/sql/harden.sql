@@ -350,10 +350,15 @@ BEGIN
           unnest(settle_few.touched_tokens) AS given (token)
           JOIN "public"."api_keys" k ON k."token" = given.token
         UNION ALL
-        -- An account key that outlived its row gives its token to a row of the same account.
+        -- An account key that outlived its row and its API gives its token to a row of the same account. One whose row
+        -- is in the archive has its API, and is none of this.
         SELECT t.id
         FROM "public"."account_api_keys" t
-        WHERE t.token = ANY (settle_few.touched_tokens) AND t.origin_api_id IS NOT NULL
+        WHERE t.token = ANY (settle_few.touched_tokens) AND (
+                                                              t.origin_api_id IS NOT NULL
+                                                              AND NOT EXISTS (SELECT FROM "public"."apis" a WHERE a."id" = t.origin_api_id)
+                                                              AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."id" = t.id AND true)
+                                                            )
       ) c;
     END IF;
     -- Statements that have nothing to do are not begun: beginning one is most of what a mirrored write costs.
@@ -884,10 +889,15 @@ BEGIN
           unnest(settle_many.touched_tokens) AS given (token)
           JOIN "public"."api_keys" k ON k."token" = given.token
         UNION ALL
-        -- An account key that outlived its row gives its token to a row of the same account.
+        -- An account key that outlived its row and its API gives its token to a row of the same account. One whose row
+        -- is in the archive has its API, and is none of this.
         SELECT t.id
         FROM "public"."account_api_keys" t
-        WHERE t.token = ANY (settle_many.touched_tokens) AND t.origin_api_id IS NOT NULL
+        WHERE t.token = ANY (settle_many.touched_tokens) AND (
+                                                               t.origin_api_id IS NOT NULL
+                                                               AND NOT EXISTS (SELECT FROM "public"."apis" a WHERE a."id" = t.origin_api_id)
+                                                               AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."id" = t.id AND true)
+                                                             )
       ) c;
     END IF;
     -- Statements that have nothing to do are not begun: beginning one is most of what a mirrored write costs.
