@@ -188,6 +188,9 @@ BEGIN
                       OR b.account_id IS DISTINCT FROM k."account_id"
                         AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
                         AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
+                      OR b.id <> k."id"
+                        AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                        AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
                     )
                 )
             AND record_image_eq(
@@ -417,6 +420,9 @@ BEGIN
                     OR b.account_id IS DISTINCT FROM k."account_id"
                       AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
                       AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
+                    OR b.id <> k."id"
+                      AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                      AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
                   )
               ) OR k."token" = ANY (settle_few.crowded_tokens)) AS taken_by_native_key,
               CASE WHEN (a."id" IS NULL AND EXISTS (
@@ -502,6 +508,9 @@ BEGIN
                         OR b.account_id IS DISTINCT FROM k."account_id"
                           AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
                           AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
+                        OR b.id <> k."id"
+                          AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                          AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
                       )
                   ) OR k."token" = ANY (settle_few.crowded_tokens)) AS taken_by_native_key,
                   CASE WHEN (a."id" IS NULL AND EXISTS (
@@ -956,6 +965,9 @@ BEGIN
                     OR b.account_id IS DISTINCT FROM k."account_id"
                       AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
                       AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
+                    OR b.id <> k."id"
+                      AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                      AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
                   )
               ) OR k."token" = ANY (settle_many.crowded_tokens)) AS taken_by_native_key,
               CASE WHEN (a."id" IS NULL AND EXISTS (
@@ -1041,6 +1053,9 @@ BEGIN
                         OR b.account_id IS DISTINCT FROM k."account_id"
                           AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
                           AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
+                        OR b.id <> k."id"
+                          AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                          AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
                       )
                   ) OR k."token" = ANY (settle_many.crowded_tokens)) AS taken_by_native_key,
                   CASE WHEN (a."id" IS NULL AND EXISTS (
@@ -1423,6 +1438,9 @@ BEGIN
               OR b.account_id IS DISTINCT FROM k."account_id"
                 AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
                 AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
+              OR b.id <> k."id"
+                AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
             )
         )
     AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = own.id)
@@ -1501,6 +1519,9 @@ BEGIN
                 OR b.account_id IS DISTINCT FROM k."account_id"
                   AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
                   AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
+                OR b.id <> k."id"
+                  AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                  AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
               )
           )
       AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = own.token AND k."id" <> own.id)
@@ -1542,6 +1563,9 @@ BEGIN
                 OR b.account_id IS DISTINCT FROM k."account_id"
                   AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
                   AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
+                OR b.id <> k."id"
+                  AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                  AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
               )
           )
       AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = own.token AND k."id" <> own.id)
@@ -1583,6 +1607,9 @@ BEGIN
                 OR b.account_id IS DISTINCT FROM k."account_id"
                   AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
                   AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
+                OR b.id <> k."id"
+                  AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                  AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
               )
           )
       AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = own.token AND k."id" <> own.id)

@@ -234,6 +234,7 @@ WHERE t.id = ANY ($1::text[]::bigint[]) AND t.origin_api_id IS NOT NULL;
 -- step 13_archive: refuse to drop an archive that holds rows
 DO $do$
 BEGIN
+  IF to_regclass('keylift.archived_keys') IS NULL THEN RETURN; END IF;
   IF EXISTS (SELECT FROM keylift.archived_keys) THEN
     RAISE EXCEPTION 'the archive still holds per-API keys; keylift rollback brings them back first';
   END IF;
