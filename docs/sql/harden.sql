@@ -357,11 +357,12 @@ BEGIN
         -- is in the archive has its API, and is none of this.
         SELECT t.id
         FROM "public"."account_api_keys" t
-        WHERE t.token = ANY (settle_few.touched_tokens) AND (
-                                                              t.origin_api_id IS NOT NULL
-                                                              AND NOT EXISTS (SELECT FROM "public"."apis" a WHERE a."id" = t.origin_api_id)
-                                                              AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."id" = t.id AND true)
-                                                            )
+        WHERE t.token = ANY (settle_few.touched_tokens)
+          AND (
+                t.origin_api_id IS NOT NULL
+                AND NOT EXISTS (SELECT FROM "public"."apis" a WHERE a."id" = t.origin_api_id)
+                AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."id" = t.id AND true)
+              )
       ) c;
     END IF;
     -- Statements that have nothing to do are not begun: beginning one is most of what a mirrored write costs.
@@ -902,11 +903,12 @@ BEGIN
         -- is in the archive has its API, and is none of this.
         SELECT t.id
         FROM "public"."account_api_keys" t
-        WHERE t.token = ANY (settle_many.touched_tokens) AND (
-                                                               t.origin_api_id IS NOT NULL
-                                                               AND NOT EXISTS (SELECT FROM "public"."apis" a WHERE a."id" = t.origin_api_id)
-                                                               AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."id" = t.id AND true)
-                                                             )
+        WHERE t.token = ANY (settle_many.touched_tokens)
+          AND (
+                t.origin_api_id IS NOT NULL
+                AND NOT EXISTS (SELECT FROM "public"."apis" a WHERE a."id" = t.origin_api_id)
+                AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."id" = t.id AND true)
+              )
       ) c;
     END IF;
     -- Statements that have nothing to do are not begun: beginning one is most of what a mirrored write costs.

@@ -124,7 +124,8 @@ const lockDuplicates = ({ legacy: l }: MappedSchema, { name, isOther }: Variant)
       -- is in the archive has its API, and is none of this.
       SELECT t.id
       FROM ${l.target} t
-      WHERE t.token = ANY (${name}.touched_tokens) AND ${outlivesBoth(l)}
+      WHERE t.token = ANY (${name}.touched_tokens)
+        AND ${outlivesBoth(l)}
     ) c;
   END IF;`;
 
