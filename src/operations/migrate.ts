@@ -5,9 +5,11 @@ import type { Tolerance } from '../plan/saved/require.js';
 import { preflight } from '../preflight/preflight.js';
 import { scopeGate } from '../preflight/surroundings.js';
 import { EXIT, type ExitCode } from '../errors/exit-codes.js';
+import type { StageOptions } from '../run/context.js';
 import { installLedger } from '../run/run.js';
 import { assistBackfill } from '../stages/backfill/assist.js';
 import { migrate as runStages, type MigrationReport } from '../stages/migrate.js';
+import { checkQuery, requireReplica } from './check-throttle.js';
 import type { OperationContext } from './context.js';
 import type { Opened, OpenedMigration } from './opened.js';
 import { paceOf, type PaceOptions } from './planned.js';
@@ -28,6 +30,10 @@ export interface MigrateOptions extends PlanCheck {
   maxLag?: number | undefined;
   /** The run waits while more other sessions are active. */
   maxActive?: number | undefined;
+  /** The run waits while this query answers with a number above 0. */
+  throttleQuery?: string | undefined;
+  /** The run waits while this URL answers with another status than 200. */
+  throttleUrl?: string | undefined;
   /** Is called after the gates and before the first write; it may throw. */
   beforeWrite?: () => Promise<void>;
 }
@@ -38,9 +44,11 @@ export async function migrate(
   opened: OpenedMigration,
   options: MigrateOptions,
 ): Promise<MigrationReport> {
-  const { holds: file, until = 'switch', maxLag = null, maxActive = null, beforeWrite } = options;
+  const { holds: file, until = 'switch', beforeWrite } = options;
   const holds =
     file === undefined ? undefined : await opened.database.readOnly((s) => readHolds(s, file, opened.schema));
+  await checkQuery(context.databaseUrl!, options.throttleQuery);
+  if (options.maxLag !== undefined) await requireReplica(opened.database);
   await checkGates(context, opened, options);
   await checkPlan(context, opened, options);
   await beforeWrite?.();
@@ -48,12 +56,19 @@ export async function migrate(
   return startRun(context, opened, {
     command: 'migrate',
     until,
-    options: { ...paceOf(options), maxLag, maxActive },
+    options: { ...paceOf(options), ...throttleOf(options) },
     work: (stage) => runStages(stage, { until, holds }),
     exitCode: migrationExit,
     assist: assistBackfill,
   });
 }
+
+const throttleOf = ({ maxLag, maxActive, throttleQuery, throttleUrl }: MigrateOptions): Partial<StageOptions> => ({
+  maxLag: maxLag ?? null,
+  maxActive: maxActive ?? null,
+  throttleQuery: throttleQuery ?? null,
+  throttleUrl: throttleUrl ?? null,
+});
 
 /** Exceptions wait for a person. */
 export const migrationExit = ({ exceptions }: MigrationReport): ExitCode =>

@@ -121,6 +121,12 @@ export const MIGRATION_CODES = entries({
       'Use that configuration, or take the migration back with it first: keylift rollback, then npx knex ' +
       'migrate:rollback --all.',
   },
+  no_replica: {
+    exit: 'refused',
+    section: 'throttling',
+    meaning: 'migrate was given --max-lag, and no replica is connected to this server.',
+    hint: 'Leave out --max-lag, or connect the replica first. Nothing was changed.',
+  },
   rollback_unfinished: {
     exit: 'refused',
     section: 'rollback-unfinished',
