@@ -313,7 +313,11 @@ CREATE TABLE keylift.control (
   paused boolean NOT NULL DEFAULT false,
   concurrency integer,
   batch_time double precision,
-  max_lag double precision
+  batch_size integer,
+  max_lag double precision,
+  max_active double precision,
+  throttle_query text,
+  throttle_url text
 );
 INSERT INTO keylift.control DEFAULT VALUES;
 

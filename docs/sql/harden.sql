@@ -188,6 +188,9 @@ BEGIN
                       OR b.account_id IS DISTINCT FROM k."account_id"
                         AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
                         AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
+                      OR b.id <> k."id"
+                        AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                        AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
                     )
                 )
             AND record_image_eq(
@@ -350,10 +353,16 @@ BEGIN
           unnest(settle_few.touched_tokens) AS given (token)
           JOIN "public"."api_keys" k ON k."token" = given.token
         UNION ALL
-        -- An account key that outlived its row gives its token to a row of the same account.
+        -- An account key that outlived its row and its API gives its token to a row of the same account. One whose row
+        -- is in the archive has its API, and is none of this.
         SELECT t.id
         FROM "public"."account_api_keys" t
-        WHERE t.token = ANY (settle_few.touched_tokens) AND t.origin_api_id IS NOT NULL
+        WHERE t.token = ANY (settle_few.touched_tokens)
+          AND (
+                t.origin_api_id IS NOT NULL
+                AND NOT EXISTS (SELECT FROM "public"."apis" a WHERE a."id" = t.origin_api_id)
+                AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."id" = t.id AND true)
+              )
       ) c;
     END IF;
     -- Statements that have nothing to do are not begun: beginning one is most of what a mirrored write costs.
@@ -412,6 +421,9 @@ BEGIN
                     OR b.account_id IS DISTINCT FROM k."account_id"
                       AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
                       AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
+                    OR b.id <> k."id"
+                      AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                      AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
                   )
               ) OR k."token" = ANY (settle_few.crowded_tokens)) AS taken_by_native_key,
               CASE WHEN (a."id" IS NULL AND EXISTS (
@@ -497,6 +509,9 @@ BEGIN
                         OR b.account_id IS DISTINCT FROM k."account_id"
                           AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
                           AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
+                        OR b.id <> k."id"
+                          AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                          AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
                       )
                   ) OR k."token" = ANY (settle_few.crowded_tokens)) AS taken_by_native_key,
                   CASE WHEN (a."id" IS NULL AND EXISTS (
@@ -884,10 +899,16 @@ BEGIN
           unnest(settle_many.touched_tokens) AS given (token)
           JOIN "public"."api_keys" k ON k."token" = given.token
         UNION ALL
-        -- An account key that outlived its row gives its token to a row of the same account.
+        -- An account key that outlived its row and its API gives its token to a row of the same account. One whose row
+        -- is in the archive has its API, and is none of this.
         SELECT t.id
         FROM "public"."account_api_keys" t
-        WHERE t.token = ANY (settle_many.touched_tokens) AND t.origin_api_id IS NOT NULL
+        WHERE t.token = ANY (settle_many.touched_tokens)
+          AND (
+                t.origin_api_id IS NOT NULL
+                AND NOT EXISTS (SELECT FROM "public"."apis" a WHERE a."id" = t.origin_api_id)
+                AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."id" = t.id AND true)
+              )
       ) c;
     END IF;
     -- Statements that have nothing to do are not begun: beginning one is most of what a mirrored write costs.
@@ -946,6 +967,9 @@ BEGIN
                     OR b.account_id IS DISTINCT FROM k."account_id"
                       AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
                       AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
+                    OR b.id <> k."id"
+                      AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                      AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
                   )
               ) OR k."token" = ANY (settle_many.crowded_tokens)) AS taken_by_native_key,
               CASE WHEN (a."id" IS NULL AND EXISTS (
@@ -1031,6 +1055,9 @@ BEGIN
                         OR b.account_id IS DISTINCT FROM k."account_id"
                           AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
                           AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
+                        OR b.id <> k."id"
+                          AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                          AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
                       )
                   ) OR k."token" = ANY (settle_many.crowded_tokens)) AS taken_by_native_key,
                   CASE WHEN (a."id" IS NULL AND EXISTS (
@@ -1413,6 +1440,9 @@ BEGIN
               OR b.account_id IS DISTINCT FROM k."account_id"
                 AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
                 AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
+              OR b.id <> k."id"
+                AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
             )
         )
     AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = own.id)
@@ -1491,6 +1521,9 @@ BEGIN
                 OR b.account_id IS DISTINCT FROM k."account_id"
                   AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
                   AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
+                OR b.id <> k."id"
+                  AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                  AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
               )
           )
       AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = own.token AND k."id" <> own.id)
@@ -1532,6 +1565,9 @@ BEGIN
                 OR b.account_id IS DISTINCT FROM k."account_id"
                   AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
                   AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
+                OR b.id <> k."id"
+                  AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                  AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
               )
           )
       AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = own.token AND k."id" <> own.id)
@@ -1573,6 +1609,9 @@ BEGIN
                 OR b.account_id IS DISTINCT FROM k."account_id"
                   AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
                   AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
+                OR b.id <> k."id"
+                  AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                  AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
               )
           )
       AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."token" = own.token AND k."id" <> own.id)

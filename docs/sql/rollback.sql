@@ -234,6 +234,7 @@ WHERE t.id = ANY ($1::text[]::bigint[]) AND t.origin_api_id IS NOT NULL;
 -- step 13_archive: refuse to drop an archive that holds rows
 DO $do$
 BEGIN
+  IF to_regclass('keylift.archived_keys') IS NULL THEN RETURN; END IF;
   IF EXISTS (SELECT FROM keylift.archived_keys) THEN
     RAISE EXCEPTION 'the archive still holds per-API keys; keylift rollback brings them back first';
   END IF;
@@ -530,6 +531,8 @@ UPDATE keylift.migration SET mirror_on = false;
 
 -- step 08_primary_key: drop the primary key of "public"."account_api_keys"
 ALTER TABLE "public"."account_api_keys" DROP CONSTRAINT IF EXISTS "account_api_keys_pkey", REPLICA IDENTITY FULL;
+-- Knex records the way back after its commit, so this may run twice.
+DROP INDEX IF EXISTS "public"."account_api_keys_native_id";
 CREATE UNIQUE INDEX "account_api_keys_native_id" ON "public"."account_api_keys" (id) WHERE origin_api_id IS NULL;
 
 -- step 08_primary_key: function keylift.draw_key_id

@@ -1,7 +1,7 @@
 import type { Settings } from '../config/settings.js';
-import type { Database, OpenOptions } from '../database/connect.js';
 import type { Logger } from '../logging/logger.js';
 import type { Terminal } from '../console/terminal.js';
+import type { OpenDatabase } from '../operations/opened.js';
 import type { Io } from './io.js';
 
 /** What every command gets in addition to its arguments. */
@@ -14,7 +14,7 @@ export interface CommandContext {
    * Connects to --database-url or DATABASE_URL, or to `url`. The database starts no scope after a stop, its statements
    * are cancelled by the second signal, and it is closed when the command ends. @throws `database_url_missing`
    */
-  openDatabase(options?: OpenOptions & { url?: string }): Promise<Database>;
+  openDatabase: OpenDatabase;
   logger: Logger;
   /** Logs to --log-file only: for what the terminal shows as a picture. */
   fileLogger: Logger;

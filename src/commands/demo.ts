@@ -6,7 +6,7 @@ import { SCRATCH_SETTINGS } from '../cases/server.js';
 import type { Run } from './command.js';
 import type { CommandContext } from './context.js';
 import type { demoCommand } from './definitions/prepare.js';
-import { openWith } from './opened.js';
+import { openWith } from '../operations/opened.js';
 import { whenStopped } from './signals.js';
 
 const DATABASE = 'keylift_demo';

@@ -1,13 +1,13 @@
-import type { Configuration } from '../config/load.js';
 import { secretsIn } from '../config/redact.js';
 import type { Database } from '../database/connect.js';
 import type { ExitCode } from '../errors/exit-codes.js';
-import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
+import { keyliftError } from '../errors/keylift-error.js';
 import { columnsOf, fitted } from '../console/fitted.js';
 import { forTerminalLines } from '../escaping.js';
 import type { OnTransaction } from '../database/transaction-name.js';
 import type { Log } from '../logging/log.js';
 import type { Logger } from '../logging/logger.js';
+import { noDatabase, openerOf } from '../operations/opener.js';
 import { atWidth } from '../console/layout.js';
 import type { Terminal } from '../console/terminal.js';
 import { whenAborted } from '../timing.js';
@@ -100,7 +100,12 @@ async function runCommand(
     terminal,
     stop: signals.stop,
     stopNow: signals.stopNow,
-    openDatabase: opener(configuration, { opened: databases, stop: signals.stop, logger: log.logger }),
+    openDatabase: openerOf({
+      url: configuration.databaseUrl,
+      stop: signals.stop,
+      opened: databases,
+      onTransaction: logTransaction(log.logger),
+    }),
   };
   const endStop = whenAborted(signals.stopNow, () => {
     databases.forEach((database) => void database.cancelRunning());
@@ -124,26 +129,6 @@ async function afterStopNow(error: unknown): Promise<unknown> {
   });
 }
 
-function opener(
-  { databaseUrl }: Configuration,
-  { opened, stop, logger }: { opened: Database[]; stop: AbortSignal; logger: Logger },
-): CommandContext['openDatabase'] {
-  return async ({ url = databaseUrl, ...options } = {}) => {
-    if (url === undefined) throw noDatabase();
-    const [{ openDatabase }, { withSearchPath, CATALOG_ALONE }, { withStop }] = await Promise.all([
-      import('../database/connect.js'),
-      import('../database/with-search-path.js'),
-      import('../database/with-stop.js'),
-    ]);
-    const database = withStop(
-      withSearchPath(await openDatabase(url, { onTransaction: logTransaction(logger), ...options }), CATALOG_ALONE),
-      stop,
-    );
-    opened.push(database);
-    return database;
-  };
-}
-
 const logTransaction =
   (logger: Logger): OnTransaction =>
   ({ name, committed, ms }) => {
@@ -164,10 +149,6 @@ function outputs(io: Io, { json }: Globals, answers: Answers): Pick<CommandConte
       answers.print(document);
     },
   };
-}
-
-function noDatabase(): KeyliftError {
-  return keyliftError('database_url_missing', { message: 'no database is named' });
 }
 
 function knownSecrets({ databaseUrl }: Globals, env: Io['env']): string[] {

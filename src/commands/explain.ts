@@ -3,7 +3,7 @@ import { explainKeys } from '../explain/explain.js';
 import { explanationText } from '../console/explain-text.js';
 import type { Run } from './command.js';
 import type { explainCommand } from './definitions/prepare.js';
-import { openMapped } from './opened.js';
+import { openMapped } from '../operations/opened.js';
 
 export const run: Run<typeof explainCommand> = async (context, args) => {
   const { database, schema } = await openMapped(context);

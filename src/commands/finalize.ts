@@ -1,27 +1,25 @@
-import { EXIT } from '../errors/exit-codes.js';
-import { requireAllowed, requireBegun } from '../ledger/allowed.js';
 import { finalizeText } from '../console/result-text.js';
-import { checkForeignKeys, finalize, purge } from '../stages/finalize/finalize.js';
+import { EXIT } from '../errors/exit-codes.js';
+import { requireAllowed } from '../ledger/allowed.js';
+import { finalize } from '../operations/finalize.js';
+import { openMigration, placeOf, type OpenedMigration } from '../operations/opened.js';
+import { checkForeignKeys } from '../stages/finalize/finalize.js';
 import { requireDecision } from '../stages/platform-triggers.js';
 import { confirm, type Question } from './confirm.js';
 import type { Run } from './command.js';
 import type { CommandContext } from './context.js';
 import type { finalizeCommand } from './definitions/migrate.js';
-import { openMigration, placeOf, type OpenedMigration } from './opened.js';
+import { operating } from './operating.js';
 import type { Arguments } from './read-arguments.js';
-import { startRun } from './start-run.js';
 
 type FinalizeArguments = Arguments<typeof finalizeCommand>;
 
 export const run: Run<typeof finalizeCommand> = async (context, args) => {
   const opened = await openMigration(context);
-  const command = args.purge ? 'finalize --purge' : 'finalize';
-  requireBegun(command, opened.installed.state);
-  if (!args.yes) await ask(context, opened, args);
-  const report = await startRun(context, opened, {
-    command,
-    metricsFile: args.metricsFile,
-    work: (stage) => (args.purge ? purge(stage) : finalize(stage, { triggers: args.triggers })),
+  const report = await finalize(operating(context, args), opened, {
+    purge: args.purge,
+    triggers: args.triggers,
+    ...(!args.yes && { beforeWrite: () => ask(context, opened, args) }),
   });
   if (context.json) context.printAnswer(report);
   else context.write(finalizeText(report));

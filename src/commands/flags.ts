@@ -2,7 +2,7 @@ import { grouped } from '../format.js';
 import { LOG_LEVELS } from '../logging/logger.js';
 import { TRIGGER_DECISIONS } from '../mapping/platform-triggers.js';
 import { DEFAULT_PACE } from '../run/context.js';
-import { duration, file, oneOf, wholeNumber, word, type ReadValue } from './values.js';
+import { duration, file, oneOf, webUrl, wholeNumber, word, type ReadValue } from './values.js';
 
 /** A flag without a value; the command gets true or false. */
 export interface Switch {
@@ -69,8 +69,8 @@ export const METRICS = {
 /** `--yes`. */
 export const YES = { describe: 'do not ask; required where no person can answer' } as const satisfies Flag;
 
-/** How many batches, and how large: what a plan needs to know for the expected time. */
-export const PLANNED_PACE = {
+/** How many batches, and how large; times in milliseconds. A flag that is not given leaves the choice to keylift. */
+export const PACE = {
   concurrency: {
     describe: `batches at once, 1 to 64; default ${String(DEFAULT_PACE.concurrency)}`,
     value: 'N',
@@ -88,12 +88,26 @@ export const PLANNED_PACE = {
   },
 } as const satisfies Record<string, Flag>;
 
-/** How fast a run goes. Times are in milliseconds. A flag that is not given leaves the choice to keylift. */
-export const PACE = {
-  ...PLANNED_PACE,
+/** What a run waits for. A flag that is not given sets no limit. */
+export const THROTTLE = {
   'max-lag': {
     describe: 'wait while a replica is further behind: seconds, or 500ms; default: no limit',
     value: 'TIME',
     read: duration,
+  },
+  'max-active': {
+    describe: 'wait while more sessions than this are active, not counting those of keylift; default: no limit',
+    value: 'N',
+    read: wholeNumber({ from: 0, to: 100_000 }),
+  },
+  'throttle-query': {
+    describe: 'wait while this SELECT answers with a number above 0, or does not answer within 1 s',
+    value: 'SQL',
+    read: word,
+  },
+  'throttle-url': {
+    describe: 'wait while this URL answers with another status than 200, or does not answer within 1 s',
+    value: 'URL',
+    read: webUrl,
   },
 } as const satisfies Record<string, Flag>;

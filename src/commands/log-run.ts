@@ -1,7 +1,8 @@
+import { driftText } from '../console/drift-text.js';
 import { counted, grouped } from '../format.js';
 import type { Wait } from '../database/waiting.js';
 import type { Logger } from '../logging/logger.js';
-import type { BatchReport, ClaimedRange, RetryEvent, RunListener } from '../run/events.js';
+import type { BatchReport, ClaimedRange, RetryEvent, RunEvent, RunListener } from '../run/events.js';
 
 /** Lines are this far apart at least and at most; in between, a tenth of the time that the stage has taken. */
 const LEAST_MS = 2_000;
@@ -68,8 +69,30 @@ export function logRun({ logger, fileLogger }: Logs, now: () => number = () => p
         retried = '';
         logBatch(fileLogger, event.report);
         logProgress(event.report);
+        break;
+      default:
+        logOutsideOfRun(logger, event);
     }
   };
+}
+
+/** Events of an operation that belong to no run. */
+type OutsideOfRun = Extract<RunEvent, { kind: 'doubt' | 'reviewed' | 'replayed' | 'answer' }>;
+
+function logOutsideOfRun(logger: Logger, event: OutsideOfRun): void {
+  switch (event.kind) {
+    case 'doubt':
+      logger.warn('doubt', event.text);
+      break;
+    case 'reviewed':
+      logger.info('reviewed', driftText(event.drift, event));
+      break;
+    case 'replayed':
+      logger.info('progress', `  ${counted(event.decisions, 'decision')} replayed`, { rows: event.decisions });
+      break;
+    case 'answer':
+      logger.info('answer', `  ${event.text}`);
+  }
 }
 
 const milliseconds = (seconds: number): number => Math.round(seconds * 1000);

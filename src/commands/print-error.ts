@@ -1,10 +1,11 @@
 import { redactText, redactValue } from '../config/redact.js';
 import type { ExitCode } from '../errors/exit-codes.js';
-import { BugError, keyliftError, KeyliftError } from '../errors/keylift-error.js';
+import { BugError, type KeyliftError } from '../errors/keylift-error.js';
 import { runOf } from '../errors/run-of.js';
 import { forTerminal, forTerminalLines } from '../escaping.js';
 import { factTable, isTable } from '../console/fact-table.js';
 import type { LogFields } from '../logging/events.js';
+import { knownError } from '../operations/known-error.js';
 
 /** What a failing command prints to stdout with --json: schemas/error.schema.json. */
 export interface ErrorDocument {
@@ -34,7 +35,7 @@ export interface Telling {
  * only at debug level.
  */
 export async function describeError(error: unknown, telling: Telling): Promise<ErrorText> {
-  const known = await classify(error);
+  const known = await knownError(error);
   const run = runOf(error);
   const stack = known instanceof BugError ? stackOf(known) : undefined;
   const lines = known instanceof BugError ? bugLines(known, { run, stack, telling }) : knownLines(known);
@@ -61,16 +62,6 @@ const documentOf = (
 });
 
 const stackOf = ({ cause }: BugError): string | undefined => (cause instanceof Error ? cause.stack : undefined);
-
-async function classify(error: unknown): Promise<KeyliftError> {
-  if (error instanceof KeyliftError) return error;
-  if (error instanceof Error && error.name === 'AbortError') {
-    return keyliftError('interrupted', { message: 'the command was stopped on request', cause: error });
-  }
-  // Imported only here: pg is slow to load, and most commands do not fail.
-  const { describeDatabaseError } = await import('../database/describe.js');
-  return describeDatabaseError(error);
-}
 
 function knownLines(error: KeyliftError): string[] {
   return [error.message, ...linesOfFacts(error.facts), ...wayOut(error)].map(forTerminalLines);

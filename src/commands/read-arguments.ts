@@ -73,7 +73,8 @@ function readOne(flag: Flag, given: unknown, world: { cwd: string }): Omit<Outco
     return { value: flag.read(given, world) };
   } catch (error) {
     if (!(error instanceof ValueFault)) throw error;
-    return { fault: `${error.message} (not ${JSON.stringify(given.slice(0, 100))})` };
+    const not = flag.read.secret === true ? '' : ` (not ${JSON.stringify(given.slice(0, 100))})`;
+    return { fault: `${error.message}${not}` };
   }
 }
 

@@ -7,7 +7,7 @@ import { page } from '../report/page/page.js';
 import { grouped } from '../format.js';
 import type { Run } from './command.js';
 import type { reportCommand } from './definitions/control.js';
-import { openMigration } from './opened.js';
+import { openMigration } from '../operations/opened.js';
 
 export const run: Run<typeof reportCommand> = async (context, { file }) => {
   const output = { file, what: 'the report file', code: 'report_unwritable' } as const;

@@ -3,7 +3,7 @@ import { withScratchDatabase } from '../cases/scratch.js';
 import { withServer } from '../cases/server.js';
 import { stepsOf } from '../cases/run.js';
 import type { CommandContext } from './context.js';
-import { openWith } from './opened.js';
+import { openWith } from '../operations/opened.js';
 import { whenStopped } from './signals.js';
 
 export interface CasesOptions {

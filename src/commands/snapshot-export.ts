@@ -5,7 +5,7 @@ import { readPlannedOutcomes } from '../cases/export/outcomes.js';
 import { exportText } from '../cases/export/text.js';
 import type { CommandContext } from './context.js';
 import type { snapshotCommand } from './definitions/tools.js';
-import { openMapped } from './opened.js';
+import { openMapped } from '../operations/opened.js';
 import type { Arguments } from './read-arguments.js';
 import { runCases } from './snapshot-cases.js';
 

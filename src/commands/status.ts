@@ -2,30 +2,31 @@ import { EXIT } from '../errors/exit-codes.js';
 import { pictureText } from '../console/picture.js';
 import { pictureOf } from '../console/status-picture.js';
 import { statusEssence, statusLine, statusText } from '../console/status-text.js';
-import { readStatus, type Status } from '../status/status.js';
+import { status } from '../operations/status.js';
+import type { Status } from '../status/status.js';
 import { watch } from '../status/watch.js';
 import { pause } from '../timing.js';
 import type { Run } from './command.js';
 import type { CommandContext } from './context.js';
 import type { statusCommand } from './definitions/control.js';
-import { openMigration, placeOf } from './opened.js';
+import { openMigration, placeOf } from '../operations/opened.js';
 
 export const run: Run<typeof statusCommand> = async (context, args) => {
-  const { database, schema } = await openMigration(context);
-  const read = () => database.readOnly((session) => readStatus(session, schema));
+  const opened = await openMigration(context);
+  const read = () => status(opened);
   if (args.watch) {
     await watch({
       read,
-      show: shower(context, placeOf(database)),
+      show: shower(context, placeOf(opened.database)),
       stop: context.stop,
       now: () => performance.now(),
       wait: pause,
     });
     return EXIT.done;
   }
-  const status = await read();
-  if (context.json) context.printAnswer(status);
-  else context.write(statusText(status));
+  const answer = await read();
+  if (context.json) context.printAnswer(answer);
+  else context.write(statusText(answer));
   return EXIT.done;
 };
 

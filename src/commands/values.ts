@@ -9,6 +9,8 @@ export interface ReadValue<T> {
   (text: string, world: { cwd: string }): T;
   /** All valid texts, where there is a fixed list. */
   words?: readonly string[];
+  /** A message about a wrong text does not repeat it. */
+  secret?: true;
 }
 
 /** A share of all accounts, in millionths: `5%` is 50,000. */
@@ -70,12 +72,22 @@ export function oneOf<const Words extends readonly string[]>(words: Words): Read
   return Object.assign(read, { words });
 }
 
-/** Accepts `own`, which returns the choice to the run: the command gets null. */
-export function orOwn<T>(read: ReadValue<T>): ReadValue<T | null> {
-  return (text, world) => (text === 'own' ? null : read(text, world));
+/** Accepts another text, `own` or `none`, for a value of its own. */
+export function or<T, Other>(text: string, value: Other, read: ReadValue<T>): ReadValue<T | Other> {
+  const either: ReadValue<T | Other> = (given, world) => (given === text ? value : read(given, world));
+  return Object.assign(either, { ...(read.secret === true ? { secret: true as const } : {}) });
 }
 
 /** A file or folder, made absolute from the working folder. */
 export const file: ReadValue<string> = (text, { cwd }) => path.resolve(cwd, text);
+
+/** A URL of http or https. It may hold a secret. */
+export const webUrl: ReadValue<string> = Object.assign(
+  (text: string): string => {
+    if (/^https?:\/\//i.test(text) && URL.canParse(text)) return text;
+    throw new ValueFault('must be a URL that starts with http:// or https://');
+  },
+  { secret: true as const },
+);
 
 export const word: ReadValue<string> = (text) => text;

@@ -3,7 +3,7 @@ import { DEFAULT_SETTINGS } from './defaults.js';
 import { JsonFault, parseJson, type ParsedJson } from './json.js';
 import { keyPath } from './key-path.js';
 import { faultsOfMeaning, faultsOfWhole } from './meaning.js';
-import type { Settings } from './settings.js';
+import type { Settings, SettingsInput } from './settings.js';
 import { faultsOfStructure, type Fault } from './structure.js';
 
 const MOST_SHOWN = 50;
@@ -11,15 +11,29 @@ const MOST_SHOWN = 50;
 /** Parses a config file. Keys that it does not have keep their default. @throws `config_invalid` */
 export function parseSettings(text: string, { file }: { file: string }): Settings {
   const { value, duplicates } = parseOrRefuse(text, file);
-  const faults = [
-    ...duplicates.map(({ path: at, line }) => ({ path: at, reason: `given twice (again in line ${String(line)})` })),
-    ...faultsOfStructure(value),
-    ...faultsOfMeaning(value),
-  ];
-  if (faults.length > 0) throw invalid(file, faults);
-  const settings = overDefault(value as PartialSettings);
+  const faults = duplicates.map(({ path: at, line }) => ({
+    path: at,
+    reason: `given twice (again in line ${String(line)})`,
+  }));
+  return checkSettings(value, { name: `the config file ${file}`, faults });
+}
+
+/**
+ * Checks a parsed configuration. Keys that it does not have keep their default.
+ *
+ * @param name what it is, for messages
+ * @param faults what was found before
+ * @throws `config_invalid` with all faults
+ */
+export function checkSettings(
+  value: unknown,
+  { name, faults: before = [] }: { name: string; faults?: readonly Fault[] },
+): Settings {
+  const faults = [...before, ...faultsOfStructure(value), ...faultsOfMeaning(value)];
+  if (faults.length > 0) throw invalid(name, faults);
+  const settings = overDefault(value as SettingsInput);
   const wholeFaults = faultsOfWhole(settings);
-  if (wholeFaults.length > 0) throw invalid(file, wholeFaults);
+  if (wholeFaults.length > 0) throw invalid(name, wholeFaults);
   return settings;
 }
 
@@ -36,12 +50,7 @@ function parseOrRefuse(text: string, file: string): ParsedJson {
   }
 }
 
-interface PartialSettings {
-  legacy?: { [Section in keyof Settings['legacy']]?: Partial<Settings['legacy'][Section]> };
-  target?: Partial<Settings['target']>;
-}
-
-function overDefault({ legacy = {}, target = {} }: PartialSettings): Settings {
+function overDefault({ legacy = {}, target = {} }: SettingsInput): Settings {
   const { legacy: defaults, target: defaultTarget } = structuredClone(DEFAULT_SETTINGS);
   return {
     legacy: {
@@ -53,12 +62,12 @@ function overDefault({ legacy = {}, target = {} }: PartialSettings): Settings {
   };
 }
 
-function invalid(file: string, faults: readonly Fault[]): KeyliftError {
+function invalid(name: string, faults: readonly Fault[]): KeyliftError {
   const lines = faults.map(({ path: at, reason }) => `  ${keyPath(at)}: ${reason}`);
   const shown =
     lines.length > MOST_SHOWN
       ? [...lines.slice(0, MOST_SHOWN), `  and ${String(lines.length - MOST_SHOWN)} more`]
       : lines;
   const count = lines.length === 1 ? '1 fault' : `${String(lines.length)} faults`;
-  return keyliftError('config_invalid', { message: `the config file ${file} has ${count}:\n${shown.join('\n')}` });
+  return keyliftError('config_invalid', { message: `${name} has ${count}:\n${shown.join('\n')}` });
 }

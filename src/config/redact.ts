@@ -28,11 +28,19 @@ export function secretsOfUrl(url: string): string[] {
   return [...new Set([...secrets, ...decoded])].filter((secret) => secret !== undefined && secret !== '') as string[];
 }
 
+/** A URL of http or https with its host alone: user, password, path and query may each hold a secret. */
+export function maskWebUrl(url: string): string {
+  const { origin, pathname, search, hash } = new URL(url);
+  return pathname + search + hash === '/' ? origin : `${origin}/${MASK}`;
+}
+
 /** The secrets of every URL in a command line, for any flag. */
 export function secretsIn(words: readonly string[]): string[] {
   return words.flatMap((word) => {
     const url = /[a-z]+:\/\/.*@.*/is.exec(word)?.[0];
-    return url === undefined ? [] : secretsOfUrl(url);
+    // A web URL may hold a secret anywhere, so none is shown as a whole.
+    const web = /https?:\/\/.*/is.exec(word)?.[0];
+    return [...(url === undefined ? [] : secretsOfUrl(url)), ...(web === undefined ? [] : [web])];
   });
 }
 

@@ -39,3 +39,9 @@ export interface Settings {
   legacy: { keys: KeyMapping; apis: ApiMapping; accounts: AccountMapping };
   target: { table: string };
 }
+
+/** The settings as they are written: what is left out keeps its default. schemas/config.schema.json describes them. */
+export interface SettingsInput {
+  legacy?: { [Section in keyof Settings['legacy']]?: Partial<Settings['legacy'][Section]> };
+  target?: Partial<Settings['target']>;
+}

@@ -26,8 +26,13 @@ export interface RunPace {
   concurrency: number;
   /** Seconds. */
   batch_time: number;
+  batch_size: number;
   /** Seconds. */
   max_lag: number | null;
+  max_active: number | null;
+  throttle_query: string | null;
+  /** Its host alone. */
+  throttle_url: string | null;
 }
 
 /** The run that leads: only one does at a time. */

@@ -1,6 +1,7 @@
 import { copyRowSecurity, createSchema, rightsFunction } from '../database/rights.js';
 import { sql, type Statement } from '../database/sql.js';
 import type { MappedSchema } from '../mapping/inspect.js';
+import { controlTable } from './control-table.js';
 import { leftKeysTable } from './left-keys.js';
 
 /**
@@ -78,22 +79,6 @@ const runsTable: Statement = {
       exit_code integer,
       result jsonb
     );`,
-};
-
-const controlTable: Statement = {
-  title: 'table keylift.control',
-  text: sql`
-    CREATE TABLE keylift.control (
-      singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
-      owner uuid,
-      fence bigint NOT NULL DEFAULT 0,
-      owned_until timestamptz,
-      paused boolean NOT NULL DEFAULT false,
-      concurrency integer,
-      batch_time double precision,
-      max_lag double precision
-    );
-    INSERT INTO keylift.control DEFAULT VALUES;`,
 };
 
 const batchesTable = (schema: MappedSchema): Statement => ({

@@ -214,6 +214,8 @@ export const dropPrimaryKey = (schema: MappedSchema): Statement[] => [
     title: `drop the primary key of ${schema.legacy.target}`,
     text: sql`
       ALTER TABLE ${schema.legacy.target} DROP CONSTRAINT IF EXISTS ${primaryKeyName(schema)}, REPLICA IDENTITY FULL;
+      -- Knex records the way back after its commit, so this may run twice.
+      DROP INDEX IF EXISTS ${idIndex(schema).schema}.${nativeIndex(schema, 'id')};
       ${createNativeIdIndex(schema)}`,
   },
   ...drawnIds(schema, { indexed: false }),

@@ -31,7 +31,10 @@ export const mirrorVerdicts = (l: LegacyFragments, crowded?: string): Omit<Verdi
     )`,
 });
 
-/** Native keys, and account keys of other accounts whose per-API row went with its API. */
+/**
+ * Native keys, account keys of other accounts whose per-API row went with its API, and, while finalize archives rows or
+ * a rollback restores them, account keys whose row is in the archive.
+ */
 const takenByNativeKey = (l: LegacyFragments): string => sql`
   EXISTS (
     SELECT FROM ${l.target} b
@@ -41,6 +44,9 @@ const takenByNativeKey = (l: LegacyFragments): string => sql`
         OR b.account_id IS DISTINCT FROM ${l.account()}
           AND NOT EXISTS (SELECT FROM ${l.keys} r WHERE ${l.id('r')} = b.id)
           AND NOT EXISTS (SELECT FROM ${l.apis} g WHERE ${l.apiId('g')} = b.origin_api_id)
+        OR b.id <> ${l.id()}
+          AND NOT EXISTS (SELECT FROM ${l.keys} r WHERE ${l.id('r')} = b.id)
+          AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
       )
   )`;
 

@@ -51,6 +51,7 @@ export const removeArchive = (schema: MappedSchema): Statement[] => [
     text: sql`
       DO $do$
       BEGIN
+        IF to_regclass('${ARCHIVE}') IS NULL THEN RETURN; END IF;
         IF EXISTS (SELECT FROM ${ARCHIVE}) THEN
           RAISE EXCEPTION 'the archive still holds per-API keys; keylift rollback brings them back first';
         END IF;

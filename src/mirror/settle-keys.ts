@@ -3,7 +3,7 @@ import { sql } from '../database/sql.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { verdictAlone, verdicts } from '../mapping/rules/verdicts.js';
 import { deleteAccountKeys, deleteOutcomes, returnIfComplete, writeOutcomes } from './apply-verdicts.js';
-import { KEPT_PLANS, mirrorVerdicts, rowsOfTokens } from './fragments.js';
+import { KEPT_PLANS, mirrorVerdicts, outlivesBoth, rowsOfTokens } from './fragments.js';
 import { writeAccountKeys } from './write-account-keys.js';
 
 /** Plans for the numbers at hand, for a statement over many rows. */
@@ -120,10 +120,12 @@ const lockDuplicates = ({ legacy: l }: MappedSchema, { name, isOther }: Variant)
       FROM
         ${rowsOfTokens(l, `${name}.touched_tokens`)}
       UNION ALL
-      -- An account key that outlived its row gives its token to a row of the same account.
+      -- An account key that outlived its row and its API gives its token to a row of the same account. One whose row
+      -- is in the archive has its API, and is none of this.
       SELECT t.id
       FROM ${l.target} t
-      WHERE t.token = ANY (${name}.touched_tokens) AND t.origin_api_id IS NOT NULL
+      WHERE t.token = ANY (${name}.touched_tokens)
+        AND ${outlivesBoth(l)}
     ) c;
   END IF;`;
 

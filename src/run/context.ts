@@ -14,6 +14,10 @@ export interface StageOptions {
   maxLag: number | null;
   /** The run waits while more other sessions are active; null: no limit. */
   maxActive: number | null;
+  /** A query of the operator; the run waits while it answers with a number above 0. */
+  throttleQuery: string | null;
+  /** A URL of the operator; the run waits while it answers with another status than 200. */
+  throttleUrl: string | null;
 }
 
 /** Options that the operator does not set. */
@@ -23,6 +27,8 @@ export const DEFAULT_PACE: StageOptions = {
   batchSeconds: 0.5,
   maxLag: null,
   maxActive: null,
+  throttleQuery: null,
+  throttleUrl: null,
 };
 
 /** What every stage works with. */
@@ -32,6 +38,8 @@ export interface StageContext {
    * stop, or after the lease is lost, none begins.
    */
   database: Database;
+  /** For connections apart from the database's pool. */
+  url: string;
   schema: MappedSchema;
   ddl: DdlRunner;
   run: Run;

@@ -1,6 +1,7 @@
 import { sqlStateOf } from '../database/sqlstate.js';
 import type { ScopeRetryOptions } from '../database/with-retry.js';
 import type { Wait } from '../database/waiting.js';
+import type { Drift } from '../plan/saved/drift.js';
 
 /** A range of the ledger as a batch claims it: keys with after < id <= upto, ids as text. */
 export interface ClaimedRange {
@@ -62,7 +63,15 @@ export type RunEvent =
   /** Keys that a stage without batches has read so far. */
   | { kind: 'progress'; keys: number }
   /** A part of a stage began or ended, with the number of rows where they are counted. */
-  | { kind: 'step'; text: string; rows?: number };
+  | { kind: 'step'; text: string; rows?: number }
+  /** keylift cannot know something that the operator should look at. */
+  | { kind: 'doubt'; text: string }
+  /** The database agrees with a saved plan, within the tolerance. */
+  | { kind: 'reviewed'; drift: readonly Drift[]; madeAt: string; tolerance: string }
+  /** Recorded decisions that were replayed so far. */
+  | { kind: 'replayed'; decisions: number }
+  /** A request of a probe was answered, or was not. */
+  | { kind: 'answer'; text: string };
 
 /** A function over events: log lines, the picture on the terminal, the waits in the ledger. */
 export type RunListener = (event: RunEvent) => void;

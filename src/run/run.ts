@@ -1,11 +1,12 @@
 import { STEPS } from '../../migrations/index.js';
 import { version } from '../config/package-root.js';
+import { maskWebUrl } from '../config/redact.js';
 import type { Database } from '../database/connect.js';
 import { withRetry } from '../database/with-retry.js';
 import { withStop } from '../database/with-stop.js';
 import { EXIT, type ExitCode } from '../errors/exit-codes.js';
 import { readInstalled } from '../ledger/installed.js';
-import type { RunFacts } from '../ledger/runs.js';
+import type { RunFacts, RunPace } from '../ledger/runs.js';
 import type { StageName } from '../ledger/states.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { retryOnConnectionLoss } from './connection-loss.js';
@@ -83,7 +84,7 @@ async function inContext<T>(
   { order, leased: { run, lost, assisted } }: { order: RunFrame; leased: Leased },
   fn: (context: StageContext) => Promise<T>,
 ): Promise<T> {
-  const { schema } = settings;
+  const { schema, url } = settings;
   const waits = new Waits({ database: withFence(settings.database, run), run });
   const emit = toAll([...settings.listeners, waits.listen]);
   const stop = AbortSignal.any([settings.stop, lost]);
@@ -91,7 +92,17 @@ async function inContext<T>(
   const guard = (): Promise<void> => database.readOnly((session) => requireLease(session, run));
   return withDdl({ ...settings, stop, emit, guard }, (ddl) =>
     waits.during(() =>
-      fn({ database: withFence(database, run), schema, ddl, run, assisted, options: optionsOf(order), emit, stop }),
+      fn({
+        database: withFence(database, run),
+        url,
+        schema,
+        ddl,
+        run,
+        assisted,
+        options: optionsOf(order),
+        emit,
+        stop,
+      }),
     ),
   );
 }
@@ -127,10 +138,20 @@ async function withDdl<T>({ emit, ...settings }: DdlSettings, fn: (ddl: DdlRunne
 const optionsOf = ({ options }: RunFrame): StageOptions => ({ ...DEFAULT_PACE, ...options });
 
 function factsOf(order: RunFrame): RunFacts {
-  const { concurrency, batchSeconds, maxLag } = optionsOf(order);
+  return { command: order.command, version: version(), pace: paceOf(order) };
+}
+
+/** The ledger shows it to other sessions, so of a URL it has the host alone. */
+function paceOf(order: RunFrame): RunPace {
+  const { concurrency, batchSeconds, batchSize, maxLag, maxActive, throttleQuery, throttleUrl } = optionsOf(order);
   return {
-    command: order.command,
-    version: version(),
-    pace: { until: order.until ?? null, concurrency, batch_time: batchSeconds, max_lag: maxLag },
+    until: order.until ?? null,
+    concurrency,
+    batch_time: batchSeconds,
+    batch_size: batchSize,
+    max_lag: maxLag,
+    max_active: maxActive,
+    throttle_query: throttleQuery,
+    throttle_url: throttleUrl === null ? null : maskWebUrl(throttleUrl),
   };
 }

@@ -144,7 +144,7 @@ export const ARGUMENTS: readonly Row[] = [
     what: 'nothing to tune',
     line: 'tune',
     exit: 2,
-    says: 'name the change: --concurrency, --batch-time or --max-lag',
+    says: 'name the change: --concurrency, --batch-size, --batch-time, --max-lag,',
     on: 'migrated',
   },
   {

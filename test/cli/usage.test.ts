@@ -35,6 +35,8 @@ const CONTRACT: Record<string, string[]> = {
     'batch-time',
     'max-lag',
     'max-active',
+    'throttle-query',
+    'throttle-url',
     'metrics-file',
     'yes',
   ],
@@ -47,7 +49,7 @@ const CONTRACT: Record<string, string[]> = {
   status: ['watch'],
   pause: [],
   resume: [],
-  tune: ['concurrency', 'batch-time', 'max-lag'],
+  tune: ['concurrency', 'batch-size', 'batch-time', 'max-lag', 'max-active', 'throttle-query', 'throttle-url'],
   report: [],
   explain: [],
   snapshot: ['junit', 'accounts'],
@@ -141,7 +143,11 @@ describe('the command line', () => {
       'keylift: name the accounts: --all, --cohort P%, --accounts FILE or --back\n  See keylift switch --help.\n',
     ],
     ['switch --all --cohort 5%', 'keylift: --all and --cohort exclude each other\n  See keylift switch --help.\n'],
-    ['tune', 'keylift: name the change: --concurrency, --batch-time or --max-lag\n  See keylift tune --help.\n'],
+    [
+      'tune',
+      'keylift: name the change: --concurrency, --batch-size, --batch-time, --max-lag, --max-active, ' +
+        '--throttle-query or --throttle-url\n  See keylift tune --help.\n',
+    ],
     [
       'status --watch --json',
       'keylift: --watch and --json exclude each other: stdout is one document\n  See keylift status --help.\n',

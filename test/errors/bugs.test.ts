@@ -2,8 +2,9 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect } from 'chai';
 import type { CommandContext } from '../../src/commands/context.js';
-import { openMapped } from '../../src/commands/opened.js';
-import { startRun } from '../../src/commands/start-run.js';
+import { operating } from '../../src/commands/operating.js';
+import { openMapped } from '../../src/operations/opened.js';
+import { startRun } from '../../src/operations/start-run.js';
 import { keylift } from '../cli/harness.js';
 import { Scenario } from '../support/scenario.js';
 import type { Seed } from '../support/seed.js';
@@ -41,9 +42,8 @@ describe('what keylift did not foresee', () => {
     )[0]!;
 
   const breakingRun = async (context: CommandContext): Promise<0> => {
-    await startRun(context, await openMapped(context), {
+    await startRun(operating(context), await openMapped(context), {
       command: 'migrate',
-      metricsFile: undefined,
       work: () => Promise.reject(new TypeError('x is not a function')),
     });
     return 0;

@@ -105,7 +105,9 @@ const textOf = (query: unknown): string =>
 function pointsAround(client: pg.Client, text: string): Around | undefined {
   const owner = whose.getStore();
   if (/\bCREATE (UNIQUE )?INDEX\b|\bCONCURRENTLY\b/.test(text))
-    return owner?.step === true ? { before: `${owner.name}: while PostgreSQL works` } : undefined;
+    return owner?.step === true && isConcurrent(owner.name)
+      ? { before: `${owner.name}: while PostgreSQL works` }
+      : undefined;
   const isDdl =
     (client as unknown as { connectionParameters: { application_name: string } }).connectionParameters
       .application_name === 'keylift-ddl';

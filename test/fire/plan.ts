@@ -12,6 +12,7 @@ export type Recorded = ReadonlyMap<StoryName, ReadonlyMap<string, number>>;
 export const PASSED_OVER: readonly (readonly [RegExp, string])[] = [
   [/^run: send a heartbeat:/, 'occurs every two seconds, longer than a story takes; it only prolongs a lease'],
   [/^run: record a wait:/, 'records why a run waits, for status; no story waits'],
+  [/^record that the mirror is off:/, 'adds one event before a command ends with 4; nothing follows'],
   [/^0[123]_\w+ down/, 'no command takes these steps back: uninstall removes the schema'],
 ];
 

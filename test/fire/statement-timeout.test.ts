@@ -68,10 +68,10 @@ describe("a statement timeout of 50 ms on the operator's role", function () {
     await lastWord(scenario, { 'ms of the quickest batch': Math.round(least * 1000) });
   });
 
-  /** Concurrent builds run outside of a transaction; the first waits for a writer, which commits when it does. */
+  /** Builds run outside of a transaction; the first waits for a writer of the new table, which commits when it does. */
   const buildsBesideAWriter = async (scenario: Scenario): Promise<void> => {
     const writer = await scenario.db.connect();
-    await writer.query(`begin; update public.account_api_keys set last_used_at = now() where id = 3`);
+    await writer.query(`begin; insert into public.account_api_keys (account_id, name, token) values (1, 'new', 'new')`);
     const migration = scenario.start('migrate --yes --until verify');
     await until('the build to wait', async () => (await waitingSessions(scenario.db)) > 0);
     const [{ since }] = (await scenario.db.query<{ since: string }>('select clock_timestamp()::text as since')) as [

@@ -81,6 +81,43 @@ const USED_SINCE = `
   update public.expected_keys set last_used_at = case id when 8 then timestamptz '2024-01-01' else '2024-01-02' end
     where id in (8, 9)`;
 
+/** A function of the mirror was replaced, and one account key was changed past the mirror. */
+const OUT_OF_LINE = `
+  do $$ begin execute replace(pg_get_functiondef('keylift.settle'::regproc), '<<own>>', '-- replaced
+<<own>>'); end $$;
+  insert into public.untouched values (7);
+  begin;
+  select set_config('keylift.writer', keylift.own_write('stage', 1), true);
+  update public.account_api_keys set name = 'changed past the mirror' where id = 7;
+  commit`;
+
+/** The legacy table gets a column as soon as its archive exists. */
+const COLUMN_ADDED = `
+  create function public.test_add_column() returns event_trigger language plpgsql as $$ begin
+    if to_regclass('keylift.archived_keys') is null or exists (select from pg_attribute
+      where attrelid = 'public.api_keys'::regclass and attname = 'added') then return; end if;
+    alter table public.api_keys add column added text default 'yes';
+    alter table public.expected_keys add column added text default 'yes';
+  end $$;
+  create event trigger test_add_column on ddl_command_end when tag in ('CREATE TABLE')
+    execute function public.test_add_column()`;
+
+/** More entries than the step with the lock applies. */
+const LONG_LOG = `
+  insert into keylift.change_log (key_id) select id from public.api_keys cross join generate_series(1, 50)`;
+
+/** The platform's tables were restored from a copy that was made before the migration. The ledger stayed. */
+const RESTORED = `
+  drop table public.account_api_keys cascade;
+  truncate public.expected_born;
+  do $$ declare statement text; begin
+    for statement in select format('drop trigger %I on public.api_keys', tgname) from pg_trigger
+        where tgrelid = 'public.api_keys'::regclass and tgname like 'keylift%'
+      union all select format('drop index %s', indexrelid::regclass) from pg_index
+        where indrelid = 'public.api_keys'::regclass and indexrelid::regclass::text like '%keylift%'
+    loop execute statement; end loop;
+  end $$`;
+
 const ACCOUNTS = ['1', '3'];
 /** To the end, so that what a crash left in an early stage meets all the later ones. */
 const ON = ['migrate --yes --batch-size 3 --holds HOLDS'];
@@ -119,6 +156,13 @@ export const STORIES = {
     goOn: ON,
     switched: 'all',
   },
+  'harden after a busy backfill': {
+    base: 'backfilled',
+    prepare: LONG_LOG,
+    line: 'migrate --yes --until harden',
+    goOn: ON,
+    switched: 'all',
+  },
   switch: { base: 'verified', prepare: USED_SINCE, line: 'migrate --yes', switched: 'all' },
   'migrate again': { base: 'switched', prepare: USED_SINCE, line: 'migrate --yes --holds HOLDS', switched: 'all' },
   'switch some': { base: 'verified', line: 'switch --accounts ACCOUNTS --yes', switched: new Set(ACCOUNTS) },
@@ -131,6 +175,13 @@ export const STORIES = {
     switched: 'all',
   },
   finalize: { base: 'switched', prepare: USED_SINCE, line: 'finalize --yes', switched: 'all' },
+  'finalize a table that gets a column': {
+    base: 'switched',
+    prepare: COLUMN_ADDED,
+    line: 'finalize --yes',
+    switched: 'all',
+  },
+  repair: { base: 'switched', prepare: OUT_OF_LINE, line: 'repair --yes', switched: 'all' },
   purge: { base: 'finalized', line: 'finalize --purge --yes', switched: 'all' },
   uninstall: { base: 'purged', line: 'uninstall --yes', switched: 'all' },
   rollback: { base: 'switched', line: 'rollback --yes', goOn: ['rollback --yes', ...ON], switched: 'all' },
@@ -142,6 +193,13 @@ export const STORIES = {
   },
   'rollback from the archive': {
     base: 'finalized',
+    line: 'rollback --yes',
+    goOn: ['rollback --yes', ...ON],
+    switched: 'all',
+  },
+  'rollback after a restore': {
+    base: 'switched',
+    prepare: RESTORED,
     line: 'rollback --yes',
     goOn: ['rollback --yes', ...ON],
     switched: 'all',

@@ -172,6 +172,27 @@ describe('finalize', () => {
     await scenario.must('verify');
   });
 
+  it('keeps an account key whose row is in the archive when custom APIs get keys with its token', async () => {
+    await scenario.db.query(`
+      create function keylift.test_fail() returns event_trigger language plpgsql as $$
+        begin raise exception 'the server fails here'; end $$;
+      create event trigger test_fail on ddl_command_start when tag in ('CREATE INDEX')
+        execute function keylift.test_fail()`);
+    expect((await scenario.run('finalize --yes')).exitCode).to.equal(1);
+    await scenario.db.query('drop event trigger test_fail');
+    expect(await scenario.db.query('select id from public.api_keys where id = 1')).to.deep.equal([]);
+    const before = await answers();
+    // The second one meets the first, so the mirror looks at all keys of the token.
+    for (const api of [4, 5])
+      await scenario.db.query(
+        `insert into public.api_keys (account_id, api_id, token) values (1, ${String(api)}, '${tokenOf(1)}')`,
+      );
+    expect(await scenario.authorize(tokenOf(1), 2)).to.have.length(1);
+    await scenario.must('finalize --yes');
+    expect(await answers()).to.deep.include.members(before);
+    await scenario.must('verify');
+  });
+
   it('purges the archive and says that there is no way back', async () => {
     expect((await scenario.run('finalize --purge --yes')).exitCode, 'before finalize').to.equal(3);
     await scenario.must('finalize --yes');

@@ -3,6 +3,7 @@ import { MOTLEY } from '../support/motley.js';
 import { Scenario } from '../support/scenario.js';
 import { plantMany, tokenOf } from '../support/seed.js';
 import { gateAt, until } from '../support/waiting.js';
+import { keyliftWaitsFor, Session } from './sessions.js';
 import { finish } from './sound.js';
 
 const DAY = '2025-01-01 00:00:00.000001+00';
@@ -112,6 +113,30 @@ describe('rollback under way of life', () => {
     );
     expect(await scenario.db.query('select from public.account_api_keys where id = 4001')).to.deep.equal([]);
     await scenario.must('rollback --yes');
+    await scenario.everyPair('none');
+  });
+
+  it('takes a new per-API key with the token of a key that is still in the archive', async () => {
+    await STAGES.finalize!(scenario);
+    // The restored row waits; the mirror is on again by then.
+    await scenario.db.query(`
+      create function public.test_wait() returns trigger language plpgsql as $$
+        begin perform pg_advisory_xact_lock(7); return new; end $$;
+      create trigger test_wait before insert on public.api_keys for each row when (new.id = 1)
+        execute function public.test_wait()`);
+    const holder = await Session.open(scenario.db);
+    await holder.run('begin; select pg_advisory_xact_lock(7)');
+    const rollback = scenario.start('rollback --yes --triggers fire');
+    await keyliftWaitsFor(scenario.db, holder);
+    await scenario.db.query(
+      `insert into public.api_keys (id, account_id, api_id, name, token) values (4001, 1, 2, 'new', '${tokenOf(1)}')`,
+    );
+    expect(await scenario.authorize(tokenOf(1), 3)).to.have.length(1);
+    await holder.run('rollback');
+    expect((await rollback.ended).exitCode).to.equal(0);
+    expect(
+      await scenario.db.query(`select id::int from public.api_keys where token = '${tokenOf(1)}' order by id`),
+    ).to.deep.equal([{ id: 1 }, { id: 4001 }]);
     await scenario.everyPair('none');
   });
 

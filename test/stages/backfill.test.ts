@@ -102,14 +102,16 @@ describe('backfill', () => {
     await assertInvariants(scenario.db);
   });
 
-  it('fails closed where replica lag was asked for and cannot be read', async () => {
-    const migration = scenario.start(`migrate --yes ${PACE} --max-lag 1`);
+  it('waits where replica lag has a limit and cannot be read', async () => {
+    await scenario.must('tune --max-lag 1');
+    const migration = scenario.start(`migrate --yes ${PACE}`);
     await untilStatus('waiting', /replica lag cannot be read: no replica is connected/);
     migration.signal('SIGINT');
     const { exitCode, stderr } = await migration.ended;
     expect(exitCode).to.equal(130);
     expect(stderr).to.include('replica lag cannot be read');
     expect(await scenario.batchesDone()).to.equal(0);
+    await scenario.must('tune --max-lag none');
     await endsWell();
   });
 

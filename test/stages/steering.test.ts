@@ -20,7 +20,11 @@ describe('pause, resume and tune', () => {
       '  paused           no → yes',
       "  batches at once  the run's own",
       "  batch time       the run's own",
+      "  rows a batch     the run's own",
       "  replica lag      the run's own",
+      "  active sessions  the run's own",
+      "  throttle query   the run's own",
+      "  throttle URL     the run's own",
       '  No run is active; the next run starts with this.',
       '',
     ]);
@@ -83,7 +87,11 @@ describe('pause, resume and tune', () => {
       '  paused           no',
       "  batches at once  1 (the run's own) → 4",
       "  batch time       2 s (the run's own)",
-      "  replica lag      any (the run's own)",
+      "  rows a batch     3 at most (the run's own)",
+      "  replica lag      no limit (the run's own)",
+      "  active sessions  no limit (the run's own)",
+      "  throttle query   no limit (the run's own)",
+      "  throttle URL     no limit (the run's own)",
       '',
     ]);
     await gate.remove();
@@ -97,15 +105,26 @@ describe('pause, resume and tune', () => {
       expect(validate(document), JSON.stringify(validate.errors)).to.equal(true);
       return document;
     };
-    const own = { concurrency: null, batch_time: null, max_lag: null };
+    const limits = { max_lag: null, max_active: null, throttle_query: null, throttle_url: null };
+    const own = { concurrency: null, batch_time: null, batch_size: null, ...limits };
     expect(await ask('pause')).to.deep.equal({ paused: true, ...own, changed: { paused: { from: false, to: true } } });
     expect(await ask('pause')).to.deep.equal({ paused: true, ...own, changed: {} });
     expect(await ask('tune --batch-time 1 --max-lag 500ms')).to.deep.equal({
       paused: true,
-      concurrency: null,
+      ...own,
       batch_time: 1,
       max_lag: 0.5,
       changed: { batch_time: { from: null, to: 1 }, max_lag: { from: null, to: 0.5 } },
+    });
+    expect(await ask('tune --batch-size 700 --max-active 0 --max-lag none')).to.deep.include({
+      batch_size: 700,
+      max_active: 0,
+      max_lag: 'none',
+      changed: {
+        batch_size: { from: null, to: 700 },
+        max_active: { from: null, to: 0 },
+        max_lag: { from: 0.5, to: 'none' },
+      },
     });
     expect(await ask('resume')).to.deep.include({ paused: false, changed: { paused: { from: true, to: false } } });
   });

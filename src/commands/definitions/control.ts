@@ -1,7 +1,7 @@
 import { EXIT } from '../../errors/exit-codes.js';
 import { define } from '../definition.js';
-import { PACE, type Valued } from '../flags.js';
-import { file, orOwn } from '../values.js';
+import { PACE, THROTTLE, type Valued } from '../flags.js';
+import { file, or } from '../values.js';
 
 const EXITS = [EXIT.done, EXIT.bug, EXIT.usage, EXIT.refused, EXIT.unreachable, EXIT.interrupted] as const;
 
@@ -46,15 +46,26 @@ export const resumeCommand = define({
 const tunable = <T>(flag: Valued<T>): Valued<T | null> => ({
   ...flag,
   describe: `${flag.describe.replace(/; default.*$/, '')}; own: the value on the command line of the run`,
-  read: orOwn(flag.read),
+  read: or('own', null, flag.read),
 });
 
-/** Without --batch-size: ranges are cut when the backfill starts. */
+/** The value `none` lifts a limit, also one of the run's command line. */
+const liftable = <T>(flag: Valued<T>): Valued<T | 'none' | null> => {
+  const { describe, ...own } = tunable(flag);
+  return { ...own, describe: `${describe}; none: no limit`, read: or('none', 'none', own.read) };
+};
+
 const TUNABLE = {
   concurrency: tunable(PACE.concurrency),
+  'batch-size': tunable(PACE['batch-size']),
   'batch-time': tunable(PACE['batch-time']),
-  'max-lag': tunable(PACE['max-lag']),
+  'max-lag': liftable(THROTTLE['max-lag']),
+  'max-active': liftable(THROTTLE['max-active']),
+  'throttle-query': liftable(THROTTLE['throttle-query']),
+  'throttle-url': liftable(THROTTLE['throttle-url']),
 };
+
+const names = Object.keys(TUNABLE).map((flag) => `--${flag}`);
 
 export const tuneCommand = define({
   name: 'tune',
@@ -64,11 +75,12 @@ export const tuneCommand = define({
   fault: (given) =>
     Object.keys(TUNABLE).some((flag) => given.has(flag))
       ? undefined
-      : 'name the change: --concurrency, --batch-time or --max-lag',
+      : `name the change: ${names.slice(0, -1).join(', ')} or ${names.at(-1)!}`,
   examples: [
     ['tune --concurrency 1', 'reduce the load'],
     ['tune --batch-time 1 --max-lag 500ms', 'longer batches, stricter lag'],
     ['tune --max-lag own', 'back to the value on the command line of the run'],
+    ['tune --throttle-url none', 'continue without this signal'],
   ],
   exits: EXITS,
   needsDatabase: true,

@@ -1,7 +1,7 @@
 import { EXIT } from '../../errors/exit-codes.js';
 import { define } from '../definition.js';
-import { ACCOUNTS, HOLDS, METRICS, PACE, TRIGGERS, YES } from '../flags.js';
-import { cohort, file, oneOf, tolerance, wholeNumber } from '../values.js';
+import { ACCOUNTS, HOLDS, METRICS, PACE, THROTTLE, TRIGGERS, YES } from '../flags.js';
+import { cohort, file, oneOf, tolerance } from '../values.js';
 
 /** The stages that `migrate --until` takes. */
 export const UNTIL = ['expand', 'backfill', 'harden', 'verify', 'switch'] as const;
@@ -23,11 +23,7 @@ export const migrateCommand = define({
     plan: { describe: 'file of plan --out: refuse if the database has drifted from it', value: 'FILE', read: file },
     tolerance: { describe: 'drift from the saved plan to accept; default 1%', value: 'P%', read: tolerance },
     ...PACE,
-    'max-active': {
-      describe: 'wait while more sessions than this are active, not counting those of keylift; default: no limit',
-      value: 'N',
-      read: wholeNumber({ from: 0, to: 100_000 }),
-    },
+    ...THROTTLE,
     'metrics-file': METRICS,
     yes: YES,
   },

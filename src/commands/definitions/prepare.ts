@@ -1,6 +1,6 @@
 import { EXIT } from '../../errors/exit-codes.js';
 import { define } from '../definition.js';
-import { HOLDS, PLANNED_PACE } from '../flags.js';
+import { HOLDS, PACE } from '../flags.js';
 import { file, word } from '../values.js';
 
 const ALWAYS = [EXIT.done, EXIT.bug, EXIT.usage] as const;
@@ -71,7 +71,7 @@ export const planCommand = define({
       value: 'FILE',
       read: file,
     },
-    ...PLANNED_PACE,
+    ...PACE,
   },
   examples: [
     ['plan', 'count outcomes and list exceptions'],

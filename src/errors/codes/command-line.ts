@@ -2,6 +2,12 @@ import { entries } from '../entry.js';
 
 /** Mistakes in arguments, in the configuration file and in files that a flag names. Nothing was changed. */
 export const COMMAND_LINE_CODES = entries({
+  throttle_query_invalid: {
+    exit: 'usage',
+    section: 'throttling',
+    meaning: 'The query of --throttle-query fails, or does not answer with one number.',
+    hint: 'Write one SELECT that answers within 1 s with one number: above 0 means wait. Nothing was changed.',
+  },
   usage: {
     exit: 'usage',
     section: 'command-line-and-configuration',

@@ -129,6 +129,12 @@ export const MIGRATION_CODES = entries({
       'them. Nothing was changed.',
     hint: 'Run keylift rollback first, and drop or change what the facts list.',
   },
+  no_replica: {
+    exit: 'refused',
+    section: 'throttling',
+    meaning: 'migrate was given --max-lag, and no replica is connected to this server.',
+    hint: 'Leave out --max-lag, or connect the replica first. Nothing was changed.',
+  },
   rollback_unfinished: {
     exit: 'refused',
     section: 'rollback-unfinished',

@@ -63,4 +63,6 @@ const WAITS: Record<Timeline['waited'][number]['kind'], string> = {
   connection: 'the database',
   ranges: 'other sessions',
   lock: 'a lock',
+  query: 'the query of --throttle-query',
+  url: 'the URL of --throttle-url',
 };

@@ -11,7 +11,9 @@ import { runBatch } from './batch.js';
 import { analyze } from './copy-statements.js';
 import { consequenceOf, MAX_TRIES, noteFailure } from './failures.js';
 import { RANGE_KEYS } from './ranges.js';
-import { readSteering, reasonToWait, type Steering } from './reasons.js';
+import { reasonToWait } from './reasons.js';
+import { readSteering, type Steering } from './steering.js';
+import { Signals } from './signals.js';
 
 const LOOK_EVERY_MS = 500;
 /** A batch may take this many times the time it should take before PostgreSQL ends it, and no less than the minimum. */
@@ -40,6 +42,7 @@ export async function copyAll(context: StageContext): Promise<FailedRange[]> {
       await copier.waitForOthers();
     }
   } finally {
+    await copier.end();
     context.emit({ kind: 'waiting', wait: null });
   }
 }
@@ -47,6 +50,7 @@ export async function copyAll(context: StageContext): Promise<FailedRange[]> {
 class Copier {
   private steering: Steering;
   private readonly pace: Pace;
+  private readonly signals: Signals;
   private readonly throttle: Throttle;
   private readonly losses: Tries;
   private readonly collisions: Tries;
@@ -55,11 +59,8 @@ class Copier {
   constructor(private readonly context: StageContext) {
     const { options, stop, emit } = context;
     this.steering = { paused: false, ...options };
-    this.pace = new Pace({
-      least: Math.min(RANGE_KEYS, options.batchSize),
-      most: options.batchSize,
-      batchSeconds: options.batchSeconds,
-    });
+    this.pace = new Pace({ least: this.rangeKeys(), most: this.mostRows(), batchSeconds: options.batchSeconds });
+    this.signals = new Signals(context);
     this.throttle = new Throttle({
       look: () => this.look(),
       onChange: (wait) => {
@@ -87,6 +88,11 @@ class Copier {
     });
   }
 
+  /** Resolves when no question of a signal is under way. */
+  end(): Promise<void> {
+    return this.signals.end();
+  }
+
   /** What is left is locked by a batch of another run, or by a writer that has not committed. */
   async waitForOthers(): Promise<void> {
     this.context.emit({
@@ -103,22 +109,31 @@ class Copier {
     const { database, schema, options } = this.context;
     try {
       this.steering = await database.readOnly((s) => readSteering(s, options));
-      this.pace.tune({ batchSeconds: this.steering.batchSeconds });
-      return await reasonToWait(database, schema, this.steering);
+      this.pace.tune({ batchSeconds: this.steering.batchSeconds, most: this.mostRows() });
+      return (await reasonToWait(database, schema, this.steering)) ?? (await this.signals.reason(this.steering));
     } catch (error) {
       await this.losses.next(error);
       return { kind: 'connection', text: 'the database did not answer' };
     }
   }
 
+  /** Keys of a range, at most: a batch claims one at least. */
+  private rangeKeys(): number {
+    return Math.min(RANGE_KEYS, this.context.options.batchSize);
+  }
+
+  private mostRows(): number {
+    return Math.max(this.rangeKeys(), this.steering.batchSize);
+  }
+
   /** One batch; false when no range was free. A failed batch counts as work. */
   private async batch(): Promise<boolean> {
-    const { database, schema, run, options, emit } = this.context;
+    const { database, schema, run, emit } = this.context;
     let claimed: readonly ClaimedRange[] = [];
     try {
       const report = await runBatch(database, schema, {
         run,
-        ranges: Math.max(1, Math.floor(this.pace.size / Math.min(RANGE_KEYS, options.batchSize))),
+        ranges: Math.max(1, Math.floor(this.pace.size / this.rangeKeys())),
         statementTimeoutMs: Math.max(LEAST_TIMEOUT_MS, this.steering.batchSeconds * 1000 * TIMEOUT_FACTOR),
         onClaim: (ranges) => {
           claimed = ranges;

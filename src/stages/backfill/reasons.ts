@@ -3,34 +3,7 @@ import { hiddenSessions } from '../../database/hidden-sessions.js';
 import type { ReadSession } from '../../database/session.js';
 import type { Reason } from '../../run/throttle.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
-
-/** Steering in force: what the command line said, and what `tune` and `pause` changed since. */
-export interface Steering {
-  paused: boolean;
-  concurrency: number;
-  batchSeconds: number;
-  /** Seconds a replica may be behind; null: nobody asked. */
-  maxLag: number | null;
-  /** Other sessions at work at most; null: nobody asked. */
-  maxActive: number | null;
-}
-
-/** Reads what `pause`, `resume` and `tune` left in the ledger over what the command line said. */
-export async function readSteering(session: ReadSession, asked: Omit<Steering, 'paused'>): Promise<Steering> {
-  const row = await session.one<{
-    paused: boolean;
-    concurrency: number | null;
-    batch_time: number | null;
-    max_lag: number | null;
-  }>('SELECT paused, concurrency, batch_time, max_lag FROM keylift.control');
-  return {
-    ...asked,
-    paused: row.paused,
-    concurrency: row.concurrency ?? asked.concurrency,
-    batchSeconds: row.batch_time ?? asked.batchSeconds,
-    maxLag: row.max_lag ?? asked.maxLag,
-  };
-}
+import type { Steering } from './steering.js';
 
 /** Looks for a reason to wait: the first that holds. */
 export async function reasonToWait(
@@ -48,6 +21,16 @@ export async function reasonToWait(
   );
 }
 
+/** Replicas that are connected now. */
+export async function countReplicas(session: ReadSession): Promise<number> {
+  const { replicas } = await session.one<{ replicas: string }>(
+    'SELECT count(*) AS replicas FROM pg_catalog.pg_stat_replication',
+  );
+  return Number(replicas);
+}
+
+const LIFT = 'to continue without it: keylift tune --max-lag none';
+
 /** A replica whose lag cannot be read counts as too far behind, and so does one that is not there. */
 async function lagReason(session: ReadSession, maxLag: number | null): Promise<Reason> {
   if (maxLag === null) return null;
@@ -56,10 +39,9 @@ async function lagReason(session: ReadSession, maxLag: number | null): Promise<R
        coalesce(extract(epoch FROM max(replay_lag)), 0)::float8 AS lag
      FROM pg_catalog.pg_stat_replication`,
   );
-  if (replicas === '0')
-    return { kind: 'lag', text: 'replica lag cannot be read: no replica is connected (--max-lag was asked for)' };
+  if (replicas === '0') return { kind: 'lag', text: `replica lag cannot be read: no replica is connected; ${LIFT}` };
   if (unreadable !== '0')
-    return { kind: 'lag', text: 'replica lag cannot be read: this role lacks pg_monitor (--max-lag was asked for)' };
+    return { kind: 'lag', text: `replica lag cannot be read: this role lacks pg_monitor; ${LIFT}` };
   return lag > maxLag
     ? { kind: 'lag', text: `a replica is ${lag.toFixed(1)} s behind; the limit is ${String(maxLag)} s` }
     : null;

@@ -17,7 +17,11 @@ import { restorePage } from './restore-page.js';
 export async function restoreArchive(context: StageContext, triggers: TriggerDecision | undefined): Promise<void> {
   const { database, schema, ddl, emit } = context;
   const { archive } = await database.readOnly((session) => readInstalled(session, schema.settings));
-  if (!archive) return;
+  if (!archive) {
+    // A run that died behind the step that dropped the archive left the step recorded.
+    await ddl.down(STEPS.finalize);
+    return;
+  }
   await database.readOnly(async (session) => {
     const { holds } = await session.one<{ holds: boolean }>(ARCHIVE_HOLDS);
     if (holds) await requireDecision(session, schema, { event: 'INSERT', decision: triggers });

@@ -1,13 +1,24 @@
 import { ALL_STEPS } from '../../migrations/index.js';
 import { version } from '../config/package-root.js';
-import type { Database, OpenAt } from '../database/connect.js';
+import type { Settings } from '../config/settings.js';
+import type { Database, OpenAt, OpenOptions } from '../database/connect.js';
 import { withSearchPath } from '../database/with-search-path.js';
 import { readInstalled, type Installed } from '../ledger/installed.js';
 import { refuseLaterVersion } from '../ledger/later-version.js';
 import { requireSettings } from '../ledger/migration.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { inspectMapping } from '../mapping/fit.js';
-import type { CommandContext } from './context.js';
+
+/** Connects to the database of the operation, or to `url`. @throws `database_url_missing` */
+export type OpenDatabase = (options?: OpenOptions & { url?: string }) => Promise<Database>;
+
+/** What opening a database with its mapping needs. */
+export interface OpeningContext {
+  settings: Settings;
+  /** The file of the settings; undefined where they come from elsewhere. */
+  configFile: string | undefined;
+  openDatabase: OpenDatabase;
+}
 
 /** The operator's database with the mapping found to fit it. */
 export interface Opened {
@@ -15,9 +26,9 @@ export interface Opened {
   schema: MappedSchema;
 }
 
-/** Opens another database than the command's own in the same way. */
+/** Opens another database than that of the operation in the same way. */
 export const openWith =
-  ({ openDatabase }: CommandContext): OpenAt =>
+  ({ openDatabase }: Pick<OpeningContext, 'openDatabase'>): OpenAt =>
   (url, options) =>
     openDatabase({ ...options, url });
 
@@ -26,7 +37,7 @@ export const openWith =
  *
  * @throws `ledger_newer`; `mapping_missing` where a mapped table or column is not there.
  */
-export async function openMapped(context: CommandContext): Promise<Opened> {
+export async function openMapped(context: OpeningContext): Promise<Opened> {
   const database = await context.openDatabase();
   const schema = await database.readOnly(async (session) => {
     await refuseLaterVersion(session, { version: version(), steps: ALL_STEPS });
@@ -35,13 +46,13 @@ export async function openMapped(context: CommandContext): Promise<Opened> {
   return { database: withSearchPath(database, schema.searchPath), schema };
 }
 
-/** The operator's database, and what keylift had installed there when the command began. */
+/** The operator's database, and what keylift had installed there when the operation began. */
 export interface OpenedMigration extends Opened {
   installed: Installed;
 }
 
-/** Like `openMapped`, for commands that work on a migration: it must be this configuration's, also after a rollback. */
-export async function openMigration(context: CommandContext): Promise<OpenedMigration> {
+/** Like `openMapped`, for operations on a migration: it must be this configuration's, also after a rollback. */
+export async function openMigration(context: OpeningContext): Promise<OpenedMigration> {
   const opened = await openMapped(context);
   const installed = await opened.database.readOnly((session) => readInstalled(session, context.settings));
   if (installed.state !== null) requireSettings(installed.state, context.settings);

@@ -1,9 +1,7 @@
-import { driftText } from '../console/drift-text.js';
-import type { Drift } from '../plan/saved/drift.js';
 import { savedPlanOf } from '../plan/saved/document.js';
 import { readSavedPlan } from '../plan/saved/read.js';
 import { DEFAULT_TOLERANCE, requireReviewed, type Tolerance } from '../plan/saved/require.js';
-import type { CommandContext } from './context.js';
+import type { OperationContext } from './context.js';
 import type { Opened } from './opened.js';
 import { withPlan, type PlanRequest } from './planned.js';
 
@@ -14,18 +12,18 @@ export interface Reviewed extends Omit<PlanRequest, 'listed'> {
 }
 
 /**
- * Holds a saved plan against a fresh one, and logs the drift that the tolerance allows.
+ * Compares a saved plan with a fresh one, and emits the drift that the tolerance allows.
  *
  * @throws what `readSavedPlan` and `requireReviewed` throw
  */
 export async function requireReviewedPlan(
-  { logger }: CommandContext,
+  { emit }: Pick<OperationContext, 'emit'>,
   opened: Opened,
   { file, tolerance = DEFAULT_TOLERANCE, ...request }: Reviewed,
 ): Promise<void> {
   const saved = await readSavedPlan(file);
-  const drift: Drift[] = await withPlan(opened, { ...request, listed: 0 }, async ({ session, ...planned }) =>
+  const drift = await withPlan(opened, { ...request, listed: 0 }, async ({ session, ...planned }) =>
     requireReviewed(saved, await savedPlanOf(session, opened.schema, planned), tolerance),
   );
-  logger.info('reviewed', driftText(drift, { madeAt: saved.made_at, tolerance: tolerance.text }));
+  emit({ kind: 'reviewed', drift, madeAt: saved.made_at, tolerance: tolerance.text });
 }

@@ -48,13 +48,19 @@ export function withPlan<T>(
   );
 }
 
-/** The pace of the flags, else keylift's own. */
-export const paceOf = (flags: {
-  concurrency: number | undefined;
-  batchSize: number | undefined;
-  batchTime: number | undefined;
-}): PlannedPace => ({
-  concurrency: flags.concurrency ?? DEFAULT_PACE.concurrency,
-  batchSize: flags.batchSize ?? DEFAULT_PACE.batchSize,
-  batchSeconds: flags.batchTime === undefined ? DEFAULT_PACE.batchSeconds : flags.batchTime / 1000,
+/** How fast a run copies. */
+export interface PaceOptions {
+  /** Batches at once, 1 to 64. */
+  concurrency?: number | undefined;
+  /** Rows in a batch at most. */
+  batchSize?: number | undefined;
+  /** How long a batch should take, in seconds. */
+  batchTime?: number | undefined;
+}
+
+/** The pace of the options, else keylift's own. */
+export const paceOf = ({ concurrency, batchSize, batchTime }: PaceOptions): PlannedPace => ({
+  concurrency: concurrency ?? DEFAULT_PACE.concurrency,
+  batchSize: batchSize ?? DEFAULT_PACE.batchSize,
+  batchSeconds: batchTime ?? DEFAULT_PACE.batchSeconds,
 });
