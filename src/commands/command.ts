@@ -1,6 +1,7 @@
 import type { ExitCode } from '../errors/exit-codes.js';
 import type { CommandContext } from './context.js';
 import type { CommandDefinition } from './definition.js';
+import { recordedArguments } from './recorded-arguments.js';
 import { readArguments, type Arguments, type Globals } from './read-arguments.js';
 
 /** What `src/commands/<name>.ts` exports as `run`. */
@@ -10,6 +11,8 @@ export type Run<D extends CommandDefinition> = (context: CommandContext, args: A
 export interface Call {
   args: object;
   globals: Globals;
+  /** The arguments as the ledger keeps them. */
+  recorded: readonly string[];
   run: (context: CommandContext) => Promise<ExitCode>;
 }
 
@@ -29,7 +32,11 @@ export function bind<D extends CommandDefinition>(definition: D, load: () => Pro
     read: (raw, world) => {
       const reading = readArguments(definition, raw, world);
       if ('faults' in reading) return reading;
-      return { ...reading, run: async (context) => (await load()).run(context, reading.args) };
+      return {
+        ...reading,
+        recorded: recordedArguments(definition, raw),
+        run: async (context) => (await load()).run(context, reading.args),
+      };
     },
   };
 }

@@ -10,6 +10,8 @@ export interface CommandContext {
   settings: Settings;
   configFile: string | undefined;
   databaseUrl: string | undefined;
+  /** The arguments as the ledger keeps them, without secrets. */
+  recorded: readonly string[];
   /**
    * Connects to --database-url or DATABASE_URL, or to `url`. The database starts no scope after a stop, its statements
    * are cancelled by the second signal, and it is closed when the command ends. @throws `database_url_missing`

@@ -1,4 +1,4 @@
-import { secretsIn } from '../config/redact.js';
+import { redactText, secretsIn } from '../config/redact.js';
 import type { Database } from '../database/connect.js';
 import type { ExitCode } from '../errors/exit-codes.js';
 import { keyliftError } from '../errors/keylift-error.js';
@@ -93,6 +93,7 @@ async function runCommand(
   const context: CommandContext = {
     io,
     ...configuration,
+    recorded: call.recorded.map((text) => redactText(text, knownSecrets(globals, io.env))),
     ...outputs(io, globals, answers),
     logger: log.logger,
     fileLogger: log.fileOnly,

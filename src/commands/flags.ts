@@ -1,3 +1,4 @@
+import { maskLiterals, maskWebUrl } from '../config/redact.js';
 import { grouped } from '../format.js';
 import { LOG_LEVELS } from '../logging/logger.js';
 import { TRIGGER_DECISIONS } from '../mapping/platform-triggers.js';
@@ -15,6 +16,8 @@ export interface Valued<T = unknown> {
   read: ReadValue<T>;
   /** How help shows the value: `FILE`, `P%`. */
   value: string;
+  /** How the ledger keeps a value that may hold a secret. Default: as it was given. */
+  record?: (text: string) => string;
 }
 
 export type Flag = Switch | Valued;
@@ -104,10 +107,12 @@ export const THROTTLE = {
     describe: 'wait while this SELECT answers with a number above 0, or does not answer within 1 s',
     value: 'SQL',
     read: word,
+    record: maskLiterals,
   },
   'throttle-url': {
     describe: 'wait while this URL answers with another status than 200, or does not answer within 1 s',
     value: 'URL',
     read: webUrl,
+    record: maskWebUrl,
   },
 } as const satisfies Record<string, Flag>;

@@ -15,6 +15,7 @@ export const operating = (
   settings: context.settings,
   configFile: context.configFile,
   databaseUrl: context.databaseUrl,
+  recorded: context.recorded,
   openDatabase: context.openDatabase.bind(context),
   env: context.io.env,
   stop: context.stop,

@@ -34,6 +34,12 @@ export function maskWebUrl(url: string): string {
   return pathname + search + hash === '/' ? origin : `${origin}/${MASK}`;
 }
 
+const LITERAL = /\$(\w*)\$[\s\S]*?\$\1\$|'(?:[^'\\]|''|\\[\s\S])*'/g;
+
+/** SQL without its literals: each of them may be a secret. A literal without an end is masked to the end. */
+export const maskLiterals = (text: string): string =>
+  text.replace(LITERAL, `'${MASK}'`).replace(/('\*{3}')|'[\s\S]*/g, (_, masked?: string) => masked ?? `'${MASK}'`);
+
 /** The secrets of every URL in a command line, for any flag. */
 export function secretsIn(words: readonly string[]): string[] {
   return words.flatMap((word) => {

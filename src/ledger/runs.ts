@@ -16,6 +16,8 @@ export interface Run {
 export interface RunFacts {
   command: string;
   version: string;
+  /** Without secrets; null where there is no command line. */
+  arguments?: readonly string[] | null;
   pace?: RunPace;
 }
 
@@ -48,8 +50,10 @@ export interface Owner {
 /** Enters a run in the ledger, with a lease of its own: the run may write only while it lasts. */
 export async function enterRun(session: WriteSession, facts: RunFacts): Promise<Run> {
   const { run_id: runId } = await session.one<{ run_id: string }>(
-    `INSERT INTO keylift.runs (command, host, pid, version, attempt, lease_until, pace)
-     VALUES ($1, $2, $3, $4, (SELECT attempt FROM keylift.migration), clock_timestamp() + make_interval(secs => $5), $6) RETURNING run_id`,
+    `INSERT INTO keylift.runs (command, host, pid, version, attempt, lease_until, pace, arguments)
+     VALUES ($1, $2, $3, $4, (SELECT attempt FROM keylift.migration),
+       clock_timestamp() + make_interval(secs => $5), $6, $7)
+     RETURNING run_id`,
     [
       facts.command,
       hostname(),
@@ -57,6 +61,7 @@ export async function enterRun(session: WriteSession, facts: RunFacts): Promise<
       facts.version,
       LEASE_SECONDS,
       facts.pace === undefined ? null : JSON.stringify(facts.pace),
+      facts.arguments == null ? null : JSON.stringify(facts.arguments),
     ],
   );
   return { runId, leads: false };
@@ -117,16 +122,21 @@ export async function heartbeat(session: WriteSession, run: Run): Promise<boolea
   return lead.rowCount === 1;
 }
 
+/** How a run ended: its answer, or the code of its error. */
+export interface RunEnd {
+  exitCode: number;
+  result: unknown;
+  errorCode: string | null;
+}
+
 /** Gives the lead back, if the run has it, and records the end of the run. */
-export async function endRun(
-  session: WriteSession,
-  run: Run,
-  { exitCode, result }: { exitCode: number; result: unknown },
-): Promise<void> {
+export async function endRun(session: WriteSession, run: Run, { exitCode, result, errorCode }: RunEnd): Promise<void> {
   await session.query(
     `WITH freed AS (UPDATE keylift.control SET owner = NULL, owned_until = NULL WHERE owner = $1)
-     UPDATE keylift.runs SET ended_at = clock_timestamp(), exit_code = $2, result = $3, waiting_for = NULL, waiting_kind = NULL, waiting_since = NULL WHERE run_id = $1`,
-    [run.runId, exitCode, result === null ? null : JSON.stringify(result)],
+     UPDATE keylift.runs SET ended_at = clock_timestamp(), exit_code = $2, result = $3, error_code = $4,
+       waiting_for = NULL, waiting_kind = NULL, waiting_since = NULL
+     WHERE run_id = $1`,
+    [run.runId, exitCode, result === null ? null : JSON.stringify(result), errorCode],
   );
 }
 

@@ -13,6 +13,8 @@ export type Observe = <T>(
 export interface OperationContext extends OpeningContext {
   /** For the connections that run DDL. */
   databaseUrl: string | undefined;
+  /** The arguments of the command as the ledger keeps them; undefined for a caller of the package. */
+  recorded?: readonly string[] | undefined;
   env: Record<string, string | undefined>;
   /** Aborts when the operator or the caller asks to stop: finish the current step and start no other. */
   stop: AbortSignal;

@@ -9,7 +9,7 @@ export const startRun = <T>(context: OperationContext, opened: Opened, order: Ru
 
 /** What a run needs of its operation. */
 export const runSettings = (
-  { databaseUrl, stop }: OperationContext,
+  { databaseUrl, recorded, stop }: OperationContext,
   opened: Opened,
   listeners: readonly RunListener[],
-): RunSettings => ({ ...opened, url: databaseUrl!, stop, listeners });
+): RunSettings => ({ ...opened, url: databaseUrl!, recorded, stop, listeners });

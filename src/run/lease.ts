@@ -1,4 +1,5 @@
 import { EXIT } from '../errors/exit-codes.js';
+import { KeyliftError } from '../errors/keylift-error.js';
 import { noteRun } from '../errors/run-of.js';
 import type { Database } from '../database/connect.js';
 import { databaseSilent } from '../database/failures.js';
@@ -16,6 +17,7 @@ import {
   takeLead,
   type Owner,
   type Run,
+  type RunEnd,
   type RunFacts,
 } from '../ledger/runs.js';
 import { NEVER, pause } from '../timing.js';
@@ -62,7 +64,7 @@ export async function underLease<T>(
   options.onEntered(run);
   const lost = new AbortController();
   const beating = setInterval(heartbeats({ database, run, lost }), HEARTBEAT_SECONDS * 1000);
-  const end = { exitCode: EXIT.bug as number, result: null as unknown };
+  const end: RunEnd = { exitCode: EXIT.bug, result: null, errorCode: null };
   try {
     const assisted = await waitForLead({ database: retried, run, options, lost: lost.signal });
     run.leads = true;
@@ -71,6 +73,7 @@ export async function underLease<T>(
     return answer.result;
   } catch (error) {
     end.exitCode = exitCodeOf(error);
+    end.errorCode = codeOf(error);
     noteRun(error, run.runId);
     throw error;
   } finally {
@@ -84,6 +87,11 @@ export async function underLease<T>(
 
 const exitCodeOf = (error: unknown): number =>
   (error as { exitCode?: number }).exitCode ?? ((error as Error).name === 'AbortError' ? EXIT.interrupted : EXIT.bug);
+
+const codeOf = (error: unknown): string | null => {
+  if (error instanceof KeyliftError) return error.code;
+  return (error as Error).name === 'AbortError' ? 'interrupted' : null;
+};
 
 interface Beat {
   database: Database;

@@ -23,6 +23,8 @@ export interface RunSettings {
   /** For the connections of the DDL runner. */
   url: string;
   schema: MappedSchema;
+  /** The arguments of the command as the ledger keeps them; undefined where there is no command line. */
+  recorded?: readonly string[] | undefined;
   stop: AbortSignal;
   listeners: readonly RunListener[];
 }
@@ -51,13 +53,13 @@ export interface RunOrder<T> extends RunFrame {
  * stop between two transactions.
  */
 export async function withRun<T>(settings: RunSettings, order: RunOrder<T>): Promise<T> {
-  const { database, stop, listeners } = settings;
+  const { database, recorded, stop, listeners } = settings;
   const { command, work, exitCode = () => EXIT.done, assist } = order;
   const emit = toAll(listeners);
   return underLease(
     database,
     {
-      facts: factsOf(order),
+      facts: factsOf(order, recorded),
       stop,
       onEntered: ({ runId }) => {
         emit({ kind: 'run', runId, command });
@@ -137,8 +139,8 @@ async function withDdl<T>({ emit, ...settings }: DdlSettings, fn: (ddl: DdlRunne
 
 const optionsOf = ({ options }: RunFrame): StageOptions => ({ ...DEFAULT_PACE, ...options });
 
-function factsOf(order: RunFrame): RunFacts {
-  return { command: order.command, version: version(), pace: paceOf(order) };
+function factsOf(order: RunFrame, recorded: readonly string[] | undefined): RunFacts {
+  return { command: order.command, arguments: recorded ?? null, version: version(), pace: paceOf(order) };
 }
 
 /** The ledger shows it to other sessions, so of a URL it has the host alone. */
