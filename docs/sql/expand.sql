@@ -295,12 +295,15 @@ CREATE TABLE keylift.runs (
   heartbeat_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   lease_until timestamptz NOT NULL DEFAULT clock_timestamp(),
   ended_at timestamptz,
+  -- The command line, a list of texts; what may be a secret is masked. NULL: a caller of the package.
+  arguments jsonb,
   -- What the command line asked for: the last stage, how many batches at once, how long each.
   pace jsonb,
   waiting_for text,
   waiting_kind text,
   waiting_since timestamptz,
   exit_code integer,
+  error_code text,
   result jsonb
 );
 

@@ -1,5 +1,12 @@
 import { bind, type Command } from './command.js';
-import { pauseCommand, reportCommand, resumeCommand, statusCommand, tuneCommand } from './definitions/control.js';
+import {
+  historyCommand,
+  pauseCommand,
+  reportCommand,
+  resumeCommand,
+  statusCommand,
+  tuneCommand,
+} from './definitions/control.js';
 import {
   finalizeCommand,
   migrateCommand,
@@ -25,6 +32,7 @@ export const RUNNABLE: readonly Command[] = [
   bind(switchCommand, () => import('./switch.js')),
   bind(rollbackCommand, () => import('./rollback.js')),
   bind(statusCommand, () => import('./status.js')),
+  bind(historyCommand, () => import('./history.js')),
   bind(pauseCommand, () => import('./pause.js')),
   bind(resumeCommand, () => import('./resume.js')),
   bind(tuneCommand, () => import('./tune.js')),

@@ -51,7 +51,9 @@ export class Batches {
   }
 
   async close(): Promise<void> {
-    await this.database.transaction((s) => endRun(s, this.run, { exitCode: 0, result: null }), { name: 'test' });
+    await this.database.transaction((s) => endRun(s, this.run, { exitCode: 0, result: null, errorCode: null }), {
+      name: 'test',
+    });
     await this.database.close();
   }
 }

@@ -12,6 +12,7 @@ export const ANSWERS = [
   'migrate',
   'verify',
   'status',
+  'history',
   'switch',
   'repair',
   'rollback',

@@ -32,6 +32,7 @@ const LAYERS = [
   'status',
   'metrics',
   'explain',
+  'history',
   'operations',
   'library',
   'index.ts',

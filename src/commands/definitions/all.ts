@@ -1,6 +1,6 @@
 import type { CommandDefinition } from '../definition.js';
 import type { Group } from '../overview.js';
-import { pauseCommand, reportCommand, resumeCommand, statusCommand, tuneCommand } from './control.js';
+import { historyCommand, pauseCommand, reportCommand, resumeCommand, statusCommand, tuneCommand } from './control.js';
 import {
   finalizeCommand,
   migrateCommand,
@@ -17,7 +17,7 @@ import { uninstallCommand } from './uninstall.js';
 export const GROUPS: readonly Group[] = [
   { title: 'Prepare', commands: [demoCommand, initCommand, checkCommand, planCommand, explainCommand] },
   { title: 'Migrate', commands: [migrateCommand, verifyCommand, repairCommand, switchCommand, rollbackCommand] },
-  { title: 'Control', commands: [statusCommand, pauseCommand, resumeCommand, tuneCommand] },
+  { title: 'Control', commands: [statusCommand, historyCommand, pauseCommand, resumeCommand, tuneCommand] },
   { title: 'After', commands: [reportCommand, finalizeCommand, uninstallCommand] },
   { title: 'Your CI', commands: [snapshotCommand] },
   { title: 'Shell', commands: [completionCommand] },

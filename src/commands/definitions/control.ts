@@ -22,6 +22,20 @@ export const statusCommand = define({
   needsDatabase: true,
 });
 
+export const historyCommand = define({
+  name: 'history',
+  brief: 'who ran what, with which arguments, and how it ended',
+  describe: 'The runs of this database, the latest first: user, arguments, time and result. Secrets are never kept',
+  flags: {},
+  examples: [
+    ['history', 'the latest runs'],
+    ['history --json', 'more of them, with what each answered'],
+  ],
+  exits: EXITS,
+  needsDatabase: true,
+  readsConfiguration: false,
+});
+
 export const pauseCommand = define({
   name: 'pause',
   brief: 'make a run wait, from another terminal',

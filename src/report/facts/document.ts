@@ -146,6 +146,8 @@ export interface ProofLine {
 export interface RunLine {
   run_id: string;
   command: string;
+  /** Without secrets; null for a caller of the package. */
+  arguments: string[] | null;
   started_at: string;
   ended_at: string | null;
   exit_code: number | null;

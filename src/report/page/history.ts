@@ -1,3 +1,4 @@
+import { commandLine } from '../../console/command-line.js';
 import { elapsed, grouped } from '../../format.js';
 import type { ReportFacts, RunLine } from '../facts/document.js';
 import { html, type Html } from './html.js';
@@ -88,7 +89,7 @@ export function runs(facts: ReportFacts): Html {
 const runLine = (run: RunLine): Html =>
   html`<tr>
     <td>${time(run.started_at)}</td>
-    <td>${run.command}</td>
+    <td><code>${commandLine(run)}</code></td>
     <td>${durationOf(run)}</td>
     <td>${endOf(run)}</td>
     <td>${run.database_user}</td>
