@@ -24,7 +24,8 @@ WITH RECURSIVE mapped AS (
       FROM "public"."api_keys" k
       WHERE false
     ) AS of_key_alone,
-    (SELECT ROW(((a.kind = 'store') IS TRUE), a."slug") IS NULL FROM "public"."apis" a WHERE false) AS of_api_alone,
+    (SELECT a."slug" IS NULL FROM "public"."apis" a WHERE false) AS of_api_alone,
+    (SELECT ((a.kind = 'store') IS TRUE) FROM "public"."apis" a WHERE false) AS of_api_and_account,
     (SELECT o."name" IS NULL FROM "public"."accounts" o WHERE false) AS of_account_alone
   FROM
     "public"."api_keys" k
@@ -651,7 +652,8 @@ BEGIN
   IF in_store THEN
     SELECT t.id, t.account_id, 'account'
     INTO authorize.key_id, authorize.account_id, authorize.source
-    FROM "public"."account_api_keys" t
+    FROM
+      "public"."account_api_keys" t
     WHERE t.token = own.sent
       AND (t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now()))
       AND t.origin_api_id IS NULL;

@@ -2626,7 +2626,8 @@ BEGIN
     IF FOUND THEN RETURN NEXT; RETURN; END IF;
     SELECT t.id, t.account_id, 'account'
     INTO authorize.key_id, authorize.account_id, authorize.source
-    FROM "public"."account_api_keys" t
+    FROM
+      "public"."account_api_keys" t
     WHERE t.token = own.sent
       AND (t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now()))
       AND t.origin_api_id IS NULL;
@@ -2638,7 +2639,8 @@ BEGIN
     IF rule.mode = 'all' THEN
       SELECT t.id, t.account_id, 'account'
       INTO authorize.key_id, authorize.account_id, authorize.source
-      FROM "public"."account_api_keys" t
+      FROM
+        "public"."account_api_keys" t
       WHERE t.token = own.sent
         AND (t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now()))
         ;
@@ -2659,9 +2661,11 @@ BEGIN
              )
         ) AS switched
       INTO per_account
-      FROM "public"."account_api_keys" t
+      FROM
+        "public"."account_api_keys" t
       WHERE t.token = own.sent
-        AND (t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now()));
+        AND (t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now()))
+        ;
       IF per_account.switched THEN
         key_id := per_account.id;
         account_id := per_account.account_id;
@@ -2744,7 +2748,8 @@ BEGIN
   LIMIT 1;
   SELECT t.id, t.account_id, t.origin_api_id, t.created_at
   INTO per_account
-  FROM "public"."account_api_keys" t
+  FROM
+    "public"."account_api_keys" t
   WHERE t.token = own.sent
     AND (t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now()))
     AND (

@@ -409,7 +409,8 @@ BEGIN
   IF in_store THEN
     SELECT t.id, t.account_id, 'account'
     INTO authorize.key_id, authorize.account_id, authorize.source
-    FROM "public"."account_api_keys" t
+    FROM
+      "public"."account_api_keys" t
     WHERE t.token = own.sent
       AND (t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now()))
       AND t.origin_api_id IS NULL;

@@ -35,6 +35,11 @@ export interface LegacyFragments {
   inStore: (api?: string, account?: string) => string;
   /** `inStore` as a condition of WHERE or ON, where NULL counts as false: PostgreSQL can hash or merge by it. */
   opens: (api?: string, account?: string) => string;
+  /**
+   * Over an API and its key's account: keys of this API stay. Where the account is missing and `inStore` cannot say
+   * without it, the key does not stay: it is an exception.
+   */
+  outOfStore: string;
   /** Over an API; the alias is `a` by default. */
   apiId: Fragment;
   slug: Fragment;
@@ -130,6 +135,7 @@ export function legacyFragments(settings: Settings): LegacyFragments {
   const revokedAt = ofKey(keys.revokedAt);
   const expiresAt = ofKey(keys.expiresAt);
   const opens = opensOver(apis.inStore);
+  const apiNeedsAccount = typeof apis.inStore !== 'string' && aliasesIn(apis.inStore.sql, ['o']).length > 0;
   return {
     keys: table(keys.table),
     apis: table(apis.table),
@@ -147,6 +153,9 @@ export function legacyFragments(settings: Settings): LegacyFragments {
     account,
     inStore: (api, account) => `(${opens(api, account)} IS TRUE)`,
     opens,
+    outOfStore: apiNeedsAccount
+      ? `(${opens()} IS FALSE OR ${opens()} IS NULL AND ${accountId()} IS NOT NULL)`
+      : `NOT (${opens()} IS TRUE)`,
     now: 'now()',
     alive: (alias) => aliveExpression(revokedAt(alias), expiresAt(alias), 'now()'),
     hasToken: (alias) => `(${notEmpty(token(alias))}) IS TRUE`,
@@ -156,7 +165,7 @@ export function legacyFragments(settings: Settings): LegacyFragments {
     accountId,
     accountName: fragmentOver('o', accounts.name, 'NULL::text'),
     carry: keys.carry.map(quoteIdentifier),
-    apiNeedsAccount: typeof apis.inStore !== 'string' && aliasesIn(apis.inStore.sql, ['o']).length > 0,
+    apiNeedsAccount,
     from: sql`
       ${table(keys.table)} k
       ${joinApi()}

@@ -1,6 +1,8 @@
 import { installedFunction, type InstalledFunction } from '../database/plpgsql.js';
 import { sql } from '../database/sql.js';
+import type { LegacyFragments } from '../mapping/fragments.js';
 import type { MappedSchema } from '../mapping/inspect.js';
+import { joinStore } from '../mapping/store.js';
 import { isSwitched } from './cohort.js';
 import { aliveTarget, hasAccountKey, rowsBehind } from './conditions.js';
 
@@ -12,7 +14,7 @@ export function authorizeByPerApiKeys(schema: MappedSchema): InstalledFunction {
       Answers from the per-API keys alone: the earliest alive key with this token for this API. A native key opens every
       store API. No row for an unknown API.`,
     body: sql`
-      SELECT ${l.inStore()}
+      SELECT ${l.apiNeedsAccount ? 'true' : l.inStore()}
       INTO in_store
       FROM ${l.apis} a
       WHERE ${l.apiId()} = own.api;
@@ -38,19 +40,7 @@ export function authorizeWithSwitch(schema: MappedSchema): InstalledFunction {
       Answers from the per-API key until the key's account is switched, and from the account key after. A custom API, a
       held key and an exception are always answered by the per-API key. No row for an unknown API.`,
     body: sql`
-      SELECT ${l.inStore()} AS in_store, r.mode, r.cohorts,
-        r.mode <> 'none' AND EXISTS (SELECT FROM keylift.overlaps) AS overlapping
-      INTO rule
-      FROM ${l.apis} a
-        JOIN keylift.switch_rule r ON r.singleton
-      WHERE ${l.apiId()} = own.api;
-      IF NOT FOUND THEN RETURN; END IF;
-
-      IF NOT rule.in_store THEN
-        ${perApiLookup(schema)}
-        IF FOUND THEN RETURN NEXT; END IF;
-        RETURN;
-      END IF;
+      ${l.apiNeedsAccount ? ruleOfAccounts(schema) : ruleOfStore(schema)}
 
       IF rule.mode = 'none' THEN
         ${perApiLookup(schema)}
@@ -69,6 +59,46 @@ export function authorizeWithSwitch(schema: MappedSchema): InstalledFunction {
   });
 }
 
+/** One API Store for every account: for a custom API, the per-API key answers at once. */
+const ruleOfStore = (schema: MappedSchema): string => sql`
+  SELECT ${schema.legacy.inStore()} AS in_store, r.mode, r.cohorts,
+    r.mode <> 'none' AND EXISTS (SELECT FROM keylift.overlaps) AS overlapping
+  INTO rule
+  FROM ${schema.legacy.apis} a
+    JOIN keylift.switch_rule r ON r.singleton
+  WHERE ${schema.legacy.apiId()} = own.api;
+  IF NOT FOUND THEN RETURN; END IF;
+
+  IF NOT rule.in_store THEN
+    ${perApiLookup(schema)}
+    IF FOUND THEN RETURN NEXT; END IF;
+    RETURN;
+  END IF;`;
+
+/**
+ * Store APIs of each account: a key that stays in an API of another account can have the token of an account key of that
+ * account. The ledger does not list such keys as overlaps, so they are looked for.
+ */
+const ruleOfAccounts = ({ legacy: l }: MappedSchema): string => sql`
+  SELECT r.mode, r.cohorts,
+    r.mode <> 'none' AND (
+      EXISTS (SELECT FROM keylift.overlaps)
+      OR EXISTS (
+        SELECT
+        FROM
+          ${l.from}
+        WHERE ${l.token()} = own.sent AND ${l.api()} = own.api
+          AND ${l.outOfStore}
+          AND ${l.alive()}
+          AND ${l.isPerApiKey()}
+      )
+    ) AS overlapping
+  INTO rule
+  FROM ${l.apis} g
+    JOIN keylift.switch_rule r ON r.singleton
+  WHERE ${l.apiId('g')} = own.api;
+  IF NOT FOUND THEN RETURN; END IF;`;
+
 /** No held key or exception shares its token with an account key: the table that has the token answers. */
 function answerWithoutOverlaps(schema: MappedSchema): string {
   const { legacy: l } = schema;
@@ -82,9 +112,11 @@ function answerWithoutOverlaps(schema: MappedSchema): string {
           ${ANSWERED_FROM_SETTINGS}
         ) AS switched
       INTO per_account
-      FROM ${l.target} t
+      FROM
+        ${accountKeyOfApi(l)}
       WHERE t.token = own.sent
-        AND ${aliveTarget(l)};
+        AND ${aliveTarget(l)}
+        ${inStoreOfKey(l)};
       IF per_account.switched THEN
         ${answer('per_account', 'account')}
         RETURN;
@@ -114,9 +146,11 @@ function answerWithOverlaps(schema: MappedSchema): string {
     LIMIT 1;
     SELECT t.id, t.account_id, t.origin_api_id, t.created_at
     INTO per_account
-    FROM ${l.target} t
+    FROM
+      ${accountKeyOfApi(l)}
     WHERE t.token = own.sent
       AND ${aliveTarget(l)}
+      ${inStoreOfKey(l)}
       AND (
         ${ANSWERED_FROM_SETTINGS}
       );
@@ -136,6 +170,14 @@ function answerWithOverlaps(schema: MappedSchema): string {
     END IF;`;
 }
 
+/** FROM over the account keys `t`, with the API that is asked for and the key's account where `inStore` needs them. */
+const accountKeyOfApi = (l: LegacyFragments): string => sql`
+  ${l.target} t
+  ${joinStore(l, { api: 'own.api', account: 't.account_id' })}`;
+
+/** Does the account of the key `t` open the API that is asked for? Known already where the store is one for all. */
+const inStoreOfKey = (l: LegacyFragments): string => (l.apiNeedsAccount ? `AND ${l.inStore()}` : '');
+
 /** A native key, or the account key `t` of a switched account. */
 const ANSWERED_FROM_SETTINGS = sql`
   t.origin_api_id IS NULL
@@ -144,6 +186,7 @@ const ANSWERED_FROM_SETTINGS = sql`
 /** Not the row of a switched account that an account key answers for. */
 const stillPerApi = (schema: MappedSchema): string => sql`
   AND NOT (
+    ${schema.legacy.apiNeedsAccount ? `${schema.legacy.inStore()} AND` : ''}
     ${hasAccountKey(schema)}
     AND ${isSwitched(schema.legacy.account(), 'rule.cohorts')}
   )`;
@@ -167,13 +210,15 @@ const perApiLookup = ({ legacy: l }: MappedSchema, further = ''): string => sql`
   ORDER BY ${l.createdAt()}, ${l.id()}
   LIMIT 1;`;
 
-/** The alive account key with this token; there is one at most. */
+/** The alive account key with this token that opens this API; there is one at most. */
 const accountLookup = ({ legacy: l }: MappedSchema, further = ''): string => sql`
   SELECT t.id, t.account_id, 'account'
   INTO authorize.key_id, authorize.account_id, authorize.source
-  FROM ${l.target} t
+  FROM
+    ${accountKeyOfApi(l)}
   WHERE t.token = own.sent
     AND ${aliveTarget(l)}
+    ${inStoreOfKey(l)}
     ${further};`;
 
 function authorize(

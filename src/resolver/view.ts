@@ -32,16 +32,18 @@ export function perApiKeysView(schema: MappedSchema, { withSwitch }: { withSwitc
         ${columns.map((c) => `${c.perAccount} AS ${c.name}`).join(',\n')}
       FROM ${l.target} t
         CROSS JOIN ${l.apis} a
+        ${l.apiNeedsAccount ? `LEFT JOIN ${l.accounts} o ON ${l.accountId()} = t.account_id` : ''}
       WHERE ${l.inStore()}
         AND ${withSwitch ? answeredFromSettings() : 't.origin_api_id IS NULL'}
         -- A held key or an exception answers for its API itself, unless a row behind the account key is earlier.
         AND NOT EXISTS (
           SELECT
           FROM ${l.keys} k
+            ${l.apiNeedsAccount ? `LEFT JOIN ${l.accounts} o ON ${l.accountId()} = ${l.account()}` : ''}
           WHERE ${l.token()} = t.token AND ${l.api()} = ${l.apiId()}
             AND ${l.alive()}
             AND ${l.isPerApiKey()}
-            ${withSwitch ? notBoth(accountKeyAnswers) : ''}
+            ${withSwitch ? notBoth(...(l.apiNeedsAccount ? [l.inStore()] : []), accountKeyAnswers) : ''}
             AND NOT EXISTS (
               SELECT
               FROM (

@@ -6,7 +6,7 @@ import {
   countOfStoreApis,
   decided,
   duplicatesCte,
-  EVERY_STORE_API,
+  everyStoreApi,
   fromAllKeys,
   type ListSources,
 } from './verdicts-of-all.js';
@@ -43,7 +43,7 @@ export function widenedKeys(schema: MappedSchema, sources: ListSources): string 
     )
     SELECT ${l.account()}::text AS account_id, ${l.accountName()}::text AS account,
       ${l.id()}::text AS key_id, ${l.name()}::text AS key_name,
-      coalesce(merged.slugs, ${l.slug()}::text) AS opens_before, '${EVERY_STORE_API}' AS opens_after,
+      coalesce(merged.slugs, ${l.slug()}::text) AS opens_before, '${everyStoreApi(l)}' AS opens_after,
       coalesce(merged.apis, 1)::text AS apis_before, ${countOfStoreApis(l)} AS apis_after
     FROM
       ${fromAllKeys(l)}

@@ -40,7 +40,7 @@ function countByApi({ schema: { legacy: l }, target }: Sources): string {
         ${target ? `LEFT JOIN ${l.target} t ON t.id = x.account_key_id` : ''}
       UNION ALL
       SELECT ${originApi(l)},
-        CASE WHEN ${l.apiId()} IS NOT NULL AND NOT ${l.inStore()} THEN 'stay' ELSE 'to_come' END, NULL, ${l.alive()}
+        CASE WHEN ${l.apiId()} IS NOT NULL AND ${l.outOfStore} THEN 'stay' ELSE 'to_come' END, NULL, ${l.alive()}
       FROM ${l.from}
       WHERE ${l.isPerApiKey()}
         AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = ${l.id()})
