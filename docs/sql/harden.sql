@@ -2661,11 +2661,9 @@ BEGIN
              )
         ) AS switched
       INTO per_account
-      FROM
-        "public"."account_api_keys" t
+      FROM "public"."account_api_keys" t
       WHERE t.token = own.sent
-        AND (t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now()))
-        ;
+        AND (t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now()));
       IF per_account.switched THEN
         key_id := per_account.id;
         account_id := per_account.account_id;

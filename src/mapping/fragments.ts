@@ -1,4 +1,4 @@
-import { aliasesIn, hasSubquery, withAlias } from '../config/expressions.js';
+import { aliasesIn, hasSubquery, readsOnly, withAlias } from '../config/expressions.js';
 import { parseTableName, quoteIdentifier, quoteTable } from '../config/identifiers.js';
 import type { Expression, Settings } from '../config/settings.js';
 import { literal, sql } from '../database/sql.js';
@@ -52,6 +52,8 @@ export interface LegacyFragments {
   carry: string[];
   /** True where `inStore` looks at the account: then an API alone does not say whether it is a store API. */
   apiNeedsAccount: boolean;
+  /** True where it looks at the account's id and at nothing else of it: a key's account is enough then. */
+  apiNeedsAccountId: boolean;
   /** `keys k` joined to its API and account, both perhaps absent. */
   from: string;
   /** False where the legacy table has no name: then an account key's name is its own. */
@@ -166,6 +168,7 @@ export function legacyFragments(settings: Settings): LegacyFragments {
     accountName: fragmentOver('o', accounts.name, 'NULL::text'),
     carry: keys.carry.map(quoteIdentifier),
     apiNeedsAccount,
+    apiNeedsAccountId: apiNeedsAccount && readsOnly((apis.inStore as { sql: string }).sql, 'o', accounts.id),
     from: sql`
       ${table(keys.table)} k
       ${joinApi()}

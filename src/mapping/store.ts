@@ -47,10 +47,17 @@ export const mostApis = (l: LegacyFragments): string => sql`
     ${apisByAccount(l)}
   ) store`;
 
-/** Joins that find the API and the account `o` of a condition over `api` and `account`, for `inStore`; none where it needs none. */
-export const joinStore = (l: LegacyFragments, { api, account }: { api: string; account: string }): string =>
-  l.apiNeedsAccount
-    ? sql`
-        JOIN ${l.apis} a ON ${l.apiId()} = ${api}
-        LEFT JOIN ${l.accounts} o ON ${l.accountId()} = ${account}`
-    : '';
+/**
+ * Joins that find the API `a` and the account `o` for `inStore`, by SQL of their ids; none where one store is for all. The
+ * account must exist. Where its id is all that `inStore` reads, its row is not looked up.
+ */
+export function joinStore(l: LegacyFragments, { api, account }: { api: string; account: string }): string {
+  if (!l.apiNeedsAccount) return '';
+  return sql`
+    JOIN ${l.apis} a ON ${l.apiId()} = ${api}
+    ${
+      l.apiNeedsAccountId
+        ? `CROSS JOIN LATERAL (SELECT ${account} AS ${l.accountId('')}) o`
+        : `LEFT JOIN ${l.accounts} o ON ${l.accountId()} = ${account}`
+    }`;
+}

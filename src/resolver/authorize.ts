@@ -1,10 +1,16 @@
 import { installedFunction, type InstalledFunction } from '../database/plpgsql.js';
 import { sql } from '../database/sql.js';
-import type { LegacyFragments } from '../mapping/fragments.js';
 import type { MappedSchema } from '../mapping/inspect.js';
-import { joinStore } from '../mapping/store.js';
-import { isSwitched } from './cohort.js';
-import { aliveTarget, hasAccountKey, rowsBehind } from './conditions.js';
+import { aliveTarget } from './conditions.js';
+import {
+  accountLookup,
+  answer,
+  ANSWERED_FROM_SETTINGS,
+  answerWithOverlaps,
+  perApiLookup,
+  stillPerApi,
+} from './lookups.js';
+import { answerOfOwnApis, knownApi } from './own-apis.js';
 
 /** Before the indexes of harden exist: per-API keys, and native keys by their own small index. */
 export function authorizeByPerApiKeys(schema: MappedSchema): InstalledFunction {
@@ -40,7 +46,7 @@ export function authorizeWithSwitch(schema: MappedSchema): InstalledFunction {
       Answers from the per-API key until the key's account is switched, and from the account key after. A custom API, a
       held key and an exception are always answered by the per-API key. No row for an unknown API.`,
     body: sql`
-      ${l.apiNeedsAccount ? ruleOfAccounts(schema) : ruleOfStore(schema)}
+      ${l.apiNeedsAccount ? knownApi(schema) : ruleOfStore(schema)}
 
       IF rule.mode = 'none' THEN
         ${perApiLookup(schema)}
@@ -51,8 +57,7 @@ export function authorizeWithSwitch(schema: MappedSchema): InstalledFunction {
       END IF;
 
       IF NOT rule.overlapping THEN
-        ${answerWithoutOverlaps(schema)}
-        RETURN;
+        ${l.apiNeedsAccount ? answerOfOwnApis(schema) : `${answerWithoutOverlaps(schema)}\nRETURN;`}
       END IF;
 
       ${answerWithOverlaps(schema)}`,
@@ -75,30 +80,6 @@ const ruleOfStore = (schema: MappedSchema): string => sql`
     RETURN;
   END IF;`;
 
-/**
- * Store APIs of each account: a key that stays in an API of another account can have the token of an account key of that
- * account. The ledger does not list such keys as overlaps, so they are looked for.
- */
-const ruleOfAccounts = ({ legacy: l }: MappedSchema): string => sql`
-  SELECT r.mode, r.cohorts,
-    r.mode <> 'none' AND (
-      EXISTS (SELECT FROM keylift.overlaps)
-      OR EXISTS (
-        SELECT
-        FROM
-          ${l.from}
-        WHERE ${l.token()} = own.sent AND ${l.api()} = own.api
-          AND ${l.outOfStore}
-          AND ${l.alive()}
-          AND ${l.isPerApiKey()}
-      )
-    ) AS overlapping
-  INTO rule
-  FROM ${l.apis} g
-    JOIN keylift.switch_rule r ON r.singleton
-  WHERE ${l.apiId('g')} = own.api;
-  IF NOT FOUND THEN RETURN; END IF;`;
-
 /** No held key or exception shares its token with an account key: the table that has the token answers. */
 function answerWithoutOverlaps(schema: MappedSchema): string {
   const { legacy: l } = schema;
@@ -112,11 +93,9 @@ function answerWithoutOverlaps(schema: MappedSchema): string {
           ${ANSWERED_FROM_SETTINGS}
         ) AS switched
       INTO per_account
-      FROM
-        ${accountKeyOfApi(l)}
+      FROM ${l.target} t
       WHERE t.token = own.sent
-        AND ${aliveTarget(l)}
-        ${inStoreOfKey(l)};
+        AND ${aliveTarget(l)};
       IF per_account.switched THEN
         ${answer('per_account', 'account')}
         RETURN;
@@ -129,97 +108,6 @@ function answerWithoutOverlaps(schema: MappedSchema): string {
     ${perApiLookup(schema, stillPerApi(schema))}
     IF FOUND THEN RETURN NEXT; END IF;`;
 }
-
-/** Both tables may hold the token for this API: the earliest answers, as before the migration. */
-function answerWithOverlaps(schema: MappedSchema): string {
-  const { legacy: l } = schema;
-  return sql`
-    SELECT ${l.id()} AS id, ${l.account()} AS account_id, ${l.createdAt()} AS created_at
-    INTO per_api
-    FROM
-      ${l.from}
-    WHERE ${l.token()} = own.sent AND ${l.api()} = own.api
-      AND ${l.alive()}
-      AND ${l.isPerApiKey()}
-      ${stillPerApi(schema)}
-    ORDER BY ${l.createdAt()}, ${l.id()}
-    LIMIT 1;
-    SELECT t.id, t.account_id, t.origin_api_id, t.created_at
-    INTO per_account
-    FROM
-      ${accountKeyOfApi(l)}
-    WHERE t.token = own.sent
-      AND ${aliveTarget(l)}
-      ${inStoreOfKey(l)}
-      AND (
-        ${ANSWERED_FROM_SETTINGS}
-      );
-    -- Where both hold the token for this API, the earliest answers, as before.
-    IF per_api.id IS NOT NULL AND NOT (
-      per_account.id IS NOT NULL AND EXISTS (
-        SELECT
-        FROM (
-          ${rowsBehind({ account: 'per_account', api: 'own.api' })}
-        ) had
-        WHERE per_api.created_at IS NULL OR (had.created_at, had.id) < (per_api.created_at, per_api.id)
-      )
-    ) THEN
-      ${answer('per_api', 'per_api')}
-    ELSIF per_account.id IS NOT NULL THEN
-      ${answer('per_account', 'account')}
-    END IF;`;
-}
-
-/** FROM over the account keys `t`, with the API that is asked for and the key's account where `inStore` needs them. */
-const accountKeyOfApi = (l: LegacyFragments): string => sql`
-  ${l.target} t
-  ${joinStore(l, { api: 'own.api', account: 't.account_id' })}`;
-
-/** Does the account of the key `t` open the API that is asked for? Known already where the store is one for all. */
-const inStoreOfKey = (l: LegacyFragments): string => (l.apiNeedsAccount ? `AND ${l.inStore()}` : '');
-
-/** A native key, or the account key `t` of a switched account. */
-const ANSWERED_FROM_SETTINGS = sql`
-  t.origin_api_id IS NULL
-  OR ${isSwitched('t.account_id', 'rule.cohorts')}`;
-
-/** Not the row of a switched account that an account key answers for. */
-const stillPerApi = (schema: MappedSchema): string => sql`
-  AND NOT (
-    ${schema.legacy.apiNeedsAccount ? `${schema.legacy.inStore()} AND` : ''}
-    ${hasAccountKey(schema)}
-    AND ${isSwitched(schema.legacy.account(), 'rule.cohorts')}
-  )`;
-
-const answer = (record: 'per_api' | 'per_account', source: 'per_api' | 'account'): string => sql`
-  key_id := ${record}.id;
-  account_id := ${record}.account_id;
-  source := '${source}';
-  RETURN NEXT;`;
-
-/** The old rule: an alive per-API key with this token and this API; of several the earliest, then the lowest id. */
-const perApiLookup = ({ legacy: l }: MappedSchema, further = ''): string => sql`
-  SELECT ${l.id()}, ${l.account()}, 'per_api'
-  INTO authorize.key_id, authorize.account_id, authorize.source
-  FROM
-    ${l.from}
-  WHERE ${l.token()} = own.sent AND ${l.api()} = own.api
-    AND ${l.alive()}
-    AND ${l.isPerApiKey()}
-    ${further}
-  ORDER BY ${l.createdAt()}, ${l.id()}
-  LIMIT 1;`;
-
-/** The alive account key with this token that opens this API; there is one at most. */
-const accountLookup = ({ legacy: l }: MappedSchema, further = ''): string => sql`
-  SELECT t.id, t.account_id, 'account'
-  INTO authorize.key_id, authorize.account_id, authorize.source
-  FROM
-    ${accountKeyOfApi(l)}
-  WHERE t.token = own.sent
-    AND ${aliveTarget(l)}
-    ${inStoreOfKey(l)}
-    ${further};`;
 
 function authorize(
   { types, searchPath }: MappedSchema,
