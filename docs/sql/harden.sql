@@ -1995,6 +1995,21 @@ BEGIN
     IF NOT several THEN
       IF keylift.mirror_one_insert(id, token) THEN EXIT body; END IF;
     END IF;
+    IF several AND EXISTS (SELECT FROM new_rows OFFSET 10000) THEN
+      ids := '{}';
+      tokens := '{}';
+      FOR id, token IN SELECT k."id", k."token" FROM new_rows k ORDER BY k."token", k."id" LOOP
+        ids := ids || id;
+        IF length(token) > 0 THEN tokens := tokens || token; END IF;
+        IF cardinality(ids) = 10000 THEN
+          PERFORM keylift.settle(ids, tokens, true);
+          ids := '{}';
+          tokens := '{}';
+        END IF;
+      END LOOP;
+      IF cardinality(ids) > 0 THEN PERFORM keylift.settle(ids, tokens, true); END IF;
+      EXIT body;
+    END IF;
     SELECT array_agg(DISTINCT id), array_agg(DISTINCT token) FILTER (WHERE length(token) > 0)
     INTO ids, tokens
     FROM (
@@ -2072,6 +2087,25 @@ BEGIN
     IF NOT several THEN
       IF keylift.mirror_one_update(id, token, column_changed) THEN EXIT body; END IF;
     END IF;
+    IF several AND EXISTS (SELECT FROM new_rows OFFSET 10000) AND NOT EXISTS (
+                                                                SELECT n."id", n."token" FROM new_rows n
+                                                                EXCEPT
+                                                                SELECT o."id", o."token" FROM old_rows o
+                                                              ) THEN
+      ids := '{}';
+      tokens := '{}';
+      FOR id, token IN SELECT k."id", k."token" FROM new_rows k ORDER BY k."token", k."id" LOOP
+        ids := ids || id;
+        IF length(token) > 0 THEN tokens := tokens || token; END IF;
+        IF cardinality(ids) = 10000 THEN
+          PERFORM keylift.settle(ids, tokens, true);
+          ids := '{}';
+          tokens := '{}';
+        END IF;
+      END LOOP;
+      IF cardinality(ids) > 0 THEN PERFORM keylift.settle(ids, tokens, true); END IF;
+      EXIT body;
+    END IF;
     SELECT array_agg(DISTINCT id), array_agg(DISTINCT token) FILTER (WHERE length(token) > 0)
     INTO ids, tokens
     FROM (
@@ -2123,6 +2157,21 @@ BEGIN
     LIMIT 1;
     IF NOT several THEN
       IF keylift.mirror_one_delete(id, token) THEN EXIT body; END IF;
+    END IF;
+    IF several AND EXISTS (SELECT FROM old_rows OFFSET 10000) THEN
+      ids := '{}';
+      tokens := '{}';
+      FOR id, token IN SELECT k."id", k."token" FROM old_rows k ORDER BY k."token", k."id" LOOP
+        ids := ids || id;
+        IF length(token) > 0 THEN tokens := tokens || token; END IF;
+        IF cardinality(ids) = 10000 THEN
+          PERFORM keylift.settle(ids, tokens, true);
+          ids := '{}';
+          tokens := '{}';
+        END IF;
+      END LOOP;
+      IF cardinality(ids) > 0 THEN PERFORM keylift.settle(ids, tokens, true); END IF;
+      EXIT body;
     END IF;
     SELECT array_agg(DISTINCT id), array_agg(DISTINCT token) FILTER (WHERE length(token) > 0)
     INTO ids, tokens

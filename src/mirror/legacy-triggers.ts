@@ -23,6 +23,7 @@ function mirrorInsert(schema: MappedSchema): InstalledFunction {
       ${refuseRepeatedId(schema)}
       ${readFirstRow(schema, 'new_rows')}
       ${singleRowPath('mirror_one_insert')}
+      ${settlePages(schema, 'new_rows')}
       ${settleRows(schema, ['new_rows k'])}`,
   });
 }
@@ -36,6 +37,7 @@ function mirrorDelete(schema: MappedSchema): InstalledFunction {
     body: sql`
       ${readFirstRow(schema, 'old_rows')}
       ${singleRowPath('mirror_one_delete')}
+      ${settlePages(schema, 'old_rows')}
       ${settleRows(schema, ['old_rows k'])}`,
   });
 }
@@ -80,6 +82,7 @@ function mirrorUpdate(schema: MappedSchema): InstalledFunction {
       END IF;
       ${refuseRepeatedId(schema)}
       ${singleRowPath('mirror_one_update', 'column_changed')}
+      ${settlePages(schema, 'new_rows', tokensStay(schema))}
       ${settleRows(schema, ['old_rows k', 'new_rows k'])}`,
   });
 }
@@ -125,6 +128,38 @@ const singleRowPath = (name: string, more = ''): string => sql`
   IF NOT several THEN
     IF keylift.${name}(id, token${more === '' ? '' : `, ${more}`}) THEN EXIT body; END IF;
   END IF;`;
+
+/** Rows that `settle` gets at once where a statement has more: what it holds in memory does not grow further. */
+const PAGE = 10_000;
+
+/**
+ * Hands the ids and tokens of a statement with many rows to `settle` in pages, in the order of the tokens: rows that
+ * share one are mostly in one page. Not where tokens changed places: a row of one page may wait for one of another.
+ */
+const settlePages = ({ legacy: l }: MappedSchema, rows: 'new_rows' | 'old_rows', and = ''): string => sql`
+  IF several AND EXISTS (SELECT FROM ${rows} OFFSET ${PAGE}) ${and} THEN
+    ids := '{}';
+    tokens := '{}';
+    FOR id, token IN SELECT ${l.id()}, ${l.token()} FROM ${rows} k ORDER BY ${l.token()}, ${l.id()} LOOP
+      ids := ids || id;
+      IF length(token) > 0 THEN tokens := tokens || token; END IF;
+      IF cardinality(ids) = ${PAGE} THEN
+        PERFORM keylift.settle(ids, tokens, true);
+        ids := '{}';
+        tokens := '{}';
+      END IF;
+    END LOOP;
+    IF cardinality(ids) > 0 THEN PERFORM keylift.settle(ids, tokens, true); END IF;
+    EXIT body;
+  END IF;`;
+
+/** Every row of an UPDATE has the id and the token that it had. */
+const tokensStay = ({ legacy: l }: MappedSchema): string => sql`
+  AND NOT EXISTS (
+    SELECT ${l.id('n')}, ${l.token('n')} FROM new_rows n
+    EXCEPT
+    SELECT ${l.id('o')}, ${l.token('o')} FROM old_rows o
+  )`;
 
 /** Hands all ids and tokens of these rows to `settle`. */
 function settleRows({ legacy: l }: MappedSchema, sources: readonly string[]): string {
