@@ -1995,10 +1995,12 @@ BEGIN
     IF NOT several THEN
       IF keylift.mirror_one_insert(id, token) THEN EXIT body; END IF;
     END IF;
-    IF several AND EXISTS (SELECT FROM new_rows OFFSET 10000) THEN
+    IF several AND EXISTS (SELECT FROM new_rows OFFSET 10000)
+      AND (SELECT 2 * count(*) FROM (SELECT FROM new_rows k GROUP BY k."token") tokens) > (SELECT count(*) FROM new_rows)
+    THEN
       ids := '{}';
       tokens := '{}';
-      FOR id, token IN SELECT k."id", k."token" FROM new_rows k ORDER BY k."token", k."id" LOOP
+      FOR id, token IN SELECT k."id", k."token" FROM new_rows k ORDER BY k."id" LOOP
         ids := ids || id;
         IF length(token) > 0 THEN tokens := tokens || token; END IF;
         IF cardinality(ids) = 10000 THEN
@@ -2087,14 +2089,17 @@ BEGIN
     IF NOT several THEN
       IF keylift.mirror_one_update(id, token, column_changed) THEN EXIT body; END IF;
     END IF;
-    IF several AND EXISTS (SELECT FROM new_rows OFFSET 10000) AND NOT EXISTS (
-                                                                SELECT n."id", n."token" FROM new_rows n
-                                                                EXCEPT
-                                                                SELECT o."id", o."token" FROM old_rows o
-                                                              ) THEN
+    IF several AND EXISTS (SELECT FROM new_rows OFFSET 10000)
+      AND (SELECT 2 * count(*) FROM (SELECT FROM new_rows k GROUP BY k."token") tokens) > (SELECT count(*) FROM new_rows)
+      AND NOT EXISTS (
+        SELECT n."id", n."token" FROM new_rows n
+        EXCEPT
+        SELECT o."id", o."token" FROM old_rows o
+      )
+    THEN
       ids := '{}';
       tokens := '{}';
-      FOR id, token IN SELECT k."id", k."token" FROM new_rows k ORDER BY k."token", k."id" LOOP
+      FOR id, token IN SELECT k."id", k."token" FROM new_rows k ORDER BY k."id" LOOP
         ids := ids || id;
         IF length(token) > 0 THEN tokens := tokens || token; END IF;
         IF cardinality(ids) = 10000 THEN
@@ -2158,10 +2163,12 @@ BEGIN
     IF NOT several THEN
       IF keylift.mirror_one_delete(id, token) THEN EXIT body; END IF;
     END IF;
-    IF several AND EXISTS (SELECT FROM old_rows OFFSET 10000) THEN
+    IF several AND EXISTS (SELECT FROM old_rows OFFSET 10000)
+      AND (SELECT 2 * count(*) FROM (SELECT FROM old_rows k GROUP BY k."token") tokens) > (SELECT count(*) FROM old_rows)
+    THEN
       ids := '{}';
       tokens := '{}';
-      FOR id, token IN SELECT k."id", k."token" FROM old_rows k ORDER BY k."token", k."id" LOOP
+      FOR id, token IN SELECT k."id", k."token" FROM old_rows k ORDER BY k."id" LOOP
         ids := ids || id;
         IF length(token) > 0 THEN tokens := tokens || token; END IF;
         IF cardinality(ids) = 10000 THEN

@@ -133,14 +133,17 @@ const singleRowPath = (name: string, more = ''): string => sql`
 const PAGE = 10_000;
 
 /**
- * Hands the ids and tokens of a statement with many rows to `settle` in pages, in the order of the tokens: rows that
- * share one are mostly in one page. Not where tokens changed places: a row of one page may wait for one of another.
+ * Hands the rows of a large statement to `settle` in pages. Not where many rows share a token, as each page would decide
+ * all of them, and not where tokens changed: a row of one page may wait for the token of a row of another.
  */
 const settlePages = ({ legacy: l }: MappedSchema, rows: 'new_rows' | 'old_rows', and = ''): string => sql`
-  IF several AND EXISTS (SELECT FROM ${rows} OFFSET ${PAGE}) ${and} THEN
+  IF several AND EXISTS (SELECT FROM ${rows} OFFSET ${PAGE})
+    AND (SELECT 2 * count(*) FROM (SELECT FROM ${rows} k GROUP BY ${l.token()}) tokens) > (SELECT count(*) FROM ${rows})
+    ${and}
+  THEN
     ids := '{}';
     tokens := '{}';
-    FOR id, token IN SELECT ${l.id()}, ${l.token()} FROM ${rows} k ORDER BY ${l.token()}, ${l.id()} LOOP
+    FOR id, token IN SELECT ${l.id()}, ${l.token()} FROM ${rows} k ORDER BY ${l.id()} LOOP
       ids := ids || id;
       IF length(token) > 0 THEN tokens := tokens || token; END IF;
       IF cardinality(ids) = ${PAGE} THEN
