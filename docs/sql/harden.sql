@@ -1996,7 +1996,8 @@ BEGIN
       IF keylift.mirror_one_insert(id, token) THEN EXIT body; END IF;
     END IF;
     IF several AND EXISTS (SELECT FROM new_rows OFFSET 10000)
-      AND (SELECT 2 * count(*) FROM (SELECT FROM new_rows k GROUP BY k."token") tokens) > (SELECT count(*) FROM new_rows)
+      AND (SELECT 2 * count(*) FROM (SELECT FROM new_rows k GROUP BY k."token") tokens)
+        > (SELECT count(*) FROM new_rows)
     THEN
       ids := '{}';
       tokens := '{}';
@@ -2090,7 +2091,8 @@ BEGIN
       IF keylift.mirror_one_update(id, token, column_changed) THEN EXIT body; END IF;
     END IF;
     IF several AND EXISTS (SELECT FROM new_rows OFFSET 10000)
-      AND (SELECT 2 * count(*) FROM (SELECT FROM new_rows k GROUP BY k."token") tokens) > (SELECT count(*) FROM new_rows)
+      AND (SELECT 2 * count(*) FROM (SELECT FROM new_rows k GROUP BY k."token") tokens)
+        > (SELECT count(*) FROM new_rows)
       AND NOT EXISTS (
         SELECT n."id", n."token" FROM new_rows n
         EXCEPT
@@ -2164,7 +2166,8 @@ BEGIN
       IF keylift.mirror_one_delete(id, token) THEN EXIT body; END IF;
     END IF;
     IF several AND EXISTS (SELECT FROM old_rows OFFSET 10000)
-      AND (SELECT 2 * count(*) FROM (SELECT FROM old_rows k GROUP BY k."token") tokens) > (SELECT count(*) FROM old_rows)
+      AND (SELECT 2 * count(*) FROM (SELECT FROM old_rows k GROUP BY k."token") tokens)
+        > (SELECT count(*) FROM old_rows)
     THEN
       ids := '{}';
       tokens := '{}';

@@ -138,7 +138,8 @@ const PAGE = 10_000;
  */
 const settlePages = ({ legacy: l }: MappedSchema, rows: 'new_rows' | 'old_rows', and = ''): string => sql`
   IF several AND EXISTS (SELECT FROM ${rows} OFFSET ${PAGE})
-    AND (SELECT 2 * count(*) FROM (SELECT FROM ${rows} k GROUP BY ${l.token()}) tokens) > (SELECT count(*) FROM ${rows})
+    AND (SELECT 2 * count(*) FROM (SELECT FROM ${rows} k GROUP BY ${l.token()}) tokens)
+      > (SELECT count(*) FROM ${rows})
     ${and}
   THEN
     ids := '{}';
