@@ -709,7 +709,13 @@ BEGIN
                       true)
                   ) IS NOT NULL
           $statement$,
-          array_to_string(changes, ', ')) USING own.verdicts;
+          array_to_string(changes, ', '))
+          -- Without the tokens: a plan that the server logs names what it is given.
+          USING ARRAY(
+            SELECT ROW(v.key_id, v.outcome, NULL, NULL, NULL, v.last_used_at)::keylift.verdict
+            FROM unnest(own.verdicts) v
+            WHERE v.outcome = 'move'
+          );
         path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
       EXCEPTION WHEN unique_violation THEN
         -- Another session just wrote a row with this token; with a new snapshot the rules see it.
@@ -744,7 +750,13 @@ BEGIN
                     true)
                 ) IS NOT NULL
         $statement$,
-        array_to_string(changes, ', ')) USING own.verdicts;
+        array_to_string(changes, ', '))
+        -- Without the tokens: a plan that the server logs names what it is given.
+        USING ARRAY(
+          SELECT ROW(v.key_id, v.outcome, NULL, NULL, NULL, v.last_used_at)::keylift.verdict
+          FROM unnest(own.verdicts) v
+          WHERE v.outcome = 'move'
+        );
       path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     END IF;
     IF moved < moving THEN
@@ -1255,7 +1267,13 @@ BEGIN
                       true)
                   ) IS NOT NULL
           $statement$,
-          array_to_string(changes, ', ')) USING own.verdicts;
+          array_to_string(changes, ', '))
+          -- Without the tokens: a plan that the server logs names what it is given.
+          USING ARRAY(
+            SELECT ROW(v.key_id, v.outcome, NULL, NULL, NULL, v.last_used_at)::keylift.verdict
+            FROM unnest(own.verdicts) v
+            WHERE v.outcome = 'move'
+          );
         path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
       EXCEPTION WHEN unique_violation THEN
         -- Another session just wrote a row with this token; with a new snapshot the rules see it.
@@ -1290,7 +1308,13 @@ BEGIN
                     true)
                 ) IS NOT NULL
         $statement$,
-        array_to_string(changes, ', ')) USING own.verdicts;
+        array_to_string(changes, ', '))
+        -- Without the tokens: a plan that the server logs names what it is given.
+        USING ARRAY(
+          SELECT ROW(v.key_id, v.outcome, NULL, NULL, NULL, v.last_used_at)::keylift.verdict
+          FROM unnest(own.verdicts) v
+          WHERE v.outcome = 'move'
+        );
       path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     END IF;
     IF moved < moving THEN
@@ -1726,7 +1750,7 @@ BEGIN
     UNION ALL
     SELECT t.token FROM "public"."account_api_keys" t WHERE t.id = ANY (own.ids)
   ) held;
-  PERFORM keylift.settle(own.ids, coalesce(own.tokens, '{}'));
+  IF keylift.settle(own.ids, coalesce(own.tokens, '{}')) IS NULL THEN NULL; END IF;
 END
 $body$;
 SELECT keylift.revoke_from_others('FUNCTION', 'keylift.settle_ids(bigint[])'::regprocedure);
@@ -2005,12 +2029,14 @@ BEGIN
         ids := ids || id;
         IF length(token) > 0 THEN tokens := tokens || token; END IF;
         IF cardinality(ids) = 10000 THEN
-          PERFORM keylift.settle(ids, tokens, true);
+          IF keylift.settle(ids, tokens, true) IS NULL THEN NULL; END IF;
           ids := '{}';
           tokens := '{}';
         END IF;
       END LOOP;
-      IF cardinality(ids) > 0 THEN PERFORM keylift.settle(ids, tokens, true); END IF;
+      IF cardinality(ids) > 0 THEN
+        IF keylift.settle(ids, tokens, true) IS NULL THEN NULL; END IF;
+      END IF;
       EXIT body;
     END IF;
     SELECT array_agg(DISTINCT id), array_agg(DISTINCT token) FILTER (WHERE length(token) > 0)
@@ -2019,7 +2045,7 @@ BEGIN
       SELECT k."id" AS id, k."token" AS token FROM new_rows k
     ) seen;
     IF ids IS NOT NULL THEN
-      PERFORM keylift.settle(ids, coalesce(tokens, '{}'), true);
+      IF keylift.settle(ids, coalesce(tokens, '{}'), true) IS NULL THEN NULL; END IF;
     END IF;
   END body;
   path := set_config('search_path', caller_path, true);
@@ -2105,12 +2131,14 @@ BEGIN
         ids := ids || id;
         IF length(token) > 0 THEN tokens := tokens || token; END IF;
         IF cardinality(ids) = 10000 THEN
-          PERFORM keylift.settle(ids, tokens, true);
+          IF keylift.settle(ids, tokens, true) IS NULL THEN NULL; END IF;
           ids := '{}';
           tokens := '{}';
         END IF;
       END LOOP;
-      IF cardinality(ids) > 0 THEN PERFORM keylift.settle(ids, tokens, true); END IF;
+      IF cardinality(ids) > 0 THEN
+        IF keylift.settle(ids, tokens, true) IS NULL THEN NULL; END IF;
+      END IF;
       EXIT body;
     END IF;
     SELECT array_agg(DISTINCT id), array_agg(DISTINCT token) FILTER (WHERE length(token) > 0)
@@ -2121,7 +2149,7 @@ BEGIN
       SELECT k."id" AS id, k."token" AS token FROM new_rows k
     ) seen;
     IF ids IS NOT NULL THEN
-      PERFORM keylift.settle(ids, coalesce(tokens, '{}'), true);
+      IF keylift.settle(ids, coalesce(tokens, '{}'), true) IS NULL THEN NULL; END IF;
     END IF;
   END body;
   path := set_config('search_path', caller_path, true);
@@ -2175,12 +2203,14 @@ BEGIN
         ids := ids || id;
         IF length(token) > 0 THEN tokens := tokens || token; END IF;
         IF cardinality(ids) = 10000 THEN
-          PERFORM keylift.settle(ids, tokens, true);
+          IF keylift.settle(ids, tokens, true) IS NULL THEN NULL; END IF;
           ids := '{}';
           tokens := '{}';
         END IF;
       END LOOP;
-      IF cardinality(ids) > 0 THEN PERFORM keylift.settle(ids, tokens, true); END IF;
+      IF cardinality(ids) > 0 THEN
+        IF keylift.settle(ids, tokens, true) IS NULL THEN NULL; END IF;
+      END IF;
       EXIT body;
     END IF;
     SELECT array_agg(DISTINCT id), array_agg(DISTINCT token) FILTER (WHERE length(token) > 0)
@@ -2189,7 +2219,7 @@ BEGIN
       SELECT k."id" AS id, k."token" AS token FROM old_rows k
     ) seen;
     IF ids IS NOT NULL THEN
-      PERFORM keylift.settle(ids, coalesce(tokens, '{}'), true);
+      IF keylift.settle(ids, coalesce(tokens, '{}'), true) IS NULL THEN NULL; END IF;
     END IF;
   END body;
   path := set_config('search_path', caller_path, true);
@@ -2630,6 +2660,7 @@ LANGUAGE plpgsql STABLE ROWS 1 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off
+SET plan_cache_mode = force_generic_plan
 AS $body$
 -- Which key opens this API with this token, and whose is it? One row at most.
 -- Answers from the per-API key until the key's account is switched, and from the account key after. A custom API, a

@@ -373,6 +373,7 @@ LANGUAGE plpgsql STABLE ROWS 1 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off
+SET plan_cache_mode = force_generic_plan
 AS $body$
 -- Which key opens this API with this token, and whose is it? One row at most.
 -- Answers from the per-API keys alone: the earliest alive key with this token for this API. A native key opens every

@@ -67,6 +67,13 @@ export const outlivesBoth = (l: LegacyFragments): string => sql`
     AND NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id()} = t.id AND ${l.isPerApiKey()})
   )`;
 
+/**
+ * Calls `keylift.settle`. A condition is no statement of its own. PERFORM is one, and its plan, which the server may be
+ * told to log, names the tokens.
+ */
+export const callSettle = (given: string): string => sql`
+  IF keylift.settle(${given}) IS NULL THEN NULL; END IF;`;
+
 /** The legacy rows `k` that have one of these tokens. */
 export const rowsOfTokens = (l: LegacyFragments, tokens: string): string =>
   sql`

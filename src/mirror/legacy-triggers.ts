@@ -1,7 +1,7 @@
 import { installedFunction, type InstalledFunction } from '../database/plpgsql.js';
 import { commaList, literal, row, sql } from '../database/sql.js';
 import type { MappedSchema, WatchedColumn } from '../mapping/inspect.js';
-import { comparable } from './fragments.js';
+import { callSettle, comparable } from './fragments.js';
 import { IS_WRITE_OF_STAGE } from './own-writes.js';
 import { triggerFunction, typeInCatalog } from './platform-path.js';
 import { followedColumns } from './single-row.js';
@@ -148,12 +148,14 @@ const settlePages = ({ legacy: l }: MappedSchema, rows: 'new_rows' | 'old_rows',
       ids := ids || id;
       IF length(token) > 0 THEN tokens := tokens || token; END IF;
       IF cardinality(ids) = ${PAGE} THEN
-        PERFORM keylift.settle(ids, tokens, true);
+        ${callSettle('ids, tokens, true')}
         ids := '{}';
         tokens := '{}';
       END IF;
     END LOOP;
-    IF cardinality(ids) > 0 THEN PERFORM keylift.settle(ids, tokens, true); END IF;
+    IF cardinality(ids) > 0 THEN
+      ${callSettle('ids, tokens, true')}
+    END IF;
     EXIT body;
   END IF;`;
 
@@ -175,7 +177,7 @@ function settleRows({ legacy: l }: MappedSchema, sources: readonly string[]): st
       ${rows.join('\nUNION ALL\n')}
     ) seen;
     IF ids IS NOT NULL THEN
-      PERFORM keylift.settle(ids, coalesce(tokens, '{}'), true);
+      ${callSettle(`ids, coalesce(tokens, '{}'), true`)}
     END IF;`;
 }
 

@@ -125,7 +125,8 @@ function authorize(
     searchPath,
     // A session that planned its lookups while the tables were small must not go on reading them whole. Where there is no
     // other way a plan gets a huge cost with that, which before 18 is taken for a reason to compile it at every call.
-    settings: ['enable_seqscan = off', 'jit = off'],
+    // The plan of a first call would name the token, and the server may be told to log it.
+    settings: ['enable_seqscan = off', 'jit = off', 'plan_cache_mode = force_generic_plan'],
     comment: `Which key opens this API with this token, and whose is it? One row at most.\n${comment}`,
     body: sql`
       <<own>>

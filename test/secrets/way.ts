@@ -44,6 +44,7 @@ export const WAY: readonly Step[] = [
   ['explain 20 --json'],
   ['snapshot export out/later --accounts 3'],
   ['rollback --yes'],
+  ['uninstall --yes --json'],
   ['migrate --yes', 6],
   ['finalize --yes'],
   ['report out/page.html --json'],
