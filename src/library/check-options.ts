@@ -1,5 +1,5 @@
 import { didYouMean } from '../config/did-you-mean.js';
-import { keyliftError } from '../errors/keylift-error.js';
+import { keyliftError, type KeyliftError } from '../errors/keylift-error.js';
 import { STAGES } from '../ledger/states.js';
 import { TRIGGER_DECISIONS } from '../mapping/platform-triggers.js';
 import type {
@@ -117,5 +117,7 @@ function faultOf(option: string, value: unknown, known: readonly OptionName[]): 
 }
 
 /** The error of faulty options. */
-export const invalid = (name: string, faults: readonly string[]): ReturnType<typeof keyliftError> =>
-  keyliftError('option_invalid', { message: `${name}: ${faults.join('\n  ')}` });
+export function invalid(name: string, faults: readonly string[]): KeyliftError {
+  const count = faults.length === 1 ? 'a fault' : `${String(faults.length)} faults`;
+  return keyliftError('option_invalid', { message: `the call of ${name} has ${count}:\n  ${faults.join('\n  ')}` });
+}

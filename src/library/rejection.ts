@@ -11,12 +11,13 @@ import { knownError } from '../operations/known-error.js';
  */
 export async function rejectionOf(thrown: unknown, secrets: readonly string[]): Promise<KeyliftError> {
   const known = await knownError(thrown);
+  const { section } = known;
   const run = runOf(thrown);
   const error = keyliftError(known.code, {
     message: redactText(known.message, secrets),
     facts: redactValue({ ...known.facts, ...(run !== undefined && { run_id: run }) }, secrets) as KeyliftError['facts'],
     hint: redactText(known.hint, secrets),
-    section: known.section,
+    section,
     cause: causeOf(known.cause, secrets),
   });
   error.stack = redactText(known.stack ?? '', secrets);
