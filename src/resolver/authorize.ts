@@ -10,7 +10,7 @@ import {
   perApiLookup,
   stillPerApi,
 } from './lookups.js';
-import { answerOfOwnApis, knownApi } from './own-apis.js';
+import { answerOfOwnApis, RULE } from './own-apis.js';
 
 /** Before the indexes of harden exist: per-API keys, and native keys by their own small index. */
 export function authorizeByPerApiKeys(schema: MappedSchema): InstalledFunction {
@@ -46,7 +46,7 @@ export function authorizeWithSwitch(schema: MappedSchema): InstalledFunction {
       Answers from the per-API key until the key's account is switched, and from the account key after. A custom API, a
       held key and an exception are always answered by the per-API key. No row for an unknown API.`,
     body: sql`
-      ${l.apiNeedsAccount ? knownApi(schema) : ruleOfStore(schema)}
+      ${l.apiNeedsAccount ? RULE : ruleOfStore(schema)}
 
       IF rule.mode = 'none' THEN
         ${perApiLookup(schema)}

@@ -16,9 +16,13 @@ export const perApiLookup = ({ legacy: l }: MappedSchema, further = ''): string 
   WHERE ${l.token()} = own.sent AND ${l.api()} = own.api
     AND ${l.alive()}
     AND ${l.isPerApiKey()}
+    ${knownApi(l)}
     ${further}
   ORDER BY ${l.createdAt()}, ${l.id()}
   LIMIT 1;`;
+
+/** Not the key of an API that is missing. Where the store is one for all, the API is known by now. */
+const knownApi = (l: LegacyFragments): string => (l.apiNeedsAccount ? `AND ${l.apiId()} IS NOT NULL` : '');
 
 /** The alive account key with this token that opens this API; there is one at most. */
 export const accountLookup = ({ legacy: l }: MappedSchema, further = ''): string => sql`
@@ -42,6 +46,7 @@ export function answerWithOverlaps(schema: MappedSchema): string {
     WHERE ${l.token()} = own.sent AND ${l.api()} = own.api
       AND ${l.alive()}
       AND ${l.isPerApiKey()}
+      ${knownApi(l)}
       ${stillPerApi(schema)}
     ORDER BY ${l.createdAt()}, ${l.id()}
     LIMIT 1;

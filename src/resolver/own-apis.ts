@@ -8,14 +8,12 @@ import { accountKeyOfApi, answer, ANSWERED_FROM_SETTINGS, inStoreOfKey, perApiLo
  * key, so no answer is possible before a key is found.
  */
 
-/** Reads the rule of the switch. An unknown API ends here. */
-export const knownApi = ({ legacy: l }: MappedSchema): string => sql`
+/** Reads the rule of the switch. The lookups read the API with the key. */
+export const RULE = sql`
   SELECT r.mode, r.cohorts, r.mode <> 'none' AND EXISTS (SELECT FROM keylift.overlaps) AS overlapping
   INTO rule
-  FROM ${l.apis} g
-    JOIN keylift.switch_rule r ON r.singleton
-  WHERE ${l.apiId('g')} = own.api;
-  IF NOT FOUND THEN RETURN; END IF;`;
+  FROM keylift.switch_rule r
+  WHERE r.singleton;`;
 
 /**
  * No held key or exception shares its token with an account key. The key of another account can still have the token, in
