@@ -61,3 +61,7 @@ export function joinStore(l: LegacyFragments, { api, account }: { api: string; a
         : `LEFT JOIN ${l.accounts} o ON ${l.accountId()} = ${account}`
     }`;
 }
+
+/** Shown for the APIs of an account key, which are a rule and not a list (rule 4). */
+export const everyStoreApi = (l: LegacyFragments): string =>
+  l.apiNeedsAccount ? 'every API of the account' : 'every store API';

@@ -2,8 +2,10 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect } from 'chai';
 import Papa from 'papaparse';
+import type { ReportFacts } from '../../src/report/facts/document.js';
 import type { Plan } from '../../src/plan/plan.js';
 import type { Proof } from '../../src/proof/document.js';
+import { schemaAt } from '../report/schema.js';
 import { assertInvariants } from '../support/invariants.js';
 import { PROJECTS, PROJECTS_HOLDS } from '../support/projects.js';
 import { judge, predictedGain, type Switched } from '../support/rules.js';
@@ -154,6 +156,30 @@ describe("keys of projects that open all projects of their organization, and no 
     expect(differences.some(({ kind, api_id: api }) => kind === 'gained_foreign' && api !== undefined)).to.equal(true);
     await scenario.must('repair --yes');
     await assertSound('all');
+  });
+
+  it('the report says how many of its own each opens', async () => {
+    await migrated();
+    const file = await scenario.file('report.html', '');
+    const report = (await scenario.must(`report ${file} --json`)).json<ReportFacts>();
+    expect(schemaAt('report')(report)).to.equal(true);
+    const judged = judge(await scenario.world(), PROJECTS_HOLDS);
+    const living = (await scenario.world()).keys.filter(({ id, alive }) => alive && judged.get(id)!.outcome === 'move');
+    const of = (...accounts: string[]): number => living.filter(({ account }) => accounts.includes(account!)).length;
+    expect(report.own_apis).to.deep.equal([
+      { apis: 3, accounts: 1, keys: of('1') },
+      { apis: 2, accounts: 1, keys: of('2') },
+      { apis: 1, accounts: 1, keys: of('3') },
+    ]);
+    expect([report.store_apis, report.apis.map(({ origin }) => origin)]).to.deep.equal([
+      [],
+      ['store', 'custom', 'missing'],
+    ]);
+    const page = await readFile(file, 'utf8');
+    expect(page)
+      .to.include('3 of 3 of its own')
+      .and.include('1 of 1 of its own')
+      .and.include('own APIs of the account');
   });
 
   it('explain and replay speak of the APIs of the account', async () => {

@@ -2,15 +2,9 @@ import { sql } from '../../database/sql.js';
 import { fingerprintOf } from '../../mapping/fingerprint.js';
 import type { LegacyFragments } from '../../mapping/fragments.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
+import { everyStoreApi } from '../../mapping/store.js';
 import { listOf, REASONS } from '../exceptions.js';
-import {
-  countOfStoreApis,
-  decided,
-  duplicatesCte,
-  everyStoreApi,
-  fromAllKeys,
-  type ListSources,
-} from './verdicts-of-all.js';
+import { countOfStoreApis, decided, duplicatesCte, fromAllKeys, type ListSources } from './verdicts-of-all.js';
 
 /** Columns of `--keys`. A key that opens nothing has nothing in `opens_before` and `opens_after`. */
 export const KEYS_HEADER = [

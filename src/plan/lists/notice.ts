@@ -2,14 +2,8 @@ import { sql } from '../../database/sql.js';
 import type { ReadSession } from '../../database/session.js';
 import type { LegacyFragments } from '../../mapping/fragments.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
-import {
-  countOfStoreApis,
-  decided,
-  duplicatesCte,
-  everyStoreApi,
-  fromAllKeys,
-  type ListSources,
-} from './verdicts-of-all.js';
+import { everyStoreApi } from '../../mapping/store.js';
+import { countOfStoreApis, decided, duplicatesCte, fromAllKeys, type ListSources } from './verdicts-of-all.js';
 import type { WrittenList } from './csv-file.js';
 
 /** Columns of the notice. API slugs are separated by spaces. */

@@ -62,7 +62,3 @@ export const isDormant = (l: LegacyFragments): string =>
 /** How many APIs an account key of the row of `fromAllKeys` opens, as text. */
 export const countOfStoreApis = (l: LegacyFragments): string =>
   l.apiNeedsAccount ? 'coalesce(store.apis, 0)::text' : `(${countStoreApis(l)})::text`;
-
-/** Shown for the APIs of an account key, which are a rule and not a list (rule 4). */
-export const everyStoreApi = (l: LegacyFragments): string =>
-  l.apiNeedsAccount ? 'every API of the account' : 'every store API';

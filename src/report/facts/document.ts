@@ -19,8 +19,10 @@ export interface ReportFacts {
   accounts: { total: number; switched: number };
   /** Every per-API key by the API it was created in. */
   apis: ApiOutcomes[];
-  /** All store APIs, with or without keys. */
+  /** All store APIs, with or without keys. Empty where each account has store APIs of its own. */
   store_apis: StoreApi[];
+  /** Only where each account has store APIs of its own: living account keys by how many APIs they open. */
+  own_apis?: OwnApis[];
   /** Native keys, and those of them that are alive. */
   born_in_settings: { keys: number; alive: number };
   exceptions: Listed<ListedKey>;
@@ -68,6 +70,13 @@ export interface ApiOutcomes {
   /** Those of them that were alive when the report was made. */
   alive: Record<ReportOutcome, number>;
   exceptions_by_reason: Record<string, number>;
+}
+
+/** Living account keys that open this many APIs of their account. */
+export interface OwnApis {
+  apis: number;
+  accounts: number;
+  keys: number;
 }
 
 export interface StoreApi {
