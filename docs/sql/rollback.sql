@@ -281,6 +281,15 @@ SELECT
     WHERE t.origin_api_id IS NULL
   ) AS staying;
 
+-- look for foreign keys that need an index which goes
+/* rollback: look for foreign keys that need the primary key or the unique token of the new table */
+SELECT c.conrelid::regclass::text AS table, quote_ident(c.conname) AS constraint
+FROM pg_catalog.pg_constraint c
+  JOIN pg_catalog.pg_index i ON i.indexrelid = c.conindid
+WHERE c.contype = 'f' AND c.confrelid = $1::regclass AND c.conparentid = 0
+  AND (i.indisprimary OR i.indexrelid = to_regclass($2))
+ORDER BY 1, 2;
+
 -- take a page of account keys out
 /* taking account keys out of the new table */
 WITH page AS MATERIALIZED (
