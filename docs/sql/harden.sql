@@ -190,6 +190,7 @@ BEGIN
                         AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
                       OR b.id <> k."id"
                         AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                        AND NOT EXISTS (SELECT FROM keylift.left_keys f WHERE f.key_id = b.id)
                         AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
                     )
                 )
@@ -423,6 +424,7 @@ BEGIN
                       AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
                     OR b.id <> k."id"
                       AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                      AND NOT EXISTS (SELECT FROM keylift.left_keys f WHERE f.key_id = b.id)
                       AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
                   )
               ) OR k."token" = ANY (settle_few.crowded_tokens)) AS taken_by_native_key,
@@ -511,6 +513,7 @@ BEGIN
                           AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
                         OR b.id <> k."id"
                           AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                          AND NOT EXISTS (SELECT FROM keylift.left_keys f WHERE f.key_id = b.id)
                           AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
                       )
                   ) OR k."token" = ANY (settle_few.crowded_tokens)) AS taken_by_native_key,
@@ -981,6 +984,7 @@ BEGIN
                       AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
                     OR b.id <> k."id"
                       AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                      AND NOT EXISTS (SELECT FROM keylift.left_keys f WHERE f.key_id = b.id)
                       AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
                   )
               ) OR k."token" = ANY (settle_many.crowded_tokens)) AS taken_by_native_key,
@@ -1069,6 +1073,7 @@ BEGIN
                           AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
                         OR b.id <> k."id"
                           AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                          AND NOT EXISTS (SELECT FROM keylift.left_keys f WHERE f.key_id = b.id)
                           AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
                       )
                   ) OR k."token" = ANY (settle_many.crowded_tokens)) AS taken_by_native_key,
@@ -1466,6 +1471,7 @@ BEGIN
                 AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
               OR b.id <> k."id"
                 AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                AND NOT EXISTS (SELECT FROM keylift.left_keys f WHERE f.key_id = b.id)
                 AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
             )
         )
@@ -1547,6 +1553,7 @@ BEGIN
                   AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
                 OR b.id <> k."id"
                   AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                  AND NOT EXISTS (SELECT FROM keylift.left_keys f WHERE f.key_id = b.id)
                   AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
               )
           )
@@ -1591,6 +1598,7 @@ BEGIN
                   AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
                 OR b.id <> k."id"
                   AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                  AND NOT EXISTS (SELECT FROM keylift.left_keys f WHERE f.key_id = b.id)
                   AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
               )
           )
@@ -1635,6 +1643,7 @@ BEGIN
                   AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
                 OR b.id <> k."id"
                   AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                  AND NOT EXISTS (SELECT FROM keylift.left_keys f WHERE f.key_id = b.id)
                   AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
               )
           )

@@ -46,6 +46,7 @@ const takenByNativeKey = (l: LegacyFragments): string => sql`
           AND NOT EXISTS (SELECT FROM ${l.apis} g WHERE ${l.apiId('g')} = b.origin_api_id)
         OR b.id <> ${l.id()}
           AND NOT EXISTS (SELECT FROM ${l.keys} r WHERE ${l.id('r')} = b.id)
+          AND NOT EXISTS (SELECT FROM keylift.left_keys f WHERE f.key_id = b.id)
           AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
       )
   )`;
