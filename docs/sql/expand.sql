@@ -301,6 +301,7 @@ CREATE TABLE keylift.runs (
   waiting_for text,
   waiting_kind text,
   waiting_since timestamptz,
+  lookups jsonb,
   exit_code integer,
   result jsonb
 );
@@ -318,7 +319,8 @@ CREATE TABLE keylift.control (
   max_lag double precision,
   max_active double precision,
   throttle_query text,
-  throttle_url text
+  throttle_url text,
+  max_latency double precision
 );
 INSERT INTO keylift.control DEFAULT VALUES;
 

@@ -52,6 +52,15 @@ export const duration: ReadValue<number> = (text) => {
   return milliseconds;
 };
 
+/** A time from 0.1 ms to 60 s, as `duration` reads it. In milliseconds, which may be a fraction. */
+export const shortTime: ReadValue<number> = (text) => {
+  const [, digits, unit] = /^(\d{1,6}(?:\.\d{1,6})?)\s*(ms|s)?$/.exec(text) ?? [];
+  const milliseconds = Number(digits ?? NaN) * UNITS[unit ?? '']!;
+  if (!(milliseconds >= 0.1 && milliseconds <= 60_000))
+    throw new ValueFault('must be a time from 0.1ms to 60s: seconds, or with a unit, such as 0.005, 5ms or 2.5ms');
+  return milliseconds;
+};
+
 export function oneOf<const Words extends readonly string[]>(words: Words): ReadValue<Words[number]> {
   const read = (text: string): Words[number] => {
     if (!words.includes(text)) throw new ValueFault(`must be one of ${words.join(', ')}`);

@@ -76,6 +76,7 @@ const runsTable: Statement = {
       waiting_for text,
       waiting_kind text,
       waiting_since timestamptz,
+      lookups jsonb,
       exit_code integer,
       result jsonb
     );`,

@@ -110,6 +110,8 @@ export interface Timeline {
   /** All waits by kind, the longest first. */
   waited: WaitSum[];
   stages: CompletedStage[];
+  /** Key lookups while keys were copied, of each run that timed them with --max-latency, the latest first. */
+  lookups: TimedLookups[];
   batches: { done: number; failed: number; open: number };
 }
 
@@ -135,6 +137,14 @@ export interface Wait {
   from: string;
   to: string;
   seconds: number;
+}
+
+/** In seconds; 95 of 100 lookups of the run ended within `p95_seconds`. */
+export interface TimedLookups {
+  run_id: string;
+  p95_seconds: number;
+  limit_seconds: number;
+  samples: number;
 }
 
 export interface CompletedStage {
