@@ -3,7 +3,7 @@ import type { LegacyFragments } from '../mapping/fragments.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { joinStore } from '../mapping/store.js';
 import { isSwitched } from './cohort.js';
-import { aliveTarget, hasAccountKey, rowsBehind } from './conditions.js';
+import { accountKeyAnswers, aliveTarget, rowsBehind } from './conditions.js';
 
 /* What `keylift.authorize` looks up, as plpgsql. The variables are those of its DECLARE. */
 
@@ -92,9 +92,7 @@ export const ANSWERED_FROM_SETTINGS = sql`
 /** Not the row of a switched account that an account key answers for. */
 export const stillPerApi = (schema: MappedSchema): string => sql`
   AND NOT (
-    ${schema.legacy.apiNeedsAccount ? `${schema.legacy.inStore()} AND` : ''}
-    ${hasAccountKey(schema)}
-    AND ${isSwitched(schema.legacy.account(), 'rule.cohorts')}
+    ${accountKeyAnswers(schema, 'rule.cohorts')}
   )`;
 
 export const answer = (record: 'per_api' | 'per_account', source: 'per_api' | 'account'): string => sql`

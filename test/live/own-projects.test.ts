@@ -7,7 +7,7 @@ import type { Plan } from '../../src/plan/plan.js';
 import type { Proof } from '../../src/proof/document.js';
 import { schemaAt } from '../report/schema.js';
 import { assertInvariants } from '../support/invariants.js';
-import { PROJECTS, PROJECTS_HOLDS } from '../support/projects.js';
+import { OWN_APIS, PROJECTS, PROJECTS_HOLDS } from '../support/projects.js';
 import { judge, predictedGain, type Switched } from '../support/rules.js';
 import { Scenario } from '../support/scenario.js';
 import { tokenOf } from '../support/seed.js';
@@ -140,6 +140,31 @@ describe("keys of projects that open all projects of their organization, and no 
     await assertSound('all');
     await scenario.must('rollback --yes');
     await scenario.everyPair('none');
+  });
+
+  it('a key whose account is that of its project opens it, also while the project has gone to another account', async () => {
+    const { db } = scenario;
+    const config = await scenario.file(
+      'by-project.json',
+      JSON.stringify({ legacy: { ...OWN_APIS.legacy, keys: { account: { sql: 'a.owner_account_id' } } } }),
+    );
+    const opened = async (): Promise<string[]> =>
+      (
+        await db.query<{ pair: string }>(
+          `select a.slug || ' ' || f.source as pair from public.apis a
+            cross join lateral keylift.authorize($1, a.id) f order by 1`,
+          [tokenOf(1)],
+        )
+      ).map(({ pair }) => pair);
+    await scenario.must(`migrate --yes --config ${config}`, 6);
+    expect(await opened()).to.deep.equal(['acme-1 account', 'acme-2 account', 'acme-3 account']);
+    await db.query('update public.apis set owner_account_id = 2 where id = 1');
+    expect(await opened()).to.deep.equal(['acme-1 per_api', 'acme-2 account', 'acme-3 account']);
+    const found = (await scenario.must(`verify --json --config ${config}`, 4)).json<Proof>();
+    expect([found.keys.different > 0, found.authorization.lost]).to.deep.equal([true, 0]);
+    await scenario.must(`migrate --yes --config ${config}`, 6);
+    expect(await opened()).to.deep.equal(['acme-1 account', 'bert-1 account', 'bert-2 account']);
+    await scenario.must(`verify --config ${config}`);
   });
 
   it('verify tells a key of another organization, and an API of another organization that opens', async () => {

@@ -86,8 +86,8 @@ export interface DisguisedRows {
 
 /**
  * The rows of a fixture case, of the keys $3 and the accounts $4. PostgreSQL replaces all tokens, names and ids, so
- * that none of the source is in the result. Equal values stay equal. A case has one store for all accounts: where keys of
- * one API move and keys of another account stay in it, the case has two APIs.
+ * that none of the source is in the result. Equal values stay equal. A case has one store for all accounts: where keys
+ * of one API move and keys of another account stay in it, the case has two APIs.
  */
 export function disguise({ schema: { legacy: l, types }, holds }: Source): string {
   const number = (order: string): string => `dense_rank() OVER (ORDER BY ${order})`;
