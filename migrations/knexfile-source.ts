@@ -32,16 +32,26 @@ export async function knexConfiguration(env: Record<string, string | undefined>,
     }
     // knex would tell of a server that is not there by a stack.
     await (await openDatabase(databaseUrl, { maxConnections: 1, applicationName: 'keylift-knex' })).close();
-    return configurationFor(databaseUrl, settings);
+    return configurationFor({ url: () => databaseUrl, settings: () => Promise.resolve(settings) });
   } catch (error) {
     throw asRefusal(error);
   }
 }
 
-function configurationFor(url: string, settings: Settings): Knex.Config {
+/** A database and the settings of its tables. Each is read when it is first needed, and may be refused then. */
+export interface NamedDatabase {
+  url: () => string;
+  settings: () => Promise<Settings>;
+}
+
+/**
+ * An environment of a knexfile that lists the steps and keeps Knex's own tables in schema `keylift`, apart from those of
+ * the project. Nothing is read and no connection is made before Knex needs it.
+ */
+export function configurationFor(named: NamedDatabase): Knex.Config {
   return {
     client: 'pg',
-    connection: { connectionString: url, application_name: 'keylift-knex' } as Knex.PgConnectionConfig,
+    connection: () => ({ connectionString: named.url(), application_name: 'keylift-knex' }) as Knex.PgConnectionConfig,
     // Knex does not make the schema of its own tables. Asked for first: to make it takes a right that to use it does not.
     pool: {
       min: 0,
@@ -53,7 +63,7 @@ function configurationFor(url: string, settings: Settings): Knex.Config {
       },
     },
     log: { warn: tellWarning },
-    migrations: { ...MIGRATION_TABLES, migrationSource: guarded(contextOf(url, settings), settings) },
+    migrations: { ...MIGRATION_TABLES, migrationSource: guardedSource(named) },
   };
 }
 
@@ -69,12 +79,13 @@ function tellWarning(message: unknown): void {
 }
 
 /** The operator's schema, read when a step first needs it: a list must not depend on the legacy tables. */
-function contextOf(url: string, settings: Settings): () => Promise<MigrationContext> {
+function contextOf({ url, settings }: NamedDatabase): () => Promise<MigrationContext> {
   let context: Promise<MigrationContext> | undefined;
   const read = async (): Promise<MigrationContext> => {
-    const database = await openDatabase(url, { maxConnections: 1, applicationName: 'keylift-knex' });
+    const known = await settings();
+    const database = await openDatabase(url(), { maxConnections: 1, applicationName: 'keylift-knex' });
     try {
-      return await database.readOnly((session) => inspectLegacy(session, settings));
+      return await database.readOnly((session) => inspectLegacy(session, known));
     } finally {
       await database.close();
     }
@@ -82,9 +93,12 @@ function contextOf(url: string, settings: Settings): () => Promise<MigrationCont
   return () => (context ??= read());
 }
 
-/** The steps with a gate before each. It stands in the step's own transaction: what it saw still holds when the step commits. */
-function guarded(context: () => Promise<MigrationContext>, settings: Settings): Knex.MigrationSource<unknown> {
-  const source = migrationSource(context, ALL_STEPS) as Knex.MigrationSource<unknown>;
+/**
+ * The steps with a gate before each. The gate runs in the transaction of the step: what it saw still holds when the step
+ * commits.
+ */
+export function guardedSource(named: NamedDatabase): Knex.MigrationSource<unknown> {
+  const source = migrationSource(contextOf(named), ALL_STEPS) as Knex.MigrationSource<unknown>;
   return {
     ...source,
     // migrate:list shows what is to come by its `file`.
@@ -95,7 +109,11 @@ function guarded(context: () => Promise<MigrationContext>, settings: Settings): 
         ...migration,
         up: () => Promise.reject(runsInStages()),
         down: async (knex: Knex) => {
-          const refusal = await mayTakeAway(knex, { settings, transaction: migration.config?.transaction !== false });
+          const gate = {
+            settings: await named.settings().catch(refuse),
+            transaction: migration.config?.transaction !== false,
+          };
+          const refusal = await mayTakeAway(knex, gate);
           if (refusal !== null) throw new Refusal(refusal.message, refusal.hint);
           return migration.down?.(knex);
         },
@@ -111,6 +129,11 @@ const runsInStages = (): Refusal =>
     'Run keylift migrate: it runs each step in its stage.',
   );
 
+function refuse(error: unknown): never {
+  throw asRefusal(error);
+}
+
+/** Any error as one that Knex prints without a stack. */
 function asRefusal(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
   const { message, hint = 'See runbook.md.' } = describeDatabaseError(error);

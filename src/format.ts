@@ -15,3 +15,11 @@ export function elapsed(seconds: number): string {
 /** `1 key`, `2 keys`; `1 batch`, `2 batches` with the plural given. */
 export const counted = (value: number, noun: string, plural = `${noun}s`): string =>
   `${grouped(value)} ${value === 1 ? noun : plural}`;
+
+/** A short time: `0.42 ms`, `12.3 ms`, `1.5 s`. */
+export const milliseconds = (seconds: number): string =>
+  seconds < 1 ? `${(seconds * 1000).toFixed(seconds < 0.01 ? 2 : 1)} ms` : elapsed(seconds);
+
+/** The time of key lookups and its limit, in seconds. */
+export const lookupText = (p95: number, limit: number): string =>
+  `95 of 100 key lookups take up to ${milliseconds(p95)}; the limit is ${milliseconds(limit)}`;

@@ -14,6 +14,11 @@ export interface Subject {
 /** Whatever the bench has a target for and that spends its time inside PostgreSQL. */
 export async function subjects(arena: Arena): Promise<Subject[]> {
   const { unswitched, switched } = await prepareSwitched(arena);
+  const migrated = await arena.keep('migrated', (copy) => keylift(['migrate', '--yes'], copy.url));
+  const finalized = await arena.keep('finalized', async (copy) => {
+    await keylift(['migrate', '--yes'], copy.url);
+    await keylift(['finalize', '--yes'], copy.url);
+  });
   const long = { leastMs: 10 };
   const short = { share: 0.001 };
   return [
@@ -24,6 +29,13 @@ export async function subjects(arena: Arena): Promise<Subject[]> {
     },
     { name: 'plan', work: (copy) => keylift(['plan'], copy.url), plans: long },
     { name: 'verify', of: unswitched, work: (copy) => keylift(['verify'], copy.url), plans: long },
+    { name: 'finalize', of: migrated, work: (copy) => keylift(['finalize', '--yes'], copy.url), plans: long },
+    {
+      name: 'rollback after finalize',
+      of: finalized,
+      work: (copy) => keylift(['rollback', '--yes'], copy.url),
+      plans: long,
+    },
     { name: 'old lookup', work: oldLookups, plans: short },
     { name: 'old lookup in a function', work: wrappedLookups, plans: short },
     { name: 'authorize before any switch', of: unswitched, work: authorizations, plans: short },

@@ -1,4 +1,4 @@
-import type { Arena } from '../arena.js';
+import type { Arena, Copy } from '../arena.js';
 import { keylift } from '../keylift.js';
 import type { Notebook } from '../measure.js';
 import { batchInsert } from './batch-insert.js';
@@ -13,6 +13,7 @@ import {
   wrappedLookups,
 } from './gateway.js';
 import { liveInOneStatement, liveInTwoStatements, offline, oneInsert, searchAndScan } from './offline.js';
+import { archiveAtOnce, bulkUpdate, loggedWrites, lookupsThroughView } from './platform.js';
 import { outerJoin } from './proof.js';
 import { replayOfAMillion } from './replay.js';
 
@@ -21,6 +22,11 @@ export type Group = (arena: Arena, book: Notebook) => Promise<void>;
 
 /** With more keys it would take most of the bench's time, and tell nothing else: a row costs the same. */
 const BATCH_INSERT_KEYS = 2_000_000;
+
+async function hardened(copy: Copy): Promise<void> {
+  await keylift(['migrate', '--until', 'harden', '--yes'], copy.url);
+  await copy.sql('VACUUM (ANALYZE)');
+}
 
 export const GROUPS: Record<string, Group> = {
   async migrate({ onCopy }, book) {
@@ -38,10 +44,7 @@ export const GROUPS: Record<string, Group> = {
   },
 
   async verify(arena, book) {
-    const of = await arena.keep('hardened', async (copy) => {
-      await keylift(['migrate', '--until', 'harden', '--yes'], copy.url);
-      await copy.sql('VACUUM (ANALYZE)');
-    });
+    const of = await arena.keep('hardened', hardened);
     book.add('full outer join', await arena.onCopy(outerJoin, { of }));
     book.add('verify', await arena.onCopy(async (copy) => (await keylift(['verify'], copy.url)).seconds, { of }));
   },
@@ -56,6 +59,9 @@ export const GROUPS: Record<string, Group> = {
       },
       { of },
     );
+    const { there, back } = await arena.onCopy(archiveAtOnce, { of });
+    book.add('one DELETE into an archive', there);
+    book.add('one INSERT back', back);
     book.add(
       'rollback',
       await arena.onCopy(async (copy) => (await keylift(['rollback', '--yes'], copy.url)).seconds, { of }),
@@ -110,9 +116,26 @@ export const GROUPS: Record<string, Group> = {
 
   async writes({ onCopy }, book) {
     book.add('write, plain', (await onCopy(legacyWrites)).mean, 'ms');
+    book.add('write, logged', (await onCopy(loggedWrites)).mean, 'ms');
     const { mirrored, least } = await onCopy(mirroredWrites);
     book.add('write, mirrored', mirrored.mean, 'ms');
     book.add('write, copied by the least trigger', least.mean, 'ms');
+  },
+
+  async bulk(arena, book) {
+    const of = await arena.keep('hardened', hardened);
+    const plain = await arena.onCopy(bulkUpdate);
+    const mirrored = await arena.onCopy(bulkUpdate, { of });
+    book.add('200,000 names, plain', plain.seconds);
+    book.add('200,000 names, mirrored', mirrored.seconds);
+    if (mirrored.moreMiB !== null) book.add('memory of 200,000 names', mirrored.moreMiB, 'MiB');
+  },
+
+  async view(arena, book) {
+    const { unswitched, switched } = await prepareSwitched(arena);
+    book.add('query of the table', (await arena.onCopy(oldLookups)).mean, 'ms');
+    book.add('query of the view, unswitched', (await arena.onCopy(lookupsThroughView, { of: unswitched })).mean, 'ms');
+    book.add('query of the view, switched', (await arena.onCopy(lookupsThroughView, { of: switched })).mean, 'ms');
   },
 
   async help(_, book) {

@@ -191,3 +191,12 @@ WHERE b.batch_no = $1;
 
 -- statistics of the new table, after the first batch
 ANALYZE "public"."account_api_keys";
+
+-- look one key up, once in 100 ms with --max-latency
+SELECT f.key_id
+FROM
+  "public"."api_keys" k
+  LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
+  LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
+  CROSS JOIN LATERAL keylift.authorize(k."token", k."api_id") f
+WHERE k."id" = $1::text::bigint;

@@ -24,7 +24,8 @@ WITH RECURSIVE mapped AS (
       FROM "public"."api_keys" k
       WHERE false
     ) AS of_key_alone,
-    (SELECT ROW(((a.kind = 'store') IS TRUE), a."slug") IS NULL FROM "public"."apis" a WHERE false) AS of_api_alone,
+    (SELECT a."slug" IS NULL FROM "public"."apis" a WHERE false) AS of_api_alone,
+    (SELECT ((a.kind = 'store') IS TRUE) FROM "public"."apis" a WHERE false) AS of_api_and_account,
     (SELECT o."name" IS NULL FROM "public"."accounts" o WHERE false) AS of_account_alone
   FROM
     "public"."api_keys" k
@@ -302,6 +303,7 @@ CREATE TABLE keylift.runs (
   waiting_for text,
   waiting_kind text,
   waiting_since timestamptz,
+  lookups jsonb,
   exit_code integer,
   error_code text,
   result jsonb
@@ -320,7 +322,8 @@ CREATE TABLE keylift.control (
   max_lag double precision,
   max_active double precision,
   throttle_query text,
-  throttle_url text
+  throttle_url text,
+  max_latency double precision
 );
 INSERT INTO keylift.control DEFAULT VALUES;
 
@@ -618,6 +621,7 @@ LANGUAGE plpgsql STABLE ROWS 1 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off
+SET plan_cache_mode = force_generic_plan
 AS $body$
 -- Which key opens this API with this token, and whose is it? One row at most.
 -- Answers from the per-API keys alone: the earliest alive key with this token for this API. A native key opens every
@@ -654,7 +658,8 @@ BEGIN
   IF in_store THEN
     SELECT t.id, t.account_id, 'account'
     INTO authorize.key_id, authorize.account_id, authorize.source
-    FROM "public"."account_api_keys" t
+    FROM
+      "public"."account_api_keys" t
     WHERE t.token = own.sent
       AND (t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now()))
       AND t.origin_api_id IS NULL;

@@ -190,6 +190,7 @@ BEGIN
                         AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
                       OR b.id <> k."id"
                         AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                        AND NOT EXISTS (SELECT FROM keylift.left_keys f WHERE f.key_id = b.id)
                         AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
                     )
                 )
@@ -423,6 +424,7 @@ BEGIN
                       AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
                     OR b.id <> k."id"
                       AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                      AND NOT EXISTS (SELECT FROM keylift.left_keys f WHERE f.key_id = b.id)
                       AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
                   )
               ) OR k."token" = ANY (settle_few.crowded_tokens)) AS taken_by_native_key,
@@ -511,6 +513,7 @@ BEGIN
                           AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
                         OR b.id <> k."id"
                           AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                          AND NOT EXISTS (SELECT FROM keylift.left_keys f WHERE f.key_id = b.id)
                           AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
                       )
                   ) OR k."token" = ANY (settle_few.crowded_tokens)) AS taken_by_native_key,
@@ -709,7 +712,13 @@ BEGIN
                       true)
                   ) IS NOT NULL
           $statement$,
-          array_to_string(changes, ', ')) USING own.verdicts;
+          array_to_string(changes, ', '))
+          -- Without the tokens: a plan that the server logs names what it is given.
+          USING ARRAY(
+            SELECT ROW(v.key_id, v.outcome, NULL, NULL, NULL, v.last_used_at)::keylift.verdict
+            FROM unnest(own.verdicts) v
+            WHERE v.outcome = 'move'
+          );
         path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
       EXCEPTION WHEN unique_violation THEN
         -- Another session just wrote a row with this token; with a new snapshot the rules see it.
@@ -744,7 +753,13 @@ BEGIN
                     true)
                 ) IS NOT NULL
         $statement$,
-        array_to_string(changes, ', ')) USING own.verdicts;
+        array_to_string(changes, ', '))
+        -- Without the tokens: a plan that the server logs names what it is given.
+        USING ARRAY(
+          SELECT ROW(v.key_id, v.outcome, NULL, NULL, NULL, v.last_used_at)::keylift.verdict
+          FROM unnest(own.verdicts) v
+          WHERE v.outcome = 'move'
+        );
       path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     END IF;
     IF moved < moving THEN
@@ -969,6 +984,7 @@ BEGIN
                       AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
                     OR b.id <> k."id"
                       AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                      AND NOT EXISTS (SELECT FROM keylift.left_keys f WHERE f.key_id = b.id)
                       AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
                   )
               ) OR k."token" = ANY (settle_many.crowded_tokens)) AS taken_by_native_key,
@@ -1057,6 +1073,7 @@ BEGIN
                           AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
                         OR b.id <> k."id"
                           AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                          AND NOT EXISTS (SELECT FROM keylift.left_keys f WHERE f.key_id = b.id)
                           AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
                       )
                   ) OR k."token" = ANY (settle_many.crowded_tokens)) AS taken_by_native_key,
@@ -1255,7 +1272,13 @@ BEGIN
                       true)
                   ) IS NOT NULL
           $statement$,
-          array_to_string(changes, ', ')) USING own.verdicts;
+          array_to_string(changes, ', '))
+          -- Without the tokens: a plan that the server logs names what it is given.
+          USING ARRAY(
+            SELECT ROW(v.key_id, v.outcome, NULL, NULL, NULL, v.last_used_at)::keylift.verdict
+            FROM unnest(own.verdicts) v
+            WHERE v.outcome = 'move'
+          );
         path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
       EXCEPTION WHEN unique_violation THEN
         -- Another session just wrote a row with this token; with a new snapshot the rules see it.
@@ -1290,7 +1313,13 @@ BEGIN
                     true)
                 ) IS NOT NULL
         $statement$,
-        array_to_string(changes, ', ')) USING own.verdicts;
+        array_to_string(changes, ', '))
+        -- Without the tokens: a plan that the server logs names what it is given.
+        USING ARRAY(
+          SELECT ROW(v.key_id, v.outcome, NULL, NULL, NULL, v.last_used_at)::keylift.verdict
+          FROM unnest(own.verdicts) v
+          WHERE v.outcome = 'move'
+        );
       path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     END IF;
     IF moved < moving THEN
@@ -1442,6 +1471,7 @@ BEGIN
                 AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
               OR b.id <> k."id"
                 AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                AND NOT EXISTS (SELECT FROM keylift.left_keys f WHERE f.key_id = b.id)
                 AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
             )
         )
@@ -1523,6 +1553,7 @@ BEGIN
                   AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
                 OR b.id <> k."id"
                   AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                  AND NOT EXISTS (SELECT FROM keylift.left_keys f WHERE f.key_id = b.id)
                   AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
               )
           )
@@ -1567,6 +1598,7 @@ BEGIN
                   AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
                 OR b.id <> k."id"
                   AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                  AND NOT EXISTS (SELECT FROM keylift.left_keys f WHERE f.key_id = b.id)
                   AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
               )
           )
@@ -1611,6 +1643,7 @@ BEGIN
                   AND NOT EXISTS (SELECT FROM "public"."apis" g WHERE g."id" = b.origin_api_id)
                 OR b.id <> k."id"
                   AND NOT EXISTS (SELECT FROM "public"."api_keys" r WHERE r."id" = b.id)
+                  AND NOT EXISTS (SELECT FROM keylift.left_keys f WHERE f.key_id = b.id)
                   AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
               )
           )
@@ -1726,7 +1759,7 @@ BEGIN
     UNION ALL
     SELECT t.token FROM "public"."account_api_keys" t WHERE t.id = ANY (own.ids)
   ) held;
-  PERFORM keylift.settle(own.ids, coalesce(own.tokens, '{}'));
+  IF keylift.settle(own.ids, coalesce(own.tokens, '{}')) IS NULL THEN NULL; END IF;
 END
 $body$;
 SELECT keylift.revoke_from_others('FUNCTION', 'keylift.settle_ids(bigint[])'::regprocedure);
@@ -1995,13 +2028,33 @@ BEGIN
     IF NOT several THEN
       IF keylift.mirror_one_insert(id, token) THEN EXIT body; END IF;
     END IF;
+    IF several AND EXISTS (SELECT FROM new_rows OFFSET 10000)
+      AND (SELECT 2 * count(*) FROM (SELECT FROM new_rows k GROUP BY k."token") tokens)
+        > (SELECT count(*) FROM new_rows)
+    THEN
+      ids := '{}';
+      tokens := '{}';
+      FOR id, token IN SELECT k."id", k."token" FROM new_rows k ORDER BY k."id" LOOP
+        ids := ids || id;
+        IF length(token) > 0 THEN tokens := tokens || token; END IF;
+        IF cardinality(ids) = 10000 THEN
+          IF keylift.settle(ids, tokens, true) IS NULL THEN NULL; END IF;
+          ids := '{}';
+          tokens := '{}';
+        END IF;
+      END LOOP;
+      IF cardinality(ids) > 0 THEN
+        IF keylift.settle(ids, tokens, true) IS NULL THEN NULL; END IF;
+      END IF;
+      EXIT body;
+    END IF;
     SELECT array_agg(DISTINCT id), array_agg(DISTINCT token) FILTER (WHERE length(token) > 0)
     INTO ids, tokens
     FROM (
       SELECT k."id" AS id, k."token" AS token FROM new_rows k
     ) seen;
     IF ids IS NOT NULL THEN
-      PERFORM keylift.settle(ids, coalesce(tokens, '{}'), true);
+      IF keylift.settle(ids, coalesce(tokens, '{}'), true) IS NULL THEN NULL; END IF;
     END IF;
   END body;
   path := set_config('search_path', caller_path, true);
@@ -2072,6 +2125,31 @@ BEGIN
     IF NOT several THEN
       IF keylift.mirror_one_update(id, token, column_changed) THEN EXIT body; END IF;
     END IF;
+    IF several AND EXISTS (SELECT FROM new_rows OFFSET 10000)
+      AND (SELECT 2 * count(*) FROM (SELECT FROM new_rows k GROUP BY k."token") tokens)
+        > (SELECT count(*) FROM new_rows)
+      AND NOT EXISTS (
+        SELECT n."id", n."token" FROM new_rows n
+        EXCEPT
+        SELECT o."id", o."token" FROM old_rows o
+      )
+    THEN
+      ids := '{}';
+      tokens := '{}';
+      FOR id, token IN SELECT k."id", k."token" FROM new_rows k ORDER BY k."id" LOOP
+        ids := ids || id;
+        IF length(token) > 0 THEN tokens := tokens || token; END IF;
+        IF cardinality(ids) = 10000 THEN
+          IF keylift.settle(ids, tokens, true) IS NULL THEN NULL; END IF;
+          ids := '{}';
+          tokens := '{}';
+        END IF;
+      END LOOP;
+      IF cardinality(ids) > 0 THEN
+        IF keylift.settle(ids, tokens, true) IS NULL THEN NULL; END IF;
+      END IF;
+      EXIT body;
+    END IF;
     SELECT array_agg(DISTINCT id), array_agg(DISTINCT token) FILTER (WHERE length(token) > 0)
     INTO ids, tokens
     FROM (
@@ -2080,7 +2158,7 @@ BEGIN
       SELECT k."id" AS id, k."token" AS token FROM new_rows k
     ) seen;
     IF ids IS NOT NULL THEN
-      PERFORM keylift.settle(ids, coalesce(tokens, '{}'), true);
+      IF keylift.settle(ids, coalesce(tokens, '{}'), true) IS NULL THEN NULL; END IF;
     END IF;
   END body;
   path := set_config('search_path', caller_path, true);
@@ -2124,13 +2202,33 @@ BEGIN
     IF NOT several THEN
       IF keylift.mirror_one_delete(id, token) THEN EXIT body; END IF;
     END IF;
+    IF several AND EXISTS (SELECT FROM old_rows OFFSET 10000)
+      AND (SELECT 2 * count(*) FROM (SELECT FROM old_rows k GROUP BY k."token") tokens)
+        > (SELECT count(*) FROM old_rows)
+    THEN
+      ids := '{}';
+      tokens := '{}';
+      FOR id, token IN SELECT k."id", k."token" FROM old_rows k ORDER BY k."id" LOOP
+        ids := ids || id;
+        IF length(token) > 0 THEN tokens := tokens || token; END IF;
+        IF cardinality(ids) = 10000 THEN
+          IF keylift.settle(ids, tokens, true) IS NULL THEN NULL; END IF;
+          ids := '{}';
+          tokens := '{}';
+        END IF;
+      END LOOP;
+      IF cardinality(ids) > 0 THEN
+        IF keylift.settle(ids, tokens, true) IS NULL THEN NULL; END IF;
+      END IF;
+      EXIT body;
+    END IF;
     SELECT array_agg(DISTINCT id), array_agg(DISTINCT token) FILTER (WHERE length(token) > 0)
     INTO ids, tokens
     FROM (
       SELECT k."id" AS id, k."token" AS token FROM old_rows k
     ) seen;
     IF ids IS NOT NULL THEN
-      PERFORM keylift.settle(ids, coalesce(tokens, '{}'), true);
+      IF keylift.settle(ids, coalesce(tokens, '{}'), true) IS NULL THEN NULL; END IF;
     END IF;
   END body;
   path := set_config('search_path', caller_path, true);
@@ -2571,6 +2669,7 @@ LANGUAGE plpgsql STABLE ROWS 1 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off
+SET plan_cache_mode = force_generic_plan
 AS $body$
 -- Which key opens this API with this token, and whose is it? One row at most.
 -- Answers from the per-API key until the key's account is switched, and from the account key after. A custom API, a
@@ -2626,7 +2725,8 @@ BEGIN
     IF FOUND THEN RETURN NEXT; RETURN; END IF;
     SELECT t.id, t.account_id, 'account'
     INTO authorize.key_id, authorize.account_id, authorize.source
-    FROM "public"."account_api_keys" t
+    FROM
+      "public"."account_api_keys" t
     WHERE t.token = own.sent
       AND (t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now()))
       AND t.origin_api_id IS NULL;
@@ -2638,7 +2738,8 @@ BEGIN
     IF rule.mode = 'all' THEN
       SELECT t.id, t.account_id, 'account'
       INTO authorize.key_id, authorize.account_id, authorize.source
-      FROM "public"."account_api_keys" t
+      FROM
+        "public"."account_api_keys" t
       WHERE t.token = own.sent
         AND (t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now()))
         ;
@@ -2744,7 +2845,8 @@ BEGIN
   LIMIT 1;
   SELECT t.id, t.account_id, t.origin_api_id, t.created_at
   INTO per_account
-  FROM "public"."account_api_keys" t
+  FROM
+    "public"."account_api_keys" t
   WHERE t.token = own.sent
     AND (t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now()))
     AND (

@@ -281,6 +281,15 @@ SELECT
     WHERE t.origin_api_id IS NULL
   ) AS staying;
 
+-- look for foreign keys that need an index which goes
+/* rollback: look for foreign keys that need the primary key or the unique token of the new table */
+SELECT c.conrelid::regclass::text AS table, quote_ident(c.conname) AS constraint
+FROM pg_catalog.pg_constraint c
+  JOIN pg_catalog.pg_index i ON i.indexrelid = c.conindid
+WHERE c.contype = 'f' AND c.confrelid = $1::regclass AND c.conparentid = 0
+  AND (i.indisprimary OR i.indexrelid = to_regclass($2))
+ORDER BY 1, 2;
+
 -- take a page of account keys out
 /* taking account keys out of the new table */
 WITH page AS MATERIALIZED (
@@ -373,6 +382,7 @@ LANGUAGE plpgsql STABLE ROWS 1 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off
+SET plan_cache_mode = force_generic_plan
 AS $body$
 -- Which key opens this API with this token, and whose is it? One row at most.
 -- Answers from the per-API keys alone: the earliest alive key with this token for this API. A native key opens every
@@ -409,7 +419,8 @@ BEGIN
   IF in_store THEN
     SELECT t.id, t.account_id, 'account'
     INTO authorize.key_id, authorize.account_id, authorize.source
-    FROM "public"."account_api_keys" t
+    FROM
+      "public"."account_api_keys" t
     WHERE t.token = own.sent
       AND (t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now()))
       AND t.origin_api_id IS NULL;

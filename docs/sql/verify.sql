@@ -24,6 +24,7 @@ WITH source AS MATERIALIZED (
     k."token" AS token, k."created_at" AS created_at, k."expires_at" AS expires_at,
     (k."revoked_at" IS NULL AND (k."expires_at" IS NULL OR k."expires_at" > now())) AS alive,
     a."id" IS NOT NULL AS api_known, ((a.kind = 'store') IS TRUE) AS in_store,
+    NOT ((a.kind = 'store') IS TRUE) AS out_of_store,
     o."id" IS NOT NULL AS account_known,
     (octet_length(k."token") > 0) IS TRUE AS has_token,
     (a."id" IS NULL AND EXISTS (
@@ -120,8 +121,8 @@ opened AS (
   WHERE alive AND in_store
   GROUP BY token
 )
-SELECT e.id AS key_id, e.keeper_id, e.outcome AS expected, e.reason, coalesce(o.apis, 0) AS opened
-FROM expected e LEFT JOIN opened o ON o.token = e.token
+SELECT e.id AS key_id, e.keeper_id, e.outcome AS expected, e.reason, coalesce(p.apis, 0) AS opened
+FROM expected e LEFT JOIN opened p ON p.token = e.token
 -- An id that is in the legacy table and in the archive: the chunks report it.
 ON CONFLICT DO NOTHING;
 
@@ -153,10 +154,10 @@ WITH sampled AS (
   GROUP BY token
   LIMIT $1
 ), pairs AS MATERIALIZED (
-  SELECT p.token, p.key_id, a."id" AS api_id, ((a.kind = 'store') IS TRUE) AS in_store
-  FROM tokens p
-    CROSS JOIN "public"."apis" a
-), rules AS (
+     SELECT p.token, p.key_id, a."id" AS api_id, ((a.kind = 'store') IS TRUE) AS in_store
+     FROM tokens p
+       CROSS JOIN "public"."apis" a
+   ), rules AS (
   SELECT p.*, old.key_id IS NOT NULL AS opened, old.account_id AS old_account,
     new.key_id IS NOT NULL AS account_key_opens, new.account_id AS new_account
   FROM pairs p
@@ -174,7 +175,8 @@ WITH sampled AS (
     ) old ON true
     LEFT JOIN LATERAL (
       SELECT t.id AS key_id, t.account_id
-      FROM "public"."account_api_keys" t
+      FROM
+        "public"."account_api_keys" t
       WHERE t.token = p.token
         AND (t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now()))
         AND p.in_store
@@ -253,7 +255,7 @@ FROM (
     CASE
       WHEN s.id IS NULL OR s.has_outcome OR s.is_duplicate OR false OR s.left_behind
         OR NOT s.api_known THEN 'other'
-      WHEN t.id IS NULL THEN CASE WHEN s.in_store THEN 'other' ELSE 'stay' END
+      WHEN t.id IS NULL THEN CASE WHEN s.out_of_store THEN 'stay' ELSE 'other' END
       WHEN (s.api_known AND s.in_store OR s.outlives_its_api)
            AND s.account_known
            AND s.has_token
@@ -277,6 +279,7 @@ FROM (
         k."token" AS token, k."created_at" AS created_at, k."expires_at" AS expires_at,
         (k."revoked_at" IS NULL AND (k."expires_at" IS NULL OR k."expires_at" > now())) AS alive,
         a."id" IS NOT NULL AS api_known, ((a.kind = 'store') IS TRUE) AS in_store,
+        NOT ((a.kind = 'store') IS TRUE) AS out_of_store,
         k."account_id" IS NOT NULL AS account_known,
         (octet_length(k."token") > 0) IS TRUE AS has_token, false AS outlives_its_api,
         coalesce(
@@ -319,13 +322,14 @@ FROM (
 -- Its other forms: the archive is read, too, from finalize on.
 /* proving a chunk of rows */
 WITH store AS (
-  SELECT count(*) AS apis FROM "public"."apis" a WHERE ((a.kind = 'store') IS TRUE)
-), source AS (
+       SELECT count(*) AS apis FROM "public"."apis" a WHERE ((a.kind = 'store') IS TRUE)
+     ), source AS (
   SELECT
     k."id" AS id, k."account_id" AS account_id, k."api_id" AS api_id,
     k."token" AS token, k."created_at" AS created_at, k."expires_at" AS expires_at,
     (k."revoked_at" IS NULL AND (k."expires_at" IS NULL OR k."expires_at" > now())) AS alive,
     a."id" IS NOT NULL AS api_known, ((a.kind = 'store') IS TRUE) AS in_store,
+    NOT ((a.kind = 'store') IS TRUE) AS out_of_store,
     o."id" IS NOT NULL AS account_known,
     (octet_length(k."token") > 0) IS TRUE AS has_token, false AS outlives_its_api,
     coalesce(
@@ -359,7 +363,7 @@ WITH store AS (
     AND s.has_token
     AND s.created_at IS NOT NULL
     AND NOT s.left_behind AS eligible,
-    s.api_known AND NOT s.in_store AS must_stay,
+    s.api_known AND s.out_of_store AS must_stay,
     s.held, coalesce(s.left_behind, false) AS left_behind,
     t.id IS NOT NULL AND NOT s.api_known AND t.origin_api_id = s.api_id AS outlived_its_api,
     s.id IS NULL AND NOT EXISTS (SELECT FROM "public"."apis" a WHERE a."id" = t.origin_api_id) AS outlived_its_row,
@@ -535,13 +539,14 @@ FROM authorized;
 -- Its other forms: the archive is read, too, from finalize on.
 /* proving a chunk of rows */
 WITH store AS (
-  SELECT count(*) AS apis FROM "public"."apis" a WHERE ((a.kind = 'store') IS TRUE)
-), source AS (
+       SELECT count(*) AS apis FROM "public"."apis" a WHERE ((a.kind = 'store') IS TRUE)
+     ), source AS (
   SELECT
     k."id" AS id, k."account_id" AS account_id, k."api_id" AS api_id,
     k."token" AS token, k."created_at" AS created_at, k."expires_at" AS expires_at,
     (k."revoked_at" IS NULL AND (k."expires_at" IS NULL OR k."expires_at" > now())) AS alive,
     a."id" IS NOT NULL AS api_known, ((a.kind = 'store') IS TRUE) AS in_store,
+    NOT ((a.kind = 'store') IS TRUE) AS out_of_store,
     o."id" IS NOT NULL AS account_known,
     (octet_length(k."token") > 0) IS TRUE AS has_token, false AS outlives_its_api,
     coalesce(
@@ -575,7 +580,7 @@ WITH store AS (
     AND s.has_token
     AND s.created_at IS NOT NULL
     AND NOT s.left_behind AS eligible,
-    s.api_known AND NOT s.in_store AS must_stay,
+    s.api_known AND s.out_of_store AS must_stay,
     s.held, coalesce(s.left_behind, false) AS left_behind,
     t.id IS NOT NULL AND NOT s.api_known AND t.origin_api_id = s.api_id AS outlived_its_api,
     s.id IS NULL AND NOT EXISTS (SELECT FROM "public"."apis" a WHERE a."id" = t.origin_api_id) AS outlived_its_row,

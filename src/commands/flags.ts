@@ -3,7 +3,7 @@ import { grouped } from '../format.js';
 import { LOG_LEVELS } from '../logging/logger.js';
 import { TRIGGER_DECISIONS } from '../mapping/platform-triggers.js';
 import { DEFAULT_PACE } from '../run/context.js';
-import { duration, file, oneOf, webUrl, wholeNumber, word, type ReadValue } from './values.js';
+import { duration, file, oneOf, shortTime, webUrl, wholeNumber, word, type ReadValue } from './values.js';
 
 /** A flag without a value; the command gets true or false. */
 export interface Switch {
@@ -113,6 +113,12 @@ export const THROTTLE = {
     describe: 'wait while this URL answers with another status than 200, or does not answer within 1 s',
     value: 'URL',
     read: webUrl,
-    record: maskWebUrl,
+    // `tune` also takes texts that are no URL.
+    record: (text) => (URL.canParse(text) ? maskWebUrl(text) : text),
+  },
+  'max-latency': {
+    describe: 'slow down, then wait, while 95 of 100 key lookups do not end within this time: seconds, or 2.5ms',
+    value: 'TIME',
+    read: shortTime,
   },
 } as const satisfies Record<string, Flag>;

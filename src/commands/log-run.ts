@@ -1,8 +1,8 @@
 import { driftText } from '../console/drift-text.js';
-import { counted, grouped } from '../format.js';
+import { counted, grouped, lookupText } from '../format.js';
 import type { Wait } from '../database/waiting.js';
 import type { Logger } from '../logging/logger.js';
-import type { BatchReport, ClaimedRange, RetryEvent, RunEvent, RunListener } from '../run/events.js';
+import type { BatchReport, ClaimedRange, RetryEvent, RunEvent, Lookups, RunListener } from '../run/events.js';
 
 /** Lines are this far apart at least and at most; in between, a tenth of the time that the stage has taken. */
 const LEAST_MS = 2_000;
@@ -32,6 +32,7 @@ export function logRun({ logger, fileLogger }: Logs, now: () => number = () => p
     const text = `  ${counted(stage.rows, 'key')} looked at, ${grouped(stage.moved)} moved, ${grouped(rate)} rows/s`;
     logger.info('progress', text, { rows: stage.rows, moved: stage.moved, rows_per_second: rate });
   };
+  const logLookups = lookupsLog({ logger, fileLogger }, { now, gap });
   return (event) => {
     switch (event.kind) {
       case 'run':
@@ -57,6 +58,9 @@ export function logRun({ logger, fileLogger }: Logs, now: () => number = () => p
         break;
       case 'waiting':
         logWait(event.wait);
+        break;
+      case 'lookups':
+        logLookups(event.lookups);
         break;
       case 'retry':
         (event.text === retried ? fileLogger : logger).info('retry', `  ${event.text}`, retryFields(event));
@@ -152,3 +156,22 @@ function waitLog(log: Logger, { now, gap }: { now: () => number; gap: () => numb
     waiting = wait === null ? null : { wait, since: same ? waiting!.since : now(), shown: now() };
   };
 }
+
+/** The log file has each measurement, the terminal one now and then. */
+function lookupsLog(
+  { logger, fileLogger }: Logs,
+  { now, gap }: { now: () => number; gap: () => number },
+): (lookups: Lookups) => void {
+  let shown = -Infinity;
+  return ({ p95, limit, samples }) => {
+    const due = p95 !== null && now() - shown >= gap();
+    if (due) shown = now();
+    (due ? logger : fileLogger).info('lookups', `  ${p95 === null ? NOT_TIMED : lookupText(p95, limit)}`, {
+      lookup_ms: p95 === null ? null : p95 * 1000,
+      limit_ms: limit * 1000,
+      samples,
+    });
+  };
+}
+
+const NOT_TIMED = 'key lookups are being timed';

@@ -26,6 +26,7 @@ export const run: Run<typeof migrateCommand> = async (context, args) => {
     ...args,
     ...paceOf(args),
     maxLag: inSeconds(args.maxLag),
+    maxLatency: inSeconds(args.maxLatency),
     beforeWrite: () => ask(context, opened, args),
   });
   if (context.json) context.printAnswer(report);

@@ -1,5 +1,6 @@
 import { EXIT } from '../errors/exit-codes.js';
 import { counted } from '../format.js';
+import { everyStoreApi } from '../mapping/store.js';
 import { switchText } from '../console/result-text.js';
 import type { SwitchScope } from '../stages/switch/rule.js';
 import { readAccounts } from '../operations/accounts.js';
@@ -25,7 +26,7 @@ export const run: Run<typeof switchCommand> = async (context, args) => {
 };
 
 function questionOf(
-  { database }: Opened,
+  { database, schema }: Opened,
   { args, scope }: { args: Arguments<typeof switchCommand>; scope: SwitchScope },
 ): Question {
   const place = placeOf(database);
@@ -34,7 +35,9 @@ function questionOf(
     question: args.back
       ? `Answer ${who} of ${place} by per-API keys again?`
       : `Answer ${who} of ${place} from Settings?`,
-    lines: args.back ? [] : ['From this moment on their keys open every store API. keylift switch --back undoes this.'],
+    lines: args.back
+      ? []
+      : [`From this moment on their keys open ${everyStoreApi(schema.legacy)}. keylift switch --back undoes this.`],
     yes: args.yes,
   };
 }

@@ -32,6 +32,7 @@ function changeOf(args: Arguments<typeof tuneCommand>): Partial<Control> {
     max_active: liftedNumber(args.maxActive),
     throttle_query: args.throttleQuery,
     throttle_url: args.throttleUrl,
+    max_latency: inSeconds(liftedNumber(args.maxLatency)),
   };
   return Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
 }

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import type { Tolerance } from '../plan/saved/require.js';
+import { percentOf, type Percent } from '../operations/percent.js';
 
 /** A value that cannot be used. The message follows the name of the flag. */
 export class ValueFault extends Error {}
@@ -13,31 +13,19 @@ export interface ReadValue<T> {
   secret?: true;
 }
 
-/** A share of all accounts, in millionths: `5%` is 50,000. */
-export interface Cohort {
-  text: string;
-  perMillion: number;
-}
-
 /** `P%` with 0 < P <= 100 and up to four decimals. */
-export const cohort: ReadValue<Cohort> = (text) => {
-  const match = /^(\d{1,3})(?:\.(\d{1,4}))?%$/.exec(text);
-  const perMillion = match === null ? 0 : Number(match[1]) * 10_000 + Number((match[2] ?? '').padEnd(4, '0'));
-  if (perMillion < 1 || perMillion > 1_000_000) {
-    const hint = /^[\d.]+$/.test(text) ? '; the percent sign is missing' : '';
-    throw new ValueFault(`must be a percentage above 0% and up to 100%, with up to four decimals, such as 5%${hint}`);
-  }
-  return { text, perMillion };
+export const cohort: ReadValue<Percent> = (text) => {
+  const percent = percentOf(text);
+  if (percent !== undefined && percent.perMillion > 0) return percent;
+  const hint = /^[\d.]+$/.test(text) ? '; the percent sign is missing' : '';
+  throw new ValueFault(`must be a percentage above 0% and up to 100%, with up to four decimals, such as 5%${hint}`);
 };
 
 /** `P%` with 0 <= P <= 100 and up to four decimals. */
-export const tolerance: ReadValue<Tolerance> = (text) => {
-  if (/^0(?:\.0{1,4})?%$/.test(text)) return { text, perMillion: 0 };
-  try {
-    return cohort(text, { cwd: '' });
-  } catch {
-    throw new ValueFault('must be a percentage from 0% to 100%, with up to four decimals, such as 1%');
-  }
+export const tolerance: ReadValue<Percent> = (text) => {
+  const percent = percentOf(text);
+  if (percent !== undefined) return percent;
+  throw new ValueFault('must be a percentage from 0% to 100%, with up to four decimals, such as 1%');
 };
 
 /** A whole number, written with digits alone. */
@@ -61,6 +49,15 @@ export const duration: ReadValue<number> = (text) => {
       'must be a time above zero and up to a day: seconds, or with a unit, such as 0.5, 500ms or 2m',
     );
   }
+  return milliseconds;
+};
+
+/** A time from 0.1 ms to 60 s, as `duration` reads it. In milliseconds, which may be a fraction. */
+export const shortTime: ReadValue<number> = (text) => {
+  const [, digits, unit] = /^(\d{1,6}(?:\.\d{1,6})?)\s*(ms|s)?$/.exec(text) ?? [];
+  const milliseconds = Number(digits ?? NaN) * UNITS[unit ?? '']!;
+  if (!(milliseconds >= 0.1 && milliseconds <= 60_000))
+    throw new ValueFault('must be a time from 0.1ms to 60s: seconds, or with a unit, such as 0.005, 5ms or 2.5ms');
   return milliseconds;
 };
 

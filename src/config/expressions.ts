@@ -64,6 +64,16 @@ export function aliasesIn(sql: string, aliases: readonly string[]): string[] {
   );
 }
 
+/** True if an expression reads this column of an alias, and nothing else of it. */
+export function readsOnly(sql: string, alias: string, column: string): boolean {
+  const tokens = [...sql.matchAll(TOKEN)]
+    .map(({ groups = {} }) => groups)
+    .filter(({ mark }) => mark === undefined || mark.trim() !== '');
+  const nameOf = (at: number): string | undefined =>
+    tokens[at]?.word?.toLowerCase() ?? tokens[at]?.name?.slice(1, -1).replaceAll('""', '"');
+  return tokens.every((_, at) => nameOf(at) !== alias || (tokens[at + 1]?.mark === '.' && nameOf(at + 2) === column));
+}
+
 /**
  * Renames an alias in an expression: with `to` = `n`, `k.token` becomes `n.token`; with an empty `to` it becomes the
  * bare column. Literals, and qualified names that only end in the alias, stay as they are.

@@ -1,5 +1,6 @@
 import { styleText } from 'node:util';
-import { elapsed, grouped } from '../format.js';
+import { elapsed, grouped, milliseconds } from '../format.js';
+import type { Status } from '../status/status.js';
 import { wrap } from './layout.js';
 
 export interface PictureStyle {
@@ -35,6 +36,8 @@ export interface Picture {
   runs: number;
   /** Lag of the slowest replica; null where there is none or this role may not see it. */
   lagSeconds: number | null;
+  /** The time of key lookups, where it is measured. */
+  lookups: Status['lookups'];
   /** Why it waits, or what to do. */
   reason: string | null;
   /** Lines at the end. */
@@ -106,7 +109,7 @@ function barLines({ done, total }: { done: number; total: number }, indent: stri
  * spaces are hard until the line is laid out.
  */
 function paceText(
-  { rate, secondsLeft, batchSeconds, concurrency, runs, lagSeconds }: Picture,
+  { rate, secondsLeft, batchSeconds, concurrency, runs, lagSeconds, lookups }: Picture,
   { mark }: StageLine,
 ): string {
   const waits = mark === 'waiting';
@@ -118,6 +121,9 @@ function paceText(
       ? []
       : [`${String(concurrency)} at once${runs > 1 ? ` on each of ${String(runs)} runs` : ''}`]),
     ...(lagSeconds === null ? [] : [`lag ${lagSeconds.toFixed(1)} s`]),
+    ...(lookups === null
+      ? []
+      : [`lookups ${milliseconds(lookups.p95_seconds)}, ${milliseconds(lookups.limit_seconds)} at most`]),
   ];
   return pieces.map((piece) => piece.replaceAll(' ', HARD)).join(', ');
 }

@@ -58,7 +58,12 @@ const outcomeTable = ({ outcomes }: Plan): string =>
   );
 
 function wideningText({ widening: w }: Plan): string {
-  const apis = w.store_apis === 1 ? 'the one store API' : `all ${grouped(w.store_apis)} store APIs`;
+  const apis =
+    w.most_apis !== undefined
+      ? `every API of their own account (${grouped(w.most_apis)} at most, ${grouped(w.store_apis)} in all)`
+      : w.store_apis === 1
+        ? 'the one store API'
+        : `all ${grouped(w.store_apis)} store APIs`;
   const keys = `${counted(w.keys, 'living key')} of ${counted(w.accounts, 'account')}`;
   return `Widening: ${keys} will open ${apis}; ${grouped(w.dormant_keys)} of them not used in 90 days.`;
 }

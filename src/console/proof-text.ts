@@ -21,7 +21,7 @@ export function proofText(proof: Proof): string {
       ['lost', a.lost, 'opened before, not now'],
       ['gained_store', a.gained_store, `store APIs that are newly open; the rules predict ${predicted}`],
       ['gained_custom', a.gained_custom, 'custom APIs that are newly open'],
-      ['gained_foreign', a.gained_foreign, 'answers that name another account'],
+      ['gained_foreign', a.gained_foreign, 'answers that name another account, or open its APIs'],
       ['revived', a.revived, 'dead keys that open an API'],
     ]),
     ...proof.mirror.faults.map((fault) => wrap(`mirror: ${forTerminal(fault)}`, { first: '  ', rest: '    ' })),

@@ -39,6 +39,7 @@ export function pictureOf(status: Status, { place, live }: StatusPictureOptions)
     concurrency: status.concurrency,
     runs: status.run?.runs ?? 1,
     lagSeconds: status.lag_seconds,
+    lookups: status.lookups,
     reason: reason === null || status.run === null ? reason : `waiting: ${reason}`,
     notes: notesOf(status, live),
   };

@@ -1,6 +1,6 @@
 import { forTerminal } from '../escaping.js';
 import type { Status } from '../status/status.js';
-import { elapsed, grouped } from '../format.js';
+import { elapsed, grouped, lookupText } from '../format.js';
 import { wrap } from './layout.js';
 
 /** The state of the migration. */
@@ -18,6 +18,7 @@ export function statusText(s: Status): string {
             INDENTED,
           ),
         ]),
+    ...(s.lookups === null ? [] : [wrap(lookupText(s.lookups.p95_seconds, s.lookups.limit_seconds), INDENTED)]),
     ...(s.reason === null ? [] : [wrap(s.reason, INDENTED)]),
     '',
   ].join('\n');

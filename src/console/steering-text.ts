@@ -1,4 +1,4 @@
-import { grouped } from '../format.js';
+import { grouped, milliseconds } from '../format.js';
 import { LIFTED, shownControl, type Control, type Steered } from '../ledger/control.js';
 import type { RunPace } from '../ledger/runs.js';
 import { table } from './layout.js';
@@ -53,6 +53,7 @@ const LINES: readonly Line[] = [
   { label: 'active sessions', name: 'max_active', show: atMost },
   { label: 'throttle query', name: 'throttle_query', show: shortened },
   { label: 'throttle URL', name: 'throttle_url', show: shortened },
+  { label: 'key lookups', name: 'max_latency', show: (limit) => atMost(milliseconds(Number(limit))) },
 ];
 
 /** The old and the new value of a line. */

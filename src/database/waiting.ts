@@ -1,6 +1,7 @@
 /**
  * What a run may wait for: the end of a pause, a replica, sessions that keylift blocks, too many active sessions,
- * autovacuum, a connection, ranges that another run holds, a lock, the operator's own query or URL.
+ * autovacuum, a connection, ranges that another run holds, a lock, the operator's own query or URL, slow
+ * key lookups.
  */
 export const WAIT_KINDS = [
   'paused',
@@ -13,6 +14,7 @@ export const WAIT_KINDS = [
   'lock',
   'query',
   'url',
+  'latency',
 ] as const;
 export type WaitKind = (typeof WAIT_KINDS)[number];
 

@@ -93,7 +93,7 @@ export async function readFacts(session: ReadSession, sources: Sources, id: stri
     id,
     sources: rows,
     ...outcomes,
-    apis: await query<ApiFacts>(apis(sources), sources.authorize ? [id] : []),
+    apis: await query<ApiFacts>(apis(sources), sources.authorize || sources.schema.legacy.apiNeedsAccount ? [id] : []),
     ...(await readLedgerFacts(session, sources, { id, account, moves })),
   };
 }

@@ -138,6 +138,27 @@ export const recorded = (sources: Sources): string => sql`
   FROM keylift.outcomes
   WHERE key_id = ${ids(sources)} OR (outcome = 'merge' AND account_key_id = ${ids(sources)})`;
 
+/** The account of key $1: of its row, or of the account key that answers for it. */
+function accountOf(sources: Sources): string {
+  const { legacy: l } = sources.schema;
+  const own = `(SELECT ${l.account()} FROM ${l.keys} k WHERE ${l.id()} = ${id(sources)} LIMIT 1)`;
+  if (!sources.target) return own;
+  return sql`
+    coalesce(
+      (SELECT t.account_id FROM ${l.target} t WHERE t.id = ${id(sources)}),
+      ${own},
+      (SELECT t.account_id FROM keylift.outcomes x JOIN ${l.target} t ON t.id = x.account_key_id
+       WHERE x.key_id = ${id(sources)}))`;
+}
+
+/** The APIs of the account, and those of the keys with its token: a platform can have as many APIs as customers. */
+const onlyOwn = (sources: Sources): string => {
+  const { legacy: l } = sources.schema;
+  return sql`
+    WHERE ${l.opens()}
+      OR ${l.apiId()} IN (SELECT ${l.api()} FROM ${l.keys} k WHERE ${l.token()} = ${tokenOf(sources)})`;
+};
+
 /** Every API, and the key that `authorize`, where it may be called, answers with for the token of key $1. */
 export function apis(sources: Sources): string {
   const { legacy: l } = sources.schema;
@@ -146,7 +167,9 @@ export function apis(sources: Sources): string {
     SELECT ${l.apiId()}::text AS api_id, ${l.slug()}::text AS slug, ${l.inStore()} AS in_store,
       ${sources.authorize ? 'f.key_id::text' : 'NULL'} AS answering_key
     FROM ${l.apis} a
+      ${l.apiNeedsAccount ? `LEFT JOIN ${l.accounts} o ON ${l.accountId()} = ${accountOf(sources)}` : ''}
       ${sources.authorize ? answer : ''}
+    ${l.apiNeedsAccount ? onlyOwn(sources) : ''}
     ORDER BY ${l.slug()}::text COLLATE "C"`;
 }
 

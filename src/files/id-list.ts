@@ -27,11 +27,12 @@ export class ListFaults {
   private readonly shown: string[] = [];
   private count = 0;
 
-  constructor(private readonly list: Pick<IdListOptions, 'file' | 'kind'>) {}
+  /** @param list its name; `unit` is what the numbers of its ids count, lines of a file by default */
+  constructor(private readonly list: Pick<IdListOptions, 'file' | 'kind'> & { unit?: 'line' | 'entry' }) {}
 
   add(line: number, reason: string): void {
     this.count += 1;
-    if (this.shown.length < FAULTS_SHOWN) this.shown.push(`line ${String(line)}: ${reason}`);
+    if (this.shown.length < FAULTS_SHOWN) this.shown.push(`${this.list.unit ?? 'line'} ${String(line)}: ${reason}`);
   }
 
   /** @throws `list_invalid` where there is a fault */

@@ -16,7 +16,8 @@ export const controlTable: Statement = {
       max_lag double precision,
       max_active double precision,
       throttle_query text,
-      throttle_url text
+      throttle_url text,
+      max_latency double precision
     );
     INSERT INTO keylift.control DEFAULT VALUES;`,
 };

@@ -16,6 +16,8 @@ export interface Control {
   throttle_query: string | null;
   /** As the run needs it; it may hold a secret. */
   throttle_url: string | null;
+  /** Seconds. */
+  max_latency: number | null;
 }
 
 /** In place of a limit that the operator has lifted. */
@@ -30,7 +32,8 @@ function shownValue(name: string, value: unknown): unknown {
   return name === 'throttle_url' && typeof value === 'string' && value !== LIFTED.text ? maskWebUrl(value) : value;
 }
 
-const COLUMNS = 'paused, concurrency, batch_time, batch_size, max_lag, max_active, throttle_query, throttle_url';
+const COLUMNS =
+  'paused, concurrency, batch_time, batch_size, max_lag, max_active, throttle_query, throttle_url, max_latency';
 
 /** The values of now, for a run. */
 export const readControl = (session: ReadSession): Promise<Control> =>
@@ -50,7 +53,7 @@ const BEFORE = `SELECT ${COLUMNS} FROM keylift.control FOR UPDATE`;
 export async function forgetSteering(session: WriteSession): Promise<void> {
   await session.query(
     `UPDATE keylift.control SET paused = false, concurrency = NULL, batch_time = NULL, batch_size = NULL,
-       max_lag = NULL, max_active = NULL, throttle_query = NULL, throttle_url = NULL`,
+       max_lag = NULL, max_active = NULL, throttle_query = NULL, throttle_url = NULL, max_latency = NULL`,
   );
 }
 

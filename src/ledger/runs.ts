@@ -35,6 +35,8 @@ export interface RunPace {
   throttle_query: string | null;
   /** Its host alone. */
   throttle_url: string | null;
+  /** Seconds. */
+  max_latency: number | null;
 }
 
 /** The run that leads: only one does at a time. */
@@ -127,6 +129,11 @@ export interface RunEnd {
   exitCode: number;
   result: unknown;
   errorCode: string | null;
+}
+
+/** Records how long key lookups take while the run copies keys. */
+export async function recordLookups(session: WriteSession, run: Run, lookups: object): Promise<void> {
+  await session.query('UPDATE keylift.runs SET lookups = $2 WHERE run_id = $1', [run.runId, JSON.stringify(lookups)]);
 }
 
 /** Gives the lead back, if the run has it, and records the end of the run. */

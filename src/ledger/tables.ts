@@ -78,6 +78,7 @@ const runsTable: Statement = {
       waiting_for text,
       waiting_kind text,
       waiting_since timestamptz,
+      lookups jsonb,
       exit_code integer,
       error_code text,
       result jsonb

@@ -14,6 +14,7 @@ export const LOG_EVENTS = [
   'given_up',
   'waiting',
   'went_on',
+  'lookups',
   'answer',
   'case',
   'server',
@@ -54,6 +55,10 @@ export interface LogFields extends Partial<LoggedRange> {
   kind?: string;
   reason?: string;
   sqlstate?: string;
+  /** Of key lookups. */
+  lookup_ms?: number | null;
+  limit_ms?: number;
+  samples?: number;
   /** The name of a transaction. */
   transaction?: string;
   case?: string;

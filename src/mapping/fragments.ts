@@ -1,4 +1,4 @@
-import { aliasesIn, hasSubquery, withAlias } from '../config/expressions.js';
+import { aliasesIn, hasSubquery, readsOnly, withAlias } from '../config/expressions.js';
 import { parseTableName, quoteIdentifier, quoteTable } from '../config/identifiers.js';
 import type { Expression, Settings } from '../config/settings.js';
 import { literal, sql } from '../database/sql.js';
@@ -35,6 +35,11 @@ export interface LegacyFragments {
   inStore: (api?: string, account?: string) => string;
   /** `inStore` as a condition of WHERE or ON, where NULL counts as false: PostgreSQL can hash or merge by it. */
   opens: (api?: string, account?: string) => string;
+  /**
+   * Over an API and its key's account: keys of this API stay. Where the account is missing and `inStore` cannot say
+   * without it, the key does not stay: it is an exception.
+   */
+  outOfStore: string;
   /** Over an API; the alias is `a` by default. */
   apiId: Fragment;
   slug: Fragment;
@@ -47,6 +52,8 @@ export interface LegacyFragments {
   carry: string[];
   /** True where `inStore` looks at the account: then an API alone does not say whether it is a store API. */
   apiNeedsAccount: boolean;
+  /** True where it looks at the account's id and at nothing else of it: a key's account is enough then. */
+  apiNeedsAccountId: boolean;
   /** `keys k` joined to its API and account, both perhaps absent. */
   from: string;
   /** False where the legacy table has no name: then an account key's name is its own. */
@@ -130,6 +137,7 @@ export function legacyFragments(settings: Settings): LegacyFragments {
   const revokedAt = ofKey(keys.revokedAt);
   const expiresAt = ofKey(keys.expiresAt);
   const opens = opensOver(apis.inStore);
+  const apiNeedsAccount = typeof apis.inStore !== 'string' && aliasesIn(apis.inStore.sql, ['o']).length > 0;
   return {
     keys: table(keys.table),
     apis: table(apis.table),
@@ -147,6 +155,9 @@ export function legacyFragments(settings: Settings): LegacyFragments {
     account,
     inStore: (api, account) => `(${opens(api, account)} IS TRUE)`,
     opens,
+    outOfStore: apiNeedsAccount
+      ? `(${opens()} IS FALSE OR ${opens()} IS NULL AND ${accountId()} IS NOT NULL)`
+      : `NOT (${opens()} IS TRUE)`,
     now: 'now()',
     alive: (alias) => aliveExpression(revokedAt(alias), expiresAt(alias), 'now()'),
     hasToken: (alias) => `(${notEmpty(token(alias))}) IS TRUE`,
@@ -156,7 +167,8 @@ export function legacyFragments(settings: Settings): LegacyFragments {
     accountId,
     accountName: fragmentOver('o', accounts.name, 'NULL::text'),
     carry: keys.carry.map(quoteIdentifier),
-    apiNeedsAccount: typeof apis.inStore !== 'string' && aliasesIn(apis.inStore.sql, ['o']).length > 0,
+    apiNeedsAccount,
+    apiNeedsAccountId: apiNeedsAccount && readsOnly((apis.inStore as { sql: string }).sql, 'o', accounts.id),
     from: sql`
       ${table(keys.table)} k
       ${joinApi()}

@@ -80,7 +80,7 @@ export const idIndex = (schema: MappedSchema): ConcurrentIndex => ({
 });
 
 /** One token, one account key. */
-const tokenKey = (schema: MappedSchema): ConcurrentIndex => ({
+export const tokenKey = (schema: MappedSchema): ConcurrentIndex => ({
   ...targetIndex(schema, 'token_key'),
   on: uniqueToken(schema),
   unique: true,

@@ -144,8 +144,8 @@ function trials(l: LegacyFragments, { legacy: { keys, apis, accounts } }: Settin
       at: 'legacy.apis.inStore',
       expression: typeof apis.inStore === 'string' ? `a.${quoteIdentifier(apis.inStore)}` : `(${apis.inStore.sql})`,
       written: writtenOf(apis.inStore),
-      from: `${l.apis} a`,
-      needs: ['apis'],
+      from: l.apiNeedsAccount ? `${l.apis} a, ${l.accounts} o` : `${l.apis} a`,
+      needs: l.apiNeedsAccount ? ['apis', 'accounts'] : ['apis'],
       wanted: 'condition',
     },
     {

@@ -155,6 +155,7 @@ function triedExpressions(l: LegacyFragments): string {
       FROM ${l.keys} k
       WHERE false
     ) AS of_key_alone,
-    (SELECT ROW(${l.inStore()}, ${l.slug()}) IS NULL FROM ${l.apis} a WHERE false) AS of_api_alone,
+    (SELECT ${l.slug()} IS NULL FROM ${l.apis} a WHERE false) AS of_api_alone,
+    (SELECT ${l.inStore()} FROM ${l.apis} a${l.apiNeedsAccount ? `, ${l.accounts} o` : ''} WHERE false) AS of_api_and_account,
     (SELECT ${l.accountName()} IS NULL FROM ${l.accounts} o WHERE false) AS of_account_alone`;
 }

@@ -96,6 +96,10 @@ const paceOf = (status: Status): Family[] => [
   seconds('batch_seconds', 'Average duration of the last batches.', { value: status.batch_seconds }),
   gauge('concurrency', 'Batches at once, for each run.', { value: status.concurrency }),
   seconds('replica_lag_seconds', 'Lag of the slowest replica.', { value: status.lag_seconds }),
+  seconds('lookup_p95_seconds', 'Time that 95 of 100 of the latest key lookups do not exceed, with --max-latency.', {
+    value: status.lookups?.p95_seconds ?? null,
+  }),
+  seconds('lookup_limit_seconds', 'The limit of --max-latency.', { value: status.lookups?.limit_seconds ?? null }),
 ];
 
 const waitsOf = ({ waiting, waits }: Counts): Family[] => [

@@ -46,6 +46,7 @@ const takenByNativeKey = (l: LegacyFragments): string => sql`
           AND NOT EXISTS (SELECT FROM ${l.apis} g WHERE ${l.apiId('g')} = b.origin_api_id)
         OR b.id <> ${l.id()}
           AND NOT EXISTS (SELECT FROM ${l.keys} r WHERE ${l.id('r')} = b.id)
+          AND NOT EXISTS (SELECT FROM keylift.left_keys f WHERE f.key_id = b.id)
           AND EXISTS (SELECT FROM keylift.migration m WHERE m.state IN ('finalizing', 'restoring'))
       )
   )`;
@@ -66,6 +67,13 @@ export const outlivesBoth = (l: LegacyFragments): string => sql`
     AND NOT EXISTS (SELECT FROM ${l.apis} a WHERE ${l.apiId()} = t.origin_api_id)
     AND NOT EXISTS (SELECT FROM ${l.keys} k WHERE ${l.id()} = t.id AND ${l.isPerApiKey()})
   )`;
+
+/**
+ * Calls `keylift.settle`. A condition is no statement of its own. PERFORM is one, and its plan, which the server may be
+ * told to log, names the tokens.
+ */
+export const callSettle = (given: string): string => sql`
+  IF keylift.settle(${given}) IS NULL THEN NULL; END IF;`;
 
 /** The legacy rows `k` that have one of these tokens. */
 export const rowsOfTokens = (l: LegacyFragments, tokens: string): string =>

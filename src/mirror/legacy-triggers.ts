@@ -1,7 +1,7 @@
 import { installedFunction, type InstalledFunction } from '../database/plpgsql.js';
 import { commaList, literal, row, sql } from '../database/sql.js';
 import type { MappedSchema, WatchedColumn } from '../mapping/inspect.js';
-import { comparable } from './fragments.js';
+import { callSettle, comparable } from './fragments.js';
 import { IS_WRITE_OF_STAGE } from './own-writes.js';
 import { triggerFunction, typeInCatalog } from './platform-path.js';
 import { followedColumns } from './single-row.js';
@@ -23,6 +23,7 @@ function mirrorInsert(schema: MappedSchema): InstalledFunction {
       ${refuseRepeatedId(schema)}
       ${readFirstRow(schema, 'new_rows')}
       ${singleRowPath('mirror_one_insert')}
+      ${settlePages(schema, 'new_rows')}
       ${settleRows(schema, ['new_rows k'])}`,
   });
 }
@@ -36,6 +37,7 @@ function mirrorDelete(schema: MappedSchema): InstalledFunction {
     body: sql`
       ${readFirstRow(schema, 'old_rows')}
       ${singleRowPath('mirror_one_delete')}
+      ${settlePages(schema, 'old_rows')}
       ${settleRows(schema, ['old_rows k'])}`,
   });
 }
@@ -80,6 +82,7 @@ function mirrorUpdate(schema: MappedSchema): InstalledFunction {
       END IF;
       ${refuseRepeatedId(schema)}
       ${singleRowPath('mirror_one_update', 'column_changed')}
+      ${settlePages(schema, 'new_rows', tokensStay(schema))}
       ${settleRows(schema, ['old_rows k', 'new_rows k'])}`,
   });
 }
@@ -126,6 +129,44 @@ const singleRowPath = (name: string, more = ''): string => sql`
     IF keylift.${name}(id, token${more === '' ? '' : `, ${more}`}) THEN EXIT body; END IF;
   END IF;`;
 
+/** Rows that `settle` gets at once where a statement has more: what it holds in memory does not grow further. */
+const PAGE = 10_000;
+
+/**
+ * Hands the rows of a large statement to `settle` in pages. Not where many rows share a token, as each page would decide
+ * all of them, and not where tokens changed: a row of one page may wait for the token of a row of another.
+ */
+const settlePages = ({ legacy: l }: MappedSchema, rows: 'new_rows' | 'old_rows', and = ''): string => sql`
+  IF several AND EXISTS (SELECT FROM ${rows} OFFSET ${PAGE})
+    AND (SELECT 2 * count(*) FROM (SELECT FROM ${rows} k GROUP BY ${l.token()}) tokens)
+      > (SELECT count(*) FROM ${rows})
+    ${and}
+  THEN
+    ids := '{}';
+    tokens := '{}';
+    FOR id, token IN SELECT ${l.id()}, ${l.token()} FROM ${rows} k ORDER BY ${l.id()} LOOP
+      ids := ids || id;
+      IF length(token) > 0 THEN tokens := tokens || token; END IF;
+      IF cardinality(ids) = ${PAGE} THEN
+        ${callSettle('ids, tokens, true')}
+        ids := '{}';
+        tokens := '{}';
+      END IF;
+    END LOOP;
+    IF cardinality(ids) > 0 THEN
+      ${callSettle('ids, tokens, true')}
+    END IF;
+    EXIT body;
+  END IF;`;
+
+/** Every row of an UPDATE has the id and the token that it had. */
+const tokensStay = ({ legacy: l }: MappedSchema): string => sql`
+  AND NOT EXISTS (
+    SELECT ${l.id('n')}, ${l.token('n')} FROM new_rows n
+    EXCEPT
+    SELECT ${l.id('o')}, ${l.token('o')} FROM old_rows o
+  )`;
+
 /** Hands all ids and tokens of these rows to `settle`. */
 function settleRows({ legacy: l }: MappedSchema, sources: readonly string[]): string {
   const rows = sources.map((source) => `SELECT ${l.id()} AS id, ${l.token()} AS token FROM ${source}`);
@@ -136,7 +177,7 @@ function settleRows({ legacy: l }: MappedSchema, sources: readonly string[]): st
       ${rows.join('\nUNION ALL\n')}
     ) seen;
     IF ids IS NOT NULL THEN
-      PERFORM keylift.settle(ids, coalesce(tokens, '{}'), true);
+      ${callSettle(`ids, coalesce(tokens, '{}'), true`)}
     END IF;`;
 }
 

@@ -84,7 +84,13 @@ const updateMoved = (schema: MappedSchema): string => sql`
           ${inFormat(sourceRow(copiedColumns(schema.legacy)))})
         AND ${ON_PLATFORM_PATH}
     $statement$,
-    array_to_string(changes, ', ')) USING own.verdicts;
+    array_to_string(changes, ', '))
+    -- Without the tokens: a plan that the server logs names what it is given.
+    USING ARRAY(
+      SELECT ROW(v.key_id, v.outcome, NULL, NULL, NULL, v.last_used_at)::keylift.verdict
+      FROM ${VERDICTS}
+      WHERE v.outcome = 'move'
+    );
   ${backOnOwnPath(schema)}`;
 
 function insertMoved(schema: MappedSchema, { lastUsedAt, joins }: { lastUsedAt: string; joins: string }): string {

@@ -34,6 +34,8 @@ export interface MigrateOptions extends PlanCheck {
   throttleQuery?: string | undefined;
   /** The run waits while this URL answers with another status than 200. */
   throttleUrl?: string | undefined;
+  /** The run slows down, then waits, while 95 of 100 key lookups take longer, in seconds. */
+  maxLatency?: number | undefined;
   /** Is called after the gates and before the first write; it may throw. */
   beforeWrite?: () => Promise<void>;
 }
@@ -63,11 +65,12 @@ export async function migrate(
   });
 }
 
-const throttleOf = ({ maxLag, maxActive, throttleQuery, throttleUrl }: MigrateOptions): Partial<StageOptions> => ({
-  maxLag: maxLag ?? null,
-  maxActive: maxActive ?? null,
-  throttleQuery: throttleQuery ?? null,
-  throttleUrl: throttleUrl ?? null,
+const throttleOf = (options: MigrateOptions): Partial<StageOptions> => ({
+  maxLag: options.maxLag ?? null,
+  maxActive: options.maxActive ?? null,
+  throttleQuery: options.throttleQuery ?? null,
+  throttleUrl: options.throttleUrl ?? null,
+  maxLatency: options.maxLatency ?? null,
 });
 
 /** Exceptions wait for a person. */

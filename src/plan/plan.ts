@@ -4,6 +4,7 @@ import { allDone } from '../database/together.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import type { Holds } from '../ledger/holds.js';
 import type { Installed } from '../ledger/installed.js';
+import { countStoreApis, mostApis } from '../mapping/store.js';
 import { addClasses } from './classes.js';
 import { countDuplicates, type Duplicates } from './duplicates.js';
 import { MAX_EXCEPTIONS_LISTED, mergeExceptions, REASONS, type ExceptionKey } from './exceptions.js';
@@ -20,7 +21,14 @@ export interface Plan {
   /** The first by key id, as many as `listed` allows; `exceptions_by_reason` counts all. */
   exceptions: ExceptionKey[];
   exceptions_by_reason: Record<string, number>;
-  widening: { accounts: number; keys: number; store_apis: number; dormant_keys: number };
+  widening: {
+    accounts: number;
+    keys: number;
+    store_apis: number;
+    /** Where each account has store APIs of its own: the most that one account has. */
+    most_apis?: number;
+    dormant_keys: number;
+  };
   total: number;
   batches: number;
   seconds_expected: number;
@@ -64,7 +72,7 @@ export async function planMove(session: ReadSession, schema: MappedSchema, optio
     widening: {
       accounts: Number(duplicates.accounts),
       keys: count('widened'),
-      store_apis: await countStoreApis(session, schema),
+      ...(await countOpened(session, schema)),
       dormant_keys: classes['widened']?.dormant ?? 0,
     },
     total,
@@ -97,9 +105,15 @@ async function countAll(
 
 const sumOf = (counts: readonly number[]): number => counts.reduce((sum, keys) => sum + keys, 0);
 
-async function countStoreApis(session: ReadSession, { legacy: l }: MappedSchema): Promise<number> {
-  const { apis } = await session.one<{ apis: string }>(`SELECT count(*) AS apis FROM ${l.apis} a WHERE ${l.inStore()}`);
-  return Number(apis);
+/** The store APIs, and where each account has store APIs of its own, how many one account has at most. */
+async function countOpened(
+  session: ReadSession,
+  { legacy: l }: MappedSchema,
+): Promise<Pick<Plan['widening'], 'store_apis' | 'most_apis'>> {
+  const { apis } = await session.one<{ apis: string }>(countStoreApis(l));
+  if (!l.apiNeedsAccount) return { store_apis: Number(apis) };
+  const { most } = await session.one<{ most: string }>(mostApis(l));
+  return { store_apis: Number(apis), most_apis: Number(most) };
 }
 
 async function exceptionsOf(

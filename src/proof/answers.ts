@@ -3,11 +3,14 @@ import { isSwitched } from '../resolver/cohort.js';
 import type { ReadSession } from '../database/session.js';
 import { sql } from '../database/sql.js';
 import type { MappedSchema } from '../mapping/inspect.js';
+import { joinStore, opensFor, opensForAny } from '../mapping/store.js';
 import type { Difference } from './document.js';
 import type { Finality } from './finality.js';
 
 /** How many (token, API) pairs the real function is asked at most. */
 export const MAX_PAIRS = 10_000;
+/** Where accounts have store APIs of their own: APIs of a token's account, and of others, that it is asked about. */
+const APIS_OF_EACH_KIND = 25;
 
 /**
  * Asks the real `keylift.authorize` about every token and every API, or about a sample of that many pairs, and compares
@@ -23,11 +26,7 @@ export const askResolver = (l: LegacyFragments, finality: Finality): string => s
     FROM sampled
     GROUP BY token
     LIMIT $1
-  ), pairs AS MATERIALIZED (
-    SELECT p.token, p.key_id, ${l.apiId()} AS api_id, ${l.inStore()} AS in_store
-    FROM tokens p
-      CROSS JOIN ${l.apis} a
-  ), rules AS (
+  ), ${l.apiNeedsAccount ? pairsOfAccounts(l) : pairsOfStore(l)}, rules AS (
     ${answersByRule(l)}
   ), asked AS (
     SELECT r.*, f.answers > 0 AS answers, f.account_id AS answer_account, f.answers > 1 AS twice
@@ -38,7 +37,7 @@ export const askResolver = (l: LegacyFragments, finality: Finality): string => s
       ) f
   ), compared AS (
     SELECT *,
-      ${faultOfAnswer(finality)} AS fault
+      ${faultOfAnswer(l, finality)} AS fault
     FROM asked
   )
   SELECT
@@ -59,6 +58,47 @@ export const askResolver = (l: LegacyFragments, finality: Finality): string => s
       ) first
     ) AS differences
   FROM compared`;
+
+const pairsOfStore = (l: LegacyFragments): string => sql`
+  pairs AS MATERIALIZED (
+    SELECT p.token, p.key_id, ${l.apiId()} AS api_id, ${l.inStore()} AS in_store
+    FROM tokens p
+      CROSS JOIN ${l.apis} a
+  )`;
+
+/**
+ * Where accounts have store APIs of their own, there are too many APIs to ask each token about all of them: each is asked
+ * about the APIs of its keys, some APIs of its accounts, and some APIs of others.
+ */
+const pairsOfAccounts = (l: LegacyFragments): string => sql`
+  accounts_of AS MATERIALIZED (
+    SELECT p.token, p.key_id, ${l.account()} AS account_id, ${l.api()} AS api_id
+    FROM tokens p
+      JOIN ${l.keys} k ON ${l.token()} = p.token
+    UNION ALL
+    SELECT p.token, p.key_id, t.account_id, t.origin_api_id
+    FROM tokens p
+      JOIN ${l.target} t ON t.token = p.token
+  ), own AS MATERIALIZED (
+    SELECT *
+    FROM (
+      SELECT p.token, p.key_id, ${l.apiId()} AS api_id, row_number() OVER (PARTITION BY p.token) AS position
+      FROM (SELECT DISTINCT token, key_id, account_id FROM accounts_of) p
+        JOIN ${l.accounts} o ON ${l.accountId()} = p.account_id
+        JOIN ${l.apis} a ON ${l.opens()}
+    ) ranked
+    WHERE position <= ${APIS_OF_EACH_KIND}
+  ), others AS MATERIALIZED (
+    (SELECT DISTINCT api_id FROM own LIMIT ${APIS_OF_EACH_KIND})
+    UNION
+    (SELECT ${l.apiId()} FROM ${l.apis} a LIMIT ${APIS_OF_EACH_KIND})
+  ), pairs AS MATERIALIZED (
+    SELECT token, key_id, api_id FROM own
+    UNION
+    SELECT token, key_id, ${l.apiId()} FROM accounts_of p JOIN ${l.apis} a ON ${l.apiId()} = p.api_id
+    UNION
+    SELECT token, key_id, api_id FROM tokens CROSS JOIN others
+  )`;
 
 /** Tokens of each kind: of per-API keys, of keys with an outcome, of native keys, of account keys. */
 const sampledTokens = (l: LegacyFragments): string => sql`
@@ -95,10 +135,12 @@ const answersByRule = (l: LegacyFragments): string => sql`
     ) old ON true
     LEFT JOIN LATERAL (
       SELECT t.id AS key_id, t.account_id
-      FROM ${l.target} t
+      FROM
+        ${l.target} t
+        ${joinStore(l, { api: 'p.api_id', account: 't.account_id' })}
       WHERE t.token = p.token
         AND ${aliveExpression('t.revoked_at', 't.expires_at', l.now)}
-        AND p.in_store
+        AND ${l.apiNeedsAccount ? l.inStore() : 'p.in_store'}
         AND (
           t.origin_api_id IS NULL
           OR ${isSwitched('t.account_id', '(SELECT cohorts FROM keylift.switch_rule)')}
@@ -106,15 +148,23 @@ const answersByRule = (l: LegacyFragments): string => sql`
     ) new ON true`;
 
 /** After a purge it can no longer be read which of two rows was earlier. */
-const faultOfAnswer = ({ purged }: Finality): string => sql`
+const faultOfAnswer = (l: LegacyFragments, { purged }: Finality): string => sql`
   CASE
     WHEN answers AND NOT opened AND NOT account_key_opens
-      THEN CASE WHEN in_store THEN 'revived' ELSE 'gained_custom' END
+      THEN ${l.apiNeedsAccount ? openedWrongly(l) : `CASE WHEN in_store THEN 'revived' ELSE 'gained_custom' END`}
     WHEN NOT answers AND (opened OR account_key_opens) THEN 'lost'
     WHEN answers AND answer_account IS DISTINCT FROM CASE WHEN opened THEN old_account ELSE new_account END
       ${purged ? 'AND NOT (account_key_opens AND answer_account = new_account)' : ''}
       THEN 'gained_foreign'
     WHEN twice THEN 'gained_foreign'
+  END`;
+
+/** An API of another account is foreign; one that no account's keys open is custom. */
+const openedWrongly = (l: LegacyFragments): string => sql`
+  CASE
+    WHEN ${opensFor(l, { api: 'asked.api_id', account: 'asked.answer_account' })} THEN 'revived'
+    WHEN EXISTS (SELECT FROM ${l.apis} a WHERE ${l.apiId()} = asked.api_id AND ${opensForAny(l)}) THEN 'gained_foreign'
+    ELSE 'gained_custom'
   END`;
 
 export const countApis = (l: LegacyFragments): string => `SELECT count(*) AS apis FROM ${l.apis} a`;
@@ -135,7 +185,8 @@ export async function checkAnswers(
   finality: Finality,
 ): Promise<Answers> {
   const { apis } = await session.one<{ apis: string }>(countApis(l));
-  const tokens = Math.max(1, Math.floor(MAX_PAIRS / Math.max(1, Number(apis))));
+  const asked = l.apiNeedsAccount ? Math.min(Number(apis), 3 * APIS_OF_EACH_KIND) : Number(apis);
+  const tokens = Math.max(1, Math.floor(MAX_PAIRS / Math.max(1, asked)));
   const row = await session.one<Record<string, string> & { differences: Difference[] }>(askResolver(l, finality), [
     tokens,
   ]);

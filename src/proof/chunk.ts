@@ -2,6 +2,7 @@ import { sql } from '../database/sql.js';
 import { rowsInRange } from '../mapping/chunks.js';
 import { aliveExpression, type LegacyFragments } from '../mapping/fragments.js';
 import { PROOF_DUPLICATES } from '../ledger/proof-duplicates.js';
+import { apisByAccount, joinStore } from '../mapping/store.js';
 import { chunkCounters } from './chunk-counters.js';
 import { comparedFields, sourceFacts, targetFacts, USED_LATER } from './facts.js';
 import type { Finality } from './finality.js';
@@ -26,9 +27,7 @@ export interface ChunkOptions {
  */
 export const proveChunk = (l: LegacyFragments, options: ChunkOptions): string => sql`
   /* proving a chunk of rows */
-  WITH store AS (
-    SELECT count(*) AS apis FROM ${l.apis} a WHERE ${l.inStore()}
-  ), source AS (
+  WITH ${l.apiNeedsAccount ? '' : `${oneStore(l)}, `}source AS (
     SELECT
       ${sourceFacts(l, options.finality)}
     FROM
@@ -42,7 +41,7 @@ export const proveChunk = (l: LegacyFragments, options: ChunkOptions): string =>
     WHERE ${rowsOf('t.id', options.rows, options.idType)}
       AND t.origin_api_id IS NOT NULL
       ${options.finality.purged ? 'AND false' : ''}
-  ), side_by_side AS (
+  )${l.apiNeedsAccount ? `, ${storeOfAccounts(l)}` : ''}, side_by_side AS (
     ${sideBySide(l)}
   ), expected AS (
     SELECT *,
@@ -57,6 +56,43 @@ export const proveChunk = (l: LegacyFragments, options: ChunkOptions): string =>
     ${authorized(l)}
   )
   ${chunkCounters}`;
+
+const oneStore = (l: LegacyFragments): string => sql`
+  store AS (
+    SELECT count(*) AS apis FROM ${l.apis} a WHERE ${l.inStore()}
+  )`;
+
+/** The number of APIs that each account of the chunk opens. */
+const storeOfAccounts = (l: LegacyFragments): string => sql`
+  store AS MATERIALIZED (
+    ${apisByAccount(l, `${l.accountId()} IN (SELECT account_id FROM source UNION ALL SELECT account_id FROM target)`)}
+  )`;
+
+/** The number of APIs that the account of the source row, or of the account key, opens. */
+const sizeOfStore = (l: LegacyFragments, account: 'source' | 'target'): string =>
+  l.apiNeedsAccount ? `coalesce(${account}_store.apis, 0)` : '(SELECT apis FROM store)';
+
+const joinStores = (l: LegacyFragments): string =>
+  l.apiNeedsAccount
+    ? sql`
+        LEFT JOIN store source_store ON source_store.account_id = source_account
+        LEFT JOIN store target_store ON target_store.account_id = target_account`
+    : '';
+
+/** Over an account key: the store APIs that per-API keys with its token open. */
+const openedWithToken = (l: LegacyFragments): string => sql`
+  SELECT count(DISTINCT ${l.api()})
+  FROM
+    ${
+      l.apiNeedsAccount
+        ? sql`
+            ${l.keys} k
+            ${joinStore(l, { api: l.api(), account: 'target_account' })}`
+        : l.from
+    }
+  WHERE ${l.token()} = target_token
+    AND ${l.alive()}
+    AND ${l.inStore()}`;
 
 /** A source row, its account key, its outcome in the ledger, and its row in the list of duplicates. */
 const sideBySide = (l: LegacyFragments): string => sql`
@@ -152,23 +188,19 @@ function authorized(l: LegacyFragments): string {
         WHEN target_token = source_token THEN target_account IS DISTINCT FROM source_account
         ELSE ${perApiKeyWith(`${l.account()} IS DISTINCT FROM target_account`)}
       END AS is_foreign,
-      CASE WHEN opens_store THEN (SELECT apis FROM store) - CASE
+      CASE WHEN opens_store THEN ${sizeOfStore(l, 'target')} - CASE
         WHEN outlived_its_row THEN 0
         WHEN target_token = source_token THEN opened
         ELSE (
-          SELECT count(DISTINCT ${l.api()})
-          FROM
-            ${l.from}
-          WHERE ${l.token()} = target_token
-            AND ${l.alive()}
-            AND ${l.inStore()}
+          ${openedWithToken(l)}
         )
       END ELSE 0 END AS gained,
       CASE
         -- Nothing but the account key is left to predict from.
-        WHEN outlived_its_row THEN CASE WHEN opens_store THEN (SELECT apis FROM store) ELSE 0 END
-        WHEN should_move AND was_alive THEN (SELECT apis FROM store) - opened
+        WHEN outlived_its_row THEN CASE WHEN opens_store THEN ${sizeOfStore(l, 'target')} ELSE 0 END
+        WHEN should_move AND was_alive THEN ${sizeOfStore(l, 'source')} - opened
         ELSE 0
       END AS predicted
-    FROM compared`;
+    FROM compared
+      ${joinStores(l)}`;
 }

@@ -1,6 +1,7 @@
 import { sql } from '../database/sql.js';
 import type { LegacyFragments } from '../mapping/fragments.js';
 import type { MappedSchema } from '../mapping/inspect.js';
+import { joinStore } from '../mapping/store.js';
 import type { Finality } from './finality.js';
 import { expectedOutcomes, isOfMissingApi, outlivesItsApi, ruleFacts } from './rules.js';
 
@@ -53,14 +54,26 @@ export function expectedDuplicates({ legacy: l, types }: MappedSchema, finality:
         )`,
     })},
     opened AS (
-      SELECT token, count(DISTINCT api_id) AS apis
-      FROM source
-      WHERE alive AND in_store
-      GROUP BY token
+      ${l.apiNeedsAccount ? openedOfAccount(l) : OPENED}
     )
-    SELECT e.id AS key_id, e.keeper_id, e.outcome AS expected, e.reason, coalesce(o.apis, 0) AS opened
-    FROM expected e LEFT JOIN opened o ON o.token = e.token`;
+    SELECT e.id AS key_id, e.keeper_id, e.outcome AS expected, e.reason, coalesce(p.apis, 0) AS opened
+    FROM expected e LEFT JOIN opened p ON p.token = e.token${l.apiNeedsAccount ? ' AND p.account_id = e.account_id' : ''}`;
 }
+
+const OPENED = sql`
+  SELECT token, count(DISTINCT api_id) AS apis
+  FROM source
+  WHERE alive AND in_store
+  GROUP BY token`;
+
+/** Where accounts have store APIs of their own: those of each account that any row of the token opened. */
+const openedOfAccount = (l: LegacyFragments): string => sql`
+  SELECT w.token, w.account_id, count(DISTINCT s.api_id) AS apis
+  FROM (SELECT DISTINCT token, account_id FROM expected WHERE may_move) w
+    JOIN source s ON s.token = w.token AND s.alive
+    ${joinStore(l, { api: 's.api_id', account: 'w.account_id' })}
+  WHERE ${l.inStore()}
+  GROUP BY w.token, w.account_id`;
 
 /** Over an account key `b`: its per-API row went with its API, and it stays. */
 const outlivesItsRow = (l: LegacyFragments): string => sql`

@@ -3,6 +3,7 @@ import { sql } from '../database/sql.js';
 import { PROOF_DUPLICATES } from '../ledger/proof-duplicates.js';
 import { rowsInRange, type Chunk } from '../mapping/chunks.js';
 import { withApi, type LegacyFragments } from '../mapping/fragments.js';
+import { apisByAccount } from '../mapping/store.js';
 import type { Counters } from './document.js';
 import { comparedFields, sourceFacts, targetFacts, USED_LATER } from './facts.js';
 import type { Finality } from './finality.js';
@@ -40,11 +41,13 @@ export function countPlainRows(
     SELECT count(*) AS rows,
       count(*) FILTER (WHERE kind = 'move') AS moved,
       count(*) FILTER (WHERE kind = 'move' AND alive) AS widened,
+      ${l.apiNeedsAccount ? `coalesce(sum(apis) FILTER (WHERE kind = 'move' AND alive), 0) AS opens,` : ''}
       count(*) FILTER (WHERE kind = 'move' AND behind) AS behind,
       count(*) FILTER (WHERE kind = 'move' AND ahead) AS ahead,
       coalesce(array_agg(id::text) FILTER (WHERE kind = 'other'), '{}') AS others
     FROM (
       SELECT coalesce(s.id, t.id) AS id, s.alive,
+        ${l.apiNeedsAccount ? 'store.apis,' : ''}
         ${USED_LATER.perApiKey} AS behind,
         ${USED_LATER.accountKey} AS ahead,
         ${kindOfRow(l, { holds })} AS kind
@@ -58,15 +61,22 @@ export function countPlainRows(
         WHERE ${rowsInRange('t.id', idType)}
           AND t.origin_api_id IS NOT NULL
       ) t ON t.id = s.id
+      ${l.apiNeedsAccount ? storeOfAccount(l) : ''}
       OFFSET 0 -- keeps PostgreSQL from finding out a row's kind once for each count
     ) side_by_side`;
 }
+
+/** How many APIs each account opens, where that differs. */
+const storeOfAccount = (l: LegacyFragments): string => sql`
+  LEFT JOIN (
+    ${apisByAccount(l)}
+  ) store ON store.account_id = t.account_id`;
 
 const kindOfRow = (l: LegacyFragments, { holds }: { holds: boolean }): string => sql`
   CASE
     WHEN s.id IS NULL OR s.has_outcome OR s.is_duplicate OR ${holds ? 's.held' : 'false'} OR s.left_behind
       OR NOT s.api_known THEN 'other'
-    WHEN t.id IS NULL THEN CASE WHEN s.in_store THEN 'other' ELSE 'stay' END
+    WHEN t.id IS NULL THEN CASE WHEN s.out_of_store THEN 'stay' ELSE 'other' END
     WHEN ${mayMove('s')}
       ${comparedFields(l)
         .map(({ differs }) => `AND NOT (${differs})`)
@@ -105,6 +115,8 @@ export interface Counted {
   moved: string;
   /** Living keys that move: they open the store. */
   widened: string;
+  /** Pairs of such a key and an API of its account, where accounts have store APIs of their own. */
+  opens?: string;
   behind: string;
   ahead: string;
   others: string[];
@@ -124,9 +136,10 @@ export async function plainRowsOf(
   return { counters: countersOf(counted, storeApis), others: counted.others };
 }
 
-/** What the plain rows add to the counters of a chunk. `storeApis` is the number of store APIs. */
+/** What the plain rows add to the counters of a chunk. `storeApis` is the number of store APIs where that is one for all. */
 export function countersOf(counted: Counted, storeApis: number): Partial<Counters> {
-  const gained = Number(counted.widened) * (storeApis - 1);
+  const widened = Number(counted.widened);
+  const gained = Number(counted.opens ?? widened * storeApis) - widened;
   return {
     rows: Number(counted.rows) - counted.others.length,
     compared: Number(counted.moved),

@@ -28,6 +28,7 @@ export const ruleFacts = (l: LegacyFragments, { finality, holds = true, outlives
     `${l.alive()} AS alive`,
     `${l.apiId()} IS NOT NULL AS api_known`,
     `${l.inStore()} AS in_store`,
+    `${l.outOfStore} AS out_of_store`,
     `${l.accountId()} IS NOT NULL AS account_known`,
     `${l.hasToken()} AS has_token`,
     `${outlives} AS outlives_its_api`,
@@ -66,7 +67,7 @@ export const mayMove = (row: string): string =>
   ].join('\nAND ');
 
 /** Over the facts of a row: rule 1 lets it stay. */
-export const mustStay = (row: string): string => `${row}.api_known AND NOT ${row}.in_store`;
+export const mustStay = (row: string): string => `${row}.api_known AND ${row}.out_of_store`;
 
 /** After finalize the rows that moved are compared among themselves, and no life of theirs takes an account key away. */
 const SEVERAL_LIVES = sql`

@@ -1,8 +1,16 @@
 import { installedFunction, type InstalledFunction } from '../database/plpgsql.js';
 import { sql } from '../database/sql.js';
 import type { MappedSchema } from '../mapping/inspect.js';
-import { isSwitched } from './cohort.js';
-import { aliveTarget, hasAccountKey, rowsBehind } from './conditions.js';
+import { aliveTarget } from './conditions.js';
+import {
+  accountLookup,
+  answer,
+  ANSWERED_FROM_SETTINGS,
+  answerWithOverlaps,
+  perApiLookup,
+  stillPerApi,
+} from './lookups.js';
+import { answerOfOwnApis, RULE } from './own-apis.js';
 
 /** Before the indexes of harden exist: per-API keys, and native keys by their own small index. */
 export function authorizeByPerApiKeys(schema: MappedSchema): InstalledFunction {
@@ -12,7 +20,7 @@ export function authorizeByPerApiKeys(schema: MappedSchema): InstalledFunction {
       Answers from the per-API keys alone: the earliest alive key with this token for this API. A native key opens every
       store API. No row for an unknown API.`,
     body: sql`
-      SELECT ${l.inStore()}
+      SELECT ${l.apiNeedsAccount ? 'true' : l.inStore()}
       INTO in_store
       FROM ${l.apis} a
       WHERE ${l.apiId()} = own.api;
@@ -38,19 +46,7 @@ export function authorizeWithSwitch(schema: MappedSchema): InstalledFunction {
       Answers from the per-API key until the key's account is switched, and from the account key after. A custom API, a
       held key and an exception are always answered by the per-API key. No row for an unknown API.`,
     body: sql`
-      SELECT ${l.inStore()} AS in_store, r.mode, r.cohorts,
-        r.mode <> 'none' AND EXISTS (SELECT FROM keylift.overlaps) AS overlapping
-      INTO rule
-      FROM ${l.apis} a
-        JOIN keylift.switch_rule r ON r.singleton
-      WHERE ${l.apiId()} = own.api;
-      IF NOT FOUND THEN RETURN; END IF;
-
-      IF NOT rule.in_store THEN
-        ${perApiLookup(schema)}
-        IF FOUND THEN RETURN NEXT; END IF;
-        RETURN;
-      END IF;
+      ${l.apiNeedsAccount ? RULE : ruleOfStore(schema)}
 
       IF rule.mode = 'none' THEN
         ${perApiLookup(schema)}
@@ -61,13 +57,28 @@ export function authorizeWithSwitch(schema: MappedSchema): InstalledFunction {
       END IF;
 
       IF NOT rule.overlapping THEN
-        ${answerWithoutOverlaps(schema)}
-        RETURN;
+        ${l.apiNeedsAccount ? answerOfOwnApis(schema) : `${answerWithoutOverlaps(schema)}\nRETURN;`}
       END IF;
 
       ${answerWithOverlaps(schema)}`,
   });
 }
+
+/** One API Store for every account: for a custom API, the per-API key answers at once. */
+const ruleOfStore = (schema: MappedSchema): string => sql`
+  SELECT ${schema.legacy.inStore()} AS in_store, r.mode, r.cohorts,
+    r.mode <> 'none' AND EXISTS (SELECT FROM keylift.overlaps) AS overlapping
+  INTO rule
+  FROM ${schema.legacy.apis} a
+    JOIN keylift.switch_rule r ON r.singleton
+  WHERE ${schema.legacy.apiId()} = own.api;
+  IF NOT FOUND THEN RETURN; END IF;
+
+  IF NOT rule.in_store THEN
+    ${perApiLookup(schema)}
+    IF FOUND THEN RETURN NEXT; END IF;
+    RETURN;
+  END IF;`;
 
 /** No held key or exception shares its token with an account key: the table that has the token answers. */
 function answerWithoutOverlaps(schema: MappedSchema): string {
@@ -98,84 +109,6 @@ function answerWithoutOverlaps(schema: MappedSchema): string {
     IF FOUND THEN RETURN NEXT; END IF;`;
 }
 
-/** Both tables may hold the token for this API: the earliest answers, as before the migration. */
-function answerWithOverlaps(schema: MappedSchema): string {
-  const { legacy: l } = schema;
-  return sql`
-    SELECT ${l.id()} AS id, ${l.account()} AS account_id, ${l.createdAt()} AS created_at
-    INTO per_api
-    FROM
-      ${l.from}
-    WHERE ${l.token()} = own.sent AND ${l.api()} = own.api
-      AND ${l.alive()}
-      AND ${l.isPerApiKey()}
-      ${stillPerApi(schema)}
-    ORDER BY ${l.createdAt()}, ${l.id()}
-    LIMIT 1;
-    SELECT t.id, t.account_id, t.origin_api_id, t.created_at
-    INTO per_account
-    FROM ${l.target} t
-    WHERE t.token = own.sent
-      AND ${aliveTarget(l)}
-      AND (
-        ${ANSWERED_FROM_SETTINGS}
-      );
-    -- Where both hold the token for this API, the earliest answers, as before.
-    IF per_api.id IS NOT NULL AND NOT (
-      per_account.id IS NOT NULL AND EXISTS (
-        SELECT
-        FROM (
-          ${rowsBehind({ account: 'per_account', api: 'own.api' })}
-        ) had
-        WHERE per_api.created_at IS NULL OR (had.created_at, had.id) < (per_api.created_at, per_api.id)
-      )
-    ) THEN
-      ${answer('per_api', 'per_api')}
-    ELSIF per_account.id IS NOT NULL THEN
-      ${answer('per_account', 'account')}
-    END IF;`;
-}
-
-/** A native key, or the account key `t` of a switched account. */
-const ANSWERED_FROM_SETTINGS = sql`
-  t.origin_api_id IS NULL
-  OR ${isSwitched('t.account_id', 'rule.cohorts')}`;
-
-/** Not the row of a switched account that an account key answers for. */
-const stillPerApi = (schema: MappedSchema): string => sql`
-  AND NOT (
-    ${hasAccountKey(schema)}
-    AND ${isSwitched(schema.legacy.account(), 'rule.cohorts')}
-  )`;
-
-const answer = (record: 'per_api' | 'per_account', source: 'per_api' | 'account'): string => sql`
-  key_id := ${record}.id;
-  account_id := ${record}.account_id;
-  source := '${source}';
-  RETURN NEXT;`;
-
-/** The old rule: an alive per-API key with this token and this API; of several the earliest, then the lowest id. */
-const perApiLookup = ({ legacy: l }: MappedSchema, further = ''): string => sql`
-  SELECT ${l.id()}, ${l.account()}, 'per_api'
-  INTO authorize.key_id, authorize.account_id, authorize.source
-  FROM
-    ${l.from}
-  WHERE ${l.token()} = own.sent AND ${l.api()} = own.api
-    AND ${l.alive()}
-    AND ${l.isPerApiKey()}
-    ${further}
-  ORDER BY ${l.createdAt()}, ${l.id()}
-  LIMIT 1;`;
-
-/** The alive account key with this token; there is one at most. */
-const accountLookup = ({ legacy: l }: MappedSchema, further = ''): string => sql`
-  SELECT t.id, t.account_id, 'account'
-  INTO authorize.key_id, authorize.account_id, authorize.source
-  FROM ${l.target} t
-  WHERE t.token = own.sent
-    AND ${aliveTarget(l)}
-    ${further};`;
-
 function authorize(
   { types, searchPath }: MappedSchema,
   { comment, body }: { comment: string; body: string },
@@ -192,7 +125,8 @@ function authorize(
     searchPath,
     // A session that planned its lookups while the tables were small must not go on reading them whole. Where there is no
     // other way a plan gets a huge cost with that, which before 18 is taken for a reason to compile it at every call.
-    settings: ['enable_seqscan = off', 'jit = off'],
+    // The plan of a first call would name the token, and the server may be told to log it.
+    settings: ['enable_seqscan = off', 'jit = off', 'plan_cache_mode = force_generic_plan'],
     comment: `Which key opens this API with this token, and whose is it? One row at most.\n${comment}`,
     body: sql`
       <<own>>

@@ -3,7 +3,7 @@ import type { Expression } from '../config/settings.js';
 import { sql, type Statement } from '../database/sql.js';
 import type { MappedSchema } from '../mapping/inspect.js';
 import { isSwitched } from './cohort.js';
-import { hasAccountKey, rowsBehind } from './conditions.js';
+import { accountKeyAnswers, rowsBehind } from './conditions.js';
 
 const COHORTS = '(SELECT r.cohorts FROM keylift.switch_rule r)';
 
@@ -14,9 +14,7 @@ const COHORTS = '(SELECT r.cohorts FROM keylift.switch_rule r)';
 export function perApiKeysView(schema: MappedSchema, { withSwitch }: { withSwitch: boolean }): Statement {
   const { legacy: l } = schema;
   const columns = viewColumns(schema);
-  const accountKeyAnswers = sql`
-    ${hasAccountKey(schema)}
-    AND ${isSwitched(l.account(), COHORTS)}`;
+  const answers = accountKeyAnswers(schema, COHORTS);
   return {
     title: 'view keylift.per_api_keys',
     text: sql`
@@ -26,12 +24,13 @@ export function perApiKeysView(schema: MappedSchema, { withSwitch }: { withSwitc
       FROM
         ${l.from}
       WHERE ${l.isPerApiKey()}
-        ${withSwitch ? notBoth(l.inStore(), accountKeyAnswers) : ''}
+        ${withSwitch ? notBoth(...(l.apiNeedsAccount ? [] : [l.inStore()]), answers) : ''}
       UNION ALL
       SELECT
         ${columns.map((c) => `${c.perAccount} AS ${c.name}`).join(',\n')}
       FROM ${l.target} t
         CROSS JOIN ${l.apis} a
+        ${l.apiNeedsAccount ? `LEFT JOIN ${l.accounts} o ON ${l.accountId()} = t.account_id` : ''}
       WHERE ${l.inStore()}
         AND ${withSwitch ? answeredFromSettings() : 't.origin_api_id IS NULL'}
         -- A held key or an exception answers for its API itself, unless a row behind the account key is earlier.
@@ -41,7 +40,7 @@ export function perApiKeysView(schema: MappedSchema, { withSwitch }: { withSwitc
           WHERE ${l.token()} = t.token AND ${l.api()} = ${l.apiId()}
             AND ${l.alive()}
             AND ${l.isPerApiKey()}
-            ${withSwitch ? notBoth(accountKeyAnswers) : ''}
+            ${withSwitch ? notBoth(answers) : ''}
             AND NOT EXISTS (
               SELECT
               FROM (

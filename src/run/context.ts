@@ -18,6 +18,8 @@ export interface StageOptions {
   throttleQuery: string | null;
   /** A URL of the operator; the run waits while it answers with another status than 200. */
   throttleUrl: string | null;
+  /** The run slows down, then waits, while key lookups take longer, in seconds. */
+  maxLatency: number | null;
 }
 
 /** Options that the operator does not set. */
@@ -29,6 +31,7 @@ export const DEFAULT_PACE: StageOptions = {
   maxActive: null,
   throttleQuery: null,
   throttleUrl: null,
+  maxLatency: null,
 };
 
 /** What every stage works with. */

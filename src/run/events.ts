@@ -47,6 +47,15 @@ export interface RetryEvent {
   ranges?: readonly ClaimedRange[];
 }
 
+/** How long the platform's own key lookups take, in seconds. */
+export interface Lookups {
+  /** The 95th percentile of the last five seconds; null until there are enough samples, and after the backfill. */
+  p95: number | null;
+  p95_of_all: number;
+  samples: number;
+  limit: number;
+}
+
 /** What happens in a run. The kinds are those of the log. */
 export type RunEvent =
   /** The ledger knows the run. */
@@ -60,6 +69,8 @@ export type RunEvent =
   | { kind: 'given_up'; range: ClaimedRange; sqlstate: string | undefined }
   /** The run waits; null: it continues. */
   | { kind: 'waiting'; wait: Wait | null }
+  /** Key lookups were timed. */
+  | { kind: 'lookups'; lookups: Lookups }
   /** Keys that a stage without batches has read so far. */
   | { kind: 'progress'; keys: number }
   /** A part of a stage began or ended, with the number of rows where they are counted. */

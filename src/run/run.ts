@@ -145,7 +145,8 @@ function factsOf(order: RunFrame, recorded: readonly string[] | undefined): RunF
 
 /** The ledger shows it to other sessions, so of a URL it has the host alone. */
 function paceOf(order: RunFrame): RunPace {
-  const { concurrency, batchSeconds, batchSize, maxLag, maxActive, throttleQuery, throttleUrl } = optionsOf(order);
+  const { concurrency, batchSeconds, batchSize, maxLag, maxActive, throttleQuery, throttleUrl, maxLatency } =
+    optionsOf(order);
   return {
     until: order.until ?? null,
     concurrency,
@@ -155,5 +156,6 @@ function paceOf(order: RunFrame): RunPace {
     max_active: maxActive,
     throttle_query: throttleQuery,
     throttle_url: throttleUrl === null ? null : maskWebUrl(throttleUrl),
+    max_latency: maxLatency,
   };
 }

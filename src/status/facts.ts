@@ -4,6 +4,7 @@ import { JOIN_RUN_AT_WORK } from '../ledger/run-at-work.js';
 import type { RunPace } from '../ledger/runs.js';
 import { isoDate, moment } from '../ledger/moment.js';
 import type { StageName } from '../ledger/states.js';
+import type { Lookups } from '../run/events.js';
 
 /** What the ledger contains about the migration and the active run. */
 export interface Facts {
@@ -33,6 +34,7 @@ export interface Facts {
   started_at: string;
   pace: RunPace | null;
   waiting_for: string | null;
+  lookups: Lookups | null;
   /** The last heartbeat of that run, and its age. */
   heartbeat_at: string;
   heartbeat_seconds: number;
@@ -69,7 +71,7 @@ const FACTS = sql`
     c.paused, coalesce(c.concurrency, (r.pace->>'concurrency')::int) AS concurrency,
     (${STAGES}) AS stages,
     (SELECT count(*) FROM keylift.runs WHERE ended_at IS NULL AND lease_until > clock_timestamp()) AS runs,
-    r.run_id, r.command, r.host, r.pid, ${isoDate('r.started_at')} AS started_at, r.pace, r.waiting_for,
+    r.run_id, r.command, r.host, r.pid, ${isoDate('r.started_at')} AS started_at, r.pace, r.waiting_for, r.lookups,
     ${moment('r.heartbeat_at')} AS heartbeat_at,
     round(extract(epoch FROM clock_timestamp() - r.heartbeat_at))::int AS heartbeat_seconds
   FROM (

@@ -33,6 +33,11 @@ export interface Status {
   concurrency: number | null;
   /** Lag of the slowest replica; null where there is none, or this role may not see it. */
   lag_seconds: number | null;
+  /**
+   * The platform's key lookups, which a run with --max-latency times: 95 of 100 end within `p95_seconds`. Null where
+   * none are timed.
+   */
+  lookups: { p95_seconds: number; limit_seconds: number; samples: number } | null;
   /** What the run does besides batches: the index that it builds. */
   doing: string | null;
   batches: { done: number; open: number; failed: number };
@@ -95,6 +100,7 @@ const NOTHING: Status = {
   batch_seconds: null,
   concurrency: null,
   lag_seconds: null,
+  lookups: null,
   doing: null,
   batches: { done: 0, open: 0, failed: 0 },
   stages: [],
@@ -150,6 +156,7 @@ function describe({ state, mirror, facts, silent, activity, counts }: StatusInpu
     state: stateOf(state, facts),
     reason: reasonOf({ state, mirror, facts, silent }),
     lag_seconds: activity.lag,
+    lookups: lookupsOf(facts),
     doing: activity.building,
     batches: {
       done: Number(facts.done),
@@ -186,6 +193,11 @@ function paceOf(
     batch_seconds: facts.batch_seconds === null ? null : Math.round(facts.batch_seconds * 1000) / 1000,
     concurrency: facts.concurrency,
   };
+}
+
+function lookupsOf({ run_id: id, lookups }: Facts): Status['lookups'] {
+  if (id === null || lookups?.p95 == null) return null;
+  return { p95_seconds: lookups.p95, limit_seconds: lookups.limit, samples: lookups.samples };
 }
 
 function runOf({ run_id: id, pace, runs, ...facts }: Facts): Status['run'] {

@@ -37,6 +37,7 @@ const CONTRACT: Record<string, string[]> = {
     'max-active',
     'throttle-query',
     'throttle-url',
+    'max-latency',
     'metrics-file',
     'yes',
   ],
@@ -50,7 +51,16 @@ const CONTRACT: Record<string, string[]> = {
   history: [],
   pause: [],
   resume: [],
-  tune: ['concurrency', 'batch-size', 'batch-time', 'max-lag', 'max-active', 'throttle-query', 'throttle-url'],
+  tune: [
+    'concurrency',
+    'batch-size',
+    'batch-time',
+    'max-lag',
+    'max-active',
+    'throttle-query',
+    'throttle-url',
+    'max-latency',
+  ],
   report: [],
   explain: [],
   snapshot: ['junit', 'accounts'],
@@ -147,7 +157,7 @@ describe('the command line', () => {
     [
       'tune',
       'keylift: name the change: --concurrency, --batch-size, --batch-time, --max-lag, --max-active, ' +
-        '--throttle-query or --throttle-url\n  See keylift tune --help.\n',
+        '--throttle-query, --throttle-url or --max-latency\n  See keylift tune --help.\n',
     ],
     [
       'status --watch --json',

@@ -28,6 +28,7 @@ const COPYING: Status = {
   batch_seconds: 0.512,
   concurrency: 2,
   lag_seconds: 0.25,
+  lookups: null,
   doing: null,
   batches: { done: 26, open: 14, failed: 0 },
   stages: [{ stage: 'expand', seconds: 0.42 }],

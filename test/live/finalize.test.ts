@@ -259,6 +259,14 @@ describe('finalize', () => {
       await scenario.db.query('insert into public.usage values (6, 1), (7, 3)');
     });
 
+    it('at a text column are no matter while no row uses them', async () => {
+      await scenario.db.query(
+        `alter table public.api_keys add column code text unique;
+          create table public.usage (n int, code text references public.api_keys (code))`,
+      );
+      await scenario.must('finalize --yes');
+    });
+
     it('that point only at keys which stay are no matter', async () => {
       await scenario.db.query(
         `create table public.usage (n int, key_id bigint references public.api_keys (id));

@@ -279,6 +279,22 @@ describe('rollback under way of life', () => {
     expect(await scenario.authorize(tokenOf(1), 2)).to.have.length(1);
   });
 
+  for (const column of ['id', 'token']) {
+    it(`is refused before anything is taken back while an empty table needs the unique ${column}`, async () => {
+      await scenario.must('migrate --yes', 6);
+      await scenario.db.query(
+        `create table public.usage (n int, key ${column === 'id' ? 'bigint' : 'text'}
+          references public.account_api_keys (${column}) deferrable initially deferred)`,
+      );
+      const { exitCode, stderr } = await scenario.run('rollback --yes');
+      expect([exitCode, stderr.includes('public.usage: usage_key_fkey')], stderr).to.deep.equal([3, true]);
+      await scenario.everyPair('all');
+      for (const sql of ddlOf(stderr)) await scenario.db.query(sql);
+      await scenario.must('rollback --yes');
+      await scenario.everyPair('none');
+    });
+  }
+
   for (const action of ['', ' on delete cascade', ' on delete set null']) {
     it(`loses no row of another table that was repointed at the account keys${action}`, async () => {
       await scenario.db.query(

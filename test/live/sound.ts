@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { assertInvariants } from '../support/invariants.js';
-import { judge, readWorld, type Switched } from '../support/rules.js';
+import { judge, type Switched } from '../support/rules.js';
 import type { Scenario } from '../support/scenario.js';
 
 interface Proof {
@@ -21,7 +21,7 @@ export async function assertSound(scenario: Scenario, switched: Switched): Promi
 /** What became of every key, as the model judges the rows that stand there now. */
 export async function assertOutcomes(scenario: Scenario): Promise<void> {
   const { db, held } = scenario;
-  const expected = [...judge(await readWorld(db), held)]
+  const expected = [...judge(await scenario.world(), held)]
     .filter(([, { outcome }]) => outcome !== 'stay')
     .map(([id, judgement]) =>
       [

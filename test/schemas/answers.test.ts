@@ -181,6 +181,7 @@ describe('answers under --json', () => {
         batch_seconds: null,
         concurrency: null,
         lag_seconds: null,
+        lookups: null,
         doing: null,
         batches: { done: 0, open: 0, failed: 0 },
         stages: [],

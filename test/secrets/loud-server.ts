@@ -3,7 +3,7 @@ import pg from 'pg';
 import { startEmbeddedServer, type EmbeddedServer } from '../../src/embedded/server.js';
 import { LEGACY_SCHEMA, type TestDatabase } from '../support/database.js';
 
-/** Everything that PostgreSQL can be told to write down: statements, bound values, errors with their rows. */
+/** Everything that PostgreSQL can be told to write down: statements, bound values, plans, errors with their rows. */
 const LOUD = {
   fsync: 'off',
   log_statement: 'all',
@@ -17,6 +17,12 @@ const LOUD = {
   log_lock_waits: 'on',
   log_line_prefix: '%m [%p] <%a> ',
   track_activity_query_size: '1048576',
+  shared_preload_libraries: 'auto_explain',
+  'auto_explain.log_min_duration': '0',
+  'auto_explain.log_nested_statements': 'on',
+  'auto_explain.log_analyze': 'on',
+  'auto_explain.log_verbose': 'on',
+  'auto_explain.log_timing': 'off',
 };
 
 /** The name of the test's own sessions, whose statements are no business of keylift's. */
@@ -29,6 +35,8 @@ export interface LoudServer {
   database(name: string): Promise<TestDatabase>;
   /** Entries of the log since the last call, all their lines, that are of other sessions than the test's. */
   entries(): Promise<string[]>;
+  /** Those of the test's own sessions, which stand for the platform. */
+  platformEntries(): Promise<string[]>;
   stop(): Promise<void>;
 }
 
@@ -37,20 +45,21 @@ export async function startLoudServer(): Promise<LoudServer> {
   const server = await startEmbeddedServer({ settings: LOUD, ...(major ? { majorVersion: Number(major) } : {}) });
   const pools: pg.Pool[] = [];
   let read = 0;
+  const fresh = async (): Promise<string[]> => {
+    const log = await readFile(server.logFile, 'utf8');
+    const text = log.slice(read);
+    read = log.length;
+    return text.split(/^(?=\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ \S+ \[\d+\] <)/m);
+  };
+  const isOurs = (entry: string): boolean => entry.includes(`] <${OURS}> `);
   return {
     server,
     database: async (name) => {
       await server.createDatabase(name);
       return databaseOf(server.url(name), name, pools);
     },
-    entries: async () => {
-      const log = await readFile(server.logFile, 'utf8');
-      const fresh = log.slice(read);
-      read = log.length;
-      return fresh
-        .split(/^(?=\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ \S+ \[\d+\] <)/m)
-        .filter((entry) => !entry.includes(`] <${OURS}> `));
-    },
+    entries: async () => (await fresh()).filter((entry) => !isOurs(entry)),
+    platformEntries: async () => (await fresh()).filter(isOurs),
     stop: async () => {
       await Promise.all(pools.map((pool) => pool.end()));
       await server.stop();

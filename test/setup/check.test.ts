@@ -139,7 +139,7 @@ describe('check', () => {
     const report = await check({
       legacy: {
         keys: { account: { sql: 'o.id' }, api: { sql: 'a.id' } },
-        apis: { inStore: { sql: 'o.id > 0' } },
+        apis: { inStore: { sql: 'k.id > 0' } },
         accounts: { name: { sql: 'k.name' } },
       },
     });

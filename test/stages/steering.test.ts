@@ -25,6 +25,7 @@ describe('pause, resume and tune', () => {
       "  active sessions  the run's own",
       "  throttle query   the run's own",
       "  throttle URL     the run's own",
+      "  key lookups      the run's own",
       '  No run is active; the next run starts with this.',
       '',
     ]);
@@ -92,6 +93,7 @@ describe('pause, resume and tune', () => {
       "  active sessions  no limit (the run's own)",
       "  throttle query   no limit (the run's own)",
       "  throttle URL     no limit (the run's own)",
+      "  key lookups      no limit (the run's own)",
       '',
     ]);
     await gate.remove();
@@ -105,7 +107,7 @@ describe('pause, resume and tune', () => {
       expect(validate(document), JSON.stringify(validate.errors)).to.equal(true);
       return document;
     };
-    const limits = { max_lag: null, max_active: null, throttle_query: null, throttle_url: null };
+    const limits = { max_lag: null, max_active: null, throttle_query: null, throttle_url: null, max_latency: null };
     const own = { concurrency: null, batch_time: null, batch_size: null, ...limits };
     expect(await ask('pause')).to.deep.equal({ paused: true, ...own, changed: { paused: { from: false, to: true } } });
     expect(await ask('pause')).to.deep.equal({ paused: true, ...own, changed: {} });
@@ -116,13 +118,15 @@ describe('pause, resume and tune', () => {
       max_lag: 0.5,
       changed: { batch_time: { from: null, to: 1 }, max_lag: { from: null, to: 0.5 } },
     });
-    expect(await ask('tune --batch-size 700 --max-active 0 --max-lag none')).to.deep.include({
+    expect(await ask('tune --batch-size 700 --max-active 0 --max-lag none --max-latency 2.5ms')).to.deep.include({
       batch_size: 700,
       max_active: 0,
+      max_latency: 0.0025,
       max_lag: 'none',
       changed: {
         batch_size: { from: null, to: 700 },
         max_active: { from: null, to: 0 },
+        max_latency: { from: null, to: 0.0025 },
         max_lag: { from: 0.5, to: 'none' },
       },
     });

@@ -34,6 +34,7 @@ const AT_WORK: Status = {
   batch_seconds: 0.512,
   concurrency: 4,
   lag_seconds: 0.25,
+  lookups: null,
   doing: null,
   batches: { done: 26, open: 1_949, failed: 0 },
   stages: [{ stage: 'expand', seconds: 0.42 }],

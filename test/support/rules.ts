@@ -22,9 +22,17 @@ export interface World {
   keys: LegacyKey[];
   /** Kind by id. */
   apis: Map<string, 'store' | 'custom'>;
+  /** The account that owns each API, where an account opens its own APIs and no other; else there is one store for all. */
+  owners?: Map<string, string | null>;
   accounts: Set<string>;
   born: { id: string; account: string; token: string; alive: boolean }[];
 }
+
+/** Is the API a store API for this account? */
+const opensFor = (world: World, api: string, account: string | null): boolean =>
+  world.owners === undefined
+    ? world.apis.get(api) === 'store'
+    : account !== null && world.accounts.has(account) && world.owners.get(api) === account;
 
 export interface HeldIds {
   keyIds: readonly string[];
@@ -50,14 +58,16 @@ const ALIVE = '(revoked_at is null and (expires_at is null or expires_at > now()
 /** Reads what the rules are about; `keys` names another table of per-API keys than the legacy one. */
 export async function readWorld(
   db: TestDatabase,
-  { keys: table = 'public.api_keys' }: { keys?: string } = {},
+  { keys: table = 'public.api_keys', ownApis = false }: { keys?: string; ownApis?: boolean } = {},
 ): Promise<World> {
   const keys = await db.query<{ place: string } & Omit<LegacyKey, 'place'>>(`
     select id::text, account_id::text as account, api_id::text as api, token, ${ALIVE} as alive,
       expires_at::text as expiry,
       row_number() over (order by created_at, id) as place, created_at is not null as dated
     from ${table} order by id`);
-  const apis = await db.query<{ id: string; kind: 'store' | 'custom' }>('select id::text, kind from public.apis');
+  const apis = await db.query<{ id: string; kind: 'store' | 'custom'; owner: string | null }>(
+    'select id::text, kind, owner_account_id::text as owner from public.apis',
+  );
   const accounts = await db.query<{ id: string }>('select id::text from public.accounts');
   const [{ there }] = (await db.query<{ there: boolean }>(
     `select to_regclass('public.account_api_keys') is not null as there`,
@@ -71,6 +81,7 @@ export async function readWorld(
   return {
     keys: keys.map((key) => ({ ...key, place: Number(key.place) })),
     apis: new Map(apis.map(({ id, kind }) => [id, kind])),
+    ...(ownApis && { owners: new Map(apis.map(({ id, owner }) => [id, owner])) }),
     accounts: new Set(accounts.map(({ id }) => id)),
     born,
   };
@@ -104,7 +115,9 @@ function byItself(world: World, key: LegacyKey): Judgement | undefined {
   const kind = key.api === null ? undefined : world.apis.get(key.api);
   const exception = (reason: string): Judgement => ({ outcome: 'exception', reason });
   if (kind === undefined) return exception('missing_api');
-  if (kind === 'custom') return { outcome: 'stay' };
+  // Without its account nothing says whether the API is one of the account's own.
+  const unknown = world.owners !== undefined && (key.account === null || !world.accounts.has(key.account));
+  if (!unknown && !opensFor(world, key.api!, key.account)) return { outcome: 'stay' };
   if (key.account === null || !world.accounts.has(key.account)) return exception('missing_account');
   if (key.token === null || key.token === '') return exception('missing_token');
   return key.dated ? undefined : exception('missing_created_at');
@@ -138,14 +151,14 @@ export function answer(
     return isSwitched && (outcome === 'move' || outcome === 'merge');
   };
   const before = oldRule(world, token, api);
-  const inStore = world.apis.get(api) === 'store';
-  if (before !== undefined && !(inStore && moved(before)))
+  if (before !== undefined && !(opensFor(world, api, before.account) && moved(before)))
     return { key_id: before.id, account_id: before.account, source: 'per_api' };
-  if (!inStore || token === null || token === '') return undefined;
+  if (!world.apis.has(api) || token === null || token === '') return undefined;
+  const opened = (key: { token: string | null; alive: boolean; account: string | null }): boolean =>
+    key.token === token && key.alive && opensFor(world, api, key.account);
   const keeper =
-    world.keys.find(
-      (key) => key.token === token && key.alive && moved(key) && judged.get(key.id)?.outcome === 'move',
-    ) ?? world.born.find((key) => key.token === token && key.alive);
+    world.keys.find((key) => opened(key) && moved(key) && judged.get(key.id)?.outcome === 'move') ??
+    world.born.find(opened);
   return keeper && { key_id: keeper.id, account_id: keeper.account, source: 'account' };
 }
 
@@ -154,9 +167,8 @@ export const predictedGain = (world: World, held: HeldIds = NOBODY_HELD): number
 
 /** The same for outcomes that are known already. */
 export function gainOf(world: World, judged: Map<string, Judgement>): number {
-  const store = [...world.apis].filter(([, kind]) => kind === 'store').map(([id]) => id);
-  const tokens = new Set(
-    world.keys.filter((key) => key.alive && judged.get(key.id)?.outcome === 'move').map((key) => key.token),
-  );
-  return [...tokens].flatMap((token) => store.filter((api) => oldRule(world, token, api) === undefined)).length;
+  const widened = world.keys.filter((key) => key.alive && judged.get(key.id)?.outcome === 'move');
+  return widened.flatMap(({ token, account }) =>
+    [...world.apis.keys()].filter((api) => opensFor(world, api, account) && oldRule(world, token, api) === undefined),
+  ).length;
 }

@@ -8,7 +8,17 @@ import { main } from '../../src/cli.js';
 import type { Io } from '../../src/commands/io.js';
 import type { ExitCode } from '../../src/errors/exit-codes.js';
 import { createTestDatabase, onServer, type TestDatabase, type TestDatabaseOptions } from './database.js';
-import { answer, judge, NOBODY_HELD, readWorld, type Answer, type HeldIds, type Switched } from './rules.js';
+import {
+  answer,
+  judge,
+  NOBODY_HELD,
+  readWorld,
+  type Answer,
+  type HeldIds,
+  type Switched,
+  type World,
+} from './rules.js';
+import { OWN_APIS } from './projects.js';
 import { plant, type Seed } from './seed.js';
 import { until } from './waiting.js';
 
@@ -33,6 +43,8 @@ export interface ScenarioOptions extends TestDatabaseOptions {
   /** Another database than one of the suite's server. */
   database?: TestDatabase;
   holds?: HeldIds;
+  /** An account's keys open its own APIs and no other: `inStore` compares the owner. */
+  ownApis?: boolean;
   /** The URL that commands get for a database, where it is not the database's own: that of a pooler before it. */
   through?: (database: string) => string;
 }
@@ -42,6 +54,9 @@ export class Scenario {
   /** Written files go here. */
   #folder: string | undefined;
 
+  /** What commands get as KEYLIFT_CONFIG. */
+  #config: string | undefined;
+
   /** What commands get as DATABASE_URL. */
   readonly url: string;
 
@@ -49,12 +64,21 @@ export class Scenario {
     readonly db: TestDatabase,
     readonly held: HeldIds,
     through: ScenarioOptions['through'],
+    private readonly ownApis: boolean,
   ) {
     this.url = through?.(db.name) ?? db.url;
   }
 
-  static async open({ database, holds = NOBODY_HELD, through, ...options }: ScenarioOptions = {}): Promise<Scenario> {
-    return new Scenario(database ?? (await createTestDatabase(options)), holds, through);
+  static async open({
+    database,
+    holds = NOBODY_HELD,
+    through,
+    ownApis = false,
+    ...options
+  }: ScenarioOptions = {}): Promise<Scenario> {
+    const scenario = new Scenario(database ?? (await createTestDatabase(options)), holds, through, ownApis);
+    if (ownApis) scenario.#config = await scenario.file('own-apis.json', JSON.stringify(OWN_APIS));
+    return scenario;
   }
 
   /** A scenario with this seed in it. */
@@ -70,7 +94,7 @@ export class Scenario {
     await onServer((client) =>
       client.query('select pg_terminate_backend(pid) from pg_stat_activity where datname = $1', [name]),
     );
-    return Scenario.open({ template: name, holds: this.held });
+    return Scenario.open({ template: name, holds: this.held, ownApis: this.ownApis });
   }
 
   async close(): Promise<void> {
@@ -105,7 +129,7 @@ export class Scenario {
       ...streams,
       stdin: new PassThrough(),
       cwd: this.#folder ?? os.tmpdir(),
-      env: { DATABASE_URL: url },
+      env: { DATABASE_URL: url, ...(this.#config !== undefined && { KEYLIFT_CONFIG: this.#config }) },
       isTTY: { stdin: false, stdout: false, stderr: false },
       onSignal: (listener) => {
         listeners.add(listener);
@@ -176,6 +200,11 @@ export class Scenario {
       'select key_id::text, account_id::text, source from keylift.authorize($1, $2)',
       [token, String(api)],
     );
+  }
+
+  /** The tables as the model of the rules reads them. */
+  async world(): Promise<World> {
+    return readWorld(this.db, { ownApis: this.ownApis });
   }
 
   /** What Settings lists for an account, by creation date; dates as text. */
@@ -249,7 +278,7 @@ export class Scenario {
     switched: Switched,
     wanted: (expected: Answer | undefined) => unknown,
   ): Promise<number> {
-    const world = await readWorld(this.db);
+    const world = await this.world();
     const judged = judge(world, this.held);
     const tokens = new Set([...world.keys, ...world.born].map((key) => key.token).filter((token) => token !== ''));
     const apis = [...world.apis.keys(), '987654321'];

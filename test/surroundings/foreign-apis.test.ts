@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { OWN_APIS } from '../support/projects.js';
 import { Scenario } from '../support/scenario.js';
 import { catalogDigest } from '../support/reader.js';
 import { anchorsOf, readDocument } from '../docs/headings.js';
@@ -101,6 +102,13 @@ describe('a mapping under which account keys open APIs of other accounts', () =>
     await scenario.must(`check --config ${file}`);
     await scenario.must(`migrate --yes --config ${file}`);
     await scenario.must(`verify --config ${file}`);
+  });
+
+  it('is let through where an account opens its own APIs only', async () => {
+    await plantProjects(scenario, 20);
+    const file = await config(OWN_APIS);
+    expect(await findingOf(`--config ${file}`)).to.equal(undefined);
+    await scenario.must(`check --config ${file}`);
   });
 
   it('is refused where the expression names the account and opens APIs of others all the same', async () => {

@@ -1,5 +1,6 @@
 import { sql } from '../../database/sql.js';
 import type { LegacyFragments } from '../../mapping/fragments.js';
+import { opensForAny } from '../../mapping/store.js';
 import { heldByName } from '../../mapping/rules/verdicts.js';
 import { DORMANT_AFTER } from '../../plan/dormant.js';
 import type { Source } from './choose.js';
@@ -85,7 +86,8 @@ export interface DisguisedRows {
 
 /**
  * The rows of a fixture case, of the keys $3 and the accounts $4. PostgreSQL replaces all tokens, names and ids, so
- * that none of the source is in the result. Equal values stay equal.
+ * that none of the source is in the result. Equal values stay equal. A case has one store for all accounts: where keys
+ * of one API move and keys of another account stay in it, the case has two APIs.
  */
 export function disguise({ schema: { legacy: l, types }, holds }: Source): string {
   const number = (order: string): string => `dense_rank() OVER (ORDER BY ${order})`;
@@ -96,6 +98,7 @@ export function disguise({ schema: { legacy: l, types }, holds }: Source): strin
       SELECT ${l.id()} AS id, ${l.account()} AS account, ${l.api()} AS api, ${l.token()} AS token,
         ${l.name()}::text AS name, ${l.hasToken()} AS has_token,
         ${l.accountId()} IS NOT NULL AS account_known, ${l.apiId()} IS NOT NULL AS api_known,
+        NOT ${l.outOfStore} AS in_store,
         ${heldByName(l, holds)} AS held,
         ${moment(l.createdAt())} AS created_at,
         ${moment(lastUsed)} AS last_used_at,
@@ -111,14 +114,14 @@ export function disguise({ schema: { legacy: l, types }, holds }: Source): strin
         SELECT ${l.accountId()}, true FROM ${l.accounts} o WHERE ${l.accountId()}::text = ANY ($4::text[])) every
       GROUP BY account
     ), apis AS MATERIALIZED (
-      SELECT api, bool_or(known) AS known, bool_or(in_store) AS in_store, ${number('api')} AS no
+      SELECT api, in_store, bool_or(known) AS known, ${number('api, in_store')} AS no
       FROM (
-        SELECT api, api_known AS known, NULL::boolean AS in_store FROM picked WHERE api IS NOT NULL
+        SELECT api, api_known AS known, in_store FROM picked WHERE api IS NOT NULL
         UNION ALL
         SELECT id, true, in_store
         FROM (
           ${apisToShow(l)}) shown) every
-      GROUP BY api
+      GROUP BY api, in_store
     ), keys AS MATERIALIZED (
       SELECT picked.*, ${number('picked.id')} AS no,
         CASE WHEN has_token THEN 'token-' || ${newToken} WHEN token IS NOT NULL THEN '' END AS new_token,
@@ -138,7 +141,9 @@ export function disguise({ schema: { legacy: l, types }, holds }: Source): strin
           'name', ${nameKind('k.name', 'k.name_no')},
           'token', k.new_token, 'created_at', k.created_at, 'last_used_at', k.last_used_at,
           'revoked_at', k.revoked_at, 'expires_at', k.expires_at) ORDER BY k.no), '[]')
-       FROM keys k LEFT JOIN accounts o ON o.account = k.account LEFT JOIN apis a ON a.api = k.api) AS keys,
+       FROM keys k
+         LEFT JOIN accounts o ON o.account = k.account
+         LEFT JOIN apis a ON a.api = k.api AND a.in_store = k.in_store) AS keys,
       (SELECT coalesce(jsonb_agg(no ORDER BY no), '[]') FROM keys WHERE held) AS held`;
 }
 
@@ -148,7 +153,7 @@ const apisToShow = (l: LegacyFragments): string => sql`
   FROM (
     SELECT id, in_store, has_key, row_number() OVER (PARTITION BY in_store, has_key ORDER BY md5(id::text)) AS position
     FROM (
-      SELECT ${l.apiId()} AS id, ${l.inStore()} AS in_store,
+      SELECT ${l.apiId()} AS id, ${opensForAny(l)} AS in_store,
         ${l.apiId()} IN (SELECT api FROM picked WHERE api IS NOT NULL) AS has_key
       FROM ${l.apis} a) named
   ) ranked

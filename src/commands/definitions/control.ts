@@ -77,6 +77,7 @@ const TUNABLE = {
   'max-active': liftable(THROTTLE['max-active']),
   'throttle-query': liftable(THROTTLE['throttle-query']),
   'throttle-url': liftable(THROTTLE['throttle-url']),
+  'max-latency': liftable(THROTTLE['max-latency']),
 };
 
 const names = Object.keys(TUNABLE).map((flag) => `--${flag}`);

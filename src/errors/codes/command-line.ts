@@ -14,6 +14,12 @@ export const COMMAND_LINE_CODES = entries({
     meaning: 'The command line has an unknown command, flag or value. The message names every fault.',
     hint: 'See keylift <command> --help.',
   },
+  option_invalid: {
+    exit: 'usage',
+    section: 'command-line-and-configuration',
+    meaning: 'An option of a function of the package is unknown or has a wrong value. The message names every fault.',
+    hint: 'Correct the call; docs/package.md describes the options. Nothing was changed.',
+  },
   config_unreadable: {
     exit: 'usage',
     section: 'command-line-and-configuration',

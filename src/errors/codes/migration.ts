@@ -164,10 +164,10 @@ export const MIGRATION_CODES = entries({
   foreign_keys_point_back: {
     exit: 'refused',
     section: 'foreign-keys',
-    meaning: 'Rows of other tables reference account keys that a rollback would delete.',
+    meaning: 'Rows or foreign keys of other tables reference account keys or indexes that a rollback would take away.',
     hint:
-      'Repoint them with the DDL above (key ids are kept), then run keylift rollback again. All accounts are still ' +
-      'answered as before.',
+      'Run the DDL above (key ids are kept), then run keylift rollback again. All accounts are still answered as ' +
+      'before.',
   },
   triggers_need_a_decision: {
     exit: 'refused',

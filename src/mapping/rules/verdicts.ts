@@ -8,14 +8,14 @@ import type { LegacyFragments } from '../fragments.js';
 export const settledByItself = (l: LegacyFragments, accountIsMissing = `${l.accountId()} IS NULL`): string => sql`
   CASE
     WHEN ${l.apiId()} IS NULL THEN 'missing_api'
-    WHEN NOT ${l.inStore()} THEN 'stay'
+    WHEN ${l.outOfStore} THEN 'stay'
     WHEN ${accountIsMissing} THEN 'missing_account'
     WHEN NOT ${l.hasToken()} THEN 'missing_token'
     WHEN ${l.createdAt()} IS NULL THEN 'missing_created_at'
   END`;
 
 /** Where `settledByItself` says `stay`: the key of an API that is there, and not of the store. */
-export const staysByItself = (l: LegacyFragments): string => `(${l.apiId()} IS NOT NULL AND NOT ${l.inStore()})`;
+export const staysByItself = (l: LegacyFragments): string => `(${l.apiId()} IS NOT NULL AND ${l.outOfStore})`;
 
 /** Where the holds are: in the ledger, or (for a plan, which writes nothing) in two array parameters, or nowhere. */
 export type HoldsSource =

@@ -2,15 +2,9 @@ import { sql } from '../../database/sql.js';
 import { fingerprintOf } from '../../mapping/fingerprint.js';
 import type { LegacyFragments } from '../../mapping/fragments.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
+import { everyStoreApi } from '../../mapping/store.js';
 import { listOf, REASONS } from '../exceptions.js';
-import {
-  countOfStoreApis,
-  decided,
-  duplicatesCte,
-  EVERY_STORE_API,
-  fromAllKeys,
-  type ListSources,
-} from './verdicts-of-all.js';
+import { countOfStoreApis, decided, duplicatesCte, fromAllKeys, type ListSources } from './verdicts-of-all.js';
 
 /** Columns of `--keys`. A key that opens nothing has nothing in `opens_before` and `opens_after`. */
 export const KEYS_HEADER = [
@@ -46,7 +40,7 @@ export function allKeys(schema: MappedSchema, sources: ListSources): string {
       CASE WHEN decided IN ${listOf(REASONS)} THEN decided END AS reason,
       CASE decided WHEN 'move' THEN key_id::text WHEN 'merge' THEN merged_into END AS account_key_id,
       CASE WHEN opens THEN api END AS opens_before,
-      CASE WHEN opens AND widened THEN '${EVERY_STORE_API}' WHEN opens THEN api END AS opens_after,
+      CASE WHEN opens AND widened THEN '${everyStoreApi(l)}' WHEN opens THEN api END AS opens_after,
       CASE WHEN opens THEN '1' ELSE '0' END AS apis_before,
       CASE WHEN opens AND widened THEN store_apis WHEN opens THEN '1' ELSE '0' END AS apis_after
     FROM (

@@ -2,14 +2,8 @@ import { sql } from '../../database/sql.js';
 import type { ReadSession } from '../../database/session.js';
 import type { LegacyFragments } from '../../mapping/fragments.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
-import {
-  countOfStoreApis,
-  decided,
-  duplicatesCte,
-  EVERY_STORE_API,
-  fromAllKeys,
-  type ListSources,
-} from './verdicts-of-all.js';
+import { everyStoreApi } from '../../mapping/store.js';
+import { countOfStoreApis, decided, duplicatesCte, fromAllKeys, type ListSources } from './verdicts-of-all.js';
 import type { WrittenList } from './csv-file.js';
 
 /** Columns of the notice. API slugs are separated by spaces. */
@@ -43,7 +37,7 @@ export function widenedKeys(schema: MappedSchema, sources: ListSources): string 
     )
     SELECT ${l.account()}::text AS account_id, ${l.accountName()}::text AS account,
       ${l.id()}::text AS key_id, ${l.name()}::text AS key_name,
-      coalesce(merged.slugs, ${l.slug()}::text) AS opens_before, '${EVERY_STORE_API}' AS opens_after,
+      coalesce(merged.slugs, ${l.slug()}::text) AS opens_before, '${everyStoreApi(l)}' AS opens_after,
       coalesce(merged.apis, 1)::text AS apis_before, ${countOfStoreApis(l)} AS apis_after
     FROM
       ${fromAllKeys(l)}

@@ -4,6 +4,7 @@ import type { MappedSchema } from '../../mapping/inspect.js';
 import { hasTokenIn, repeatedTokens } from '../../mapping/rules/repeated-tokens.js';
 import { outcomeOfSingleRow } from '../../mapping/rules/single-row.js';
 import { verdicts, type HoldsSource } from '../../mapping/rules/verdicts.js';
+import { apisByAccount, countStoreApis } from '../../mapping/store.js';
 import { dormant } from '../dormant.js';
 import { takenByNativeKey } from '../native-keys.js';
 
@@ -14,7 +15,10 @@ export interface ListSources {
   nativeKeysIn: string | null;
 }
 
-/** The CTE `duplicates`: the verdicts of the rows with repeated tokens. All other rows are judged alone. */
+/**
+ * The CTE `duplicates`: the verdicts of the rows with repeated tokens. All other rows are judged alone. Where accounts
+ * have store APIs of their own, also the CTE `store` with their number.
+ */
 export function duplicatesCte(
   { legacy: l, types: { tokensSorted } }: MappedSchema,
   { holds, nativeKeysIn }: ListSources,
@@ -28,13 +32,21 @@ export function duplicatesCte(
       FROM (
         ${verdicts(l, { holds, rows, ...takenByNativeKey(nativeKeysIn, l.token()) })}
       ) v
-    )`;
+    )${
+      l.apiNeedsAccount
+        ? sql`
+            , store AS MATERIALIZED (
+              ${apisByAccount(l)}
+            )`
+        : ''
+    }`;
 }
 
 /** FROM over every per-API key with its row of `duplicates`, if it has one. */
 export const fromAllKeys = (l: LegacyFragments): string => sql`
   ${l.from}
-  LEFT JOIN duplicates ON duplicates.key_id = ${l.id()}`;
+  LEFT JOIN duplicates ON duplicates.key_id = ${l.id()}
+  ${l.apiNeedsAccount ? `LEFT JOIN store ON store.account_id = ${l.account()}` : ''}`;
 
 /** The outcome of a row of `fromAllKeys`, or the reason of an exception. */
 export const decided = (l: LegacyFragments, { holds }: ListSources): string => sql`
@@ -47,9 +59,6 @@ export const decided = (l: LegacyFragments, { holds }: ListSources): string => s
 export const isDormant = (l: LegacyFragments): string =>
   dormant(`coalesce(duplicates.last_used_at, ${l.lastUsedAt()})`);
 
-/** How many APIs an account key opens. The alias `o` is the account that owns the key. */
-export const countOfStoreApis = (l: LegacyFragments): string => sql`
-  (SELECT count(*) FROM ${l.apis} s WHERE ${l.inStore('s')})::text`;
-
-/** Shown for the APIs of an account key, which are a rule and not a list (rule 4). */
-export const EVERY_STORE_API = 'every store API';
+/** How many APIs an account key of the row of `fromAllKeys` opens, as text. */
+export const countOfStoreApis = (l: LegacyFragments): string =>
+  l.apiNeedsAccount ? 'coalesce(store.apis, 0)::text' : `(${countStoreApis(l)})::text`;

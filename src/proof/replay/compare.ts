@@ -1,4 +1,6 @@
 import { sql } from '../../database/sql.js';
+import type { LegacyFragments } from '../../mapping/fragments.js';
+import { opensFor, opensForAny } from '../../mapping/store.js';
 import { isSwitched } from '../../resolver/cohort.js';
 import { expectedOutcomes } from '../rules.js';
 import { MOST_LISTED } from './document.js';
@@ -18,7 +20,7 @@ const opening = ({ finality }: Sources): string => sql`
     nativeKeyHas: (token) => `${token} IN (SELECT n.token FROM account_keys n WHERE n.is_native)`,
   })},
   widened AS MATERIALIZED (
-    SELECT token FROM expected WHERE outcome = 'move' AND alive
+    SELECT token, account_id FROM expected WHERE outcome = 'move' AND alive
   ), opening AS MATERIALIZED (
     SELECT DISTINCT ON (token) token, id, account_id, is_native
     FROM account_keys
@@ -58,11 +60,11 @@ function atOwnApis({ accountKeys: moved }: Sources): string {
     ), of_accounts AS MATERIALIZED (
       SELECT DISTINCT token, account_id FROM source
     ), shown AS MATERIALIZED (
-      SELECT DISTINCT ON (token) token, id
+      SELECT DISTINCT ON (token) token, id, account_id
       FROM (
-        SELECT token, id, created_at, 1 AS rank FROM source
+        SELECT token, id, account_id, created_at, 1 AS rank FROM source
         UNION ALL
-        SELECT token, id, NULL, 2 FROM account_keys
+        SELECT token, id, account_id, NULL, 2 FROM account_keys
       ) keys
       ORDER BY token, rank, created_at, id
     )`;
@@ -71,7 +73,7 @@ function atOwnApis({ accountKeys: moved }: Sources): string {
 /** Each request at each API of its slug. */
 const atApis = ({ schema: { legacy: l, types }, authorize }: Sources): string => sql`
   apis AS MATERIALIZED (
-    SELECT ${l.apiId()} AS id, ${l.slug()}::text AS slug, ${l.inStore()} AS in_store
+    SELECT ${l.apiId()} AS id, ${l.slug()}::text AS slug${l.apiNeedsAccount ? '' : `, ${l.inStore()} AS in_store`}
     FROM ${l.apis} a
     WHERE ${l.slug()}::text IN (SELECT api FROM given)
   ), pairs AS MATERIALIZED (
@@ -92,14 +94,16 @@ const atApis = ({ schema: { legacy: l, types }, authorize }: Sources): string =>
   )`;
 
 /** The decision by the old rule, by the new one, and by the function that gateways call. */
-function decided({ accountKeys: moved }: Sources): string {
-  const inStore = 'coalesce(a.in_store, false)';
+function decided({ schema: { legacy: l }, accountKeys: moved }: Sources): string {
+  // Where accounts have store APIs of their own, the account of the key that answers decides.
+  const asks = 'coalesce(acc.account_id, w.account_id, s.account_id)';
+  const inStore = l.apiNeedsAccount ? opensFor(l, { api: 'door.id', account: asks }) : 'coalesce(door.in_store, false)';
   const after = moved
     ? `coalesce(own.for_good, false) OR (${inStore} AND acc.token IS NOT NULL)`
     : `old.token IS NOT NULL OR (${inStore} AND (acc.token IS NOT NULL OR w.token IS NOT NULL))`;
   return sql`
     decided AS MATERIALIZED (
-      SELECT r.line, r.times, r.allowed AS recorded, r.sent, r.api AS slug, a.id AS api_id, ${inStore} AS in_store,
+      SELECT r.line, r.times, r.allowed AS recorded, r.sent, r.api AS slug, door.id AS api_id, ${inStore} AS in_store,
         coalesce(r.key_id, old.id, acc.id, s.id) AS key_id,
         r.key_known OR s.token IS NOT NULL AS key_known,
         old.token IS NOT NULL AS before,
@@ -116,10 +120,10 @@ function decided({ accountKeys: moved }: Sources): string {
         f.token IS NOT NULL AS now, f.account_id AS now_account,
         coalesce(own.today, false) OR (${inStore} AND today.token IS NOT NULL) AS expected_now
       FROM requests r
-        LEFT JOIN apis a ON a.slug = r.api
-        LEFT JOIN old_rule old ON old.token = r.sent AND old.api_id = a.id
-        LEFT JOIN own_answers own ON own.token = r.sent AND own.api_id = a.id
-        LEFT JOIN dead_here dh ON dh.token = r.sent AND dh.api_id = a.id
+        LEFT JOIN apis door ON door.slug = r.api
+        LEFT JOIN old_rule old ON old.token = r.sent AND old.api_id = door.id
+        LEFT JOIN own_answers own ON own.token = r.sent AND own.api_id = door.id
+        LEFT JOIN dead_here dh ON dh.token = r.sent AND dh.api_id = door.id
         LEFT JOIN dead_everywhere de ON de.token = r.sent
         LEFT JOIN dead_source ds ON ds.token = r.sent
         LEFT JOIN widened w ON w.token = r.sent
@@ -130,15 +134,23 @@ function decided({ accountKeys: moved }: Sources): string {
         LEFT JOIN shown s ON s.token = r.sent
         LEFT JOIN (
           SELECT DISTINCT ON (token, api_id) token, api_id, account_id FROM answers ORDER BY token, api_id
-        ) f ON f.token = r.sent AND f.api_id = a.id
+        ) f ON f.token = r.sent AND f.api_id = door.id
     )`;
 }
 
+/** The kind of an answer for an API that is not a store API of the account. */
+const notInStore = (l: LegacyFragments): string =>
+  l.apiNeedsAccount
+    ? sql`
+        CASE WHEN EXISTS (SELECT FROM ${l.apis} a WHERE ${l.apiId()} = decided.api_id AND ${opensForAny(l)})
+          THEN 'gained_foreign' ELSE 'gained_custom' END`
+    : `'gained_custom'`;
+
 /** The kind of each difference, what is wrong whatever was recorded first; `same` is no difference. */
-function classified({ authorize }: Sources): string {
+function classified({ schema: { legacy: l }, authorize }: Sources): string {
   const answer = sql`
     WHEN now AND NOT expected_now THEN
-      CASE WHEN NOT in_store THEN 'gained_custom' WHEN nothing_lives THEN 'revived' ELSE 'gained_store' END
+      CASE WHEN NOT in_store THEN ${notInStore(l)} WHEN nothing_lives THEN 'revived' ELSE 'gained_store' END
     WHEN expected_now AND NOT now THEN 'lost'
     WHEN now AND now_account IS DISTINCT FROM CASE WHEN before THEN old_account ELSE new_account END
       THEN 'gained_foreign'`;

@@ -95,6 +95,7 @@ const purgedRows = ({ schema: { legacy: l }, indexed }: Sources): string => sql`
       aliveExpression('t.revoked_at', 't.expires_at', l.now),
       'true AS api_known',
       'true AS in_store',
+      'false AS out_of_store',
       'true AS account_known',
       'true AS has_token',
       'false AS outlives_its_api',

@@ -19,8 +19,10 @@ export interface ReportFacts {
   accounts: { total: number; switched: number };
   /** Every per-API key by the API it was created in. */
   apis: ApiOutcomes[];
-  /** All store APIs, with or without keys. */
+  /** All store APIs, with or without keys. Empty where each account has store APIs of its own. */
   store_apis: StoreApi[];
+  /** Only where each account has store APIs of its own: living account keys by how many APIs they open. */
+  own_apis?: OwnApis[];
   /** Native keys, and those of them that are alive. */
   born_in_settings: { keys: number; alive: number };
   exceptions: Listed<ListedKey>;
@@ -70,6 +72,13 @@ export interface ApiOutcomes {
   exceptions_by_reason: Record<string, number>;
 }
 
+/** Living account keys that open this many APIs of their account. */
+export interface OwnApis {
+  apis: number;
+  accounts: number;
+  keys: number;
+}
+
 export interface StoreApi {
   api_id: string;
   slug: string | null;
@@ -101,6 +110,8 @@ export interface Timeline {
   /** All waits by kind, the longest first. */
   waited: WaitSum[];
   stages: CompletedStage[];
+  /** Key lookups while keys were copied, of each run that timed them with --max-latency, the latest first. */
+  lookups: TimedLookups[];
   batches: { done: number; failed: number; open: number };
 }
 
@@ -126,6 +137,14 @@ export interface Wait {
   from: string;
   to: string;
   seconds: number;
+}
+
+/** In seconds; 95 of 100 lookups of the run ended within `p95_seconds`. */
+export interface TimedLookups {
+  run_id: string;
+  p95_seconds: number;
+  limit_seconds: number;
+  samples: number;
 }
 
 export interface CompletedStage {

@@ -11,8 +11,9 @@ const MOST_EVENTS = 1_000;
 const MOST_PROOFS = 100;
 
 const RUNS = sql`
-  SELECT run_id::text AS run_id, command, arguments, ${moment('started_at')} AS started_at, ${moment('ended_at')} AS ended_at,
-    exit_code, host, pid, database_user, version, attempt, waiting_for
+  SELECT run_id::text AS run_id, command, arguments,
+    ${moment('started_at')} AS started_at,
+    ${moment('ended_at')} AS ended_at, exit_code, host, pid, database_user, version, attempt, waiting_for
   FROM keylift.runs
   ORDER BY keylift.runs.started_at DESC, run_id LIMIT ${MOST_RUNS}`;
 

@@ -1,14 +1,26 @@
 import type { ReadSession } from '../../database/session.js';
 import { sql } from '../../database/sql.js';
 import { aliveExpression } from '../../mapping/fragments.js';
-import type { ApiOutcomes, Origin, ReportFacts, ReportOutcome, StoreApi } from './document.js';
+import { apisByAccount } from '../../mapping/store.js';
+import type { ApiOutcomes, Origin, OwnApis, ReportFacts, ReportOutcome, StoreApi } from './document.js';
 import type { Sources } from './sources.js';
 
-/** The API that a key was created in. Custom APIs are counted together: a platform may have one for each account. */
-const originApi = ({ apiId, inStore, slug }: Sources['schema']['legacy']): string => sql`
-  CASE WHEN ${apiId()} IS NULL THEN 'missing' WHEN ${inStore()} THEN 'store' ELSE 'custom' END AS origin,
-  CASE WHEN ${inStore()} THEN ${apiId()} END AS api_id,
-  CASE WHEN ${inStore()} THEN ${slug()}::text END AS slug`;
+/** Numbers of APIs that a report tells apart. */
+const MOST_SIZES = 100;
+
+/**
+ * The API that a key was created in. Custom APIs are counted together: a platform may have one for each account. So are
+ * store APIs where each account has its own.
+ */
+const originApi = ({ apiId, inStore, outOfStore, slug, apiNeedsAccount }: Sources['schema']['legacy']): string => sql`
+  CASE WHEN ${apiId()} IS NULL THEN 'missing' WHEN ${outOfStore} THEN 'custom' ELSE 'store' END AS origin,
+  ${
+    apiNeedsAccount
+      ? 'NULL::text AS api_id, NULL::text AS slug'
+      : sql`
+          CASE WHEN ${inStore()} THEN ${apiId()} END AS api_id,
+          CASE WHEN ${inStore()} THEN ${slug()}::text END AS slug`
+  }`;
 
 /**
  * Every per-API key once: account keys by the API they were created in, then the keys with an outcome in the ledger,
@@ -40,7 +52,7 @@ function countByApi({ schema: { legacy: l }, target }: Sources): string {
         ${target ? `LEFT JOIN ${l.target} t ON t.id = x.account_key_id` : ''}
       UNION ALL
       SELECT ${originApi(l)},
-        CASE WHEN ${l.apiId()} IS NOT NULL AND NOT ${l.inStore()} THEN 'stay' ELSE 'to_come' END, NULL, ${l.alive()}
+        CASE WHEN ${l.apiId()} IS NOT NULL AND ${l.outOfStore} THEN 'stay' ELSE 'to_come' END, NULL, ${l.alive()}
       FROM ${l.from}
       WHERE ${l.isPerApiKey()}
         AND NOT EXISTS (SELECT FROM keylift.outcomes x WHERE x.key_id = ${l.id()})
@@ -55,6 +67,18 @@ const storeApis = ({ schema: { legacy: l } }: Sources): string => sql`
   FROM ${l.apis} a
   WHERE ${l.inStore()}
   ORDER BY ${l.slug()}::text COLLATE "C", ${l.apiId()}`;
+
+/** Living account keys, native keys too, by the number of APIs that their account opens. */
+const ownApis = ({ schema: { legacy: l } }: Sources): string => sql`
+  SELECT coalesce(store.apis, 0)::int AS apis, count(DISTINCT t.account_id)::int AS accounts, count(*)::int AS keys
+  FROM ${l.target} t
+    LEFT JOIN (
+      ${apisByAccount(l)}
+    ) store ON store.account_id = t.account_id
+  WHERE ${aliveExpression('t.revoked_at', 't.expires_at', l.now)}
+  GROUP BY 1
+  ORDER BY keys DESC, apis
+  LIMIT ${MOST_SIZES}`;
 
 /** Native keys. */
 const countNative = ({ schema: { legacy: l } }: Sources): string => sql`
@@ -109,14 +133,16 @@ const byOriginAndSize = (a: ApiOutcomes, b: ApiOutcomes): number =>
 export async function readOutcomes(
   session: ReadSession,
   sources: Sources,
-): Promise<Pick<ReportFacts, 'apis' | 'store_apis' | 'born_in_settings'>> {
+): Promise<Pick<ReportFacts, 'apis' | 'store_apis' | 'own_apis' | 'born_in_settings'>> {
+  const { apiNeedsAccount } = sources.schema.legacy;
   const { rows } = await session.query<CountedRow>(countByApi(sources));
   const native = sources.target
     ? await session.one<{ keys: string; alive: string }>(countNative(sources))
     : { keys: '0', alive: '0' };
   return {
     apis: gather(rows),
-    store_apis: (await session.query<StoreApi>(storeApis(sources))).rows,
+    store_apis: apiNeedsAccount ? [] : (await session.query<StoreApi>(storeApis(sources))).rows,
+    ...(apiNeedsAccount && { own_apis: sources.target ? (await session.query<OwnApis>(ownApis(sources))).rows : [] }),
     born_in_settings: { keys: Number(native.keys), alive: Number(native.alive) },
   };
 }

@@ -6,6 +6,7 @@ import { moment } from '../../ledger/moment.js';
 import { requireAllowed } from '../../ledger/allowed.js';
 import { readInstalled } from '../../ledger/installed.js';
 import { readStatus } from '../../status/status.js';
+import { foreignApis } from '../../surroundings/foreign-apis.js';
 import { findingsOf } from '../../surroundings/findings.js';
 import { readSurroundings } from '../../surroundings/read.js';
 import type { MigrationFacts, ReportFacts } from './document.js';
@@ -44,7 +45,10 @@ export async function readReportFacts(database: Database, schema: MappedSchema, 
         ...(await readListedKeys(session, sources)),
         timeline: await readTimeline(session, sources),
         ...(await readHistory(session, sources)),
-        surroundings: findingsOf(await readSurroundings(session, schema.settings), schema.settings),
+        surroundings: [
+          ...(await foreignApis(session, schema)),
+          ...findingsOf(await readSurroundings(session, schema.settings), schema.settings),
+        ],
       };
     },
     { isolation: 'repeatable read' },

@@ -1,7 +1,7 @@
 import type { ReadSession } from '../../database/session.js';
 import { sql } from '../../database/sql.js';
 import { moment } from '../../ledger/moment.js';
-import type { ActivePeriod, CompletedStage, Timeline, Wait, WaitSum } from './document.js';
+import type { ActivePeriod, CompletedStage, TimedLookups, Timeline, Wait, WaitSum } from './document.js';
 import type { Sources } from './sources.js';
 
 /** Buckets over all periods together. */
@@ -9,6 +9,7 @@ const BUCKETS = 120;
 const LEAST_BUCKET_SECONDS = 0.05;
 const MOST_PERIODS = 40;
 const MOST_WAITS = 1_000;
+const MOST_LOOKUPS = 100;
 
 /** Runs with a shorter gap between them count as one period. */
 const GAP = `interval '1 minute'`;
@@ -93,6 +94,14 @@ const COMPLETED_STAGES = sql`
   WHERE kind = 'stage_completed' AND attempt = $1
   ORDER BY event_no`;
 
+const LOOKUPS = sql`
+  SELECT run_id::text AS run_id, (lookups ->> 'p95_of_all')::float8 AS p95_seconds,
+    (lookups ->> 'limit')::float8 AS limit_seconds, (lookups ->> 'samples')::int AS samples
+  FROM keylift.runs
+  WHERE lookups IS NOT NULL AND attempt = $1
+  ORDER BY started_at DESC, keylift.runs.run_id
+  LIMIT ${MOST_LOOKUPS}`;
+
 const BATCHES = sql`
   SELECT count(*) FILTER (WHERE state IN ('done', 'taken_back')) AS done,
     count(*) FILTER (WHERE state = 'failed') AS failed,
@@ -114,6 +123,7 @@ export async function readTimeline(session: ReadSession, { attempt }: Sources): 
       listed: (await session.query<Wait>(LONGEST_WAITS, [attempt])).rows,
     },
     waited,
+    lookups: (await session.query<TimedLookups>(LOOKUPS, [attempt])).rows,
     stages: (await session.query<CompletedStage>(COMPLETED_STAGES, [attempt])).rows,
     batches: { done: Number(batches.done), failed: Number(batches.failed), open: Number(batches.open) },
   };

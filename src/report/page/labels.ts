@@ -41,14 +41,20 @@ function scope(value: unknown): string {
 const TUNED: Record<string, { label: string; unit: string }> = {
   concurrency: { label: 'batches at once', unit: '' },
   batch_time: { label: 'batch time', unit: ' s' },
+  batch_size: { label: 'rows of a batch at most', unit: '' },
   max_lag: { label: 'replica lag at most', unit: ' s' },
+  max_active: { label: 'active sessions at most', unit: '' },
+  throttle_query: { label: 'throttle query', unit: '' },
+  throttle_url: { label: 'throttle URL', unit: '' },
+  max_latency: { label: 'key lookups at most', unit: ' s' },
 };
 
 function tuning(facts: Facts): string {
   return Object.entries(facts)
     .map(([name, value]) => {
       const { label, unit } = TUNED[name] ?? { label: name, unit: '' };
-      return `${label} ${value === null ? 'as on the command line' : `${String(value)}${unit}`}`;
+      if (value === null) return `${label} as on the command line`;
+      return value === 'none' ? `${label}: lifted` : `${label} ${String(value)}${unit}`;
     })
     .join(', ');
 }

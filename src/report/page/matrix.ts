@@ -1,7 +1,9 @@
 import { grouped } from '../../format.js';
 import type { ApiOutcomes, ReportFacts } from '../facts/document.js';
 import { html, type Html } from './html.js';
-import { nameOf, shown, totals } from './totals.js';
+import { captionAfter } from './caption.js';
+import { ownApisSection } from './own-apis.js';
+import { nameOf, shown } from './totals.js';
 
 /** Store APIs with a column and a row of their own. The others share one. */
 const MOST_APIS = 10;
@@ -21,6 +23,7 @@ interface Row {
 
 /** The APIs that living keys open, by the old rule and by the new one. */
 export function matrix(facts: ReportFacts): Html {
+  if (facts.own_apis !== undefined) return ownApisSection(facts);
   const columns = columnsOf(facts);
   const rows = rowsOf(facts.apis, columns);
   const native = facts.born_in_settings.alive;
@@ -52,14 +55,6 @@ const keysBefore = ({ own, widened, unchanged }: Row, column: string): number =>
 function keysAfter({ own, widened, unchanged }: Row, column: string): number {
   const kept = own === column ? unchanged : 0;
   return column === CUSTOM ? kept : widened + kept;
-}
-
-function captionAfter({ migration, status, apis }: ReportFacts): string {
-  const { to_come: toCome } = totals({ apis }).keys;
-  if (migration.state === 'rolled_back') return 'Rolled back: per-API keys open what they opened before.';
-  const open = toCome === 0 ? '' : ` ${grouped(toCome)} keys have no outcome yet and count as before.`;
-  if (status.switched === 'all') return `Every account is switched.${open}`;
-  return `When every account is switched; ${status.switched === 'some' ? 'some are' : 'none is yet'}.${open}`;
 }
 
 interface Columns {

@@ -1,4 +1,4 @@
-import { counted, elapsed, grouped } from '../../format.js';
+import { counted, elapsed, grouped, milliseconds } from '../../format.js';
 import type { ReportFacts, Timeline } from '../facts/document.js';
 import { bar } from './bars.js';
 import { html, type Html } from './html.js';
@@ -13,6 +13,7 @@ export function pace({ timeline }: ReportFacts): Html {
     ${timeline.batches.done === 0 ? html`<p>No batch is done yet.</p>` : drawn(timeline)} ${stages(timeline)}
     <h3>Waiting</h3>
     ${timeline.waited.length === 0 ? html`<p>No run had to wait.</p>` : waits(timeline)}
+    ${timeline.lookups.length === 0 ? html`` : lookups(timeline)}
   </section>`;
 }
 
@@ -54,6 +55,16 @@ const waits = ({ waited }: Timeline): Html =>
     })),
   );
 
+const lookups = ({ lookups: timed }: Timeline): Html =>
+  html`<h3>Key lookups</h3>
+    <p>While keys were copied, runs with --max-latency timed the platform's own key lookup.</p>
+    ${numberTable(
+      [{ name: 'run', kind: 'text' }, { name: '95 of 100 within' }, { name: 'limit' }, { name: 'lookups timed' }],
+      timed.map(({ run_id, p95_seconds, limit_seconds, samples }) => ({
+        cells: [run_id, milliseconds(p95_seconds), milliseconds(limit_seconds), grouped(samples)],
+      })),
+    )}`;
+
 const WAITS: Record<Timeline['waited'][number]['kind'], string> = {
   paused: 'an operator',
   lag: 'a replica',
@@ -65,4 +76,5 @@ const WAITS: Record<Timeline['waited'][number]['kind'], string> = {
   lock: 'a lock',
   query: 'the query of --throttle-query',
   url: 'the URL of --throttle-url',
+  latency: 'slow key lookups',
 };

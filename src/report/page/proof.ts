@@ -46,7 +46,7 @@ function countersOf({ keys, authorization: a }: Proof): Counter[] {
       means: 'store APIs that are newly open, as computed from the source alone',
     },
     zero('gained_custom', a.gained_custom, 'custom APIs that are newly open'),
-    zero('gained_foreign', a.gained_foreign, 'answers that name another account'),
+    zero('gained_foreign', a.gained_foreign, 'answers that name another account, or open its APIs'),
     zero('revived', a.revived, 'dead keys that open an API'),
   ];
 }

@@ -26,7 +26,11 @@ export function totals({ apis }: Pick<ReportFacts, 'apis'>): Totals {
 
 /** The name of an API on the page. */
 export const nameOf = ({ origin, slug, api_id: id }: ApiOutcomes): string =>
-  origin === 'custom' ? 'custom APIs' : origin === 'missing' ? 'missing APIs' : (slug ?? `API ${id ?? '?'}`);
+  origin === 'custom'
+    ? 'custom APIs'
+    : origin === 'missing'
+      ? 'missing APIs'
+      : (slug ?? (id === null ? 'own APIs of the account' : `API ${id}`));
 
 /** The `most` store APIs with the most keys, the other store APIs as one, then custom and missing APIs. */
 export function shown(apis: readonly ApiOutcomes[], most: number): { name: string; api: ApiOutcomes }[] {

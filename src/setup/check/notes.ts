@@ -2,6 +2,7 @@ import { hiddenSessions, hiddenText } from '../../database/hidden-sessions.js';
 import { sql } from '../../database/sql.js';
 import type { ReadSession } from '../../database/session.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
+import { opensForAny } from '../../mapping/store.js';
 import { carriedUniques } from '../../mapping/uniques.js';
 import type { Note } from './note.js';
 import { notesOnRevocations } from './revocation-notes.js';
@@ -24,11 +25,13 @@ export async function notesOn(session: ReadSession, schema: MappedSchema): Promi
 
 async function aboutStore(session: ReadSession, { legacy: l }: MappedSchema): Promise<Note[]> {
   const { total, store } = await session.one<{ total: string; store: string }>(
-    `SELECT count(*) AS total, count(*) FILTER (WHERE ${l.inStore()}) AS store FROM ${l.apis} a`,
+    `SELECT count(*) AS total, count(*) FILTER (WHERE ${opensForAny(l)}) AS store FROM ${l.apis} a`,
   );
   const say = (note: string): Note[] => [{ at: 'legacy.apis.inStore', note }];
   if (total !== '0' && store === '0') return say(`none of the ${total} APIs is in the store: every key would stay`);
-  return total !== '0' && store === total ? say(`all ${total} APIs are in the store: there is no custom API`) : [];
+  return total !== '0' && store === total && !l.apiNeedsAccount
+    ? say(`all ${total} APIs are in the store: there is no custom API`)
+    : [];
 }
 
 async function aboutZone(session: ReadSession, { legacy: l, settings }: MappedSchema): Promise<Note[]> {

@@ -1,6 +1,7 @@
 import type { Statement } from '../../database/sql.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
 import { analyze, copyStatement } from './copy-statements.js';
+import { lookUpKey } from './latency/timer.js';
 import { listDuplicates, listKeysWithoutAccount } from './listed-statements.js';
 import {
   CLAIM_RANGES,
@@ -24,7 +25,8 @@ function preparing(schema: MappedSchema): Statement[] {
   ];
 }
 
-function copying({ legacy: l, types }: MappedSchema): Statement[] {
+function copying(schema: MappedSchema): Statement[] {
+  const { legacy: l, types } = schema;
   return [
     { title: 'claim the next ranges', text: CLAIM_RANGES },
     copyStatement(l, types.id),
@@ -33,5 +35,6 @@ function copying({ legacy: l, types }: MappedSchema): Statement[] {
     { title: 'note a failed try of a range', text: NOTE_FAILURE },
     { title: 'split a range that took too long', text: splitRange(l) },
     { title: 'statistics of the new table, after the first batch', text: analyze(l) },
+    { title: 'look one key up, once in 100 ms with --max-latency', text: lookUpKey(schema) },
   ];
 }

@@ -10,6 +10,8 @@ import { pause } from '../../timing.js';
 import { runBatch } from './batch.js';
 import { analyze } from './copy-statements.js';
 import { consequenceOf, MAX_TRIES, noteFailure } from './failures.js';
+import { LatencyBrake } from './latency/brake.js';
+import { LookupRecord } from './latency/record.js';
 import { RANGE_KEYS } from './ranges.js';
 import { reasonToWait } from './reasons.js';
 import { readSteering, type Steering } from './steering.js';
@@ -51,6 +53,8 @@ class Copier {
   private steering: Steering;
   private readonly pace: Pace;
   private readonly signals: Signals;
+  private readonly brake: LatencyBrake;
+  private readonly record: LookupRecord;
   private readonly throttle: Throttle;
   private readonly losses: Tries;
   private readonly collisions: Tries;
@@ -61,6 +65,8 @@ class Copier {
     this.steering = { paused: false, ...options };
     this.pace = new Pace({ least: this.rangeKeys(), most: this.mostRows(), batchSeconds: options.batchSeconds });
     this.signals = new Signals(context);
+    this.brake = new LatencyBrake(context);
+    this.record = new LookupRecord(context);
     this.throttle = new Throttle({
       look: () => this.look(),
       onChange: (wait) => {
@@ -88,9 +94,9 @@ class Copier {
     });
   }
 
-  /** Resolves when no question of a signal is under way. */
-  end(): Promise<void> {
-    return this.signals.end();
+  /** Ends what runs at the same time as the batches. */
+  async end(): Promise<void> {
+    await Promise.all([this.signals.end(), this.brake.end(), this.record.end()]);
   }
 
   /** What is left is locked by a batch of another run, or by a writer that has not committed. */
@@ -108,9 +114,12 @@ class Copier {
   private async look(): Promise<Reason> {
     const { database, schema, options } = this.context;
     try {
-      this.steering = await database.readOnly((s) => readSteering(s, options));
+      const set = await database.readOnly((s) => readSteering(s, options));
+      const { steering, reason } = this.brake.look(set);
+      this.record.note(this.brake.lookups(set));
+      this.steering = steering;
       this.pace.tune({ batchSeconds: this.steering.batchSeconds, most: this.mostRows() });
-      return (await reasonToWait(database, schema, this.steering)) ?? (await this.signals.reason(this.steering));
+      return (await reasonToWait(database, schema, this.steering)) ?? (await this.signals.reason(steering)) ?? reason;
     } catch (error) {
       await this.losses.next(error);
       return { kind: 'connection', text: 'the database did not answer' };

@@ -11,10 +11,9 @@ export class Signals {
   private readonly query: Signal;
   private readonly url: Signal;
 
-  constructor({ url, stop }: Pick<StageContext, 'url' | 'stop'>) {
-    const ended = AbortSignal.any([stop, this.ended.signal]);
+  constructor({ url }: Pick<StageContext, 'url'>) {
     this.query = new Signal((text) => queryReason(url, text));
-    this.url = new Signal((text) => urlReason(text, ended));
+    this.url = new Signal((text) => urlReason(text, this.ended.signal));
   }
 
   /** The first signal that says wait. */

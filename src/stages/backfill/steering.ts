@@ -19,6 +19,7 @@ export async function readSteering(session: ReadSession, own: StageOptions): Pro
     maxActive: limitOf(control.max_active ?? own.maxActive),
     throttleQuery: limitOf(control.throttle_query ?? own.throttleQuery),
     throttleUrl: limitOf(control.throttle_url ?? own.throttleUrl),
+    maxLatency: limitOf(control.max_latency ?? own.maxLatency),
   };
 }
 

@@ -18,16 +18,19 @@ interface Found {
   definition: string;
 }
 
+/** At the id alone. The gate `references` looks at foreign keys of other shapes. $2 is the column of the id. */
 const FOREIGN_KEYS = sql`
   SELECT c.conrelid::regclass::text AS table, quote_ident(c.conname) AS constraint,
     quote_ident(a.attname) AS column, pg_get_constraintdef(c.oid) AS definition
   FROM pg_catalog.pg_constraint c
     JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+    JOIN pg_catalog.pg_attribute i ON i.attrelid = c.confrelid AND i.attnum = c.confkey[1]
   WHERE c.contype = 'f' AND c.confrelid = $1::regclass AND c.conparentid = 0 AND cardinality(c.conkey) = 1
+    AND i.attname = $2
   ORDER BY 1, 2`;
 
-const foreignKeysTo = async (session: ReadSession, table: string): Promise<Found[]> =>
-  (await session.query<Found>(FOREIGN_KEYS, [table])).rows;
+const foreignKeysTo = async (session: ReadSession, table: string, id: string): Promise<Found[]> =>
+  (await session.query<Found>(FOREIGN_KEYS, [table, id])).rows;
 
 type Column = Pick<Found, 'table' | 'column'>;
 
@@ -87,7 +90,7 @@ export const foreignKeyStatements = (schema: MappedSchema): Record<'before' | 'i
 /** Foreign keys under which rows still point at moved per-API keys. Whatever their action: a cascade would delete them. */
 export async function pointingForeignKeys(session: ReadSession, schema: MappedSchema): Promise<PointingForeignKey[]> {
   const pointing: PointingForeignKey[] = [];
-  for (const found of await foreignKeysTo(session, schema.legacy.keys)) {
+  for (const found of await foreignKeysTo(session, schema.legacy.keys, schema.settings.legacy.keys.id)) {
     const row = await session.one<{ moved: boolean; merged: boolean; staying: boolean }>(pointedFrom(found, schema));
     if (row.moved || row.merged)
       pointing.push({
@@ -103,7 +106,7 @@ export async function pointingForeignKeys(session: ReadSession, schema: MappedSc
 export async function foreignKeysToTakeBack(session: ReadSession, schema: MappedSchema): Promise<PointingForeignKey[]> {
   const { legacy: l } = schema;
   const pointing: PointingForeignKey[] = [];
-  for (const found of await foreignKeysTo(session, l.target)) {
+  for (const found of await foreignKeysTo(session, l.target, 'id')) {
     const row = await session.one<{ moved: boolean; staying: boolean }>(pointedBackFrom(found, schema));
     if (!row.moved) continue;
     pointing.push({

@@ -3,6 +3,7 @@ import type { MappedSchema } from '../../mapping/inspect.js';
 import { foreignKeyStatements } from '../finalize/foreign-keys.js';
 import { lockAccountKeys } from '../finalize/statements.js';
 import { letMovedKeysGo } from '../../mirror/change-log.js';
+import { NEEDING_FOREIGN_KEYS } from './foreign-keys.js';
 import { keepWithoutApi, LEFT_KEYS, makeNative, restoreGroups } from './left-statements.js';
 import { everyArchivedRowIsBack, FORGET_INSTALLATION } from './restored.js';
 import {
@@ -50,6 +51,7 @@ const written = ({ columns }: MappedSchema): string[] =>
 export const removing = (schema: MappedSchema): Statement[] => [
   { title: 'keep account keys whose API and per-API key are gone', text: keepWithoutApi(schema) },
   foreignKeyStatements(schema).back,
+  { title: 'look for foreign keys that need an index which goes', text: NEEDING_FOREIGN_KEYS },
   { title: 'take a page of account keys out', text: removePage(schema) },
   { ...letMovedKeysGo(), title: 'before the mirror is on: let moved keys go' },
   { title: 'before the mirror is on: take all account keys out', text: removeCopiedKeys(schema) },

@@ -1,5 +1,4 @@
 import { STEPS } from '../../../migrations/index.js';
-import { keyliftError } from '../../errors/keylift-error.js';
 import { counted } from '../../format.js';
 import type { Database } from '../../database/connect.js';
 import { forgetSteering } from '../../ledger/control.js';
@@ -17,7 +16,7 @@ import { MARK_WRITES_OF_STAGE } from '../../mirror/own-writes.js';
 import { BY_INDEX } from '../../database/by-index.js';
 import type { TriggerDecision } from '../../mapping/platform-triggers.js';
 import { applySwitch } from '../switch/rule.js';
-import { foreignKeysToTakeBack } from '../finalize/foreign-keys.js';
+import { refuseForeignKeys } from './foreign-keys.js';
 import { leftKeys, type LeftKey } from './left.js';
 import { keepWithoutApi } from './left-statements.js';
 import { inPages, type Page } from './pages.js';
@@ -74,7 +73,7 @@ export async function rollBack(context: StageContext, { triggers }: RollbackOpti
   await database.readOnly((s) => surroundingsGate(s, schema, 'rollback'));
   emit({ kind: 'stage', stage: 'rollback' });
   await restoreArchive(context, triggers);
-  await checkForeignKeys(context);
+  await database.readOnly((session) => refuseForeignKeys(session, schema));
   await database.transaction(
     async (session) => {
       await moveTo(session, { state: 'rolling_back' });
@@ -100,19 +99,6 @@ export async function rollBack(context: StageContext, { triggers }: RollbackOpti
     { name: 'rollback: complete' },
   );
   return { ...(await nothingToRollBack(database, schema)), rolled_back: true, removed };
-}
-
-/** Rows of other tables that were repointed for finalize: a cascade would take them along with the account keys. */
-async function checkForeignKeys({ database, schema }: StageContext): Promise<void> {
-  const pointing = await database.readOnly(async (session) => {
-    const { target } = await readInstalled(session, schema.settings);
-    return target ? foreignKeysToTakeBack(session, schema) : [];
-  });
-  if (pointing.length === 0) return;
-  throw keyliftError('foreign_keys_point_back', {
-    message: 'rows of other tables reference account keys that the rollback would delete',
-    facts: { foreign_keys: pointing.map((f) => `${f.table}: ${f.constraint}`), ddl: pointing.flatMap((f) => f.ddl) },
-  });
 }
 
 /** Until the mirror is on no index finds the rows of a page, and no change in Settings can meet them: one statement. */
