@@ -49,11 +49,30 @@ export interface Latencies {
   transactions: number;
   mean: number;
   p50: number;
+  p95: number;
   p99: number;
 }
 
-/** Runs a load and reads each transaction's latency from pgbench's own log. */
-export async function load({ url, script, clients, seconds, rate, prepared = true }: Load): Promise<Latencies> {
+/** Runs a load and summarises the latencies of its transactions. */
+export const load = async (options: Load): Promise<Latencies> => summaryOf(await timesOf(options));
+
+/** Runs one load after the other, `seconds` each, until `work` is done; the last one, which outlives it, does not count. */
+export async function loadDuring(options: Load, work: Promise<unknown>): Promise<Latencies> {
+  const state = { done: false };
+  const ended = work.finally(() => {
+    state.done = true;
+  });
+  const all: number[] = [];
+  while (!state.done) {
+    const times = await timesOf(options);
+    if (!state.done || all.length === 0) all.push(...times);
+  }
+  await ended;
+  return summaryOf(all);
+}
+
+/** Each transaction's latency from pgbench's own log, in milliseconds. */
+async function timesOf({ url, script, clients, seconds, rate, prepared = true }: Load): Promise<number[]> {
   const folder = mkdtempSync(path.join(tmpdir(), 'keylift-bench-'));
   try {
     const file = path.join(folder, 'transaction.sql');
@@ -79,7 +98,7 @@ export async function load({ url, script, clients, seconds, rate, prepared = tru
       ],
       { env: { ...process.env, ...environmentOf(url) }, maxBuffer: 64 * 1024 * 1024 },
     );
-    return latenciesOf(
+    return millisecondsIn(
       readdirSync(folder)
         .filter((name) => name.startsWith('log'))
         .map((name) => readFileSync(path.join(folder, name), 'utf8'))
@@ -91,19 +110,22 @@ export async function load({ url, script, clients, seconds, rate, prepared = tru
 }
 
 /** The third column of pgbench's log: microseconds from when a transaction was due to its end. */
-function latenciesOf(log: string): Latencies {
-  const all = log
+const millisecondsIn = (log: string): number[] =>
+  log
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => Number(line.split(' ')[2]) / 1000)
-    .filter((ms) => Number.isFinite(ms))
-    .sort((a, b) => a - b);
+    .filter((ms) => Number.isFinite(ms));
+
+function summaryOf(times: readonly number[]): Latencies {
+  const all = [...times].sort((a, b) => a - b);
   if (all.length === 0) throw new Error('pgbench finished no transaction');
   const at = (share: number): number => all[Math.min(all.length - 1, Math.floor(all.length * share))]!;
   return {
     transactions: all.length,
     mean: all.reduce((sum, ms) => sum + ms, 0) / all.length,
     p50: at(0.5),
+    p95: at(0.95),
     p99: at(0.99),
   };
 }

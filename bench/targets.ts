@@ -76,6 +76,25 @@ export const targetsAt = (keys: number): Target[] => [
     be: 'at most',
   },
   {
+    what: 'lookups during a backfill with --max-latency at twice the quiet p95, p95',
+    ours: 'lookup p95, backfill with --max-latency',
+    theirs: 'limit of --max-latency',
+    be: 'at most',
+    value: 1,
+  },
+  {
+    what: 'time of that backfill',
+    ours: 'backfill with --max-latency',
+    theirs: 'backfill without a limit',
+    be: 'at most',
+  },
+  {
+    what: 'lookups during a backfill without a limit, p95',
+    ours: 'lookup p95, backfill without a limit',
+    theirs: 'lookup p95, quiet',
+    be: 'at most',
+  },
+  {
     what: 'a legacy write during the backfill, mean',
     ours: 'write, logged',
     theirs: 'write, plain',

@@ -4,9 +4,11 @@ import type { Notebook } from '../measure.js';
 import { batchInsert } from './batch-insert.js';
 import {
   authorizations,
+  backfillWithLookups,
   legacyWrites,
   lookupsBesideCounting,
   lookupsWhileMigrating,
+  lookupsWithinLimit,
   mirroredWrites,
   oldLookups,
   prepareSwitched,
@@ -112,6 +114,17 @@ export const GROUPS: Record<string, Group> = {
       (await onCopy((copy) => lookupsWhileMigrating(copy, ['--concurrency', '1']))).migrating.p99,
       'ms',
     );
+  },
+
+  async latency({ onCopy }, book) {
+    const limited = await onCopy(lookupsWithinLimit);
+    book.add('lookup p95, quiet', limited.quiet, 'ms');
+    book.add('limit of --max-latency', limited.limit, 'ms');
+    book.add('lookup p95, backfill with --max-latency', limited.migrating, 'ms');
+    book.add('backfill with --max-latency', limited.seconds);
+    const free = await onCopy(backfillWithLookups);
+    book.add('lookup p95, backfill without a limit', free.migrating, 'ms');
+    book.add('backfill without a limit', free.seconds);
   },
 
   async writes({ onCopy }, book) {

@@ -1,6 +1,6 @@
 import type { Arena, Copy } from '../arena.js';
 import { keylift } from '../keylift.js';
-import { load, type Latencies } from '../pgbench.js';
+import { load, loadDuring, type Latencies } from '../pgbench.js';
 import { apiOf, STORE_APIS, tokenOf } from '../seed.js';
 
 /** What a gateway asked before: the key of this token for this API, alive. */
@@ -84,6 +84,37 @@ export async function lookupsWhileMigrating(
   const migrating = await lookups(copy, Math.max(2, Math.floor(copy.keys / 300_000)));
   await run;
   return { quiet, migrating };
+}
+
+const WINDOW_SECONDS = 1;
+
+/**
+ * The platform's lookups, quiet first, then while `migrate` backfills with `--max-latency` at twice the quiet 95th
+ * percentile. Latencies in milliseconds, the run in seconds. The later stages read no limit, so they are left out.
+ */
+export async function lookupsWithinLimit(
+  copy: Copy,
+): Promise<{ quiet: number; limit: number; migrating: number; seconds: number }> {
+  await lookups(copy, 3);
+  const { p95: quiet } = await lookups(copy, 10);
+  const limit = Math.max(0.1, 2 * quiet);
+  await keylift(['migrate', '--until', 'expand', '--yes'], copy.url);
+  const run = keylift(['migrate', '--until', 'backfill', '--yes', '--max-latency', `${limit.toFixed(3)}ms`], copy.url);
+  const script = oldLookup(copy.keys);
+  const load = { url: copy.url, script, clients: 4, seconds: WINDOW_SECONDS, rate: LOOKUPS_A_SECOND };
+  const { p95: migrating } = await loadDuring(load, run);
+  return { quiet, limit, migrating, seconds: (await run).seconds };
+}
+
+/** The same backfill without a limit, in seconds. */
+export async function backfillWithLookups(copy: Copy): Promise<{ migrating: number; seconds: number }> {
+  await lookups(copy, 3);
+  await keylift(['migrate', '--until', 'expand', '--yes'], copy.url);
+  const run = keylift(['migrate', '--until', 'backfill', '--yes'], copy.url);
+  const script = oldLookup(copy.keys);
+  const load = { url: copy.url, script, clients: 4, seconds: WINDOW_SECONDS, rate: LOOKUPS_A_SECOND };
+  const { p95: migrating } = await loadDuring(load, run);
+  return { migrating, seconds: (await run).seconds };
 }
 
 /** A tenth of a second or so of one core, and no table touched. */

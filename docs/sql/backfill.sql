@@ -65,6 +65,25 @@ ORDER BY batch_no
 LIMIT $1
 FOR UPDATE SKIP LOCKED;
 
+-- leave a part of a range for another batch, with a small --batch-size
+/* trimming a range */
+WITH whole AS (
+  SELECT * FROM keylift.batches WHERE batch_no = $1
+), edge AS (
+  SELECT k."id" AS id
+  FROM "public"."api_keys" k, whole w
+  WHERE (w.after_id IS NULL OR k."id" > w.after_id) AND k."id" <= w.upto_id
+  ORDER BY k."id" OFFSET $2::bigint - 1 LIMIT 1
+), others AS (
+  INSERT INTO keylift.batches (attempt, after_id, upto_id, tries)
+  SELECT w.attempt, e.id, w.upto_id, w.tries FROM whole w, edge e WHERE e.id < w.upto_id
+  RETURNING after_id
+)
+UPDATE keylift.batches b SET upto_id = others.after_id
+FROM others
+WHERE b.batch_no = $1
+RETURNING b.batch_no, b.after_id::text AS after_id, b.upto_id::text AS upto_id, b.tries;
+
 -- copy one range of keys ($1 < id <= $2) and account for each, one transaction a batch
 -- Its other forms: the holds are left out where there are none.
 /* copying a batch */

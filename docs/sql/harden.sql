@@ -1718,6 +1718,146 @@ END
 $body$;
 SELECT keylift.revoke_from_others('FUNCTION', 'keylift.mirror_one_delete(bigint, text)'::regprocedure);
 
+-- step 06_settle: function keylift.new_table_may_refuse
+CREATE FUNCTION keylift.new_table_may_refuse()
+RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+SET plan_cache_mode = force_generic_plan
+AS $body$
+-- Has the new table a trigger, a check, a unique index or a NOT NULL that keylift did not make? Then it may refuse what
+-- the legacy table took.
+#variable_conflict use_column
+BEGIN
+  RETURN EXISTS (
+    SELECT FROM pg_trigger t
+    WHERE t.tgrelid = '"public"."account_api_keys"'::regclass AND NOT t.tgisinternal AND t.tgenabled <> 'D'
+      AND NOT starts_with(t.tgname::text, 'keylift_')
+  ) OR EXISTS (
+    SELECT FROM pg_constraint c
+    WHERE c.conrelid = '"public"."account_api_keys"'::regclass AND c.contype IN ('c', 'x')
+      AND c.conname NOT IN ('account_api_keys_scope_check', 'account_api_keys_token_check')
+  ) OR EXISTS (
+    SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+    WHERE i.indrelid = '"public"."account_api_keys"'::regclass AND i.indisunique
+      AND c.relname NOT IN ('account_api_keys_token_key', 'account_api_keys_token_lookup',
+                            'account_api_keys_account_id_created_at', 'account_api_keys_pkey',
+                            'account_api_keys_native_id', 'account_api_keys_native_token',
+                            'account_api_keys_native_token_lookup')
+  ) OR EXISTS (
+    SELECT FROM pg_attribute a
+    WHERE a.attrelid = '"public"."account_api_keys"'::regclass AND a.attnotnull AND a.attnum > 0
+      AND a.attname NOT IN ('id', 'account_id', 'token', 'scope', 'created_at')
+  );
+END
+$body$;
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.new_table_may_refuse()'::regprocedure);
+
+-- step 06_settle: function keylift.settle_or_except
+CREATE FUNCTION keylift.settle_or_except(touched_ids bigint[], touched_tokens text[], by_trigger boolean)
+RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+SET plan_cache_mode = force_generic_plan
+AS $body$
+-- Settles keys. What the new table refuses, by a trigger or a constraint of the platform, becomes an exception
+-- (not_carried): the write of the legacy table goes on.
+#variable_conflict use_column
+<<own>>
+DECLARE
+  -- Copies: a parameter takes the collation of its argument.
+  ids CONSTANT bigint[] := touched_ids;
+  tokens CONSTANT text[] COLLATE "default" := touched_tokens;
+  token_of_key text[] COLLATE "default";
+  one bigint;
+  writer_before CONSTANT text := coalesce(current_setting('keylift.writer', true), '');
+  written text;
+  path text;
+BEGIN
+  BEGIN
+    IF keylift.settle(own.ids, own.tokens, settle_or_except.by_trigger) IS NULL THEN NULL; END IF;
+    RETURN;
+  EXCEPTION WHEN OTHERS THEN
+    IF left(SQLSTATE, 2) IN ('25', '40', '53', '54', '55', '57', '58', 'XX') THEN RAISE; END IF;
+  END;
+  FOR one IN
+    SELECT unnest(own.ids)
+    UNION
+    SELECT k."id" FROM "public"."api_keys" k WHERE k."token" = ANY (own.tokens)
+    UNION
+    SELECT t.id FROM "public"."account_api_keys" t WHERE t.token = ANY (own.tokens) AND t.origin_api_id IS NOT NULL
+  LOOP
+    BEGIN
+      token_of_key := ARRAY(
+        SELECT k."token" FROM "public"."api_keys" k WHERE k."id" = own.one AND (octet_length(k."token") > 0) IS TRUE
+        UNION
+        SELECT t.token FROM "public"."account_api_keys" t WHERE t.id = own.one
+      );
+      IF keylift.settle(ARRAY[own.one], own.token_of_key, settle_or_except.by_trigger) IS NULL THEN NULL; END IF;
+    EXCEPTION WHEN OTHERS THEN
+      IF left(SQLSTATE, 2) IN ('25', '40', '53', '54', '55', '57', '58', 'XX') THEN RAISE; END IF;
+      -- An assignment, not PERFORM, which begins a statement.
+      written := set_config('keylift.writer', keylift.own_write('mirror', pg_trigger_depth() + 1), true);
+      DELETE FROM "public"."account_api_keys" t
+      WHERE t.id = own.one AND t.origin_api_id IS NOT NULL
+        AND (
+              SELECT set_config(
+                'search_path',
+                coalesce(
+                  nullif(current_setting('keylift.platform_path', true), ''), current_setting('search_path')
+                ),
+                true)
+            ) IS NOT NULL;
+      path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+      INSERT INTO keylift.outcomes AS x (key_id, outcome, reason)
+      SELECT k."id", 'exception', coalesce(CASE
+                                             WHEN a."id" IS NULL THEN 'missing_api'
+                                             WHEN NOT ((a.kind = 'store') IS TRUE) THEN 'stay'
+                                             WHEN o."id" IS NULL THEN 'missing_account'
+                                             WHEN NOT (octet_length(k."token") > 0) IS TRUE THEN 'missing_token'
+                                             WHEN k."created_at" IS NULL THEN 'missing_created_at'
+                                           END, 'not_carried')
+      FROM
+        "public"."api_keys" k
+        LEFT JOIN "public"."apis" a ON a."id" = k."api_id"
+        LEFT JOIN "public"."accounts" o ON o."id" = k."account_id"
+      WHERE true
+        AND (CASE
+               WHEN a."id" IS NULL THEN 'missing_api'
+               WHEN NOT ((a.kind = 'store') IS TRUE) THEN 'stay'
+               WHEN o."id" IS NULL THEN 'missing_account'
+               WHEN NOT (octet_length(k."token") > 0) IS TRUE THEN 'missing_token'
+               WHEN k."created_at" IS NULL THEN 'missing_created_at'
+             END) IS DISTINCT FROM 'stay'
+        AND (
+          k."id" = own.one
+          OR k."id" IN (
+            SELECT m.key_id FROM keylift.outcomes m WHERE m.account_key_id = own.one AND m.outcome = 'merge'
+          )
+        )
+      ON CONFLICT (key_id) DO UPDATE
+      SET outcome = excluded.outcome, reason = excluded.reason, account_key_id = NULL, group_key_id = NULL,
+        source = NULL, opened_api_id = NULL, opened_since = NULL, settled_at = clock_timestamp();
+      DELETE FROM keylift.outcomes x
+      WHERE x.key_id = own.one AND NOT EXISTS (SELECT FROM "public"."api_keys" k WHERE k."id" = own.one);
+      INSERT INTO keylift.overlaps (key_id)
+      SELECT x.key_id
+      FROM keylift.outcomes x
+        JOIN "public"."api_keys" k ON k."id" = x.key_id
+        JOIN "public"."account_api_keys" b ON b.token = k."token"
+      WHERE x.key_id = own.one
+      ON CONFLICT DO NOTHING;
+      written := set_config('keylift.writer', writer_before, true);
+    END;
+  END LOOP;
+END
+$body$;
+SELECT keylift.revoke_from_others('FUNCTION', 'keylift.settle_or_except(bigint[], text[], boolean)'::regprocedure);
+
 -- step 06_settle: function keylift.settle_ids
 CREATE FUNCTION keylift.settle_ids(touched bigint[])
 RETURNS void
@@ -1759,7 +1899,11 @@ BEGIN
     UNION ALL
     SELECT t.token FROM "public"."account_api_keys" t WHERE t.id = ANY (own.ids)
   ) held;
-  IF keylift.settle(own.ids, coalesce(own.tokens, '{}')) IS NULL THEN NULL; END IF;
+  IF keylift.new_table_may_refuse() THEN
+    IF keylift.settle_or_except(own.ids, coalesce(own.tokens, '{}'), false) IS NULL THEN NULL; END IF;
+  ELSE
+    IF keylift.settle(own.ids, coalesce(own.tokens, '{}')) IS NULL THEN NULL; END IF;
+  END IF;
 END
 $body$;
 SELECT keylift.revoke_from_others('FUNCTION', 'keylift.settle_ids(bigint[])'::regprocedure);
@@ -1804,8 +1948,8 @@ FROM pg_catalog.pg_proc p
 WHERE p.pronamespace = 'keylift'::regnamespace
   AND p.proname IN (
     'platform_path', 'crowded_tokens', 'settle', 'settle_few', 'settle_many',
-    'mirror_one_insert', 'mirror_one_update', 'mirror_one_delete', 'settle_ids',
-    'apply_change_log')
+    'mirror_one_insert', 'mirror_one_update', 'mirror_one_delete',
+    'new_table_may_refuse', 'settle_or_except', 'settle_ids', 'apply_change_log')
 ON CONFLICT (name) DO UPDATE SET digest = excluded.digest;
 
 -- step 07_indexes: can another role write to the new table?
@@ -2025,7 +2169,7 @@ BEGIN
     INTO id, token, several
     FROM new_rows k
     LIMIT 1;
-    IF NOT several THEN
+    IF NOT several AND NOT keylift.new_table_may_refuse() THEN
       IF keylift.mirror_one_insert(id, token) THEN EXIT body; END IF;
     END IF;
     IF several AND EXISTS (SELECT FROM new_rows OFFSET 10000)
@@ -2038,13 +2182,21 @@ BEGIN
         ids := ids || id;
         IF length(token) > 0 THEN tokens := tokens || token; END IF;
         IF cardinality(ids) = 10000 THEN
-          IF keylift.settle(ids, tokens, true) IS NULL THEN NULL; END IF;
+          IF keylift.new_table_may_refuse() THEN
+            IF keylift.settle_or_except(ids, tokens, true) IS NULL THEN NULL; END IF;
+          ELSE
+            IF keylift.settle(ids, tokens, true) IS NULL THEN NULL; END IF;
+          END IF;
           ids := '{}';
           tokens := '{}';
         END IF;
       END LOOP;
       IF cardinality(ids) > 0 THEN
-        IF keylift.settle(ids, tokens, true) IS NULL THEN NULL; END IF;
+        IF keylift.new_table_may_refuse() THEN
+          IF keylift.settle_or_except(ids, tokens, true) IS NULL THEN NULL; END IF;
+        ELSE
+          IF keylift.settle(ids, tokens, true) IS NULL THEN NULL; END IF;
+        END IF;
       END IF;
       EXIT body;
     END IF;
@@ -2054,7 +2206,11 @@ BEGIN
       SELECT k."id" AS id, k."token" AS token FROM new_rows k
     ) seen;
     IF ids IS NOT NULL THEN
-      IF keylift.settle(ids, coalesce(tokens, '{}'), true) IS NULL THEN NULL; END IF;
+      IF keylift.new_table_may_refuse() THEN
+        IF keylift.settle_or_except(ids, coalesce(tokens, '{}'), true) IS NULL THEN NULL; END IF;
+      ELSE
+        IF keylift.settle(ids, coalesce(tokens, '{}'), true) IS NULL THEN NULL; END IF;
+      END IF;
     END IF;
   END body;
   path := set_config('search_path', caller_path, true);
@@ -2122,7 +2278,7 @@ BEGIN
     ELSIF NOT changed THEN
       EXIT body;
     END IF;
-    IF NOT several THEN
+    IF NOT several AND NOT keylift.new_table_may_refuse() THEN
       IF keylift.mirror_one_update(id, token, column_changed) THEN EXIT body; END IF;
     END IF;
     IF several AND EXISTS (SELECT FROM new_rows OFFSET 10000)
@@ -2140,13 +2296,21 @@ BEGIN
         ids := ids || id;
         IF length(token) > 0 THEN tokens := tokens || token; END IF;
         IF cardinality(ids) = 10000 THEN
-          IF keylift.settle(ids, tokens, true) IS NULL THEN NULL; END IF;
+          IF keylift.new_table_may_refuse() THEN
+            IF keylift.settle_or_except(ids, tokens, true) IS NULL THEN NULL; END IF;
+          ELSE
+            IF keylift.settle(ids, tokens, true) IS NULL THEN NULL; END IF;
+          END IF;
           ids := '{}';
           tokens := '{}';
         END IF;
       END LOOP;
       IF cardinality(ids) > 0 THEN
-        IF keylift.settle(ids, tokens, true) IS NULL THEN NULL; END IF;
+        IF keylift.new_table_may_refuse() THEN
+          IF keylift.settle_or_except(ids, tokens, true) IS NULL THEN NULL; END IF;
+        ELSE
+          IF keylift.settle(ids, tokens, true) IS NULL THEN NULL; END IF;
+        END IF;
       END IF;
       EXIT body;
     END IF;
@@ -2158,7 +2322,11 @@ BEGIN
       SELECT k."id" AS id, k."token" AS token FROM new_rows k
     ) seen;
     IF ids IS NOT NULL THEN
-      IF keylift.settle(ids, coalesce(tokens, '{}'), true) IS NULL THEN NULL; END IF;
+      IF keylift.new_table_may_refuse() THEN
+        IF keylift.settle_or_except(ids, coalesce(tokens, '{}'), true) IS NULL THEN NULL; END IF;
+      ELSE
+        IF keylift.settle(ids, coalesce(tokens, '{}'), true) IS NULL THEN NULL; END IF;
+      END IF;
     END IF;
   END body;
   path := set_config('search_path', caller_path, true);
@@ -2199,7 +2367,7 @@ BEGIN
     INTO id, token, several
     FROM old_rows k
     LIMIT 1;
-    IF NOT several THEN
+    IF NOT several AND NOT keylift.new_table_may_refuse() THEN
       IF keylift.mirror_one_delete(id, token) THEN EXIT body; END IF;
     END IF;
     IF several AND EXISTS (SELECT FROM old_rows OFFSET 10000)
@@ -2212,13 +2380,21 @@ BEGIN
         ids := ids || id;
         IF length(token) > 0 THEN tokens := tokens || token; END IF;
         IF cardinality(ids) = 10000 THEN
-          IF keylift.settle(ids, tokens, true) IS NULL THEN NULL; END IF;
+          IF keylift.new_table_may_refuse() THEN
+            IF keylift.settle_or_except(ids, tokens, true) IS NULL THEN NULL; END IF;
+          ELSE
+            IF keylift.settle(ids, tokens, true) IS NULL THEN NULL; END IF;
+          END IF;
           ids := '{}';
           tokens := '{}';
         END IF;
       END LOOP;
       IF cardinality(ids) > 0 THEN
-        IF keylift.settle(ids, tokens, true) IS NULL THEN NULL; END IF;
+        IF keylift.new_table_may_refuse() THEN
+          IF keylift.settle_or_except(ids, tokens, true) IS NULL THEN NULL; END IF;
+        ELSE
+          IF keylift.settle(ids, tokens, true) IS NULL THEN NULL; END IF;
+        END IF;
       END IF;
       EXIT body;
     END IF;
@@ -2228,7 +2404,11 @@ BEGIN
       SELECT k."id" AS id, k."token" AS token FROM old_rows k
     ) seen;
     IF ids IS NOT NULL THEN
-      IF keylift.settle(ids, coalesce(tokens, '{}'), true) IS NULL THEN NULL; END IF;
+      IF keylift.new_table_may_refuse() THEN
+        IF keylift.settle_or_except(ids, coalesce(tokens, '{}'), true) IS NULL THEN NULL; END IF;
+      ELSE
+        IF keylift.settle(ids, coalesce(tokens, '{}'), true) IS NULL THEN NULL; END IF;
+      END IF;
     END IF;
   END body;
   path := set_config('search_path', caller_path, true);

@@ -604,6 +604,8 @@ DROP FUNCTION IF EXISTS keylift.settle_many(bigint[], text[], boolean, text[]);
 DROP FUNCTION IF EXISTS keylift.mirror_one_insert(bigint, text);
 DROP FUNCTION IF EXISTS keylift.mirror_one_update(bigint, text, text);
 DROP FUNCTION IF EXISTS keylift.mirror_one_delete(bigint, text);
+DROP FUNCTION IF EXISTS keylift.new_table_may_refuse();
+DROP FUNCTION IF EXISTS keylift.settle_or_except(bigint[], text[], boolean);
 DROP FUNCTION IF EXISTS keylift.settle_ids(bigint[]);
 DROP FUNCTION IF EXISTS keylift.apply_change_log(integer);
 DROP FUNCTION IF EXISTS keylift.mirror_number();

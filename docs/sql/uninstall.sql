@@ -91,9 +91,9 @@ WHERE p.pronamespace = to_regnamespace('keylift')
     'guard_native_id', 'guard_update', 'log_change', 'mirror_back_delete',
     'mirror_back_update', 'mirror_delete', 'mirror_insert', 'mirror_number',
     'mirror_one_delete', 'mirror_one_insert', 'mirror_one_update', 'mirror_update',
-    'own_write', 'platform_path', 'refuse_moving', 'refuse_store_key',
-    'refuse_truncate', 'revoke_from_others', 'settle', 'settle_few', 'settle_ids',
-    'settle_many')
+    'new_table_may_refuse', 'own_write', 'platform_path', 'refuse_moving',
+    'refuse_store_key', 'refuse_truncate', 'revoke_from_others', 'settle',
+    'settle_few', 'settle_ids', 'settle_many', 'settle_or_except')
 ORDER BY 1;
 
 -- after a rollback: remove everything

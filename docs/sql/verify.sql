@@ -397,6 +397,7 @@ WITH store AS (
     coalesce(
       CASE
         WHEN left_behind THEN false
+        WHEN (target_id IS NULL AND outcome = 'exception' AND reason = 'not_carried') THEN false
         WHEN outlived_its_api THEN true
         WHEN expected_outcome IS NOT NULL THEN expected_outcome = 'move'
         ELSE eligible AND NOT held
@@ -408,6 +409,7 @@ WITH store AS (
     CASE
       WHEN source_id IS NULL THEN CASE WHEN NOT outlived_its_row THEN 'extra' END
       WHEN target_id IS NOT NULL AND NOT should_move THEN 'extra'
+      WHEN NOT left_behind AND (target_id IS NULL AND outcome = 'exception' AND reason = 'not_carried') THEN NULL
       WHEN target_id IS NULL AND should_move THEN 'missing'
       WHEN target_id IS NOT NULL AND cardinality(different_fields) > 0 THEN 'different'
       -- Excluded once, whatever it became since. A row that opens nothing may be new; a row of the store may not.
@@ -614,6 +616,7 @@ WITH store AS (
     coalesce(
       CASE
         WHEN left_behind THEN false
+        WHEN (target_id IS NULL AND outcome = 'exception' AND reason = 'not_carried') THEN false
         WHEN outlived_its_api THEN true
         WHEN expected_outcome IS NOT NULL THEN expected_outcome = 'move'
         ELSE eligible AND NOT held
@@ -625,6 +628,7 @@ WITH store AS (
     CASE
       WHEN source_id IS NULL THEN CASE WHEN NOT outlived_its_row THEN 'extra' END
       WHEN target_id IS NOT NULL AND NOT should_move THEN 'extra'
+      WHEN NOT left_behind AND (target_id IS NULL AND outcome = 'exception' AND reason = 'not_carried') THEN NULL
       WHEN target_id IS NULL AND should_move THEN 'missing'
       WHEN target_id IS NOT NULL AND cardinality(different_fields) > 0 THEN 'different'
       -- Excluded once, whatever it became since. A row that opens nothing may be new; a row of the store may not.

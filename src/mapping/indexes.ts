@@ -127,6 +127,14 @@ export function buildIndexes(schema: MappedSchema): IndexBuild {
   };
 }
 
+/** Names of all indexes that the new table gets, quoted. */
+export const indexNames = (schema: MappedSchema): string[] => [
+  ...[tokenKey(schema), tokenLookup(schema), settingsIndex(schema), ...carriedIndexes(schema), idIndex(schema)].map(
+    ({ name }) => name,
+  ),
+  ...['native_id', 'native_token', 'native_token_lookup'].map((suffix) => targetIndex(schema, suffix).name),
+];
+
 export const dropIndexes = (schema: MappedSchema): Statement[] =>
   [tokenKey(schema), tokenLookup(schema), settingsIndex(schema), ...carriedIndexes(schema), idIndex(schema)].map(
     dropIndex,

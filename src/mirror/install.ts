@@ -17,6 +17,7 @@ import { legacyTriggerFunctions, refuseTruncate } from './legacy-triggers.js';
 import { noteFunctions } from './note-functions.js';
 import { MARK_WRITES_OF_STAGE } from './own-writes.js';
 import { platformPath } from './platform-path.js';
+import { refusalFunctions } from './refusals.js';
 import { settleFunction } from './settle.js';
 import { MOST_ENTRIES_UNDER_LOCK, stageFunctions } from './settle-ids.js';
 import { settleKeysFunctions } from './settle-keys.js';
@@ -34,6 +35,7 @@ export const settleFunctions = (schema: MappedSchema): InstalledFunction[] => [
   settleFunction(schema),
   ...settleKeysFunctions(schema),
   ...singleRowFunctions(schema),
+  ...refusalFunctions(schema),
   ...stageFunctions(schema),
 ];
 

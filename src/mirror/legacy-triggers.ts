@@ -1,7 +1,8 @@
 import { installedFunction, type InstalledFunction } from '../database/plpgsql.js';
 import { commaList, literal, row, sql } from '../database/sql.js';
 import type { MappedSchema, WatchedColumn } from '../mapping/inspect.js';
-import { callSettle, comparable } from './fragments.js';
+import { comparable } from './fragments.js';
+import { settleSafely } from './refusals.js';
 import { IS_WRITE_OF_STAGE } from './own-writes.js';
 import { triggerFunction, typeInCatalog } from './platform-path.js';
 import { followedColumns } from './single-row.js';
@@ -125,7 +126,7 @@ const readFirstRow = ({ legacy: l }: MappedSchema, rows: 'new_rows' | 'old_rows'
   LIMIT 1;`;
 
 const singleRowPath = (name: string, more = ''): string => sql`
-  IF NOT several THEN
+  IF NOT several AND NOT keylift.new_table_may_refuse() THEN
     IF keylift.${name}(id, token${more === '' ? '' : `, ${more}`}) THEN EXIT body; END IF;
   END IF;`;
 
@@ -148,13 +149,13 @@ const settlePages = ({ legacy: l }: MappedSchema, rows: 'new_rows' | 'old_rows',
       ids := ids || id;
       IF length(token) > 0 THEN tokens := tokens || token; END IF;
       IF cardinality(ids) = ${PAGE} THEN
-        ${callSettle('ids, tokens, true')}
+        ${settleSafely('ids', 'tokens', true)}
         ids := '{}';
         tokens := '{}';
       END IF;
     END LOOP;
     IF cardinality(ids) > 0 THEN
-      ${callSettle('ids, tokens, true')}
+      ${settleSafely('ids', 'tokens', true)}
     END IF;
     EXIT body;
   END IF;`;
@@ -177,7 +178,7 @@ function settleRows({ legacy: l }: MappedSchema, sources: readonly string[]): st
       ${rows.join('\nUNION ALL\n')}
     ) seen;
     IF ids IS NOT NULL THEN
-      ${callSettle(`ids, coalesce(tokens, '{}'), true`)}
+      ${settleSafely('ids', `coalesce(tokens, '{}')`, true)}
     END IF;`;
 }
 

@@ -1,7 +1,7 @@
 import { installedFunction, type InstalledFunction } from '../database/plpgsql.js';
 import { sql } from '../database/sql.js';
 import type { MappedSchema } from '../mapping/inspect.js';
-import { callSettle } from './fragments.js';
+import { settleSafely } from './refusals.js';
 
 /** Entries of the change log that the step with the lock applies at most. */
 export const MOST_ENTRIES_UNDER_LOCK = 1_000;
@@ -54,7 +54,7 @@ function settleIds({ legacy: l, types, searchPath }: MappedSchema): InstalledFun
           UNION ALL
           SELECT t.token FROM ${l.target} t WHERE t.id = ANY (own.ids)
         ) held;
-        ${callSettle(`own.ids, coalesce(own.tokens, '{}')`)}
+        ${settleSafely('own.ids', `coalesce(own.tokens, '{}')`, false)}
       END`,
   });
 }

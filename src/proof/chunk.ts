@@ -124,10 +124,14 @@ const sideBySide = (l: LegacyFragments): string => sql`
     LEFT JOIN keylift.outcomes x ON x.key_id = s.id
     LEFT JOIN ${PROOF_DUPLICATES} d ON d.key_id = s.id`;
 
+/** The new table refused it, by a trigger or a constraint of the platform (rule 12). */
+const NOT_CARRIED = `(target_id IS NULL AND outcome = 'exception' AND reason = 'not_carried')`;
+
 const SHOULD_MOVE = sql`
   coalesce(
     CASE
       WHEN left_behind THEN false
+      WHEN ${NOT_CARRIED} THEN false
       WHEN outlived_its_api THEN true
       WHEN expected_outcome IS NOT NULL THEN expected_outcome = 'move'
       ELSE eligible AND NOT held
@@ -139,6 +143,7 @@ const FAULT = sql`
   CASE
     WHEN source_id IS NULL THEN CASE WHEN NOT outlived_its_row THEN 'extra' END
     WHEN target_id IS NOT NULL AND NOT should_move THEN 'extra'
+    WHEN NOT left_behind AND ${NOT_CARRIED} THEN NULL
     WHEN target_id IS NULL AND should_move THEN 'missing'
     WHEN target_id IS NOT NULL AND cardinality(different_fields) > 0 THEN 'different'
     -- Excluded once, whatever it became since. A row that opens nothing may be new; a row of the store may not.

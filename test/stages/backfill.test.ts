@@ -102,6 +102,21 @@ describe('backfill', () => {
     await assertInvariants(scenario.db);
   });
 
+  it('makes batches smaller than its ranges when it is tuned so', async () => {
+    await scenario.must('pause');
+    const migration = scenario.start('migrate --yes');
+    await untilStatus('paused', /paused by an operator/);
+    await scenario.must('tune --batch-size 70');
+    await scenario.must('resume');
+    expect((await migration.ended).exitCode).to.equal(0);
+    const [most] = await scenario.db.query<{ rows: string; batches: string }>(
+      `select max(rows) as rows, count(*) as batches from keylift.batches where state = 'done'`,
+    );
+    expect(Number(most!.rows)).to.equal(70);
+    expect(Number(most!.batches)).to.be.above(3);
+    await assertInvariants(scenario.db);
+  });
+
   it('waits where replica lag has a limit and cannot be read', async () => {
     await scenario.must('tune --max-lag 1');
     const migration = scenario.start(`migrate --yes ${PACE}`);

@@ -7,12 +7,14 @@ import type { Run } from '../../ledger/runs.js';
 import type { MappedSchema } from '../../mapping/inspect.js';
 import { stretches, type Stretch } from './claim.js';
 import { copyRange, type RangeCounts } from './copy-statements.js';
-import { CLAIM_RANGES, FINISH_BATCH, JOIN_RANGES } from './range-statements.js';
+import { CLAIM_RANGES, FINISH_BATCH, JOIN_RANGES, trimRange } from './range-statements.js';
 
 export interface BatchOptions {
   run: Run;
   /** Ranges to claim at once. */
   ranges: number;
+  /** Keys to copy at most, where one range has more. */
+  mostKeys?: number;
   statementTimeoutMs: number;
   /** Called with the ranges of the batch, for the case that it fails. */
   onClaim?: (ranges: readonly ClaimedRange[]) => void;
@@ -41,7 +43,7 @@ export async function runBatch(
     async (session) => {
       const started = performance.now();
       await session.query(`SET LOCAL work_mem = '32MB'`);
-      const { rows: claimed } = await session.query<ClaimedRange>(CLAIM_RANGES, [options.ranges]);
+      const claimed = await claim(session, schema, options);
       if (claimed.length === 0) return null;
       options.onClaim?.(claimed);
       await requireLease(session, options.run);
@@ -76,6 +78,18 @@ export async function runBatch(
     },
     { name: 'backfill: copy a batch', ...limits },
   );
+}
+
+/** Free ranges. A range that is larger than the batch may be leaves the other keys to a range of their own. */
+async function claim(
+  session: WriteSession,
+  { legacy }: MappedSchema,
+  { ranges, mostKeys }: BatchOptions,
+): Promise<ClaimedRange[]> {
+  const { rows: claimed } = await session.query<ClaimedRange>(CLAIM_RANGES, [ranges]);
+  if (mostKeys === undefined || claimed.length !== 1) return claimed;
+  const trimmed = await session.first<ClaimedRange>(trimRange(legacy), [claimed[0]!.batch_no, mostKeys]);
+  return [trimmed ?? claimed[0]!];
 }
 
 async function copyStretch(

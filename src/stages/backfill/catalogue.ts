@@ -11,6 +11,7 @@ import {
   NOTE_FAILURE,
   RETRY_FAILED,
   splitRange,
+  trimRange,
 } from './range-statements.js';
 
 /** What the backfill runs, in order. */
@@ -29,6 +30,7 @@ function copying(schema: MappedSchema): Statement[] {
   const { legacy: l, types } = schema;
   return [
     { title: 'claim the next ranges', text: CLAIM_RANGES },
+    { title: 'leave a part of a range for another batch, with a small --batch-size', text: trimRange(l) },
     copyStatement(l, types.id),
     { title: 'join the lines of ranges that were copied together', text: JOIN_RANGES },
     { title: "write the batch's line of the ledger", text: FINISH_BATCH },

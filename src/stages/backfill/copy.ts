@@ -126,7 +126,7 @@ class Copier {
     }
   }
 
-  /** Keys of a range, at most: a batch claims one at least. */
+  /** Keys of a range, at most. */
   private rangeKeys(): number {
     return Math.min(RANGE_KEYS, this.context.options.batchSize);
   }
@@ -143,6 +143,7 @@ class Copier {
       const report = await runBatch(database, schema, {
         run,
         ranges: Math.max(1, Math.floor(this.pace.size / this.rangeKeys())),
+        ...(this.steering.batchSize < this.rangeKeys() ? { mostKeys: this.steering.batchSize } : {}),
         statementTimeoutMs: Math.max(LEAST_TIMEOUT_MS, this.steering.batchSeconds * 1000 * TIMEOUT_FACTOR),
         onClaim: (ranges) => {
           claimed = ranges;

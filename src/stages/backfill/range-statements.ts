@@ -75,5 +75,25 @@ export const splitRange = (l: LegacyFragments): string => sql`
   FROM lower
   WHERE b.batch_no = $1`;
 
+/** Leaves $2 keys in range $1; the others are a range of their own. Changes nothing where it has no more. */
+export const trimRange = (l: LegacyFragments): string => sql`
+  /* trimming a range */
+  WITH whole AS (
+    SELECT * FROM keylift.batches WHERE batch_no = $1
+  ), edge AS (
+    SELECT ${l.id()} AS id
+    FROM ${l.keys} k, whole w
+    WHERE (w.after_id IS NULL OR ${l.id()} > w.after_id) AND ${l.id()} <= w.upto_id
+    ORDER BY ${l.id()} OFFSET $2::bigint - 1 LIMIT 1
+  ), others AS (
+    INSERT INTO keylift.batches (attempt, after_id, upto_id, tries)
+    SELECT w.attempt, e.id, w.upto_id, w.tries FROM whole w, edge e WHERE e.id < w.upto_id
+    RETURNING after_id
+  )
+  UPDATE keylift.batches b SET upto_id = others.after_id
+  FROM others
+  WHERE b.batch_no = $1
+  RETURNING b.batch_no, b.after_id::text AS after_id, b.upto_id::text AS upto_id, b.tries`;
+
 /** A new run tries what an earlier one had to leave. */
 export const RETRY_FAILED = `UPDATE keylift.batches SET state = 'pending', tries = 0 WHERE state = 'failed'`;
