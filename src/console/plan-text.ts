@@ -1,5 +1,6 @@
 import { counted, grouped } from '../format.js';
 import type { Lists } from '../plan/lists/write.js';
+import type { Excluded } from '../plan/excluded.js';
 import type { Plan } from '../plan/plan.js';
 import type { Rehearsal } from '../stages/rehearse.js';
 import type { Finding } from '../surroundings/finding.js';
@@ -25,6 +26,8 @@ export interface PlanExtras extends Lists {
   /** Batches at once, where the operator set them. */
   atOnce?: number;
   saved?: { file: string };
+  /** Rows that `where` keeps out. */
+  excluded?: Excluded;
   /** What meets the tables: gates and warnings. */
   surroundings?: readonly Finding[];
 }
@@ -35,6 +38,7 @@ export function planText(plan: Plan, extras: PlanExtras = {}): string {
   return [
     counted(plan.total, 'per-API key'),
     outcomeTable(plan),
+    ...excludedLines(extras),
     '',
     wrap(wideningText(plan), INDENTED),
     wrap(workText(plan, extras), INDENTED),
@@ -56,6 +60,13 @@ const outcomeTable = ({ outcomes }: Plan): string =>
       meaning,
     ]),
   );
+
+function excludedLines({ excluded, brief = false }: PlanExtras): string[] {
+  if (excluded === undefined || brief) return [];
+  const { rows, without_api: withoutApi } = excluded;
+  const text = `Kept out by where: ${counted(rows, 'row')}, ${grouped(withoutApi)} of them without an API.`;
+  return ['', wrap(text, INDENTED)];
+}
 
 function wideningText({ widening: w }: Plan): string {
   const apis =

@@ -2,6 +2,7 @@ import { keyliftError } from '../errors/keylift-error.js';
 import type { Holds } from '../ledger/holds.js';
 import type { Lists } from '../plan/lists/write.js';
 import { checkOutputs, type PlanFiles } from '../plan/outputs.js';
+import { readExcluded, type Excluded } from '../plan/excluded.js';
 import type { Plan } from '../plan/plan.js';
 import type { Rehearsal } from '../stages/rehearse.js';
 import type { ShownStatement } from '../stages/show-sql.js';
@@ -29,6 +30,8 @@ export interface PlanDocument extends Plan, Lists {
   rehearsal?: Rehearsal;
   saved?: { file: string };
   sql?: ShownStatement[];
+  /** Where the configuration has a `where`: the rows that it keeps out. */
+  excluded?: Excluded;
 }
 
 /** Refuses files that cannot be written or that two options name, before anything is read. */
@@ -45,9 +48,10 @@ export async function plan(
 ): Promise<PlanDocument> {
   const { holds: file, listed, rehearse = false, showSql = false } = options;
   const request = { holds: file, pace: paceOf(options), ...(listed !== undefined && { listed }) };
-  const { counts, holds, surroundings, files } = await withPlan(opened, request, async (planned) => ({
+  const { counts, holds, excluded, surroundings, files } = await withPlan(opened, request, async (planned) => ({
     counts: planned.plan,
     holds: planned.holds,
+    excluded: await readExcluded(planned.session, opened.schema),
     surroundings: await concerns(planned.session, opened.schema),
     files: await writeFiles(context, opened, { options, planned }),
   }));
@@ -55,6 +59,7 @@ export async function plan(
   return {
     ...counts,
     ...(rehearsal && { seconds_expected: rehearsal.seconds_expected }),
+    ...(excluded && { excluded }),
     surroundings,
     ...(rehearsal && { rehearsal: rehearsal.rehearsal }),
     ...files,

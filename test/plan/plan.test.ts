@@ -230,6 +230,22 @@ describe('plan', () => {
     expect(plan.widening).to.deep.equal({ accounts: 2, keys: 4, store_apis: 2, dormant_keys: 2 });
   });
 
+  it('counts the rows that where keeps out, and those among them without an API', async () => {
+    scenario = await Scenario.of(MOTLEY);
+    const config = await scenario.file(
+      'where.json',
+      JSON.stringify({ legacy: { keys: { where: { sql: 'k.api_id is not null and k.id > 0' } } } }),
+    );
+    type Kept = Plan & { excluded?: { rows: number; without_api: number } };
+    const whole = (await scenario.must('plan --json', 6)).json<Kept>();
+    const plan = (await scenario.must(`plan --json --config ${config}`, 6)).json<Kept>();
+    expect([whole.excluded, plan.excluded]).to.deep.equal([undefined, { rows: 3, without_api: 2 }]);
+    expect(plan.total).to.equal(whole.total - 3);
+    expect((await scenario.must(`plan --config ${config}`, 6)).stdout).to.include(
+      '\n\nKept out by where: 3 rows, 2 of them without an API.\n\n',
+    );
+  });
+
   it('exits 0 when nothing waits, also for an empty table', async () => {
     scenario = await Scenario.of({ ...HOUSE, keys: [] });
     expect((await scenario.must('plan --json', 0)).json<Plan>()).to.deep.include({
