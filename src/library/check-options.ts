@@ -71,6 +71,7 @@ const CHECKS: Record<OptionName, Check> = {
     must: 'be a URL that starts with http:// or https://',
     holds: (value) => isText(value) && /^https?:\/\//i.test(value) && URL.canParse(value),
   },
+  maxLatency: SECONDS,
   until: oneOf(STAGES.filter((stage) => stage !== 'finalize')),
   tolerance: PERCENT,
   cohort: PERCENT,

@@ -47,7 +47,18 @@ export const plan = (options?: PlanOptions): Promise<PlanDocument> =>
 
 const MIGRATE: FunctionDefinition = {
   name: 'migrate',
-  own: [...PACE, 'until', 'holds', 'plan', 'tolerance', 'maxLag', 'maxActive', 'throttleQuery', 'throttleUrl'],
+  own: [
+    ...PACE,
+    'until',
+    'holds',
+    'plan',
+    'tolerance',
+    'maxLag',
+    'maxActive',
+    'throttleQuery',
+    'throttleUrl',
+    'maxLatency',
+  ],
 };
 
 /**

@@ -73,6 +73,8 @@ export interface MigrateOptions extends CommonOptions, PaceOptions {
   throttleQuery?: string | undefined;
   /** The run waits while this URL answers with another status than 200. */
   throttleUrl?: string | undefined;
+  /** The run slows down, then waits, while 95 of 100 key lookups take longer. In seconds. Default: no limit. */
+  maxLatency?: number | undefined;
 }
 
 export interface VerifyOptions extends CommonOptions {
