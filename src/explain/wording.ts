@@ -13,8 +13,8 @@ export const EXCEPTIONS: Record<string, string> = {
     'keys of this account with the same token differ in life (alive or dead, or different expiries), and one account ' +
     'key cannot have both; it works as before',
   not_carried:
-    'the new table refused it, by a trigger or a constraint of the platform; it works as before, and the next migrate ' +
-    'tries again',
+    'the new table refused it, by a trigger or a constraint of the platform; it works as before, and the next ' +
+    'migrate tries again',
 };
 
 /** The rule behind an outcome, as one sentence. */
