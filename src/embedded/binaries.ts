@@ -33,8 +33,8 @@ export function locateBinaries(major?: number): Binaries {
     .find((one) => one !== undefined && (major === undefined || majorOf(one.version) === major));
   if (found !== undefined) return binariesIn(found);
   throw keyliftError('embedded_not_installed', {
-    message: `no embedded PostgreSQL ${major ?? ''} is installed for ${platformName()}`,
-    facts: { platform: platformName(), major: major ?? null },
+    message: `no ${['embedded PostgreSQL', major].join(' ').trimEnd()} is installed for ${platformName()}`,
+    facts: { platform: platformName(), major },
   });
 }
 
