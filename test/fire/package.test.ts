@@ -174,7 +174,7 @@ describe('the package in a project', function () {
 
   it('runs the workflow that examples/ has', async () => {
     const shipped = path.join(project, 'node_modules/keylift');
-    const workflow = await readFile(path.join(shipped, 'examples/github-actions/keylift.yml'), 'utf8');
+    const workflow = await readFile(path.join(shipped, 'examples/github-actions.yml'), 'utf8');
     const command = /run: npx (keylift snapshot check .*)$/m.exec(workflow)![1]!.split(' ');
     const results = /path: (\S+)$/m.exec(workflow)![1]!;
     await mkdir(path.join(project, 'cases'));

@@ -54,6 +54,8 @@ describe('the rehearsal of the documents', () => {
     expect(COMMAND_LINES.filter(({ skipped }) => skipped !== undefined).map(({ text }) => text)).to.deep.equal([
       'npm ci && npm run demo',
       'npm ci && npm test',
+      'npm install --save-dev keylift',
+      'npm install --global keylift',
       'npm run bench',
       'npm run bench -- --rows 100k --rounds 1',
       'npm run bench -- --only migrate plan',
