@@ -3,7 +3,7 @@ import { keylift } from '../cli/harness.js';
 import { rolesOf } from '../docs/roles.js';
 import { useTestDatabase } from '../support/database.js';
 
-const STAGES = ['expand', 'backfill', 'harden', 'verify', 'switch', 'rollback', 'finalize'];
+const STAGES = ['expand', 'backfill', 'harden', 'verify', 'switch', 'rollback', 'finalize', 'uninstall'];
 
 describe('plan --show-sql', () => {
   const database = useTestDatabase({ each: true });

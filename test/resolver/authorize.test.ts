@@ -185,8 +185,10 @@ describe('keylift.authorize', () => {
         'mirror_one_delete',
         'mirror_one_insert',
         'mirror_one_update',
+        'new_table_may_refuse',
         'settle',
         'settle_few',
+        'settle_or_except',
       ].map((name) => ({ name, compiled: false })),
     );
   });
