@@ -56,7 +56,9 @@ export interface Latencies {
 /** Runs a load and summarises the latencies of its transactions. */
 export const load = async (options: Load): Promise<Latencies> => summaryOf(await timesOf(options));
 
-/** Runs one load after the other, `seconds` each, until `work` is done; the last one, which outlives it, does not count. */
+/**
+ * Runs one load after the other, `seconds` each, until `work` is done; the last one, which outlives it, does not count.
+ */
 export async function loadDuring(options: Load, work: Promise<unknown>): Promise<Latencies> {
   const state = { done: false };
   const ended = work.finally(() => {

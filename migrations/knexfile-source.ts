@@ -45,8 +45,8 @@ export interface NamedDatabase {
 }
 
 /**
- * An environment of a knexfile that lists the steps and keeps Knex's own tables in schema `keylift`, apart from those of
- * the project. Nothing is read and no connection is made before Knex needs it.
+ * An environment of a knexfile that lists the steps and keeps Knex's own tables in schema `keylift`, apart from those
+ * of the project. Nothing is read and no connection is made before Knex needs it.
  */
 export function configurationFor(named: NamedDatabase): Knex.Config {
   return {
@@ -94,8 +94,8 @@ function contextOf({ url, settings }: NamedDatabase): () => Promise<MigrationCon
 }
 
 /**
- * The steps with a gate before each. The gate runs in the transaction of the step: what it saw still holds when the step
- * commits.
+ * The steps with a gate before each. The gate runs in the transaction of the step: what it saw still holds when the
+ * step commits.
  */
 export function guardedSource(named: NamedDatabase): Knex.MigrationSource<unknown> {
   const source = migrationSource(contextOf(named), ALL_STEPS) as Knex.MigrationSource<unknown>;

@@ -25,7 +25,8 @@ WITH RECURSIVE mapped AS (
       WHERE false
     ) AS of_key_alone,
     (SELECT a."slug" IS NULL FROM "public"."apis" a WHERE false) AS of_api_alone,
-    (SELECT ((a.kind = 'store') IS TRUE) FROM "public"."apis" a WHERE false) AS of_api_and_account,
+    (SELECT ((a.kind = 'store') IS TRUE)
+     FROM "public"."apis" a WHERE false) AS of_api_and_account,
     (SELECT o."name" IS NULL FROM "public"."accounts" o WHERE false) AS of_account_alone
   FROM
     "public"."api_keys" k

@@ -1727,8 +1727,8 @@ SET enable_seqscan = off
 SET jit = off
 SET plan_cache_mode = force_generic_plan
 AS $body$
--- Has the new table a trigger, a check, a unique index or a NOT NULL that keylift did not make? Then it may refuse what
--- the legacy table took.
+-- Has the new table a trigger, a check, a unique index or a NOT NULL that keylift did not make? Then it may refuse
+-- what the legacy table took.
 #variable_conflict use_column
 BEGIN
   RETURN EXISTS (

@@ -122,7 +122,8 @@ opened AS (
   GROUP BY token
 )
 SELECT e.id AS key_id, e.keeper_id, e.outcome AS expected, e.reason, coalesce(p.apis, 0) AS opened
-FROM expected e LEFT JOIN opened p ON p.token = e.token
+FROM expected e
+  LEFT JOIN opened p ON p.token = e.token
 -- An id that is in the legacy table and in the archive: the chunks report it.
 ON CONFLICT DO NOTHING;
 

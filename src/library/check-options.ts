@@ -95,8 +95,8 @@ function allOf<const Name extends OptionName>(check: Check, names: readonly Name
 const COMMON: readonly OptionName[] = ['configuration', 'connection', 'signal', 'onProgress'];
 
 /**
- * Checks the options of a function. A name that it does not have is a fault: a rollback of some accounts must not become
- * one of all accounts because of a typing error.
+ * Checks the options of a function. A name that it does not have is a fault: a rollback of some accounts must not
+ * become one of all accounts because of a typing error.
  *
  * @throws `option_invalid` with every fault
  */

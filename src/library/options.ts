@@ -25,7 +25,9 @@ export interface CommonOptions {
    * again to resume. A function that only reads cancels its statement.
    */
   signal?: AbortSignal | undefined;
-  /** Gets each event at once. If it throws, the work ends as after `signal`, and the function rejects with that error. */
+  /**
+   * Gets each event at once. If it throws, the work ends as after `signal`, and the function rejects with that error.
+   */
   onProgress?: ((event: ProgressEvent) => void) | undefined;
 }
 

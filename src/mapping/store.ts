@@ -48,8 +48,8 @@ export const mostApis = (l: LegacyFragments): string => sql`
   ) store`;
 
 /**
- * Joins that find the API `a` and the account `o` for `inStore`, by SQL of their ids; none where one store is for all. The
- * account must exist. Where its id is all that `inStore` reads, its row is not looked up.
+ * Joins that find the API `a` and the account `o` for `inStore`, by SQL of their ids; none where one store is for all.
+ * The account must exist. Where its id is all that `inStore` reads, its row is not looked up.
  */
 export function joinStore(l: LegacyFragments, { api, account }: { api: string; account: string }): string {
   if (!l.apiNeedsAccount) return '';

@@ -156,6 +156,7 @@ function triedExpressions(l: LegacyFragments): string {
       WHERE false
     ) AS of_key_alone,
     (SELECT ${l.slug()} IS NULL FROM ${l.apis} a WHERE false) AS of_api_alone,
-    (SELECT ${l.inStore()} FROM ${l.apis} a${l.apiNeedsAccount ? `, ${l.accounts} o` : ''} WHERE false) AS of_api_and_account,
+    (SELECT ${l.inStore()}
+     FROM ${l.apis} a${l.apiNeedsAccount ? `, ${l.accounts} o` : ''} WHERE false) AS of_api_and_account,
     (SELECT ${l.accountName()} IS NULL FROM ${l.accounts} o WHERE false) AS of_account_alone`;
 }

@@ -107,7 +107,9 @@ const mirrored = (
       ${body}`,
   });
 
-/** The column of the account key that follows the only change of a row, `o` to `k`; several names where more changed. */
+/**
+ * The column of the account key that follows the only change of a row, `o` to `k`; several names where more changed.
+ */
 function onlyChange(schema: MappedSchema): string {
   const changes = followedColumns(schema).map(
     (c) => `CASE WHEN record_image_ne(ROW(${c.source}), ROW(${overOld(c.source)})) THEN ${literal(c.target)} END`,
@@ -134,8 +136,8 @@ const singleRowPath = (name: string, more = ''): string => sql`
 const PAGE = 10_000;
 
 /**
- * Hands the rows of a large statement to `settle` in pages. Not where many rows share a token, as each page would decide
- * all of them, and not where tokens changed: a row of one page may wait for the token of a row of another.
+ * Hands the rows of a large statement to `settle` in pages. Not where many rows share a token, as each page would
+ * decide all of them, and not where tokens changed: a row of one page may wait for the token of a row of another.
  */
 const settlePages = ({ legacy: l }: MappedSchema, rows: 'new_rows' | 'old_rows', and = ''): string => sql`
   IF several AND EXISTS (SELECT FROM ${rows} OFFSET ${PAGE})

@@ -40,8 +40,8 @@ function mayRefuse(schema: MappedSchema): InstalledFunction {
     searchPath: 'pg_catalog, pg_temp',
     settings: KEPT_PLANS,
     comment: sql`
-      Has the new table a trigger, a check, a unique index or a NOT NULL that keylift did not make? Then it may refuse what
-      the legacy table took.`,
+      Has the new table a trigger, a check, a unique index or a NOT NULL that keylift did not make? Then it may refuse
+      what the legacy table took.`,
     body: sql`
       BEGIN
         RETURN EXISTS (
@@ -68,8 +68,8 @@ function mayRefuse(schema: MappedSchema): InstalledFunction {
 const unquoted = (name: string): string => name.replace(/^"(.*)"$/, '$1').replaceAll('""', '"');
 
 /**
- * Together first, as the rules decide keys of one token together; then one by one. A key that the new table refuses gives
- * its account key up: that one would be out of date, and could open what is revoked by now.
+ * Together first, as the rules decide keys of one token together; then one by one. A key that the new table refuses
+ * gives its account key up: that one would be out of date, and could open what is revoked by now.
  */
 function settleOrExcept(schema: MappedSchema): InstalledFunction {
   const { legacy: l, types, searchPath } = schema;

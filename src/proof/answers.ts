@@ -14,8 +14,8 @@ const APIS_OF_EACH_KIND = 25;
 
 /**
  * Asks the real `keylift.authorize` about every token and every API, or about a sample of that many pairs, and compares
- * with the rules at this moment, cohorts included. The chunks prove the rows; this proves that what gateways call answers
- * by them.
+ * with the rules at this moment, cohorts included. The chunks prove the rows; this proves that what gateways call
+ * answers by them.
  */
 export const askResolver = (l: LegacyFragments, finality: Finality): string => sql`
   /* asking keylift.authorize */
@@ -67,8 +67,8 @@ const pairsOfStore = (l: LegacyFragments): string => sql`
   )`;
 
 /**
- * Where accounts have store APIs of their own, there are too many APIs to ask each token about all of them: each is asked
- * about the APIs of its keys, some APIs of its accounts, and some APIs of others.
+ * Where accounts have store APIs of their own, there are too many APIs to ask each token about all of them: each is
+ * asked about the APIs of its keys, some APIs of its accounts, and some APIs of others.
  */
 const pairsOfAccounts = (l: LegacyFragments): string => sql`
   accounts_of AS MATERIALIZED (

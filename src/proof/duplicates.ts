@@ -57,7 +57,8 @@ export function expectedDuplicates({ legacy: l, types }: MappedSchema, finality:
       ${l.apiNeedsAccount ? openedOfAccount(l) : OPENED}
     )
     SELECT e.id AS key_id, e.keeper_id, e.outcome AS expected, e.reason, coalesce(p.apis, 0) AS opened
-    FROM expected e LEFT JOIN opened p ON p.token = e.token${l.apiNeedsAccount ? ' AND p.account_id = e.account_id' : ''}`;
+    FROM expected e
+      LEFT JOIN opened p ON p.token = e.token${l.apiNeedsAccount ? ' AND p.account_id = e.account_id' : ''}`;
 }
 
 const OPENED = sql`

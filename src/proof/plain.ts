@@ -136,7 +136,10 @@ export async function plainRowsOf(
   return { counters: countersOf(counted, storeApis), others: counted.others };
 }
 
-/** What the plain rows add to the counters of a chunk. `storeApis` is the number of store APIs where that is one for all. */
+/**
+ * What the plain rows add to the counters of a chunk. `storeApis` is the number of store APIs where that is one for
+ * all.
+ */
 export function countersOf(counted: Counted, storeApis: number): Partial<Counters> {
   const widened = Number(counted.widened);
   const gained = Number(counted.opens ?? widened * storeApis) - widened;

@@ -16,9 +16,9 @@ export const RULE = sql`
   WHERE r.singleton;`;
 
 /**
- * No held key or exception shares its token with an account key. The key of another account can still have the token, in
- * an API that is a store API for the account key: it stays, and the ledger has no line for it. Then nothing is answered
- * here, and both keys are compared.
+ * No held key or exception shares its token with an account key. The key of another account can still have the token,
+ * in an API that is a store API for the account key: it stays, and the ledger has no line for it. Then nothing is
+ * answered here, and both keys are compared.
  */
 export const answerOfOwnApis = (schema: MappedSchema): string => sql`
   ${accountKeyLookup(schema)}

@@ -32,8 +32,8 @@ interface Counts {
 }
 
 /**
- * Counts the store APIs that have keys, and those whose keys all belong to one account. Where there are few APIs, no key
- * is read.
+ * Counts the store APIs that have keys, and those whose keys all belong to one account. Where there are few APIs, no
+ * key is read.
  */
 export const apisOfOneAccount = (l: LegacyFragments): string => sql`
   /* counting the store APIs whose keys belong to one account */

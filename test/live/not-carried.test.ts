@@ -59,7 +59,7 @@ describe('a new table that refuses what the legacy table takes', () => {
     await scenario.must('rollback --yes');
   });
 
-  it('each row of duplicates that lose their account key goes on by itself', async () => {
+  it('each row of duplicates that lose their account key keeps its per-API key', async () => {
     await scenario.db.query(NEIGHBOURS['a trigger']);
     await scenario.db.query(`update public.api_keys set name = 'bad' where id = 21`);
     await scenario.must('verify');

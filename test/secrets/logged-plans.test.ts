@@ -9,7 +9,7 @@ import { startLoudServer, type LoudServer } from './loud-server.js';
 const WRITES = [
   `update public.api_keys set name = 'renamed' where id = 1`,
   `update public.api_keys set revoked_at = now() where id in (1, 2, 7)`,
-  `update public.api_keys set name = 'twin' where id in (20, 21)`,
+  `update public.api_keys set name = 'duplicate' where id in (20, 21)`,
   `delete from public.api_keys where id in (6, 8)`,
   `update public.account_api_keys set name = 'renamed again' where id = 9`,
   `update public.account_api_keys set revoked_at = now() where id = 9`,

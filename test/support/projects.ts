@@ -10,8 +10,8 @@ export const OWN_APIS = { legacy: { apis: { inStore: { sql: 'a.owner_account_id 
 export const PROJECTS_HOLDS = { csv: 'key_id,account_id\n50,\n,5\n', keyIds: ['50'], accountIds: ['5'] };
 
 /**
- * Projects of organizations. Each rule has a key, and so has each way in which a key of one organization meets a project
- * of another.
+ * Projects of organizations. Each rule has a key, and so has each way in which a key of one organization meets a
+ * project of another.
  */
 export const PROJECTS: Seed = {
   accounts: ['acme', 'bert', 'cleo', 'dora', 'hugo'],

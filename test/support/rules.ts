@@ -22,7 +22,9 @@ export interface World {
   keys: LegacyKey[];
   /** Kind by id. */
   apis: Map<string, 'store' | 'custom'>;
-  /** The account that owns each API, where an account opens its own APIs and no other; else there is one store for all. */
+  /**
+   * The account that owns each API, where an account opens its own APIs and no other; else there is one store for all.
+   */
   owners?: Map<string, string | null>;
   accounts: Set<string>;
   born: { id: string; account: string; token: string; alive: boolean }[];

